@@ -1,0 +1,157 @@
+package dev.holdfast.wire;
+
+import java.util.Arrays;
+import java.util.Optional;
+
+/**
+ * Every code with which Holdfast refuses something: the one list behind log lines, metrics, reports, the command line
+ * ({@code holdfast explain}) and the documentation. A code, once released, keeps its meaning.
+ */
+public enum Code {
+    // Decoding
+    WIRE_CBOR("WIRE-CBOR", "The bytes are no deterministic CBOR", "Encode by RFC 8949 section 4.2"),
+    WIRE_JSON("WIRE-JSON", "The bytes are no strict JSON within the limits", "Check the sender's encoding"),
+    WIRE_FIELD("WIRE-FIELD", "A field is absent, of the wrong type or out of range", "Check the sender's version"),
+    WIRE_TOO_LARGE("WIRE-TOO-LARGE", "The message is longer than its kind allows", "Send smaller messages"),
+
+    // Link
+    LNK_TOPIC("LNK-TOPIC", "A message came on a topic that this device does not serve", "Check the broker's ACL"),
+    LNK_UNASKED("LNK-UNASKED", "An answer came to a question that was not asked, or twice", "None: it was dropped"),
+    LNK_TIMEOUT("LNK-TIMEOUT", "The fleet service did not answer in time", "Check broker and fleet service"),
+    LNK_REFUSED("LNK-REFUSED", "The fleet service refused the request", "Read the detail; check enrolment"),
+    LNK_DOWN("LNK-DOWN", "The broker is not connected", "Check the network; the agent keeps trying"),
+
+    // Configuration
+    CFG_INVALID("CFG-INVALID", "The configuration file is not usable", "Correct the named key"),
+
+    // Trust (TUF section 5, Director)
+    UPD_ANCHOR("UPD-ANCHOR", "The factory root is not the one that the TEE holds", "Provision the device again"),
+    UPD_SIGNATURE("UPD-SIGNATURE", "Too few valid signatures for the role", "Check who signed; rotate lost keys"),
+    UPD_EXPIRED("UPD-EXPIRED", "The metadata has expired", "Sign fresh metadata; check the clock"),
+    UPD_ROLLBACK("UPD-ROLLBACK", "The metadata is older than what this device has seen", "Publish a newer version"),
+    UPD_MISMATCH(
+            "UPD-MISMATCH",
+            "Hash, length or version is not the one that the signed parent names",
+            "Publish all roles together"),
+    UPD_FORMAT("UPD-FORMAT", "The metadata is not well formed", "Check the publisher's version"),
+    UPD_TARGET_UNKNOWN("UPD-TARGET-UNKNOWN", "The Image repository does not list this target", "Publish it first"),
+    UPD_DIRECTOR_DEVICE(
+            "UPD-DIRECTOR-DEVICE", "The Director's order is for another device", "Check the order's device"),
+    UPD_DIRECTOR_NONCE(
+            "UPD-DIRECTOR-NONCE",
+            "The Director's order does not answer this device's nonce",
+            "None: a replay was refused"),
+    UPD_DIRECTOR_DISAGREES(
+            "UPD-DIRECTOR-DISAGREES",
+            "Director and Image repository differ about the target",
+            "Order only what is published"),
+    UPD_EPOCH(
+            "UPD-EPOCH",
+            "The model's security epoch is below the floor that the TEE holds",
+            "Publish with the current epoch"),
+    UPD_INCOMPATIBLE("UPD-INCOMPATIBLE", "The model asks for more than this device or agent has", "Upgrade the agent"),
+
+    // Download and reconstruction
+    BLK_HASH("BLK-HASH", "A block's bytes are not the ones that the signed tree names", "None: it is asked for again"),
+    BLK_UNKNOWN("BLK-UNKNOWN", "A block was sent that the target does not have", "None: it was dropped"),
+    DLT_FORMAT("DLT-FORMAT", "The patch is not well formed", "Publish the delta again"),
+    DLT_BASE("DLT-BASE", "The patch is made for another base model", "Publish a delta from the model in service"),
+    DLT_PAYLOAD("DLT-PAYLOAD", "A patch block's payload is damaged", "Publish the delta again"),
+    DLT_OUTPUT("DLT-OUTPUT", "A reconstructed block is not the one that the patch promises", "Publish the delta again"),
+    INS_DIGEST("INS-DIGEST", "The finished file is not the one that was signed", "None: it was discarded"),
+    INS_DISK("INS-DISK", "Not enough disk space for the model", "Free space or collect old models"),
+    INS_BUDGET("INS-BUDGET", "The download would exceed the byte budget", "Raise the budget or publish a delta"),
+    INS_DEADLINE("INS-DEADLINE", "An install state lasted longer than its deadline", "Read the journal"),
+    INS_CANCELLED("INS-CANCELLED", "The install was cancelled", "Order it again"),
+    INS_JOURNAL("INS-JOURNAL", "The install journal is damaged", "None: the last whole record counts"),
+    INS_CANDIDATE_LOST(
+            "INS-CANDIDATE-LOST",
+            "The inference process went away while it held the candidate",
+            "Check its memory limit; the serving model was restarted"),
+    INS_PROBATION("INS-PROBATION", "The new model failed on probation and was rolled back", "Read the history"),
+    INS_FAILED_BEFORE("INS-FAILED-BEFORE", "This very order failed here before", "Order again with a new number"),
+    INS_NO_FALLBACK("INS-NO-FALLBACK", "There is no earlier model to go back to", "Order a model"),
+
+    // Model files
+    GGUF_FORMAT("GGUF-FORMAT", "The file is no GGUF that this engine accepts", "Convert the model again"),
+    GGUF_LIMIT("GGUF-LIMIT", "A count or length in the GGUF is beyond its limit", "Convert the model again"),
+    GGUF_TENSOR("GGUF-TENSOR", "A tensor is missing, misplaced or of an unexpected shape", "Convert the model again"),
+    GGUF_UNSUPPORTED(
+            "GGUF-UNSUPPORTED",
+            "Architecture, tensor type or tokenizer is not supported",
+            "Convert the model to a supported type"),
+
+    // Health gate
+    GATE_DIGEST("GATE-DIGEST", "The bytes that were mapped are not the signed model", "None: it was discarded"),
+    GATE_WEIGHTS("GATE-WEIGHTS", "The weights hold NaN, infinity or all-zero tensors", "Publish a sound model"),
+    GATE_CANARY(
+            "GATE-CANARY",
+            "Too few canary prompts were answered as the publisher's reference says",
+            "Publish a sound model"),
+    GATE_LOAD_TIME("GATE-LOAD-TIME", "The model took longer to load than its metadata allows", "Check the device"),
+    GATE_LOAD("GATE-LOAD", "The model could not be loaded", "Read the detail"),
+
+    // Local API
+    API_REQUEST("API-REQUEST", "The request is not well formed", "See docs/PROTOCOL.md"),
+    API_TOO_LARGE("API-TOO-LARGE", "The request is longer than allowed", "Send a shorter prompt"),
+    API_NOT_FOUND("API-NOT-FOUND", "There is no such path or model", "See /v1/models"),
+    API_FORBIDDEN("API-FORBIDDEN", "The caller's user may not do this", "Ask the administrator"),
+    API_BUSY("API-BUSY", "All sequences are in use", "Try again shortly"),
+    API_NO_MODEL("API-NO-MODEL", "No model is in service yet", "Wait for the first rollout"),
+    API_CONTEXT("API-CONTEXT", "Prompt and answer do not fit the model's context", "Send a shorter prompt"),
+    API_INTERNAL("API-INTERNAL", "The request failed inside the engine", "Read the log"),
+
+    // TEE
+    TEE_UNAVAILABLE("TEE-UNAVAILABLE", "The root of trust does not answer", "See holdfast doctor"),
+    TEE_RESPONSE("TEE-RESPONSE", "The TPM's response is not well formed", "Check the TPM"),
+    TEE_REFUSED("TEE-REFUSED", "The TPM refused the command", "Read the response code"),
+    TEE_LOCKOUT("TEE-LOCKOUT", "The TPM is in dictionary-attack lockout", "Wait or clear the lockout"),
+    TEE_STATE("TEE-STATE", "The state that the TEE authenticates does not verify", "Provision the device again"),
+
+    // Attestation
+    ATT_FORMAT("ATT-FORMAT", "The evidence is not well formed", "Check the device's version"),
+    ATT_SIGNATURE("ATT-SIGNATURE", "A signature over the evidence does not verify", "Treat the device as suspect"),
+    ATT_NOT_ENROLLED("ATT-NOT-ENROLLED", "The device's keys are not enrolled", "Enrol the device"),
+    ATT_NONCE("ATT-NONCE", "The evidence does not answer the verifier's nonce", "Ask again"),
+    ATT_QUOTE("ATT-QUOTE", "The quote does not cover these claims", "Treat the device as suspect"),
+    ATT_LOG("ATT-LOG", "The event log does not lead to the quoted register", "Treat the device as suspect"),
+    ATT_EVENT("ATT-EVENT", "The log holds an event that this verifier does not know", "Update the verifier"),
+    ATT_REFERENCE(
+            "ATT-REFERENCE",
+            "The measured model is not among the signed reference values",
+            "Publish the model or treat the device as suspect"),
+    ATT_ASSURANCE("ATT-ASSURANCE", "The evidence is weaker than the policy asks for", "Use a device with a TEE"),
+    ATT_CLOCK("ATT-CLOCK", "The TPM's clock or reset count went backwards", "Treat the device as suspect"),
+    ATT_ENROL("ATT-ENROL", "The enrolment does not hold", "Check EK and AK of the device"),
+    ATT_TIMEOUT("ATT-TIMEOUT", "The device did not answer the challenge in time", "Check whether it is online");
+
+    private final String id;
+    private final String meaning;
+    private final String remedy;
+
+    Code(String id, String meaning, String remedy) {
+        this.id = id;
+        this.meaning = meaning;
+        this.remedy = remedy;
+    }
+
+    /** The stable text of the code, such as {@code UPD-ROLLBACK}. */
+    public String id() {
+        return id;
+    }
+
+    /** One sentence: what is wrong. */
+    public String meaning() {
+        return meaning;
+    }
+
+    /** One sentence: what to do about it. */
+    public String remedy() {
+        return remedy;
+    }
+
+    /** The code with this text, if there is one. */
+    public static Optional<Code> byId(String id) {
+        return Arrays.stream(values()).filter(code -> code.id.equals(id)).findFirst();
+    }
+}

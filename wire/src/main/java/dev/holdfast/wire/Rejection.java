@@ -1,0 +1,36 @@
+package dev.holdfast.wire;
+
+/**
+ * Why an input was refused.
+ *
+ * @param code the stable code
+ * @param detail what exactly was wrong, for a person; at most {@value #MAX_DETAIL_CHARS} characters, control characters
+ *     replaced, so that it can go to a log line as it is
+ * @param offset the byte offset in the input, or {@value #NO_OFFSET} where none applies
+ */
+public record Rejection(Code code, String detail, long offset) {
+    public static final long NO_OFFSET = -1;
+    public static final int MAX_DETAIL_CHARS = 300;
+
+    public Rejection {
+        detail = printable(detail);
+    }
+
+    public Rejection(Code code, String detail) {
+        this(code, detail, NO_OFFSET);
+    }
+
+    private static String printable(String text) {
+        StringBuilder out = new StringBuilder(Math.min(text.length(), MAX_DETAIL_CHARS));
+        for (int i = 0; i < text.length() && out.length() < MAX_DETAIL_CHARS; i++) {
+            char c = text.charAt(i);
+            out.append(Character.isISOControl(c) ? '?' : c);
+        }
+        return out.toString();
+    }
+
+    @Override
+    public String toString() {
+        return code.id() + ": " + detail + (offset == NO_OFFSET ? "" : " (at byte " + offset + ")");
+    }
+}
