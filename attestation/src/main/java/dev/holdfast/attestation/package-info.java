@@ -1,0 +1,4 @@
+@NullMarked
+package dev.holdfast.attestation;
+
+import org.jspecify.annotations.NullMarked;

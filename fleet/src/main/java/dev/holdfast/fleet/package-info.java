@@ -1,0 +1,4 @@
+@NullMarked
+package dev.holdfast.fleet;
+
+import org.jspecify.annotations.NullMarked;

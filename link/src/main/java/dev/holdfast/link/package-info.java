@@ -1,0 +1,4 @@
+@NullMarked
+package dev.holdfast.link;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,21 @@
+package dev.holdfast.tee;
+
+import dev.holdfast.wire.Binary;
+
+/** The device's half of credential activation (TPM 2.0 Library Part 1, section 24). */
+public interface Enroller {
+    /** TPMT_PUBLIC of the endorsement key (ECC P-256, the TCG default template). */
+    Binary endorsementPublic() throws TeeException;
+
+    /** The endorsement key's X.509 certificate in DER, or empty bytes where the TPM holds none. */
+    Binary endorsementCertificate() throws TeeException;
+
+    /** TPMT_PUBLIC of the attestation key. */
+    Binary attestationPublic() throws TeeException;
+
+    /** TPMS_ATTEST by which the attestation key certifies the device signer (TPM2_Certify). */
+    Quoter.Quote certifySigner(Binary qualifyingData) throws TeeException;
+
+    /** Opens a credential that {@code MakeCredential} closed for this endorsement key and attestation key. */
+    Binary activate(Binary credentialBlob, Binary encryptedSecret) throws TeeException;
+}

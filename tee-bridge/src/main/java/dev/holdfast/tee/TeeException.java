@@ -1,0 +1,25 @@
+package dev.holdfast.tee;
+
+import dev.holdfast.wire.Code;
+
+/** The root of trust did not do what was asked: it is gone, too slow, refused, or answered nonsense. */
+public final class TeeException extends Exception {
+    private static final long serialVersionUID = 1L;
+
+    private final Code code;
+
+    public TeeException(Code code, String message) {
+        super(code.id() + ": " + message);
+        this.code = code;
+    }
+
+    public TeeException(Code code, String message, Throwable cause) {
+        super(code.id() + ": " + message, cause);
+        this.code = code;
+    }
+
+    /** One of the {@code TEE_} codes. */
+    public Code code() {
+        return code;
+    }
+}

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.holdfast.updater;
+
+import org.jspecify.annotations.NullMarked;
