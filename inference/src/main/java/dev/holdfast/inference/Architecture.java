@@ -1,0 +1,12 @@
+package dev.holdfast.inference;
+
+import dev.holdfast.wire.RejectedException;
+
+/** How the tensors of one {@code general.architecture} make a model. One small class each, listed in {@link Architectures}. */
+interface Architecture {
+    /** The value of {@code general.architecture}. */
+    String name();
+
+    /** Finds and checks every tensor; nothing is computed yet. */
+    Transformer load(TensorTable table) throws RejectedException;
+}

@@ -1,0 +1,58 @@
+package dev.holdfast.inference;
+
+/**
+ * The arithmetic of a transformer. Two implementations: {@link VectorKernels} for speed, {@link ScalarKernels} as the
+ * test oracle. Stateless and thread-safe; nothing here allocates.
+ *
+ * <p>Activations of a batch lie feature by feature: element {@code [feature][token]} is at
+ * {@code feature * stride + token}. Every loop then runs over tokens, needs no horizontal sum, and is the same for
+ * norms, products and activations. A single token has stride 1; a batch has stride {@link #BATCH}, and the columns
+ * behind its last token hold numbers that nobody reads.
+ */
+interface Kernels {
+    /** Tokens that go through the layers together; a multiple of every vector length up to 512 bits. */
+    int BATCH = 32;
+    /** Rows that a product unpacks together; {@code scratch} holds this many rows. */
+    int ROWS = 4;
+    /** Buffers along which a kernel runs in whole vectors are padded to a multiple of this. */
+    int PADDING = 64;
+
+    /** Unpacks row {@code row} to {@code out[at ..]}. */
+    void row(Weights weights, int row, float[] out, int at);
+
+    /** {@code y[r] = W[r] . x} for rows {@code from} to {@code to}. */
+    void product(Weights weights, int from, int to, float[] x, float[] y, float[] scratch);
+
+    /** {@code Y[r][t] = W[r] . X[.][t]} for rows {@code from} to {@code to} and the first {@code tokens} columns. */
+    void batchProduct(Weights weights, int from, int to, float[] x, float[] y, int tokens, float[] scratch);
+
+    /** Root-mean-square norm of each token over {@code features}, times {@code gain}. */
+    void rmsNorm(float[] x, float[] gain, float[] out, int features, int stride, float epsilon);
+
+    /** {@code gate[i] = silu(gate[i]) * up[i]}. */
+    void swiGlu(float[] gate, float[] up, int length);
+
+    /**
+     * {@code out[p] = scale * sum over d of q[d] * K[d][p]} for the first {@code positions}; writes up to
+     * {@link #PADDING} more numbers that nobody reads.
+     *
+     * @param keys keys of one head, dimension by dimension, {@code keyStride} apart
+     */
+    void scores(
+            float[] query,
+            int queryAt,
+            int queryStride,
+            float[] keys,
+            int keysAt,
+            int keyStride,
+            int headSize,
+            int positions,
+            float scale,
+            float[] out);
+
+    /** Softmax over the first {@code length}; the padding behind it may be overwritten. */
+    void softmax(float[] scores, int length);
+
+    /** {@code out[d] = sum over p of weights[p] * V[p][d]}; {@code valueStride} is the padded head size. */
+    void mix(float[] weights, int positions, float[] values, int valuesAt, int valueStride, float[] out);
+}

@@ -1,0 +1,16 @@
+package dev.holdfast.inference;
+
+import dev.holdfast.wire.RejectedException;
+
+/** Llama and everything converted to its form (SmolLM, TinyLlama, Mistral): neighbouring rotary pairs, no biases. */
+final class Llama implements Architecture {
+    @Override
+    public String name() {
+        return "llama";
+    }
+
+    @Override
+    public Transformer load(TensorTable table) throws RejectedException {
+        return TransformerLoader.load(table, RotaryPairs.NEIGHBOURS, false);
+    }
+}

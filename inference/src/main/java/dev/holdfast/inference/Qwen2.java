@@ -1,0 +1,16 @@
+package dev.holdfast.inference;
+
+import dev.holdfast.wire.RejectedException;
+
+/** Qwen2 and 2.5: rotary pairs half a head apart, biases on query, key and value. */
+final class Qwen2 implements Architecture {
+    @Override
+    public String name() {
+        return "qwen2";
+    }
+
+    @Override
+    public Transformer load(TensorTable table) throws RejectedException {
+        return TransformerLoader.load(table, RotaryPairs.HALVES, true);
+    }
+}

@@ -1,0 +1,64 @@
+package dev.holdfast.inference;
+
+/**
+ * Rotary position embedding (Su et al., arXiv 2104.09864): pair {@code i} of a head at position {@code p} is turned by
+ * {@code p / factor * base^(-2i/n) / divisors[i]}. Angles are computed in double precision once, at load, for as many
+ * positions as a sequence may have.
+ */
+final class Rotary {
+    private final RotaryPairs pairs;
+    private final int turned;
+    private final double base;
+    private final double factor;
+    private final float[] divisors;
+    private float[] cosines = new float[0];
+    private float[] sines = new float[0];
+    private int positions;
+
+    Rotary(RotaryPairs pairs, int turned, double base, double factor, float[] divisors) {
+        this.pairs = pairs;
+        this.turned = turned;
+        this.base = base;
+        this.factor = factor;
+        this.divisors = divisors;
+    }
+
+    /** Fills the tables {@code [pair][position]}; called once, before any turning. */
+    void prepare(int contextTokens) {
+        // A batch may begin just before the end of the context, and its unused columns reach beyond it.
+        positions = contextTokens + Kernels.BATCH;
+        cosines = new float[Math.multiplyExact(turned / 2, positions)];
+        sines = new float[cosines.length];
+        for (int i = 0; i < turned / 2; i++) {
+            double frequency = Math.pow(base, -2.0 * i / turned) / factor / (divisors.length == 0 ? 1 : divisors[i]);
+            for (int p = 0; p < positions; p++) {
+                cosines[i * positions + p] = (float) Math.cos(p * frequency);
+                sines[i * positions + p] = (float) Math.sin(p * frequency);
+            }
+        }
+    }
+
+    /** Turns all heads of {@code x} ({@code [feature][token]}), whose first token is at {@code position}. */
+    void turn(float[] x, int heads, int headSize, int position, int stride) {
+        int half = turned / 2;
+        for (int head = 0; head < heads; head++) {
+            int at = head * headSize;
+            for (int i = 0; i < half; i++) {
+                int first = pairs == RotaryPairs.NEIGHBOURS ? at + 2 * i : at + i;
+                int second = pairs == RotaryPairs.NEIGHBOURS ? first + 1 : first + half;
+                turnPair(x, first * stride, second * stride, i * positions + position, stride);
+            }
+        }
+    }
+
+    private void turnPair(float[] x, int a, int b, int angle, int tokens) {
+        for (int t = 0; t < tokens; t++) {
+            float first = x[a + t];
+            float second = x[b + t];
+            float cosine = cosines[angle + t];
+            float sine = sines[angle + t];
+            x[a + t] = first * cosine - second * sine;
+            x[b + t] = first * sine + second * cosine;
+        }
+    }
+}

@@ -1,0 +1,127 @@
+package dev.holdfast.inference;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+
+/** The kernels as plain loops with sums in double precision: slow, easy to read, the oracle of the tests. */
+final class ScalarKernels implements Kernels {
+    static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    private static final int Q8_BLOCK = 32;
+    private static final int Q8_BYTES = 34;
+
+    @Override
+    public void row(Weights weights, int row, float[] out, int at) {
+        MemorySegment file = weights.file();
+        long from = weights.row(row);
+        for (int c = 0; c < weights.columns(); c++) {
+            out[at + c] = switch (weights.type()) {
+                case F32 -> file.get(FLOAT, from + 4L * c);
+                case F16 -> Float.float16ToFloat(file.get(SHORT, from + 2L * c));
+                case BF16 -> Float.intBitsToFloat(file.get(SHORT, from + 2L * c) << 16);
+                case Q8_0 -> {
+                    long block = from + (long) (c / Q8_BLOCK) * Q8_BYTES;
+                    float scale = Float.float16ToFloat(file.get(SHORT, block));
+                    yield scale * file.get(ValueLayout.JAVA_BYTE, block + 2 + c % Q8_BLOCK);
+                }
+                default -> throw new IllegalStateException(weights.type().name());
+            };
+        }
+    }
+
+    @Override
+    public void product(Weights weights, int from, int to, float[] x, float[] y, float[] scratch) {
+        for (int r = from; r < to; r++) {
+            row(weights, r, scratch, 0);
+            y[r] = dot(scratch, x, weights.columns(), 1, 0);
+        }
+    }
+
+    @Override
+    public void batchProduct(Weights weights, int from, int to, float[] x, float[] y, int tokens, float[] scratch) {
+        for (int r = from; r < to; r++) {
+            row(weights, r, scratch, 0);
+            for (int t = 0; t < tokens; t++) {
+                y[r * BATCH + t] = dot(scratch, x, weights.columns(), BATCH, t);
+            }
+        }
+    }
+
+    private static float dot(float[] row, float[] x, int columns, int stride, int token) {
+        double sum = 0;
+        for (int c = 0; c < columns; c++) {
+            sum += (double) row[c] * x[c * stride + token];
+        }
+        return (float) sum;
+    }
+
+    @Override
+    public void rmsNorm(float[] x, float[] gain, float[] out, int features, int stride, float epsilon) {
+        for (int t = 0; t < stride; t++) {
+            double squares = 0;
+            for (int f = 0; f < features; f++) {
+                squares += (double) x[f * stride + t] * x[f * stride + t];
+            }
+            float factor = (float) (1 / Math.sqrt(squares / features + epsilon));
+            for (int f = 0; f < features; f++) {
+                out[f * stride + t] = x[f * stride + t] * factor * gain[f];
+            }
+        }
+    }
+
+    @Override
+    public void swiGlu(float[] gate, float[] up, int length) {
+        for (int i = 0; i < length; i++) {
+            gate[i] = (float) (gate[i] / (1 + Math.exp(-gate[i])) * up[i]);
+        }
+    }
+
+    @Override
+    public void scores(
+            float[] query,
+            int queryAt,
+            int queryStride,
+            float[] keys,
+            int keysAt,
+            int keyStride,
+            int headSize,
+            int positions,
+            float scale,
+            float[] out) {
+        for (int p = 0; p < positions; p++) {
+            double sum = 0;
+            for (int d = 0; d < headSize; d++) {
+                sum += (double) query[queryAt + d * queryStride] * keys[keysAt + d * keyStride + p];
+            }
+            out[p] = (float) (sum * scale);
+        }
+    }
+
+    @Override
+    public void softmax(float[] scores, int length) {
+        float largest = Float.NEGATIVE_INFINITY;
+        for (int i = 0; i < length; i++) {
+            largest = Math.max(largest, scores[i]);
+        }
+        double sum = 0;
+        for (int i = 0; i < length; i++) {
+            scores[i] = (float) Math.exp(scores[i] - largest);
+            sum += scores[i];
+        }
+        for (int i = 0; i < length; i++) {
+            scores[i] = (float) (scores[i] / sum);
+        }
+    }
+
+    @Override
+    public void mix(float[] weights, int positions, float[] values, int valuesAt, int valueStride, float[] out) {
+        for (int d = 0; d < valueStride; d++) {
+            double sum = 0;
+            for (int p = 0; p < positions; p++) {
+                sum += (double) weights[p] * values[valuesAt + p * valueStride + d];
+            }
+            out[d] = (float) sum;
+        }
+    }
+}

@@ -1,0 +1,197 @@
+package dev.holdfast.inference;
+
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A decoder-only transformer with root-mean-square norms, rotary positions, grouped-query attention and a gated
+ * feed-forward layer. Weights stay in the mapped file; activations, keys and values are floats. Immutable after
+ * {@link #prepare}; many sequences may go through it at once.
+ */
+final class Transformer {
+    /** One layer; a bias that the architecture does not have is empty. */
+    record Layer(
+            float[] attentionNorm,
+            Weights query,
+            Weights key,
+            Weights value,
+            float[] queryBias,
+            float[] keyBias,
+            float[] valueBias,
+            Weights attentionOutput,
+            float[] feedForwardNorm,
+            Weights gate,
+            Weights up,
+            Weights down) {}
+
+    /** Gets the logits after each token that was read. */
+    @FunctionalInterface
+    interface LogitsSink {
+        /** {@code logits} is reused for the next token. */
+        void accept(int position, float[] logits);
+    }
+
+    private final ModelShape shape;
+    private final Rotary rotary;
+    private final float epsilon;
+    private final Weights embedding;
+    private final List<Layer> layers;
+    private final float[] outputNorm;
+    private final Weights output;
+    private Kernels kernels = new VectorKernels();
+    private Products products = new Products(kernels, 1);
+
+    Transformer(
+            ModelShape shape,
+            Rotary rotary,
+            float epsilon,
+            Weights embedding,
+            List<Layer> layers,
+            float[] outputNorm,
+            Weights output) {
+        this.shape = shape;
+        this.rotary = rotary;
+        this.epsilon = epsilon;
+        this.embedding = embedding;
+        this.layers = List.copyOf(layers);
+        this.outputNorm = outputNorm;
+        this.output = output;
+    }
+
+    ModelShape shape() {
+        return shape;
+    }
+
+    /** Fixes the arithmetic and the longest sequence; called once, before the first sequence. */
+    void prepare(Products products, int contextTokens) {
+        this.products = products;
+        this.kernels = products.kernels();
+        rotary.prepare(contextTokens);
+    }
+
+    /**
+     * Reads {@code count} tokens; afterwards {@code sequence.logits} holds those of the last one.
+     *
+     * @param each where the logits of every token go, or null when only the last ones are wanted
+     */
+    void read(Sequence sequence, int[] tokens, int from, int count, @Nullable LogitsSink each) {
+        if (count < 1 || count > sequence.room()) {
+            throw new IllegalArgumentException(count + " tokens, room for " + sequence.room());
+        }
+        int done = 0;
+        while (done < count) {
+            int n = Math.min(Kernels.BATCH, count - done);
+            int stride = n == 1 ? 1 : Kernels.BATCH;
+            embed(sequence, tokens, from + done, n, stride);
+            for (int i = 0; i < layers.size(); i++) {
+                attend(sequence, i, n, stride);
+                feedForward(sequence, layers.get(i), n, stride);
+            }
+            done += n;
+            int position = sequence.position();
+            sequence.advance(n);
+            if (each != null) {
+                for (int t = 0; t < n; t++) {
+                    project(sequence, t, stride);
+                    each.accept(position + t, sequence.logits);
+                }
+            } else if (done == count) {
+                project(sequence, n - 1, stride);
+            }
+        }
+    }
+
+    private void embed(Sequence s, int[] tokens, int from, int n, int stride) {
+        for (int t = 0; t < n; t++) {
+            kernels.row(embedding, tokens[from + t], s.scratch, 0);
+            for (int i = 0; i < shape.width(); i++) {
+                s.x[i * stride + t] = s.scratch[i];
+            }
+        }
+    }
+
+    private void attend(Sequence s, int index, int n, int stride) {
+        Layer layer = layers.get(index);
+        kernels.rmsNorm(s.x, layer.attentionNorm, s.normed, shape.width(), stride, epsilon);
+        products.multiply(layer.query, s.normed, s.query, n, stride, s.scratch);
+        products.multiply(layer.key, s.normed, s.key, n, stride, s.scratch);
+        products.multiply(layer.value, s.normed, s.value, n, stride, s.scratch);
+        addBias(s.query, layer.queryBias, stride);
+        addBias(s.key, layer.keyBias, stride);
+        addBias(s.value, layer.valueBias, stride);
+        rotary.turn(s.query, shape.heads(), shape.headSize(), s.position(), stride);
+        rotary.turn(s.key, shape.keyHeads(), shape.headSize(), s.position(), stride);
+        remember(s, index, n, stride);
+        for (int head = 0; head < shape.heads(); head++) {
+            for (int t = 0; t < n; t++) {
+                attendHead(s, index, head, t, stride);
+            }
+        }
+        products.multiply(layer.attentionOutput, s.mixed, s.normed, n, stride, s.scratch);
+        add(s.x, s.normed, shape.width() * stride);
+    }
+
+    /** Copies the batch's keys and values to the cache. */
+    private void remember(Sequence s, int index, int n, int stride) {
+        float[] keys = s.keys[index];
+        float[] values = s.values[index];
+        int headSize = shape.headSize();
+        for (int f = 0; f < shape.keyWidth(); f++) {
+            System.arraycopy(s.key, f * stride, keys, f * s.keyStride + s.position(), n);
+            int head = f / headSize;
+            int at = (head * s.capacity + s.position()) * s.valueStride + f % headSize;
+            for (int t = 0; t < n; t++, at += s.valueStride) {
+                values[at] = s.value[f * stride + t];
+            }
+        }
+    }
+
+    /** A token sees itself and all before it. */
+    private void attendHead(Sequence s, int index, int head, int t, int stride) {
+        int headSize = shape.headSize();
+        int keyHead = head / (shape.heads() / shape.keyHeads());
+        int positions = s.position() + t + 1;
+        float scale = (float) (1 / Math.sqrt(headSize));
+        int queryAt = head * headSize * stride + t;
+        int keysAt = keyHead * headSize * s.keyStride;
+        kernels.scores(
+                s.query, queryAt, stride, s.keys[index], keysAt, s.keyStride, headSize, positions, scale, s.scores);
+        kernels.softmax(s.scores, positions);
+        int valuesAt = keyHead * s.capacity * s.valueStride;
+        kernels.mix(s.scores, positions, s.values[index], valuesAt, s.valueStride, s.headOut);
+        for (int d = 0; d < headSize; d++) {
+            s.mixed[queryAt + d * stride] = s.headOut[d];
+        }
+    }
+
+    private void feedForward(Sequence s, Layer layer, int n, int stride) {
+        kernels.rmsNorm(s.x, layer.feedForwardNorm, s.normed, shape.width(), stride, epsilon);
+        products.multiply(layer.gate, s.normed, s.gate, n, stride, s.scratch);
+        products.multiply(layer.up, s.normed, s.up, n, stride, s.scratch);
+        kernels.swiGlu(s.gate, s.up, shape.feedForward() * stride);
+        products.multiply(layer.down, s.gate, s.normed, n, stride, s.scratch);
+        add(s.x, s.normed, shape.width() * stride);
+    }
+
+    private void project(Sequence s, int token, int stride) {
+        for (int i = 0; i < shape.width(); i++) {
+            s.last[i] = s.x[i * stride + token];
+        }
+        kernels.rmsNorm(s.last, outputNorm, s.last, shape.width(), 1, epsilon);
+        products.multiply(output, s.last, s.logits, 1, 1, s.scratch);
+    }
+
+    private static void addBias(float[] x, float[] bias, int stride) {
+        for (int f = 0; f < bias.length; f++) {
+            for (int t = 0; t < stride; t++) {
+                x[f * stride + t] += bias[f];
+            }
+        }
+    }
+
+    private static void add(float[] x, float[] more, int length) {
+        for (int i = 0; i < length; i++) {
+            x[i] += more[i];
+        }
+    }
+}

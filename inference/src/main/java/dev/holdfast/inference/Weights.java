@@ -1,0 +1,18 @@
+package dev.holdfast.inference;
+
+import dev.holdfast.gguf.GgmlType;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * A matrix of weights as it lies in the mapped file: {@code rows} rows of {@code columns} elements, each row a whole
+ * number of blocks.
+ *
+ * @param file the whole mapped file
+ * @param offset where the first row begins
+ */
+record Weights(GgmlType type, MemorySegment file, long offset, int rows, int columns, long rowBytes) {
+
+    long row(int index) {
+        return offset + index * rowBytes;
+    }
+}
