@@ -13,4 +13,12 @@ public interface MeasurementRegister {
 
     /** Whether software on the device can set the register back without a restart of the TEE. */
     boolean resettable();
+
+    /**
+     * How often the TEE was reset so far. The register's value belongs to this reset: when the number has changed, what
+     * was extended before is gone. 0 where the TEE does not count.
+     */
+    default long resetCount() throws TeeException {
+        return 0;
+    }
 }

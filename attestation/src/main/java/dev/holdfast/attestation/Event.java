@@ -1,0 +1,105 @@
+package dev.holdfast.attestation;
+
+import dev.holdfast.wire.Binary;
+import dev.holdfast.wire.Cbor;
+import dev.holdfast.wire.CborReader;
+import dev.holdfast.wire.CborWriter;
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.RejectedException;
+import dev.holdfast.wire.Sha256;
+import dev.holdfast.wire.Verdict;
+import java.util.Arrays;
+import java.util.Optional;
+import java.util.Set;
+
+/**
+ * What the log records. Its content is deterministic CBOR with the type inside, and the digest is over the whole
+ * content, so neither type nor data can be relabelled under the same digest. There are no events that a verifier may
+ * skip: a type that it does not know fails the appraisal.
+ */
+public sealed interface Event {
+    /** Longest content that is written or read. */
+    int MAX_BYTES = 2048;
+
+    /** The agent started. */
+    record AgentStart(String name, String version) implements Event {}
+
+    /** A model entered service. */
+    record Model(ModelEvent event) implements Event {}
+
+    /** The event's content: what is hashed, logged and sent. */
+    default Binary content() {
+        return Binary.copyOf(
+                switch (this) {
+                    case AgentStart(String name, String version) ->
+                        CborWriter.write(Cbor.dict()
+                                .put("type", Cbor.of("agent-start"))
+                                .put("name", Cbor.of(name))
+                                .put("version", Cbor.of(version))
+                                .build());
+                    case Model(ModelEvent e) ->
+                        CborWriter.write(Cbor.dict()
+                                .put("type", Cbor.of(e.kind().type()))
+                                .put("model", Cbor.of(e.model()))
+                                .put("version", Cbor.of(e.version()))
+                                .put("digest", Cbor.of(e.digest().value()))
+                                .put("authority", Cbor.of(e.authority()))
+                                .put("target", Cbor.of(e.target()))
+                                .put("epoch", Cbor.of(e.epoch()))
+                                .put("template", Cbor.of(e.template().value()))
+                                .build());
+                });
+    }
+
+    /** What is extended into the register. */
+    static Sha256 digest(Binary content) {
+        return Sha256.of(content.toArray());
+    }
+
+    /** The register after {@code digest} was extended into it. */
+    static Sha256 extend(Sha256 register, Sha256 digest) {
+        return Sha256.of(register.toArray(), digest.toArray());
+    }
+
+    /** Reads content strictly: a known type with exactly its fields. */
+    static Verdict<Event> parse(Binary content) {
+        return Verdict.of(() -> {
+            Cbor.Fields fields =
+                    Cbor.Fields.of(CborReader.read(content.toArray(), MAX_BYTES).orThrow());
+            String type = fields.text("type", ModelEvent.MAX_TEXT_CHARS);
+            if (type.equals("agent-start")) {
+                only(fields, "type", "name", "version");
+                return new AgentStart(text(fields, "name"), text(fields, "version"));
+            }
+            Optional<ModelEvent.Kind> kind = Arrays.stream(ModelEvent.Kind.values())
+                    .filter(k -> k.type().equals(type))
+                    .findFirst();
+            if (kind.isEmpty()) {
+                throw new RejectedException(Code.ATT_EVENT, "event type " + type);
+            }
+            only(fields, "type", "model", "version", "digest", "authority", "target", "epoch", "template");
+            return new Model(new ModelEvent(
+                    kind.get(),
+                    text(fields, "model"),
+                    text(fields, "version"),
+                    fields.sha256("digest"),
+                    fields.bytes("authority", 0, ModelEvent.MAX_AUTHORITY_BYTES),
+                    text(fields, "target"),
+                    fields.integer("epoch", 0, Long.MAX_VALUE),
+                    fields.sha256("template")));
+        });
+    }
+
+    private static String text(Cbor.Fields fields, String key) throws RejectedException {
+        return fields.text(key, ModelEvent.MAX_TEXT_CHARS);
+    }
+
+    private static void only(Cbor.Fields fields, String... keys) throws RejectedException {
+        Set<String> known = Set.of(keys);
+        for (Cbor key : fields.dict().entries().keySet()) {
+            if (!(key instanceof Cbor.Text(String name)) || !known.contains(name)) {
+                throw new RejectedException(Code.ATT_EVENT, "a field that this event does not have");
+            }
+        }
+    }
+}
