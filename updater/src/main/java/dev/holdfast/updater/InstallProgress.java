@@ -1,0 +1,13 @@
+package dev.holdfast.updater;
+
+/**
+ * Where the running install stands, for status displays.
+ *
+ * @param state the state
+ * @param blocksDone verified blocks of the file in transfer
+ * @param blocksTotal blocks of the file in transfer; 0 where none is
+ * @param bytesReceived payload bytes that this process pulled, duplicates and wrong blocks included
+ * @param blocksRefused blocks that were dropped as wrong or unknown
+ */
+public record InstallProgress(
+        InstallState state, int blocksDone, int blocksTotal, long bytesReceived, long blocksRefused) {}

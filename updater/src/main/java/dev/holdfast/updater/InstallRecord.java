@@ -1,0 +1,25 @@
+package dev.holdfast.updater;
+
+import dev.holdfast.wire.Rejection;
+import java.time.Instant;
+import java.util.Optional;
+
+/**
+ * One line of the install journal.
+ *
+ * @param sequence number of the line, growing
+ * @param at the device's clock when it was written
+ * @param orderVersion number of the Director's order; 0 where the operator acted
+ * @param state the state that was entered
+ * @param slot the model that the install is about
+ * @param reason why, for {@code ROLLING_BACK}, {@code ROLLED_BACK} and {@code FAILED}
+ * @param note what a person may want to know, such as the plan; may be empty
+ */
+public record InstallRecord(
+        long sequence,
+        Instant at,
+        long orderVersion,
+        InstallState state,
+        Slot slot,
+        Optional<Rejection> reason,
+        String note) {}

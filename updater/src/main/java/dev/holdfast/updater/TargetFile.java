@@ -1,0 +1,21 @@
+package dev.holdfast.updater;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import dev.holdfast.wire.Sha256;
+
+/**
+ * A target as signed metadata lists it.
+ *
+ * @param path the target path, such as {@code models/intent/1.0.0/model.gguf}
+ * @param length bytes of the file
+ * @param sha256 hash of the whole file
+ * @param custom the signed {@code custom} block; an empty object where the target has none
+ */
+public record TargetFile(String path, long length, Sha256 sha256, JsonNode custom) {
+    public TargetFile {
+        if (length < 0) {
+            throw new IllegalArgumentException("negative length");
+        }
+        custom = custom.deepCopy();
+    }
+}

@@ -1,0 +1,17 @@
+package dev.holdfast.updater;
+
+import dev.holdfast.tee.AnchorStore;
+import dev.holdfast.tee.AnchorVerifier;
+import dev.holdfast.tee.DeviceSigner;
+import dev.holdfast.tee.MonotonicCounter;
+
+/**
+ * What the trust client takes from the TEE.
+ *
+ * @param store holds the factory root's hash
+ * @param verifier checks the ECDSA member of each hybrid signature inside the TEE
+ * @param signer authenticates the state record
+ * @param epochFloor lowest security epoch that this device accepts
+ */
+public record TrustAnchors(
+        AnchorStore store, AnchorVerifier verifier, DeviceSigner signer, MonotonicCounter epochFloor) {}

@@ -1,0 +1,35 @@
+package dev.holdfast.updater.delta;
+
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.Sha256;
+import dev.holdfast.wire.Verdict;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.Map;
+
+/**
+ * What a patch says of itself.
+ *
+ * @param codec {@code hfd1}
+ * @param patchBytes length of the patch
+ * @param base hash of the base file
+ * @param baseBytes length of the base file
+ * @param result hash of the result
+ * @param resultBytes length of the result
+ * @param blocks how many blocks use each operation
+ * @param payloadBytes payload bytes by operation
+ */
+public record DeltaInspection(
+        String codec,
+        long patchBytes,
+        Sha256 base,
+        long baseBytes,
+        Sha256 result,
+        long resultBytes,
+        Map<DeltaOp, Integer> blocks,
+        Map<DeltaOp, Long> payloadBytes) {
+    /** Reads header and block table; payloads are not touched. */
+    public static Verdict<DeltaInspection> of(Path patch) throws IOException {
+        return Verdict.rejected(Code.DLT_FORMAT, "skeleton");
+    }
+}
