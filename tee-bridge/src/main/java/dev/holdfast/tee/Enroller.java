@@ -13,9 +13,17 @@ public interface Enroller {
     /** TPMT_PUBLIC of the attestation key. */
     Binary attestationPublic() throws TeeException;
 
+    /** TPMT_PUBLIC of the device signer, whose name {@link #certifySigner} certifies. */
+    Binary signerPublic() throws TeeException;
+
     /** TPMS_ATTEST by which the attestation key certifies the device signer (TPM2_Certify). */
     Quoter.Quote certifySigner(Binary qualifyingData) throws TeeException;
 
-    /** Opens a credential that {@code MakeCredential} closed for this endorsement key and attestation key. */
+    /**
+     * Opens a credential that {@code MakeCredential} closed for this endorsement key and attestation key.
+     *
+     * @param credentialBlob TPMS_ID_OBJECT, without the size of the TPM2B around it
+     * @param encryptedSecret TPMS_ECC_POINT, without the size of the TPM2B around it
+     */
     Binary activate(Binary credentialBlob, Binary encryptedSecret) throws TeeException;
 }

@@ -19,6 +19,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.security.GeneralSecurityException;
+import java.util.Set;
 
 /** The software bridge's directory: a lock, the AEAD keyset in clear (0600), and the state under that AEAD. */
 final class SoftwareVault implements AutoCloseable {
@@ -37,8 +38,10 @@ final class SoftwareVault implements AutoCloseable {
     static SoftwareVault open(Path dir) throws TeeException {
         try {
             DurableFile.privateDirectory(dir);
-            FileChannel channel =
-                    FileChannel.open(dir.resolve("lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+            FileChannel channel = FileChannel.open(
+                    dir.resolve("lock"),
+                    Set.of(StandardOpenOption.CREATE, StandardOpenOption.WRITE),
+                    DurableFile.PRIVATE);
             try {
                 return new SoftwareVault(dir.resolve("state"), locked(channel, dir), aead(dir));
             } catch (TeeException | IOException | GeneralSecurityException e) {

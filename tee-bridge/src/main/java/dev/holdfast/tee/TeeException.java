@@ -18,6 +18,12 @@ public final class TeeException extends Exception {
         this.code = code;
     }
 
+    /** The same fault, seen from the thread that asked. */
+    TeeException(TeeException cause) {
+        super(cause.getMessage(), cause);
+        this.code = cause.code;
+    }
+
     /** One of the {@code TEE_} codes. */
     public Code code() {
         return code;

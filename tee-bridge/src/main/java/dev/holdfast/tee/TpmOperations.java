@@ -1,0 +1,233 @@
+package dev.holdfast.tee;
+
+import dev.holdfast.tee.TpmKeys.Role;
+import dev.holdfast.wire.Binary;
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.RejectedException;
+import dev.holdfast.wire.Sha256;
+import dev.holdfast.wire.Verdict;
+import java.security.interfaces.ECPublicKey;
+import java.util.List;
+
+/** What the bridge does, in commands (TPM 2.0 Library Part 3). Only on the {@code tee} thread. */
+final class TpmOperations {
+    private static final int MAX_ATTEST_BYTES = 512;
+    private static final int MAX_SIGNATURE_BYTES = 128;
+    /** Other software may extend the register between quote and read. */
+    private static final int MAX_QUOTES = 4;
+
+    private final TpmEngine engine;
+    private final TpmKeys keys;
+    private final TpmNv nv;
+    private final int pcr;
+
+    TpmOperations(TpmEngine engine, int pcr) {
+        this.engine = engine;
+        this.keys = new TpmKeys(engine);
+        this.nv = new TpmNv(engine);
+        this.pcr = pcr;
+    }
+
+    TpmNv nv() {
+        return nv;
+    }
+
+    TpmPublic publicArea(Role role) throws TeeException, RejectedException {
+        return keys.publicArea(role);
+    }
+
+    /** TPM2_Sign (20.2); the key is unrestricted, so no ticket is needed. */
+    byte[] sign(Sha256 digest) throws TeeException, RejectedException {
+        TpmReader reply = keys.use(
+                Role.SIGNER,
+                handle -> engine.run(new TpmCommand(Tpm.CC_SIGN)
+                        .authorized(handle)
+                        .with(w -> w.sized(digest.toArray())
+                                .u16(Tpm.ALG_NULL)
+                                .u16(Tpm.ST_HASHCHECK)
+                                .u32(Tpm.RH_NULL)
+                                .u16(0))));
+        return p1363(rest(reply)).toArray();
+    }
+
+    /** TPM2_LoadExternal (12.3) and TPM2_VerifySignature (20.1). */
+    boolean verify(ECPublicKey key, Sha256 digest, byte[] signature) throws TeeException, RejectedException {
+        byte[] xy = P256.encode(key).toArray();
+        byte[] publicArea = new TpmWriter()
+                .u16(Tpm.ALG_ECC)
+                .u16(Tpm.ALG_SHA256)
+                .u32(Tpm.SIGN_ENCRYPT | Tpm.USER_WITH_AUTH)
+                .u16(0)
+                .u16(Tpm.ALG_NULL)
+                .u16(Tpm.ALG_NULL)
+                .u16(Tpm.ECC_NIST_P256)
+                .u16(Tpm.ALG_NULL)
+                .sized(Binary.copyOf(xy, 0, P256.FIELD_BYTES))
+                .sized(Binary.copyOf(xy, P256.FIELD_BYTES, P256.FIELD_BYTES))
+                .toArray();
+        TpmEngine.Reply loaded = engine.load(new TpmCommand(Tpm.CC_LOAD_EXTERNAL)
+                .with(w -> w.u16(0).sized(publicArea).u32(Tpm.RH_NULL)));
+        return keys.flushing(loaded.handle(), handle -> {
+            TpmCommand command = new TpmCommand(Tpm.CC_VERIFY_SIGNATURE)
+                    .handle(handle)
+                    .with(w -> w.sized(digest.toArray()).bytes(TpmSignature.fromP1363(signature)));
+            long rc = engine.send(command, false).rc();
+            if (rc == Tpm.RC_SUCCESS) {
+                return true;
+            }
+            if (Tpm.base(rc) == Tpm.RC_SIGNATURE) {
+                return false;
+            }
+            throw TpmEngine.refusal(command, rc);
+        });
+    }
+
+    /** TPM2_PCR_Read (22.4). */
+    Sha256 readPcr() throws TeeException, RejectedException {
+        TpmReader reply = engine.run(new TpmCommand(Tpm.CC_PCR_READ).with(this::selection));
+        reply.u32(); // update counter
+        if (!TpmAttest.selections(reply).equals(List.of(TpmAttest.Selection.sha256(pcr))) || reply.u32() != 1) {
+            throw new TeeException(Code.TEE_REFUSED, "the TPM has no SHA-256 bank with PCR " + pcr);
+        }
+        Binary value = reply.sized(Sha256.BYTES);
+        if (value.length() != Sha256.BYTES) {
+            throw reply.malformed("a register of " + value.length() + " bytes");
+        }
+        return new Sha256(value);
+    }
+
+    /** TPM2_PCR_Extend (22.2). */
+    void extendPcr(Sha256 digest) throws TeeException, RejectedException {
+        engine.run(new TpmCommand(Tpm.CC_PCR_EXTEND)
+                .authorized(pcr)
+                .with(w -> w.u32(1).u16(Tpm.ALG_SHA256).bytes(digest.toArray())));
+    }
+
+    /** TPM2_ReadClock (29.1). */
+    long resetCount() throws TeeException, RejectedException {
+        TpmReader reply = engine.run(new TpmCommand(Tpm.CC_READ_CLOCK));
+        reply.u64(); // time
+        reply.u64(); // clock
+        return reply.u32();
+    }
+
+    /** TPM2_Quote (18.4), with the register's value that it covers. */
+    Quoter.Quote quote(Binary qualifyingData) throws TeeException, RejectedException {
+        for (int attempt = 1; attempt <= MAX_QUOTES; attempt++) {
+            TpmReader reply = keys.use(
+                    Role.ATTESTATION,
+                    handle -> engine.run(new TpmCommand(Tpm.CC_QUOTE)
+                            .authorized(handle)
+                            .with(w -> selection(w.sized(qualifyingData).u16(Tpm.ALG_NULL)))));
+            Binary attest = reply.sized(MAX_ATTEST_BYTES);
+            Binary signature = rest(reply);
+            Binary value = readPcr().value();
+            TpmAttest parsed = TpmAttest.parse(attest).orThrow();
+            if (parsed.body() instanceof TpmAttest.Quoted quoted && quoted.covers(pcr, value)) {
+                return new Quoter.Quote(attest, signature, value);
+            }
+        }
+        throw new TeeException(Code.TEE_REFUSED, "PCR " + pcr + " does not stand still: other software extends it");
+    }
+
+    /** TPM2_Certify (18.2): both keys are loaded at once, which is two of three slots. */
+    Quoter.Quote certifySigner(Binary qualifyingData) throws TeeException, RejectedException {
+        TpmReader reply = keys.use(
+                Role.SIGNER,
+                signer -> keys.use(
+                        Role.ATTESTATION,
+                        ak -> engine.run(new TpmCommand(Tpm.CC_CERTIFY)
+                                .authorized(signer)
+                                .authorized(ak)
+                                .with(w -> w.sized(qualifyingData).u16(Tpm.ALG_NULL)))));
+        return new Quoter.Quote(reply.sized(MAX_ATTEST_BYTES), rest(reply), Binary.empty());
+    }
+
+    /** TPM2_ActivateCredential (12.5); the EK's policy is PolicySecret of the endorsement hierarchy. */
+    Binary activate(Binary credential, Binary secret, Binary nonce) throws TeeException, RejectedException {
+        return keys.use(
+                Role.ATTESTATION,
+                ak -> keys.use(
+                        Role.ENDORSEMENT,
+                        ek -> keys.flushing(engine.startPolicySession(nonce), session -> {
+                            engine.run(new TpmCommand(Tpm.CC_POLICY_SECRET)
+                                    .authorized(Tpm.RH_ENDORSEMENT)
+                                    .handle(session)
+                                    .with(w -> w.u16(0).u16(0).u16(0).u32(0)));
+                            return engine.run(new TpmCommand(Tpm.CC_ACTIVATE_CREDENTIAL)
+                                            .authorized(ak)
+                                            .authorized(ek, session)
+                                            .with(w -> w.sized(credential).sized(secret)))
+                                    .sized(64);
+                        })));
+    }
+
+    /** TPM2_Create (12.1) of a data object that only a policy session for TPM2_Unseal opens. */
+    byte[] seal(byte[] secret) throws TeeException, RejectedException {
+        byte[] sensitive = new TpmWriter().u16(0).sized(secret).toArray();
+        byte[] publicArea = new TpmWriter()
+                .u16(Tpm.ALG_KEYEDHASH)
+                .u16(Tpm.ALG_SHA256)
+                .u32(Tpm.FIXED_TPM | Tpm.FIXED_PARENT | Tpm.NO_DA)
+                .sized(unsealPolicy())
+                .u16(Tpm.ALG_NULL)
+                .u16(0)
+                .toArray();
+        TpmReader reply = keys.use(
+                Role.STORAGE,
+                parent -> engine.run(new TpmCommand(Tpm.CC_CREATE)
+                        .authorized(parent)
+                        .with(w -> w.sized(sensitive).sized(publicArea).u16(0).u32(0))));
+        return new TpmWriter()
+                .sized(reply.sized(TpmConnection.MAX_BYTES))
+                .sized(reply.sized(TpmConnection.MAX_BYTES))
+                .toArray();
+    }
+
+    /** TPM2_Load (12.2) and TPM2_Unseal (12.7). */
+    byte[] unseal(byte[] sealed, Binary nonce) throws TeeException, RejectedException {
+        if (sealed.length > 1024) {
+            throw new TeeException(Code.TEE_REFUSED, "not sealed by this device");
+        }
+        TpmEngine.Reply loaded = keys.use(
+                Role.STORAGE,
+                parent -> engine.load(
+                        new TpmCommand(Tpm.CC_LOAD).authorized(parent).with(w -> w.bytes(sealed))));
+        return keys.flushing(
+                loaded.handle(),
+                object -> keys.flushing(engine.startPolicySession(nonce), session -> {
+                    engine.run(new TpmCommand(Tpm.CC_POLICY_COMMAND_CODE)
+                            .handle(session)
+                            .with(w -> w.u32(Tpm.CC_UNSEAL)));
+                    return engine.run(new TpmCommand(Tpm.CC_UNSEAL).authorized(object, session))
+                            .sized(Sealer.MAX_SECRET_BYTES)
+                            .toArray();
+                }));
+    }
+
+    /** PolicyCommandCode(TPM2_Unseal) (23.11): the place where a policy over registers will stand. */
+    private static byte[] unsealPolicy() {
+        return Sha256.of(new TpmWriter()
+                        .bytes(new byte[Sha256.BYTES])
+                        .u32(Tpm.CC_POLICY_COMMAND_CODE)
+                        .u32(Tpm.CC_UNSEAL)
+                        .toArray())
+                .toArray();
+    }
+
+    private void selection(TpmWriter writer) {
+        TpmAttest.select(writer.u32(1), TpmAttest.Selection.sha256(pcr));
+    }
+
+    private static Binary rest(TpmReader reply) throws RejectedException {
+        if (reply.remaining() > MAX_SIGNATURE_BYTES) {
+            throw reply.malformed("a signature of " + reply.remaining() + " bytes");
+        }
+        return reply.bytes(reply.remaining());
+    }
+
+    private static Binary p1363(Binary tpmtSignature) throws RejectedException {
+        Verdict<Binary> signature = TpmSignature.toP1363(tpmtSignature);
+        return signature.orThrow();
+    }
+}

@@ -1,0 +1,130 @@
+package dev.holdfast.tee;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.holdfast.wire.Binary;
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.Sha256;
+import dev.holdfast.wire.Verdict;
+import java.nio.charset.StandardCharsets;
+import java.security.KeyPair;
+import java.security.interfaces.ECPublicKey;
+import org.junit.jupiter.api.Test;
+
+/** What every bridge promises, whatever is behind it. */
+abstract class BridgeContract {
+    static final Sha256 DIGEST = Sha256.of("a model".getBytes(StandardCharsets.UTF_8));
+    static final Binary QUALIFYING =
+            Sha256.of("a nonce".getBytes(StandardCharsets.UTF_8)).value();
+
+    abstract TeeBridge bridge() throws Exception;
+
+    /** Closes the bridge and opens it again, as a restart of the agent does. */
+    abstract TeeBridge reopen() throws Exception;
+
+    static <T> T accepted(Verdict<T> verdict) {
+        return switch (verdict) {
+            case Verdict.Accepted<T>(T value) -> value;
+            case Verdict.Rejected<T>(var reason) -> throw new AssertionError(reason.toString());
+        };
+    }
+
+    @Test
+    void signsWithTheSameKeyAfterARestart() throws Exception {
+        ECPublicKey key = bridge().signer().orElseThrow().publicKey();
+        byte[] signature = bridge().signer().orElseThrow().sign(DIGEST);
+        assertThat(P256.verify(key, DIGEST, signature)).isTrue();
+        assertThat(P256.verify(key, Sha256.of(new byte[1]), signature)).isFalse();
+        assertThat(P256.encode(reopen().signer().orElseThrow().publicKey())).isEqualTo(P256.encode(key));
+    }
+
+    @Test
+    void verifiesAnAnchorsSignatureAndRefusesEveryOther() throws Exception {
+        AnchorVerifier verifier = bridge().anchorVerifier().orElseThrow();
+        KeyPair anchor = P256.generate();
+        ECPublicKey key = (ECPublicKey) anchor.getPublic();
+        byte[] signature = P256.sign(anchor.getPrivate(), DIGEST);
+        assertThat(verifier.verify(key, DIGEST, signature)).isTrue();
+        assertThat(verifier.verify(key, Sha256.of(new byte[0]), signature)).isFalse();
+        assertThat(verifier.verify((ECPublicKey) P256.generate().getPublic(), DIGEST, signature))
+                .isFalse();
+        assertThat(verifier.verify(key, DIGEST, new byte[64])).isFalse();
+        assertThat(verifier.verify(key, DIGEST, new byte[3])).isFalse();
+    }
+
+    @Test
+    void keepsTheFactoryRootForGood() throws Exception {
+        AnchorStore store = bridge().anchorStore().orElseThrow();
+        assertThat(store.read()).isEmpty();
+        store.provision(DIGEST);
+        store.provision(DIGEST);
+        assertThatThrownBy(() -> store.provision(Sha256.of(new byte[0])))
+                .isInstanceOfSatisfying(
+                        TeeException.class, e -> assertThat(e.code()).isEqualTo(Code.TEE_REFUSED));
+        assertThat(reopen().anchorStore().orElseThrow().read()).contains(DIGEST);
+    }
+
+    @Test
+    void countsFromZeroAndNeverBack() throws Exception {
+        MonotonicCounter counter = bridge().epochCounter().orElseThrow();
+        assertThat(counter.read()).isZero();
+        counter.advanceTo(3);
+        counter.advanceTo(2);
+        assertThat(counter.read()).isEqualTo(3);
+        assertThat(reopen().epochCounter().orElseThrow().read()).isEqualTo(3);
+    }
+
+    @Test
+    void opensOnlyWhatItSealed() throws Exception {
+        Sealer sealer = bridge().sealer().orElseThrow();
+        byte[] secret = "a model key".getBytes(StandardCharsets.UTF_8);
+        byte[] sealed = sealer.seal(secret);
+        assertThat(new String(sealed, StandardCharsets.ISO_8859_1)).doesNotContain("a model key");
+        Sealer after = reopen().sealer().orElseThrow();
+        assertThat(after.unseal(sealed)).isEqualTo(secret);
+        sealed[sealed.length / 2] ^= 1;
+        assertThatThrownBy(() -> after.unseal(sealed)).isInstanceOf(TeeException.class);
+        assertThatThrownBy(() -> after.seal(new byte[Sealer.MAX_SECRET_BYTES + 1]))
+                .isInstanceOf(TeeException.class);
+    }
+
+    @Test
+    void extendsTheRegisterAsATpmDoes() throws Exception {
+        MeasurementRegister register = bridge().register().orElseThrow();
+        Sha256 before = register.read();
+        register.extend(DIGEST);
+        assertThat(register.read()).isEqualTo(Sha256.of(before.toArray(), DIGEST.toArray()));
+        assertThat(reopen().register().orElseThrow().read()).isEqualTo(Sha256.of(before.toArray(), DIGEST.toArray()));
+    }
+
+    @Test
+    void quotesTheRegisterAndTheChallenge() throws Exception {
+        bridge().register().orElseThrow().extend(DIGEST);
+        Quoter quoter = bridge().quoter().orElseThrow();
+        Quoter.Quote quote = quoter.quote(QUALIFYING);
+        TpmAttest attest = accepted(TpmAttest.parse(quote.attest()));
+        assertThat(attest.extraData()).isEqualTo(QUALIFYING);
+        assertThat(attest.resetCount())
+                .isEqualTo(bridge().register().orElseThrow().resetCount());
+        assertThat(attest.encode()).isEqualTo(quote.attest());
+        assertThat(attest.body()).isInstanceOfSatisfying(TpmAttest.Quoted.class, quoted -> {
+            assertThat(quoted.covers(14, quote.registerValue())).isTrue();
+            assertThat(quoted.covers(15, quote.registerValue())).isFalse();
+        });
+        byte[] signature = accepted(TpmSignature.toP1363(quote.signature())).toArray();
+        Sha256 signed = Sha256.of(quote.attest().toArray());
+        assertThat(P256.verify(quoter.attestationKey(), signed, signature)).isTrue();
+        assertThat(quote.registerValue())
+                .isEqualTo(bridge().register().orElseThrow().read().value());
+    }
+
+    @Test
+    void refusesAfterClose() throws Exception {
+        TeeBridge bridge = bridge();
+        bridge.close();
+        assertThatThrownBy(() -> bridge.signer().orElseThrow().sign(DIGEST))
+                .isInstanceOfSatisfying(
+                        TeeException.class, e -> assertThat(e.code()).isEqualTo(Code.TEE_UNAVAILABLE));
+    }
+}
