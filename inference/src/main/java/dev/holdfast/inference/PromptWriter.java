@@ -1,0 +1,96 @@
+package dev.holdfast.inference;
+
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.RejectedException;
+import dev.holdfast.wire.Verdict;
+import java.util.Arrays;
+import java.util.BitSet;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * A chat template bound to a vocabulary: every literal is one token that exists. Content is tokenised on its own, with
+ * all control tokens, special literals and stop tokens out of reach, so that no message can forge a turn.
+ */
+final class PromptWriter {
+    private record Tokens(int[] before, int[] after) {}
+
+    private final Tokenizer content;
+    private final int[] begin;
+    private final Map<String, Tokens> roles = new HashMap<>();
+    private final int[] generation;
+    private final BitSet special = new BitSet();
+
+    private PromptWriter(ChatTemplate template, Tokenizer tokenizer) throws RejectedException {
+        Vocabulary vocabulary = tokenizer.vocabulary();
+        begin = ids(template.bos(), vocabulary);
+        for (Map.Entry<String, ChatTemplate.Around> role : template.roles().entrySet()) {
+            ChatTemplate.Around around = role.getValue();
+            roles.put(role.getKey(), new Tokens(ids(around.before(), vocabulary), ids(around.after(), vocabulary)));
+        }
+        generation = ids(template.generation(), vocabulary);
+        for (int id : ids(template.stop(), vocabulary)) {
+            special.set(id);
+        }
+        content = tokenizer.without(special);
+    }
+
+    static Verdict<PromptWriter> bind(ChatTemplate template, Tokenizer tokenizer) {
+        return Verdict.of(() -> new PromptWriter(template, tokenizer));
+    }
+
+    private int[] ids(List<String> literals, Vocabulary vocabulary) throws RejectedException {
+        int[] ids = new int[literals.size()];
+        for (int i = 0; i < ids.length; i++) {
+            Integer id = vocabulary.find(literals.get(i));
+            if (id == null) {
+                throw new RejectedException(
+                        Code.GGUF_UNSUPPORTED, "the template's literal " + literals.get(i) + " is no single token");
+            }
+            ids[i] = id;
+            // A newline or a role's name may be a literal too, and must still be writable by users.
+            Vocabulary.Kind kind = vocabulary.kind(id);
+            if (kind != Vocabulary.Kind.NORMAL && kind != Vocabulary.Kind.BYTE) {
+                special.set(id);
+            }
+        }
+        return ids;
+    }
+
+    /** The prompt of a conversation, ready for the model's answer. */
+    Verdict<int[]> write(List<Message> messages) {
+        int[] out = begin.clone();
+        for (Message message : messages) {
+            Tokens tokens = roles.get(message.role());
+            if (tokens == null) {
+                return Verdict.rejected(Code.API_REQUEST, "the model has no role " + message.role());
+            }
+            out = join(out, tokens.before);
+            boolean afterSpecial = out.length == 0 || isSpecial(out[out.length - 1]);
+            out = join(out, content.encode(message.content(), afterSpecial));
+            out = join(out, tokens.after);
+        }
+        return Verdict.accepted(join(out, generation));
+    }
+
+    private static int[] join(int[] first, int[] second) {
+        int[] all = Arrays.copyOf(first, first.length + second.length);
+        System.arraycopy(second, 0, all, first.length, second.length);
+        return all;
+    }
+
+    /** Whether a token ends the answer: a stop token or any control token. */
+    boolean ends(int id) {
+        return isSpecial(id);
+    }
+
+    private boolean isSpecial(int id) {
+        return special.get(id) || content.vocabulary().isControl(id);
+    }
+
+    /** The tokenizer for content. */
+    Tokenizer tokenizer() {
+        return content;
+    }
+}
