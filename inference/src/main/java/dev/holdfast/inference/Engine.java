@@ -1,0 +1,252 @@
+package dev.holdfast.inference;
+
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.Rejection;
+import dev.holdfast.wire.Sha256;
+import dev.holdfast.wire.Verdict;
+import java.nio.file.Path;
+import java.util.Optional;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.SynchronousQueue;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Holds the serving model, at most one candidate beside it, and the models that still finish old requests.
+ *
+ * <p>A request pins the model that serves when it begins and keeps it to its end. A flip is one atomic change of a
+ * pointer: requests that begin after it get the new model, and the old one is unloaded with its last request. Thread-safe.
+ */
+public final class Engine implements AutoCloseable {
+    /**
+     * How an engine works.
+     *
+     * @param blobs the folder of finished model files, each named by its digest
+     * @param contextTokens the longest sequence; the model's own limit counts too
+     * @param maxSequences answers made at the same time
+     * @param maxQueued requests that may wait for their turn; beyond it they are refused
+     * @param threads threads that share one product
+     */
+    public record Settings(Path blobs, int contextTokens, int maxSequences, int maxQueued, int threads) {}
+
+    private final Settings settings;
+    private final Products products;
+    private final ThreadPoolExecutor sequences;
+    private final AtomicReference<@Nullable ModelSlot> serving = new AtomicReference<>();
+    private final AtomicInteger draining = new AtomicInteger();
+    private final AtomicInteger active = new AtomicInteger();
+    private final Object change = new Object();
+    private @Nullable ModelSlot candidate;
+
+    public Engine(Settings settings) {
+        this.settings = settings;
+        this.products = new Products(new VectorKernels(), settings.threads());
+        BlockingQueue<Runnable> queue =
+                settings.maxQueued() == 0 ? new SynchronousQueue<>() : new ArrayBlockingQueue<>(settings.maxQueued());
+        AtomicInteger number = new AtomicInteger();
+        this.sequences = new ThreadPoolExecutor(
+                settings.maxSequences(), settings.maxSequences(), 0, TimeUnit.SECONDS, queue, task -> {
+                    Thread thread = new Thread(task, "holdfast-sequence-" + number.incrementAndGet());
+                    thread.setDaemon(true);
+                    return thread;
+                });
+    }
+
+    /** Loads a model at start and serves it at once; its canaries passed when it was installed. */
+    public GateReport serve(SlotDescription slot) {
+        synchronized (change) {
+            HealthGate.Result result = gate(slot, false);
+            if (result.model() != null) {
+                replace(result.model());
+            }
+            return result.report();
+        }
+    }
+
+    /** Loads a model beside the serving one and puts it to the test; it stays as the candidate when it passes. */
+    public GateReport loadCandidate(SlotDescription slot) {
+        synchronized (change) {
+            dropCandidate();
+            HealthGate.Result result = gate(slot, true);
+            candidate = result.model();
+            return result.report();
+        }
+    }
+
+    private HealthGate.Result gate(SlotDescription slot, boolean canaries) {
+        return new HealthGate(slot)
+                .run(settings.blobs(), products, settings.contextTokens(), settings.maxSequences(), canaries);
+    }
+
+    /** Makes the candidate the serving model; where that digest serves already, nothing changes. */
+    public Verdict<Flip> flip(Sha256 digest) {
+        synchronized (change) {
+            ModelSlot now = serving.get();
+            ModelSlot next = candidate;
+            if (next != null && next.description().digest().equals(digest)) {
+                candidate = null;
+                return Verdict.accepted(replace(next));
+            }
+            if (now != null && now.description().digest().equals(digest)) {
+                return Verdict.accepted(new Flip(0, Optional.of(digest)));
+            }
+            return Verdict.rejected(Code.API_NOT_FOUND, "the candidate is not " + digest);
+        }
+    }
+
+    private Flip replace(ModelSlot next) {
+        long before = System.nanoTime();
+        ModelSlot old = serving.getAndSet(next);
+        long pauseNanos = System.nanoTime() - before;
+        Optional<Sha256> previous =
+                Optional.ofNullable(old).map(slot -> slot.description().digest());
+        if (old != null) {
+            draining.incrementAndGet();
+            old.retire(draining::decrementAndGet);
+        }
+        return new Flip((pauseNanos + 999) / 1000, previous);
+    }
+
+    /** Unloads the candidate if it is this one. */
+    public void discard(Sha256 digest) {
+        synchronized (change) {
+            if (candidate != null && candidate.description().digest().equals(digest)) {
+                dropCandidate();
+            }
+        }
+    }
+
+    private void dropCandidate() {
+        if (candidate != null) {
+            candidate.retire(() -> {});
+            candidate = null;
+        }
+    }
+
+    /** What this engine holds now. Does not wait for a candidate that is being loaded. */
+    public EngineStatus status() {
+        ModelSlot next = candidateNow();
+        return new EngineStatus(
+                serving(), Optional.ofNullable(next).map(ModelSlot::description), draining.get(), active.get());
+    }
+
+    @SuppressWarnings("NullAway") // A racy read of one reference: either the old or the new one.
+    private @Nullable ModelSlot candidateNow() {
+        return candidate;
+    }
+
+    /** The model that serves new requests. */
+    public Optional<SlotDescription> serving() {
+        return Optional.ofNullable(serving.get()).map(ModelSlot::description);
+    }
+
+    /**
+     * Answers on a thread of the engine; the listener hears the outcome. Refused at once where all sequences and the
+     * queue are full.
+     *
+     * @param model the model that the caller asked for, by name or name and version; null for whatever serves
+     */
+    public void chat(@Nullable String model, ChatRequest request, AnswerListener listener) {
+        try {
+            sequences.execute(() -> answer(model, request, listener));
+        } catch (RejectedExecutionException e) {
+            listener.failed(new Rejection(Code.API_BUSY, "all sequences are in use"));
+        }
+    }
+
+    private void answer(@Nullable String model, ChatRequest request, AnswerListener listener) {
+        active.incrementAndGet();
+        ModelSlot slot = null;
+        try {
+            slot = pinServing();
+            if (slot == null) {
+                listener.failed(new Rejection(Code.API_NO_MODEL, "no model is in service yet"));
+                return;
+            }
+            SlotDescription description = slot.description();
+            if (model != null && !model.equals(description.model()) && !model.equals(description.id())) {
+                listener.failed(new Rejection(Code.API_NOT_FOUND, "the model " + model + " is not in service"));
+                return;
+            }
+            answerOn(slot, request, listener);
+        } catch (RuntimeException | Error e) {
+            // The type only: a message might quote what the user wrote.
+            listener.failed(new Rejection(Code.API_INTERNAL, e.getClass().getName()));
+            if (e instanceof Error && !(e instanceof OutOfMemoryError)) {
+                throw e;
+            }
+        } finally {
+            if (slot != null) {
+                slot.unpin();
+            }
+            active.decrementAndGet();
+        }
+    }
+
+    private static void answerOn(ModelSlot slot, ChatRequest request, AnswerListener listener) {
+        boolean[] begun = {false};
+        Verdict<Generation.Outcome> verdict = slot.answer(request, new Generation.Listener() {
+            @Override
+            public boolean text(String delta) {
+                begin();
+                return listener.text(delta);
+            }
+
+            @Override
+            public boolean cancelled() {
+                return listener.cancelled();
+            }
+
+            private void begin() {
+                if (!begun[0]) {
+                    begun[0] = true;
+                    listener.begun(slot.description());
+                }
+            }
+        });
+        switch (verdict) {
+            case Verdict.Rejected<Generation.Outcome>(Rejection why) -> listener.failed(why);
+            case Verdict.Accepted<Generation.Outcome>(Generation.Outcome outcome) -> {
+                if (!begun[0]) {
+                    listener.begun(slot.description());
+                }
+                listener.finished(
+                        slot.description(), outcome.promptTokens(), outcome.completionTokens(), outcome.finish());
+            }
+        }
+    }
+
+    /** Between reading the pointer and pinning, the model may have been replaced and unloaded: then look again. */
+    private @Nullable ModelSlot pinServing() {
+        while (true) {
+            ModelSlot slot = serving.get();
+            if (slot == null || slot.pin()) {
+                return slot;
+            }
+        }
+    }
+
+    /** Ends waiting requests and unloads all models once their requests are done. */
+    @Override
+    public void close() {
+        sequences.shutdownNow();
+        try {
+            sequences.awaitTermination(5, TimeUnit.SECONDS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+        synchronized (change) {
+            dropCandidate();
+            ModelSlot old = serving.getAndSet(null);
+            if (old != null) {
+                old.retire(() -> {});
+            }
+        }
+        products.close();
+    }
+}

@@ -1,0 +1,55 @@
+package dev.holdfast.inference;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.RejectedException;
+import dev.holdfast.wire.Verdict;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+
+/**
+ * What a model must do before it may serve: the {@code gate} object of a target's signed block.
+ *
+ * @param canaries prompts with the publisher's answers
+ * @param minPassRatio the share of canaries that must be answered exactly, 0 to 1
+ * @param maxAnswerTokens a canary's answer is cut after so many tokens
+ * @param maxLoad from opening the file to ready
+ */
+public record GateRules(List<Canary> canaries, double minPassRatio, int maxAnswerTokens, Duration maxLoad) {
+    private static final int MAX_CANARIES = 256;
+    private static final int MAX_TEXT_CHARS = 8192;
+    private static final int MAX_ANSWER_TOKENS = 4096;
+    private static final long MAX_LOAD_MILLIS = Duration.ofHours(1).toMillis();
+
+    /** A prompt of the user and the answer of a healthy model. */
+    public record Canary(String prompt, String expect) {}
+
+    public GateRules {
+        canaries = List.copyOf(canaries);
+    }
+
+    /** Reads the signed object. */
+    public static Verdict<GateRules> read(JsonNode node) {
+        return Verdict.of(() -> {
+            Fields fields = new Fields(node);
+            fields.only(Set.of("canaries", "minPassRatio", "maxAnswerTokens", "maxLoadMillis"));
+            JsonNode listed = node.path("canaries");
+            if (!listed.isArray() || listed.size() > MAX_CANARIES) {
+                throw new RejectedException(Code.WIRE_FIELD, "gate.canaries is no array of at most " + MAX_CANARIES);
+            }
+            List<Canary> canaries = new ArrayList<>();
+            for (JsonNode canary : listed) {
+                Fields one = new Fields(canary);
+                one.only(Set.of("prompt", "expect"));
+                canaries.add(new Canary(one.text("prompt", MAX_TEXT_CHARS), one.text("expect", MAX_TEXT_CHARS)));
+            }
+            return new GateRules(
+                    canaries,
+                    fields.real("minPassRatio", 0, 1, 1),
+                    (int) fields.whole("maxAnswerTokens", 1, MAX_ANSWER_TOKENS, 96L),
+                    Duration.ofMillis(fields.whole("maxLoadMillis", 1, MAX_LOAD_MILLIS, 20_000L)));
+        });
+    }
+}

@@ -1,0 +1,142 @@
+package dev.holdfast.inference;
+
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.Verdict;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
+import java.util.function.IntPredicate;
+
+/**
+ * One answer: reads the prompt, then chooses token after token. Apart from the text that it hands out, nothing is
+ * allocated for a token.
+ */
+final class Generation {
+    /**
+     * What ends and shapes an answer.
+     *
+     * @param maxTokens at most so many tokens, and never more than the context holds
+     * @param ignoreEnd control tokens are never chosen, so that the answer runs to its limit
+     * @param tokensPerSecond 0 for as fast as can be; otherwise tokens leave on a fixed clock, whatever they cost
+     * @param stop texts at which the answer ends
+     */
+    record Limits(int maxTokens, boolean ignoreEnd, int tokensPerSecond, List<String> stop) {}
+
+    /** Gets the answer as it grows. */
+    @FunctionalInterface
+    interface Listener {
+        /** More text; false ends the answer. */
+        boolean text(String delta);
+
+        /** A chosen token; asked for before its text. */
+        default void token(int id) {}
+
+        /** Whether nobody waits for the answer any more. */
+        default boolean cancelled() {
+            return false;
+        }
+    }
+
+    record Outcome(int promptTokens, int completionTokens, Finish finish) {}
+
+    private final LoadedModel model;
+    private final Tokenizer tokenizer;
+    private final IntPredicate ends;
+
+    Generation(LoadedModel model, Tokenizer tokenizer, IntPredicate ends) {
+        this.model = model;
+        this.tokenizer = tokenizer;
+        this.ends = ends;
+    }
+
+    Verdict<Outcome> run(Sequence sequence, int[] prompt, Sampling sampling, Limits limits, Listener listener) {
+        if (prompt.length == 0) {
+            return Verdict.rejected(Code.API_REQUEST, "the prompt is empty");
+        }
+        if (prompt.length >= sequence.room()) {
+            return Verdict.rejected(
+                    Code.API_CONTEXT, prompt.length + " prompt tokens, the context has " + sequence.room());
+        }
+        if (!readPrompt(sequence, prompt, listener)) {
+            return Verdict.accepted(new Outcome(prompt.length, 0, Finish.CANCELLED));
+        }
+        return answer(sequence, prompt.length, sampling, limits, listener);
+    }
+
+    /** In batches, so that a long prompt can be cancelled. */
+    private boolean readPrompt(Sequence sequence, int[] prompt, Listener listener) {
+        for (int from = 0; from < prompt.length; from += Kernels.BATCH) {
+            if (listener.cancelled()) {
+                return false;
+            }
+            model.transformer().read(sequence, prompt, from, Math.min(Kernels.BATCH, prompt.length - from), null);
+        }
+        return true;
+    }
+
+    private Verdict<Outcome> answer(
+            Sequence sequence, int promptTokens, Sampling sampling, Limits limits, Listener listener) {
+        Sampler sampler = new Sampler(sampling, sequence.logits.length);
+        TextDecoder decoder = new TextDecoder(tokenizer);
+        StopWords stop = new StopWords(limits.stop());
+        // The last token needs no room: it is not read.
+        int most = Math.min(limits.maxTokens(), sequence.room() + 1);
+        long started = System.nanoTime();
+        int[] token = new int[1];
+        int count = 0;
+        Finish finish = Finish.LENGTH;
+        while (count < most) {
+            if (listener.cancelled()) {
+                return Verdict.accepted(new Outcome(promptTokens, count, Finish.CANCELLED));
+            }
+            if (limits.ignoreEnd()) {
+                mask(sequence.logits);
+            }
+            token[0] = sampler.next(sequence.logits);
+            if (token[0] < 0) {
+                return Verdict.rejected(Code.API_INTERNAL, "the model computed no number");
+            }
+            if (ends.test(token[0])) {
+                finish = Finish.STOP;
+                break;
+            }
+            count++;
+            listener.token(token[0]);
+            String text = stop.pass(decoder.next(token[0]));
+            pace(started, count, limits.tokensPerSecond());
+            if (!text.isEmpty() && !listener.text(text)) {
+                return Verdict.accepted(new Outcome(promptTokens, count, Finish.CANCELLED));
+            }
+            if (stop.found()) {
+                return Verdict.accepted(new Outcome(promptTokens, count, Finish.STOP));
+            }
+            if (count < most) {
+                model.transformer().read(sequence, token, 0, 1, null);
+            }
+        }
+        String rest = stop.pass(decoder.end()) + stop.rest();
+        if (!rest.isEmpty() && !listener.text(rest)) {
+            finish = Finish.CANCELLED;
+        }
+        return Verdict.accepted(new Outcome(promptTokens, count, finish));
+    }
+
+    private void mask(float[] logits) {
+        for (int id = 0; id < logits.length; id++) {
+            if (ends.test(id)) {
+                logits[id] = Float.NEGATIVE_INFINITY;
+            }
+        }
+    }
+
+    private static void pace(long started, int count, int tokensPerSecond) {
+        if (tokensPerSecond > 0) {
+            long due = started + count * TimeUnit.SECONDS.toNanos(1) / tokensPerSecond;
+            for (long wait = due - System.nanoTime();
+                    wait > 0 && !Thread.currentThread().isInterrupted();
+                    wait = due - System.nanoTime()) {
+                LockSupport.parkNanos(wait);
+            }
+        }
+    }
+}

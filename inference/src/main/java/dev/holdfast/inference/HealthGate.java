@@ -1,0 +1,174 @@
+package dev.holdfast.inference;
+
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.RejectedException;
+import dev.holdfast.wire.Rejection;
+import dev.holdfast.wire.Sha256;
+import dev.holdfast.wire.Verdict;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Loads a model and decides whether it may serve. The order is: bytes are the signed ones, before a parser sees them;
+ * the file loads; weights are sound; the tokenizer gives every canary back; the model is warm within its time; canaries
+ * are answered as the publisher says. Belongs to one load.
+ */
+final class HealthGate {
+    /** Enough for the compiler to see the kernels as hot; the canaries do the rest. */
+    private static final long WARM_UP_NANOS = TimeUnit.MILLISECONDS.toNanos(300);
+
+    private static final int WARM_UP_TOKENS = 256;
+
+    private final SlotDescription slot;
+    private final List<GateReport.Check> checks = new ArrayList<>();
+    private long loadMillis;
+
+    HealthGate(SlotDescription slot) {
+        this.slot = slot;
+    }
+
+    /** The model when it passed, else null; and the report either way. */
+    record Result(@Nullable ModelSlot model, GateReport report) {}
+
+    Result run(Path blobs, Products products, int contextTokens, int maxSequences, boolean canaries) {
+        long started = System.nanoTime();
+        LoadedModel loaded = null;
+        try {
+            loaded = load(blobs.resolve(slot.digest().hex()), products, contextTokens);
+            ModelSlot model = bind(loaded, maxSequences);
+            warmUp(model);
+            loadMillis = TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - started);
+            checkLoadTime();
+            if (canaries) {
+                checkCanaries(model);
+            }
+            return new Result(model, new GateReport(Optional.empty(), loadMillis, checks));
+        } catch (RejectedException e) {
+            return refused(loaded, e.rejection());
+        } catch (OutOfMemoryError e) {
+            return refused(loaded, new Rejection(Code.GATE_LOAD, "not enough memory: " + e.getMessage()));
+        } catch (RuntimeException e) {
+            // A fault of ours that hostile weights brought to light must not take the serving model down.
+            return refused(loaded, new Rejection(Code.GATE_LOAD, "fault in the engine: " + e));
+        }
+    }
+
+    private Result refused(@Nullable LoadedModel loaded, Rejection why) {
+        if (loaded != null) {
+            loaded.close();
+        }
+        return new Result(null, new GateReport(Optional.of(why), loadMillis, checks));
+    }
+
+    private LoadedModel load(Path file, Products products, int contextTokens) throws RejectedException {
+        MappedModel mapped = MappedModel.map(file).orThrow();
+        try {
+            checkDigest(mapped);
+        } catch (RejectedException | RuntimeException e) {
+            mapped.close();
+            throw e;
+        }
+        LoadedModel model = LoadedModel.of(mapped, products, contextTokens).orThrow();
+        try {
+            Verdict<Integer> scan = WeightScan.scan(model.file(), mapped.bytes());
+            note("weights", scan, scan instanceof Verdict.Accepted<Integer>(Integer n) ? n + " tensors" : "");
+            return model;
+        } catch (RejectedException | RuntimeException e) {
+            model.close();
+            throw e;
+        }
+    }
+
+    private void checkDigest(MappedModel mapped) throws RejectedException {
+        Verdict<Sha256> verdict;
+        if (mapped.bytes().byteSize() != slot.length()) {
+            verdict = Verdict.rejected(
+                    Code.GATE_DIGEST, mapped.bytes().byteSize() + " bytes, signed are " + slot.length());
+        } else {
+            Sha256 digest = mapped.digest();
+            verdict = digest.equals(slot.digest())
+                    ? Verdict.accepted(digest)
+                    : Verdict.rejected(Code.GATE_DIGEST, "the mapped bytes hash to " + digest);
+        }
+        note("digest", verdict, slot.digest().hex());
+    }
+
+    private ModelSlot bind(LoadedModel model, int maxSequences) throws RejectedException {
+        Tokenizer tokenizer = model.tokenizer().orThrow();
+        PromptWriter prompts = PromptWriter.bind(slot.template(), tokenizer).orThrow();
+        for (GateRules.Canary canary : slot.gate().canaries()) {
+            roundTrip(prompts.tokenizer(), canary.prompt());
+            roundTrip(prompts.tokenizer(), canary.expect());
+        }
+        int texts = 2 * slot.gate().canaries().size();
+        note("tokenizer", Verdict.accepted(texts), texts + " texts came back unchanged");
+        return new ModelSlot(slot, model, prompts, maxSequences);
+    }
+
+    private void roundTrip(Tokenizer tokenizer, String text) throws RejectedException {
+        if (!tokenizer.decode(tokenizer.encode(text, true)).equals(text)) {
+            note("tokenizer", Verdict.rejected(Code.GATE_LOAD, "a canary's text does not survive the tokenizer"), "");
+        }
+    }
+
+    private static void warmUp(ModelSlot slot) {
+        Transformer transformer = slot.model().transformer();
+        Sequence sequence = slot.borrow();
+        try {
+            int[] tokens = new int[Kernels.BATCH];
+            int batch = Math.min(Kernels.BATCH, sequence.room() - 1);
+            long until = System.nanoTime() + WARM_UP_NANOS;
+            for (int done = 0; done < WARM_UP_TOKENS && System.nanoTime() < until; done++) {
+                if (sequence.room() <= batch) {
+                    sequence.rewind();
+                }
+                transformer.read(sequence, tokens, 0, done % 8 == 0 && batch > 0 ? batch : 1, null);
+            }
+        } finally {
+            slot.giveBack(sequence);
+        }
+    }
+
+    private void checkLoadTime() throws RejectedException {
+        long most = slot.gate().maxLoad().toMillis();
+        Verdict<Long> verdict = loadMillis <= most
+                ? Verdict.accepted(loadMillis)
+                : Verdict.rejected(Code.GATE_LOAD_TIME, loadMillis + " ms, allowed " + most);
+        note("load-time", verdict, loadMillis + " ms of " + most);
+    }
+
+    private void checkCanaries(ModelSlot model) throws RejectedException {
+        int total = slot.gate().canaries().size();
+        int passed = 0;
+        for (GateRules.Canary canary : slot.gate().canaries()) {
+            ChatRequest request =
+                    ChatRequest.greedy(canary.prompt(), slot.gate().maxAnswerTokens());
+            StringBuilder answer = new StringBuilder();
+            Verdict<Generation.Outcome> outcome = model.answer(request, delta -> {
+                answer.append(delta);
+                return true;
+            });
+            if (outcome.isAccepted() && answer.toString().equals(canary.expect())) {
+                passed++;
+            }
+        }
+        String detail = passed + " of " + total + " canaries answered as expected";
+        // Ratios such as 0.9 of 20 must not fail by the last bit.
+        Verdict<Integer> verdict = passed + 1e-9 >= slot.gate().minPassRatio() * total
+                ? Verdict.accepted(passed)
+                : Verdict.rejected(Code.GATE_CANARY, detail);
+        note("canary", verdict, detail);
+    }
+
+    private void note(String name, Verdict<?> verdict, String detail) throws RejectedException {
+        String shown = verdict instanceof Verdict.Rejected<?> rejected
+                ? rejected.reason().detail()
+                : detail;
+        checks.add(new GateReport.Check(name, verdict.isAccepted(), shown));
+        verdict.orThrow();
+    }
+}

@@ -1,0 +1,90 @@
+package dev.holdfast.inference;
+
+import dev.holdfast.wire.Verdict;
+import java.util.concurrent.ConcurrentLinkedDeque;
+import java.util.concurrent.atomic.AtomicInteger;
+
+/**
+ * A loaded model in use. It lives as long as its owner (the engine) or any request holds a pin; with the last pin its
+ * file is unmapped. Thread-safe.
+ */
+final class ModelSlot {
+    private final SlotDescription description;
+    private final LoadedModel model;
+    private final PromptWriter prompts;
+    private final int maxSequences;
+    private final ConcurrentLinkedDeque<Sequence> idle = new ConcurrentLinkedDeque<>();
+    /** The owner's pin is the first. */
+    private final AtomicInteger pins = new AtomicInteger(1);
+
+    private volatile Runnable whenClosed = () -> {};
+
+    ModelSlot(SlotDescription description, LoadedModel model, PromptWriter prompts, int maxSequences) {
+        this.description = description;
+        this.model = model;
+        this.prompts = prompts;
+        this.maxSequences = maxSequences;
+    }
+
+    SlotDescription description() {
+        return description;
+    }
+
+    LoadedModel model() {
+        return model;
+    }
+
+    /** Keeps the model loaded; false when it is gone already. */
+    boolean pin() {
+        int now = pins.get();
+        while (now > 0) {
+            if (pins.compareAndSet(now, now + 1)) {
+                return true;
+            }
+            now = pins.get();
+        }
+        return false;
+    }
+
+    /** Gives a pin back. */
+    void unpin() {
+        if (pins.decrementAndGet() == 0) {
+            idle.clear();
+            model.close();
+            whenClosed.run();
+        }
+    }
+
+    /** Gives the owner's pin back: the model is unloaded as soon as no request is left. */
+    void retire(Runnable whenClosed) {
+        this.whenClosed = whenClosed;
+        unpin();
+    }
+
+    Sequence borrow() {
+        Sequence sequence = idle.poll();
+        return sequence == null ? model.newSequence() : sequence;
+    }
+
+    void giveBack(Sequence sequence) {
+        sequence.clear();
+        if (idle.size() < maxSequences) {
+            idle.push(sequence);
+        }
+    }
+
+    /** Answers on the calling thread, which holds a pin. */
+    Verdict<Generation.Outcome> answer(ChatRequest request, Generation.Listener listener) {
+        return prompts.write(request.messages()).then(prompt -> {
+            Sequence sequence = borrow();
+            try {
+                Generation.Limits limits = new Generation.Limits(
+                        request.maxTokens(), request.ignoreEnd(), request.tokensPerSecond(), request.stop());
+                return new Generation(model, prompts.tokenizer(), prompts::ends)
+                        .run(sequence, prompt, request.sampling(), limits, listener);
+            } finally {
+                giveBack(sequence);
+            }
+        });
+    }
+}
