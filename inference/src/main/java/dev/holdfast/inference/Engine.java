@@ -41,7 +41,7 @@ public final class Engine implements AutoCloseable {
     private final AtomicInteger draining = new AtomicInteger();
     private final AtomicInteger active = new AtomicInteger();
     private final Object change = new Object();
-    private @Nullable ModelSlot candidate;
+    private volatile @Nullable ModelSlot candidate;
 
     public Engine(Settings settings) {
         this.settings = settings;
@@ -115,29 +115,25 @@ public final class Engine implements AutoCloseable {
     /** Unloads the candidate if it is this one. */
     public void discard(Sha256 digest) {
         synchronized (change) {
-            if (candidate != null && candidate.description().digest().equals(digest)) {
+            ModelSlot now = candidate;
+            if (now != null && now.description().digest().equals(digest)) {
                 dropCandidate();
             }
         }
     }
 
     private void dropCandidate() {
-        if (candidate != null) {
-            candidate.retire(() -> {});
-            candidate = null;
+        ModelSlot old = candidate;
+        candidate = null;
+        if (old != null) {
+            old.retire(() -> {});
         }
     }
 
     /** What this engine holds now. Does not wait for a candidate that is being loaded. */
     public EngineStatus status() {
-        ModelSlot next = candidateNow();
         return new EngineStatus(
-                serving(), Optional.ofNullable(next).map(ModelSlot::description), draining.get(), active.get());
-    }
-
-    @SuppressWarnings("NullAway") // A racy read of one reference: either the old or the new one.
-    private @Nullable ModelSlot candidateNow() {
-        return candidate;
+                serving(), Optional.ofNullable(candidate).map(ModelSlot::description), draining.get(), active.get());
     }
 
     /** The model that serves new requests. */

@@ -67,6 +67,11 @@ final class Tokenizer {
         return vocabulary;
     }
 
+    /** Whether a plain text begins with the begin token. */
+    boolean addsBegin() {
+        return addBegin;
+    }
+
     boolean spacePrefix() {
         return spacePrefix;
     }

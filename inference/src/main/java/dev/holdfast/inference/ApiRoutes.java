@@ -1,0 +1,80 @@
+package dev.holdfast.inference;
+
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.Json;
+import dev.holdfast.wire.Rejection;
+import dev.holdfast.wire.Verdict;
+import io.vertx.core.Handler;
+import io.vertx.core.http.HttpMethod;
+import io.vertx.core.http.HttpServerRequest;
+import java.util.Optional;
+
+/** What applications may ask: a subset of the OpenAI wire format. Runs on the event loop and never computes there. */
+final class ApiRoutes implements Handler<HttpServerRequest> {
+    private final Engine engine;
+    private final long startedSeconds = System.currentTimeMillis() / 1000;
+
+    ApiRoutes(Engine engine) {
+        this.engine = engine;
+    }
+
+    @Override
+    public void handle(HttpServerRequest request) {
+        boolean get = request.method().equals(HttpMethod.GET);
+        boolean post = request.method().equals(HttpMethod.POST);
+        switch (request.path()) {
+            case "/healthz" -> route(request, get, this::health);
+            case "/v1/models" -> route(request, get, this::models);
+            case "/v1/chat/completions" -> route(request, post, this::chat);
+            case null, default -> Replies.error(request, Code.API_NOT_FOUND, "there is no such path");
+        }
+    }
+
+    private static void route(HttpServerRequest request, boolean allowed, Handler<HttpServerRequest> then) {
+        if (allowed) {
+            then.handle(request);
+        } else {
+            Replies.error(request.response(), 405, new Rejection(Code.API_REQUEST, "method not allowed"));
+        }
+    }
+
+    private void health(HttpServerRequest request) {
+        Optional<SlotDescription> serving = engine.serving();
+        ObjectNode body = Json.object();
+        body.put("status", serving.isPresent() ? "ok" : "no-model");
+        serving.ifPresent(model -> body.put("model", model.id()));
+        Replies.json(request.response(), serving.isPresent() ? 200 : 503, body);
+    }
+
+    private void models(HttpServerRequest request) {
+        ObjectNode body = Json.object();
+        body.put("object", "list");
+        ArrayNode data = body.putArray("data");
+        engine.serving().ifPresent(model -> {
+            ObjectNode one = data.addObject();
+            one.put("id", model.id());
+            one.put("object", "model");
+            one.put("created", startedSeconds);
+            one.put("owned_by", "holdfast");
+            one.put("system_fingerprint", model.fingerprint());
+        });
+        Replies.json(request.response(), 200, body);
+    }
+
+    private void chat(HttpServerRequest request) {
+        Replies.body(request, ChatCall.MAX_BODY_BYTES, body -> {
+            switch (ChatCall.read(body)) {
+                case Verdict.Rejected<ChatCall> rejected ->
+                    Replies.error(
+                            request.response(), Replies.status(rejected.reason().code()), rejected.reason());
+                case Verdict.Accepted<ChatCall>(ChatCall call) ->
+                    engine.chat(
+                            call.model(),
+                            call.request(),
+                            new ChatReply(request.response(), call.stream(), call.includeUsage()));
+            }
+        });
+    }
+}

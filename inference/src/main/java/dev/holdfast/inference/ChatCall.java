@@ -1,0 +1,130 @@
+package dev.holdfast.inference;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.Json;
+import dev.holdfast.wire.RejectedException;
+import dev.holdfast.wire.Verdict;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.ThreadLocalRandom;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The body of {@code POST /v1/chat/completions}. Every field is checked for type and range, and an unknown one is
+ * refused: what is silently ignored is taken for granted by the caller.
+ *
+ * @param model the model asked for, or null
+ * @param stream whether the answer comes as server-sent events
+ * @param includeUsage whether a stream ends with the token counts
+ */
+record ChatCall(@Nullable String model, ChatRequest request, boolean stream, boolean includeUsage) {
+    static final int MAX_BODY_BYTES = 64 * 1024;
+    private static final int MAX_MESSAGES = 256;
+    private static final int MAX_NAME_CHARS = 256;
+    private static final int MAX_STOPS = 4;
+    private static final int MAX_STOP_CHARS = 256;
+    private static final long MAX_TOKENS = 1 << 20;
+    private static final long DEFAULT_TOKENS = 512;
+    private static final int MAX_TOKENS_PER_SECOND = 1000;
+    private static final Set<String> FIELDS = Set.of(
+            "model",
+            "messages",
+            "stream",
+            "stream_options",
+            "max_tokens",
+            "max_completion_tokens",
+            "temperature",
+            "top_p",
+            "seed",
+            "stop",
+            "ignore_eos",
+            "tokens_per_second");
+
+    static Verdict<ChatCall> read(byte[] body) {
+        return Json.readObject(body, MAX_BODY_BYTES).then(node -> Verdict.of(() -> read(node)));
+    }
+
+    private static ChatCall read(JsonNode node) throws RejectedException {
+        Fields fields = new Fields(node);
+        fields.only(FIELDS);
+        String model = fields.has("model") ? fields.text("model", MAX_NAME_CHARS) : null;
+        long maxTokens = fields.whole("max_tokens", 1, MAX_TOKENS, DEFAULT_TOKENS);
+        maxTokens = fields.whole("max_completion_tokens", 1, MAX_TOKENS, maxTokens);
+        double topP = fields.real("top_p", 0, 1, 1);
+        Sampling sampling = new Sampling(
+                fields.real("temperature", 0, 2, 0),
+                // Zero is allowed on the wire, and means the most likely token only.
+                Math.max(topP, Double.MIN_NORMAL),
+                fields.whole(
+                        "seed",
+                        Long.MIN_VALUE,
+                        Long.MAX_VALUE,
+                        ThreadLocalRandom.current().nextLong()));
+        ChatRequest request = new ChatRequest(
+                messages(node.path("messages")),
+                (int) maxTokens,
+                sampling,
+                stop(node.path("stop")),
+                fields.flag("ignore_eos", false),
+                (int) fields.whole("tokens_per_second", 1, MAX_TOKENS_PER_SECOND, 0L));
+        boolean usage = false;
+        if (fields.has("stream_options")) {
+            Fields options = new Fields(fields.object("stream_options"));
+            options.only(Set.of("include_usage"));
+            usage = options.flag("include_usage", false);
+        }
+        return new ChatCall(model, request, fields.flag("stream", false), usage);
+    }
+
+    private static List<Message> messages(JsonNode array) throws RejectedException {
+        if (!array.isArray() || array.isEmpty() || array.size() > MAX_MESSAGES) {
+            throw new RejectedException(Code.WIRE_FIELD, "messages must be an array of 1 to " + MAX_MESSAGES);
+        }
+        List<Message> messages = new ArrayList<>();
+        for (JsonNode node : array) {
+            Fields message = new Fields(node);
+            message.only(Set.of("role", "content"));
+            messages.add(new Message(message.text("role", MAX_NAME_CHARS), content(node.path("content"))));
+        }
+        return messages;
+    }
+
+    /** A text, or an array of parts that are texts. */
+    private static String content(JsonNode node) throws RejectedException {
+        if (node.isTextual()) {
+            return node.textValue();
+        }
+        if (!node.isArray()) {
+            throw new RejectedException(Code.WIRE_FIELD, "content must be a text");
+        }
+        StringBuilder text = new StringBuilder();
+        for (JsonNode part : node) {
+            Fields fields = new Fields(part);
+            fields.only(Set.of("type", "text"));
+            if (!fields.text("type", MAX_NAME_CHARS).equals("text")) {
+                throw new RejectedException(Code.WIRE_FIELD, "content parts must be of type text");
+            }
+            text.append(fields.text("text", MAX_BODY_BYTES));
+        }
+        return text.toString();
+    }
+
+    private static List<String> stop(JsonNode node) throws RejectedException {
+        if (node.isMissingNode() || node.isNull()) {
+            return List.of();
+        }
+        List<String> stop = new ArrayList<>();
+        for (JsonNode word : node.isArray() ? node : List.of(node)) {
+            if (!word.isTextual()
+                    || word.textValue().isEmpty()
+                    || word.textValue().length() > MAX_STOP_CHARS
+                    || stop.size() == MAX_STOPS) {
+                throw new RejectedException(Code.WIRE_FIELD, "stop must be a text or up to " + MAX_STOPS + " texts");
+            }
+            stop.add(word.textValue());
+        }
+        return stop;
+    }
+}

@@ -1,0 +1,171 @@
+package dev.holdfast.inference;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.holdfast.wire.Json;
+import dev.holdfast.wire.Rejection;
+import io.vertx.core.buffer.Buffer;
+import io.vertx.core.http.HttpServerResponse;
+import java.nio.charset.StandardCharsets;
+import java.util.HexFormat;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Writes one answer to one client, as one JSON object or as server-sent events.
+ *
+ * <p>A stream runs at most {@link #WINDOW} events ahead of what the socket has taken; then the engine's thread waits.
+ * A client that takes nothing for {@link #STALL_SECONDS} loses its answer, because it holds a sequence that others wait
+ * for.
+ */
+final class ChatReply implements AnswerListener {
+    private static final int WINDOW = 32;
+    private static final int STALL_SECONDS = 20;
+
+    private final HttpServerResponse response;
+    private final boolean stream;
+    private final boolean includeUsage;
+    private final String id =
+            "chatcmpl-" + HexFormat.of().toHexDigits(ThreadLocalRandom.current().nextLong());
+    private final long created = System.currentTimeMillis() / 1000;
+    private final Semaphore window = new Semaphore(WINDOW);
+    private final StringBuilder answer = new StringBuilder();
+    private volatile boolean cancelled;
+    private ObjectNode head = Json.object();
+
+    ChatReply(HttpServerResponse response, boolean stream, boolean includeUsage) {
+        this.response = response;
+        this.stream = stream;
+        this.includeUsage = includeUsage;
+        response.closeHandler(closed -> {
+            cancelled = true;
+            window.release(WINDOW);
+        });
+    }
+
+    @Override
+    public void begun(SlotDescription model) {
+        head = Json.object();
+        head.put("id", id);
+        head.put("object", stream ? "chat.completion.chunk" : "chat.completion");
+        head.put("created", created);
+        head.put("model", model.id());
+        head.put("system_fingerprint", model.fingerprint());
+        if (stream) {
+            response.putHeader("Content-Type", "text/event-stream");
+            response.putHeader("Cache-Control", "no-store");
+            response.setChunked(true);
+            ObjectNode delta = Json.object();
+            delta.put("role", "assistant");
+            delta.put("content", "");
+            send(chunk(delta, null));
+        }
+    }
+
+    @Override
+    public boolean text(String delta) {
+        if (!stream) {
+            answer.append(delta);
+            return !cancelled;
+        }
+        ObjectNode content = Json.object();
+        content.put("content", delta);
+        return send(chunk(content, null));
+    }
+
+    @Override
+    public void finished(SlotDescription model, int promptTokens, int completionTokens, Finish finish) {
+        if (finish == Finish.CANCELLED) {
+            cancel();
+            return;
+        }
+        if (stream) {
+            send(chunk(Json.object(), finish.wire()));
+            if (includeUsage) {
+                ObjectNode last = head.deepCopy();
+                last.putArray("choices");
+                last.set("usage", usage(promptTokens, completionTokens));
+                send(last);
+            }
+            end("data: [DONE]\n\n");
+            return;
+        }
+        ObjectNode body = head.deepCopy();
+        ObjectNode choice = body.putArray("choices").addObject();
+        choice.put("index", 0);
+        ObjectNode message = choice.putObject("message");
+        message.put("role", "assistant");
+        message.put("content", answer.toString());
+        choice.put("finish_reason", finish.wire());
+        body.set("usage", usage(promptTokens, completionTokens));
+        Replies.json(response, 200, body);
+    }
+
+    @Override
+    public void failed(Rejection why) {
+        int status = Replies.status(why.code());
+        if (response.headWritten()) {
+            send(Replies.error(status, why));
+            end("");
+        } else {
+            Replies.error(response, status, why);
+        }
+    }
+
+    @Override
+    public boolean cancelled() {
+        return cancelled;
+    }
+
+    private ObjectNode chunk(ObjectNode delta, @Nullable String finish) {
+        ObjectNode chunk = head.deepCopy();
+        ObjectNode choice = chunk.putArray("choices").addObject();
+        choice.put("index", 0);
+        choice.set("delta", delta);
+        choice.put("finish_reason", finish);
+        return chunk;
+    }
+
+    private static ObjectNode usage(int promptTokens, int completionTokens) {
+        ObjectNode usage = Json.object();
+        usage.put("prompt_tokens", promptTokens);
+        usage.put("completion_tokens", completionTokens);
+        usage.put("total_tokens", promptTokens + completionTokens);
+        return usage;
+    }
+
+    private boolean send(JsonNode event) {
+        try {
+            if (!window.tryAcquire(STALL_SECONDS, TimeUnit.SECONDS)) {
+                cancel();
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            cancel();
+        }
+        if (cancelled || response.closed()) {
+            return false;
+        }
+        Buffer frame = Buffer.buffer("data: ")
+                .appendBytes(Json.write(event))
+                .appendBytes("\n\n".getBytes(StandardCharsets.US_ASCII));
+        response.write(frame).onComplete(done -> window.release());
+        return true;
+    }
+
+    private void end(String last) {
+        if (!cancelled && !response.closed()) {
+            response.end(last);
+        }
+    }
+
+    /** Hangs up: an answer that was cut must not look like a whole one. */
+    private void cancel() {
+        cancelled = true;
+        if (!response.closed()) {
+            response.reset();
+        }
+    }
+}

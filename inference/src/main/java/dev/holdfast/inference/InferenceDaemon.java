@@ -1,0 +1,120 @@
+package dev.holdfast.inference;
+
+import dev.holdfast.wire.Verdict;
+import io.vertx.core.Vertx;
+import io.vertx.core.VertxOptions;
+import io.vertx.core.file.FileSystemOptions;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The inference process: an engine between two Unix sockets. It reads the store and writes nothing but its sockets. A
+ * damaged model never ends it, because the process that could repair the damage talks to it.
+ */
+public final class InferenceDaemon implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(InferenceDaemon.class);
+    private static final int CLOSE_SECONDS = 10;
+
+    private final Vertx vertx;
+    private final Engine engine;
+    private final ControlRoutes control;
+    private final SocketServer apiServer;
+    private final SocketServer controlServer;
+
+    private InferenceDaemon(InferenceConfig config) throws IOException {
+        vertx = Vertx.vertx(new VertxOptions()
+                .setEventLoopPoolSize(1)
+                .setWorkerPoolSize(1)
+                .setInternalBlockingPoolSize(1)
+                .setPreferNativeTransport(true)
+                .setFileSystemOptions(
+                        new FileSystemOptions().setFileCachingEnabled(false).setClassPathResolvingEnabled(false)));
+        engine = new Engine(new Engine.Settings(
+                config.storeDir().resolve("blobs"),
+                config.contextTokens(),
+                config.maxSequences(),
+                config.maxQueued(),
+                config.threads()));
+        control = new ControlRoutes(engine);
+        SocketServer api = null;
+        try {
+            api = SocketServer.start(
+                    vertx, config.apiSocket(), config.apiMode(), config.apiPeers(), new ApiRoutes(engine));
+            controlServer = SocketServer.start(
+                    vertx, config.controlSocket(), config.controlMode(), config.controlPeers(), control);
+            apiServer = api;
+        } catch (IOException | RuntimeException e) {
+            if (api != null) {
+                api.close();
+            }
+            control.close();
+            engine.close();
+            closeVertx();
+            throw e;
+        }
+    }
+
+    /**
+     * Opens both sockets, then loads and serves what {@code serving.json} names. Where that is damaged the fallback is
+     * tried, and where nothing can be served the daemon runs without a model.
+     *
+     * @throws IOException where a socket cannot be opened
+     */
+    public static InferenceDaemon start(InferenceConfig config) throws IOException {
+        InferenceDaemon daemon = new InferenceDaemon(config);
+        daemon.serveStored(config.storeDir().resolve("serving.json"));
+        return daemon;
+    }
+
+    private void serveStored(Path file) {
+        if (Files.notExists(file)) {
+            LOG.info("no model has been installed yet");
+            return;
+        }
+        switch (ServingRecord.read(file)) {
+            case Verdict.Rejected<ServingRecord> rejected -> LOG.error("serving.json: {}", rejected.reason());
+            case Verdict.Accepted<ServingRecord>(ServingRecord record) -> {
+                record.damage().forEach(damage -> LOG.error("serving.json, {}", damage));
+                for (SlotDescription slot : record.slots()) {
+                    GateReport report = engine.serve(slot);
+                    if (report.passed()) {
+                        LOG.info("serving {} ({}) after {} ms", slot.id(), slot.digest(), report.loadMillis());
+                        return;
+                    }
+                    LOG.error("cannot serve {}: {}", slot.id(), report.failure().orElseThrow());
+                }
+            }
+        }
+    }
+
+    /** What is served now. */
+    public EngineStatus status() {
+        return engine.status();
+    }
+
+    /** Closes the sockets, ends requests and unloads all models. */
+    @Override
+    public void close() {
+        apiServer.close();
+        controlServer.close();
+        control.close();
+        engine.close();
+        closeVertx();
+    }
+
+    private void closeVertx() {
+        try {
+            vertx.close().toCompletionStage().toCompletableFuture().get(CLOSE_SECONDS, TimeUnit.SECONDS);
+        } catch (ExecutionException | TimeoutException e) {
+            LOG.warn("closing: {}", e.toString());
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+}

@@ -1,0 +1,303 @@
+package dev.holdfast.inference;
+
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.Verdict;
+import java.io.BufferedOutputStream;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Random;
+import java.util.concurrent.TimeUnit;
+
+/** A model outside any service, for {@code holdfast model ...} and for benchmarks. Belongs to one thread. */
+public final class ModelRunner implements AutoCloseable {
+    private final LoadedModel model;
+    private final Products products;
+    private final Sequence sequence;
+    private final long openedNanos;
+    private final double loadMillis;
+
+    private ModelRunner(LoadedModel model, Products products, long openedNanos) {
+        this.model = model;
+        this.products = products;
+        this.sequence = model.newSequence();
+        this.openedNanos = openedNanos;
+        this.loadMillis = millisSince(openedNanos);
+    }
+
+    /**
+     * Opens a model file.
+     *
+     * @param contextTokens the longest sequence; the model's own limit counts too
+     * @param threads threads that share one product
+     */
+    public static Verdict<ModelRunner> open(Path path, int contextTokens, int threads) {
+        long started = System.nanoTime();
+        Products products = new Products(new VectorKernels(), threads);
+        Verdict<ModelRunner> verdict = LoadedModel.load(path, products, contextTokens)
+                .then(model -> Verdict.accepted(new ModelRunner(model, products, started)));
+        if (!verdict.isAccepted()) {
+            products.close();
+        }
+        return verdict;
+    }
+
+    public ModelShape shape() {
+        return model.transformer().shape();
+    }
+
+    /** The longest sequence, in tokens. */
+    public int contextTokens() {
+        return model.contextTokens();
+    }
+
+    /** The tokens of a plain text, with the begin token where the model wants one. Text yields no control tokens. */
+    public Verdict<int[]> tokenize(String text) {
+        return model.tokenizer().then(tokenizer -> Verdict.accepted(tokenizer.encodeText(text)));
+    }
+
+    /** The text of tokens. */
+    public Verdict<String> text(int[] tokens) {
+        return checked(tokens, Integer.MAX_VALUE)
+                .then(ids -> model.tokenizer().then(tokenizer -> Verdict.accepted(tokenizer.decode(ids))));
+    }
+
+    private Verdict<int[]> checked(int[] tokens, int most) {
+        if (tokens.length == 0 || tokens.length > most) {
+            return Verdict.rejected(Code.API_CONTEXT, tokens.length + " tokens, allowed 1 to " + most);
+        }
+        for (int token : tokens) {
+            if (token < 0 || token >= shape().vocabulary()) {
+                return Verdict.rejected(Code.API_REQUEST, "there is no token " + token);
+            }
+        }
+        return Verdict.accepted(tokens);
+    }
+
+    /**
+     * Writes logits as raw little-endian 32-bit floats, one row of the vocabulary for each position.
+     *
+     * @param all the rows of every position, else of the last one only
+     * @return the number of rows
+     */
+    public Verdict<Integer> logits(int[] tokens, boolean all, Path out) throws IOException {
+        Verdict<int[]> input = checked(tokens, model.contextTokens());
+        if (input instanceof Verdict.Rejected<int[]> rejected) {
+            return rejected.as();
+        }
+        sequence.rewind();
+        try (OutputStream stream = new BufferedOutputStream(Files.newOutputStream(out))) {
+            ByteBuffer row = ByteBuffer.allocate(4 * shape().vocabulary()).order(ByteOrder.LITTLE_ENDIAN);
+            model.transformer().read(sequence, tokens, 0, tokens.length, (position, logits) -> {
+                if (all || position == tokens.length - 1) {
+                    row.asFloatBuffer().put(logits);
+                    try {
+                        stream.write(row.array());
+                    } catch (IOException e) {
+                        throw new UncheckedIOException(e);
+                    }
+                }
+            });
+        } catch (UncheckedIOException e) {
+            throw new IOException(e.getMessage(), e);
+        }
+        return Verdict.accepted(all ? tokens.length : 1);
+    }
+
+    /**
+     * A continuation.
+     *
+     * @param tokens what was generated
+     * @param text the same as text
+     * @param firstTokenMillis from the call to the first token
+     * @param tokensPerSecond of all tokens after the first
+     */
+    public record Continuation(
+            int[] tokens, String text, Finish finish, double firstTokenMillis, double tokensPerSecond) {}
+
+    /** Continues tokens; a control token ends the continuation and is not part of it. */
+    public Verdict<Continuation> generate(int[] prompt, int maxTokens, Sampling sampling) {
+        return checked(prompt, model.contextTokens() - 1)
+                .then(input -> model.tokenizer().then(tokenizer -> generate(input, maxTokens, sampling, tokenizer)));
+    }
+
+    private Verdict<Continuation> generate(int[] prompt, int maxTokens, Sampling sampling, Tokenizer tokenizer) {
+        sequence.rewind();
+        List<Integer> tokens = new ArrayList<>();
+        StringBuilder text = new StringBuilder();
+        long started = System.nanoTime();
+        double[] first = {0};
+        Generation.Listener listener = new Generation.Listener() {
+            @Override
+            public void token(int id) {
+                if (tokens.isEmpty()) {
+                    first[0] = millisSince(started);
+                }
+                tokens.add(id);
+            }
+
+            @Override
+            public boolean text(String delta) {
+                text.append(delta);
+                return true;
+            }
+        };
+        Generation.Limits limits = new Generation.Limits(maxTokens, false, 0, List.of());
+        return new Generation(model, tokenizer, tokenizer.vocabulary()::isControl)
+                .run(sequence, prompt, sampling, limits, listener)
+                .then(outcome -> {
+                    double rest = millisSince(started) - first[0];
+                    double rate = tokens.size() < 2 ? 0 : (tokens.size() - 1) * 1000 / rest;
+                    int[] ids = tokens.stream().mapToInt(Integer::intValue).toArray();
+                    return Verdict.accepted(new Continuation(ids, text.toString(), outcome.finish(), first[0], rate));
+                });
+    }
+
+    /**
+     * How well a model expects a text.
+     *
+     * @param perplexity exp of the mean negative log likelihood
+     * @param tokens how many tokens were scored
+     */
+    public record Perplexity(double perplexity, int tokens, int windows) {}
+
+    /**
+     * Cuts the tokens into windows of {@code context} and scores the second half of each, so that every scored token
+     * has at least half a window before it (the convention of llama.cpp's perplexity tool). The first token of a window
+     * is replaced by the begin token where the model wants one.
+     */
+    public Verdict<Perplexity> perplexity(int[] tokens, int context) {
+        if (context < 4 || context > model.contextTokens() || tokens.length < context) {
+            return Verdict.rejected(
+                    Code.API_CONTEXT, tokens.length + " tokens in windows of " + context + " of " + contextTokens());
+        }
+        return checked(tokens, Integer.MAX_VALUE).then(input -> {
+            int begin = begin();
+            double[] loss = {0};
+            int windows = input.length / context;
+            int[] window = new int[context];
+            for (int w = 0; w < windows; w++) {
+                System.arraycopy(input, w * context, window, 0, context);
+                window[0] = begin >= 0 ? begin : window[0];
+                sequence.rewind();
+                model.transformer().read(sequence, window, 0, context, (position, logits) -> {
+                    if (position >= context / 2 && position < context - 1) {
+                        loss[0] -= logLikelihood(logits, window[position + 1]);
+                    }
+                });
+            }
+            int scored = windows * (context - 1 - context / 2);
+            return Verdict.accepted(new Perplexity(Math.exp(loss[0] / scored), scored, windows));
+        });
+    }
+
+    private int begin() {
+        return model.tokenizer() instanceof Verdict.Accepted<Tokenizer>(Tokenizer tokenizer) && tokenizer.addsBegin()
+                ? tokenizer.vocabulary().begin()
+                : -1;
+    }
+
+    private static double logLikelihood(float[] logits, int token) {
+        double largest = Double.NEGATIVE_INFINITY;
+        for (float logit : logits) {
+            largest = Math.max(largest, logit);
+        }
+        double sum = 0;
+        for (float logit : logits) {
+            sum += Math.exp(logit - largest);
+        }
+        return logits[token] - largest - Math.log(sum);
+    }
+
+    /**
+     * Speed.
+     *
+     * @param prefillTokensPerSecond reading a prompt
+     * @param decodeTokensPerSecond one token after the other
+     * @param firstTokenMillis from opening the file to the first token, cold
+     */
+    public record Bench(
+            double prefillTokensPerSecond,
+            double decodeTokensPerSecond,
+            double loadMillis,
+            double firstTokenMillis,
+            long peakRssKib) {}
+
+    /** Measures after a warm-up; the median of five runs. Longer runs than the context begin again at its start. */
+    public Verdict<Bench> bench(int prefillTokens, int decodeTokens) {
+        if (prefillTokens < 1 || decodeTokens < 1) {
+            return Verdict.rejected(Code.API_REQUEST, "at least one token of each kind");
+        }
+        int[] tokens =
+                new Random(1).ints(contextTokens(), 0, shape().vocabulary()).toArray();
+        sequence.rewind();
+        model.transformer().read(sequence, tokens, 0, 1, null);
+        double firstTokenMillis = millisSince(openedNanos);
+        long until = System.nanoTime() + TimeUnit.SECONDS.toNanos(2);
+        while (System.nanoTime() < until) {
+            prefill(tokens, Math.min(prefillTokens, 64));
+            decode(tokens, Math.min(decodeTokens, 32));
+        }
+        double[] prefill = new double[5];
+        double[] decode = new double[5];
+        for (int run = 0; run < 5; run++) {
+            prefill[run] = prefillTokens / prefill(tokens, prefillTokens);
+            decode[run] = decodeTokens / decode(tokens, decodeTokens);
+        }
+        Arrays.sort(prefill);
+        Arrays.sort(decode);
+        return Verdict.accepted(new Bench(prefill[2], decode[2], loadMillis, firstTokenMillis, peakRssKib()));
+    }
+
+    private double prefill(int[] tokens, int count) {
+        long started = System.nanoTime();
+        for (int done = 0; done < count; done += tokens.length) {
+            sequence.rewind();
+            model.transformer().read(sequence, tokens, 0, Math.min(tokens.length, count - done), null);
+        }
+        return millisSince(started) / 1000;
+    }
+
+    private double decode(int[] tokens, int count) {
+        sequence.rewind();
+        long started = System.nanoTime();
+        for (int done = 0; done < count; done++) {
+            if (sequence.room() == 0) {
+                sequence.rewind();
+            }
+            model.transformer().read(sequence, tokens, done % tokens.length, 1, null);
+        }
+        return millisSince(started) / 1000;
+    }
+
+    /** The process's high-water mark from the kernel, or 0 where it does not tell. */
+    private static long peakRssKib() {
+        try {
+            for (String line : Files.readAllLines(Path.of("/proc/self/status"))) {
+                if (line.startsWith("VmHWM:")) {
+                    return Long.parseLong(line.replaceAll("\\D", ""));
+                }
+            }
+        } catch (IOException | NumberFormatException e) {
+            return 0;
+        }
+        return 0;
+    }
+
+    private static double millisSince(long nanos) {
+        return (System.nanoTime() - nanos) / 1e6;
+    }
+
+    @Override
+    public void close() {
+        products.close();
+        model.close();
+    }
+}

@@ -1,0 +1,153 @@
+package dev.holdfast.inference;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import dev.holdfast.gguf.GgmlType;
+import dev.holdfast.gguf.GgufReader;
+import dev.holdfast.gguf.GgufTensor;
+import dev.holdfast.gguf.GgufWriter;
+import dev.holdfast.gguf.RowSource;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** The vector kernels against their scalar twin, at sizes that fill no vector. */
+class KernelsTest {
+    private final Kernels vector = new VectorKernels();
+    private final Kernels scalar = new ScalarKernels();
+    private final Random random = new Random(5);
+
+    @TempDir
+    Path folder;
+
+    @ParameterizedTest
+    @CsvSource({"F32,1,1", "F32,172,7", "F32,33,13", "F16,1,3", "F16,172,6", "Q8_0,32,1", "Q8_0,96,7", "Q8_0,352,18"})
+    void productsAgree(GgmlType type, int columns, int rows) throws Exception {
+        Weights weights = weights(type, columns, rows);
+        float[] scratch = new float[Kernels.ROWS * columns];
+        float[] one = random(columns);
+        float[] expected = new float[rows];
+        float[] actual = new float[rows];
+        scalar.product(weights, 0, rows, one, expected, scratch);
+        vector.product(weights, 0, rows, one, actual, scratch);
+        assertThat(actual).containsExactly(expected, within(1e-4f));
+
+        for (int tokens : new int[] {1, 5, 16, 17, 32}) {
+            float[] batch = random(columns * Kernels.BATCH);
+            float[] expectedBatch = new float[rows * Kernels.BATCH];
+            float[] actualBatch = new float[rows * Kernels.BATCH];
+            scalar.batchProduct(weights, 0, rows, batch, expectedBatch, Kernels.BATCH, scratch);
+            vector.batchProduct(weights, 0, rows, batch, actualBatch, tokens, scratch);
+            for (int r = 0; r < rows; r++) {
+                for (int t = 0; t < tokens; t++) {
+                    assertThat(actualBatch[r * Kernels.BATCH + t])
+                            .isCloseTo(expectedBatch[r * Kernels.BATCH + t], within(1e-4f));
+                }
+            }
+        }
+    }
+
+    @Test
+    void helpersComputeWhatOneThreadComputes() throws Exception {
+        Weights weights = weights(GgmlType.Q8_0, 512, 611);
+        float[] scratch = new float[Kernels.ROWS * 512];
+        try (Products alone = new Products(vector, 1);
+                Products together = new Products(vector, 3)) {
+            for (int round = 0; round < 200; round++) {
+                float[] x = random(512);
+                float[] expected = new float[611];
+                float[] actual = new float[611];
+                alone.multiply(weights, x, expected, 1, 1, scratch);
+                together.multiply(weights, x, actual, 1, 1, scratch);
+                // The order of a horizontal sum is the compiler's choice.
+                assertClose(actual, expected, 611, 1e-4f);
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"8,1", "16,17", "32,63", "80,64", "128,65", "2,200"})
+    void attentionAgrees(int headSize, int positions) {
+        int stride = Sequence.keyStride(positions);
+        int valueStride = Sequence.padded(headSize, Sequence.VALUE_PADDING);
+        float[] query = random(headSize * 3 + 5);
+        float[] keys = random(headSize * stride + 9);
+        float[] values = random(positions * valueStride + 9);
+        float[] expected = new float[stride];
+        float[] actual = new float[stride];
+        scalar.scores(query, 5, 3, keys, 9, stride, headSize, positions, 0.3f, expected);
+        vector.scores(query, 5, 3, keys, 9, stride, headSize, positions, 0.3f, actual);
+        assertClose(actual, expected, positions, 1e-4f);
+        scalar.softmax(expected, positions);
+        vector.softmax(actual, positions);
+        assertClose(actual, expected, positions, 1e-6f);
+        float[] expectedMix = new float[valueStride];
+        float[] actualMix = new float[valueStride];
+        scalar.mix(expected, positions, values, 9, valueStride, expectedMix);
+        vector.mix(actual, positions, values, 9, valueStride, actualMix);
+        assertClose(actualMix, expectedMix, headSize, 1e-5f);
+    }
+
+    @Test
+    void softmaxTakesExtremes() {
+        float[] scores = new float[64];
+        Arrays.fill(scores, -3e38f);
+        scores[3] = 3e38f;
+        vector.softmax(scores, 40);
+        assertThat(scores[3]).isEqualTo(1f);
+        assertThat(scores[4]).isLessThan(1e-37f);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"1,1", "97,1", "64,32", "97,32"})
+    void normsAndActivationsAgree(int features, int stride) {
+        float[] x = random(features * stride);
+        float[] gain = random(features);
+        float[] expected = new float[x.length];
+        float[] actual = new float[x.length];
+        scalar.rmsNorm(x, gain, expected, features, stride, 1e-5f);
+        vector.rmsNorm(x, gain, actual, features, stride, 1e-5f);
+        assertClose(actual, expected, x.length, 1e-5f);
+
+        float[] up = random(x.length);
+        float[] expectedGate = x.clone();
+        for (int i = 0; i < x.length; i++) {
+            expectedGate[i] *= 1 << i % 8;
+        }
+        float[] actualGate = expectedGate.clone();
+        scalar.swiGlu(expectedGate, up, x.length);
+        vector.swiGlu(actualGate, up, x.length);
+        assertClose(actualGate, expectedGate, x.length, 1e-4f);
+    }
+
+    private static void assertClose(float[] actual, float[] expected, int length, float tolerance) {
+        for (int i = 0; i < length; i++) {
+            assertThat(actual[i]).as("element " + i).isCloseTo(expected[i], within(tolerance));
+        }
+    }
+
+    private Weights weights(GgmlType type, int columns, int rows) throws Exception {
+        Path path = folder.resolve("w.gguf");
+        new GgufWriter()
+                .tensor("w", type, RowSource.of(random(columns * rows)), columns, rows)
+                .write(path);
+        MemorySegment file = MemorySegment.ofArray(Files.readAllBytes(path));
+        GgufTensor tensor = GgufReader.read(file).orThrow().tensor("w").orElseThrow();
+        return new Weights(type, file, tensor.offset(), rows, columns, tensor.rowBytes());
+    }
+
+    private float[] random(int length) {
+        float[] values = new float[length];
+        for (int i = 0; i < length; i++) {
+            values[i] = random.nextFloat() * 2 - 1;
+        }
+        return values;
+    }
+}
