@@ -6,10 +6,8 @@ import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.Verdict;
 import java.nio.file.Path;
 import java.util.Optional;
-import java.util.concurrent.ArrayBlockingQueue;
-import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.RejectedExecutionException;
-import java.util.concurrent.SynchronousQueue;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -40,17 +38,21 @@ public final class Engine implements AutoCloseable {
     private final AtomicReference<@Nullable ModelSlot> serving = new AtomicReference<>();
     private final AtomicInteger draining = new AtomicInteger();
     private final AtomicInteger active = new AtomicInteger();
+    private final AtomicInteger admitted = new AtomicInteger();
     private final Object change = new Object();
     private volatile @Nullable ModelSlot candidate;
 
     public Engine(Settings settings) {
         this.settings = settings;
         this.products = new Products(new VectorKernels(), settings.threads());
-        BlockingQueue<Runnable> queue =
-                settings.maxQueued() == 0 ? new SynchronousQueue<>() : new ArrayBlockingQueue<>(settings.maxQueued());
         AtomicInteger number = new AtomicInteger();
         this.sequences = new ThreadPoolExecutor(
-                settings.maxSequences(), settings.maxSequences(), 0, TimeUnit.SECONDS, queue, task -> {
+                settings.maxSequences(),
+                settings.maxSequences(),
+                0,
+                TimeUnit.SECONDS,
+                new LinkedBlockingQueue<>(),
+                task -> {
                     Thread thread = new Thread(task, "holdfast-sequence-" + number.incrementAndGet());
                     thread.setDaemon(true);
                     return thread;
@@ -148,43 +150,54 @@ public final class Engine implements AutoCloseable {
      * @param model the model that the caller asked for, by name or name and version; null for whatever serves
      */
     public void chat(@Nullable String model, ChatRequest request, AnswerListener listener) {
+        if (admitted.incrementAndGet() > settings.maxSequences() + settings.maxQueued()) {
+            admitted.decrementAndGet();
+            listener.failed(new Rejection(Code.API_BUSY, "all sequences are in use"));
+            return;
+        }
         try {
             sequences.execute(() -> answer(model, request, listener));
         } catch (RejectedExecutionException e) {
-            listener.failed(new Rejection(Code.API_BUSY, "all sequences are in use"));
+            admitted.decrementAndGet();
+            listener.failed(new Rejection(Code.API_BUSY, "the engine is closing"));
         }
     }
 
+    /** The listener hears of the end last of all: who then asks again at once finds the place free. */
     private void answer(@Nullable String model, ChatRequest request, AnswerListener listener) {
         active.incrementAndGet();
-        ModelSlot slot = null;
+        Runnable end;
         try {
-            slot = pinServing();
-            if (slot == null) {
-                listener.failed(new Rejection(Code.API_NO_MODEL, "no model is in service yet"));
-                return;
-            }
+            end = answerPinned(model, request, listener);
+        } catch (RuntimeException | OutOfMemoryError e) {
+            // The type only: a message might quote what the user wrote.
+            Rejection why = new Rejection(Code.API_INTERNAL, e.getClass().getName());
+            end = () -> listener.failed(why);
+        } finally {
+            active.decrementAndGet();
+            admitted.decrementAndGet();
+        }
+        end.run();
+    }
+
+    private Runnable answerPinned(@Nullable String model, ChatRequest request, AnswerListener listener) {
+        ModelSlot slot = pinServing();
+        if (slot == null) {
+            return () -> listener.failed(new Rejection(Code.API_NO_MODEL, "no model is in service yet"));
+        }
+        try {
             SlotDescription description = slot.description();
             if (model != null && !model.equals(description.model()) && !model.equals(description.id())) {
-                listener.failed(new Rejection(Code.API_NOT_FOUND, "the model " + model + " is not in service"));
-                return;
+                return () ->
+                        listener.failed(new Rejection(Code.API_NOT_FOUND, "the model " + model + " is not in service"));
             }
-            answerOn(slot, request, listener);
-        } catch (RuntimeException | Error e) {
-            // The type only: a message might quote what the user wrote.
-            listener.failed(new Rejection(Code.API_INTERNAL, e.getClass().getName()));
-            if (e instanceof Error && !(e instanceof OutOfMemoryError)) {
-                throw e;
-            }
+            return answerOn(slot, request, listener);
         } finally {
-            if (slot != null) {
-                slot.unpin();
-            }
-            active.decrementAndGet();
+            slot.unpin();
         }
     }
 
-    private static void answerOn(ModelSlot slot, ChatRequest request, AnswerListener listener) {
+    private static Runnable answerOn(ModelSlot slot, ChatRequest request, AnswerListener listener) {
         boolean[] begun = {false};
         Verdict<Generation.Outcome> verdict = slot.answer(request, new Generation.Listener() {
             @Override
@@ -205,16 +218,17 @@ public final class Engine implements AutoCloseable {
                 }
             }
         });
-        switch (verdict) {
-            case Verdict.Rejected<Generation.Outcome>(Rejection why) -> listener.failed(why);
+        return switch (verdict) {
+            case Verdict.Rejected<Generation.Outcome>(Rejection why) -> () -> listener.failed(why);
             case Verdict.Accepted<Generation.Outcome>(Generation.Outcome outcome) -> {
                 if (!begun[0]) {
                     listener.begun(slot.description());
                 }
-                listener.finished(
-                        slot.description(), outcome.promptTokens(), outcome.completionTokens(), outcome.finish());
+                SlotDescription model = slot.description();
+                yield () ->
+                        listener.finished(model, outcome.promptTokens(), outcome.completionTokens(), outcome.finish());
             }
-        }
+        };
     }
 
     /** Between reading the pointer and pinning, the model may have been replaced and unloaded: then look again. */
