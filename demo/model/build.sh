@@ -1,0 +1,8 @@
+#!/bin/sh
+# Makes everything in demo/ again: held-out files, tokenizer, both models, canaries, figures.
+set -eu
+cd "$(dirname "$0")"
+python=${PYTHON:-/usr/bin/python3}
+for step in prepare.py "train.py base" "train.py finetune" export.py evaluate.py; do
+    $python $step
+done

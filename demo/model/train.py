@@ -1,0 +1,114 @@
+"""Trains version 1 from nothing on six intents, or fine-tunes it to version 2 on nine.
+
+Usage: train.py base | train.py finetune
+"""
+
+import json
+import random
+import sys
+import time
+from pathlib import Path
+
+import torch
+from torch.nn import functional as F
+
+import settings as s
+from canaries import CANARIES
+from network import Network
+from sentences import SIX, THREE, normalised, training
+from tokenizer import EOS, Tokenizer
+
+HERE = Path(__file__).parent
+BUILD = HERE / "build"
+IGNORED = -100
+
+
+def forbidden_sentences():
+    """Everything that is used for measuring or as a canary."""
+    lines = [line for name in ("six", "three")
+             for line in (HERE.parent / "heldout" / f"{name}.jsonl").read_text().splitlines()]
+    measured = {normalised(json.loads(line)["sentence"]) for line in lines}
+    return measured | {normalised(sentence) for sentence, _ in CANARIES}
+
+
+def encode(tokenizer, examples):
+    """Pairs of ids and the length of the prompt in them."""
+    encoded = []
+    for example in examples:
+        prompt = tokenizer.prompt(example.sentence)
+        encoded.append((prompt + tokenizer.encode(example.action) + [EOS], len(prompt)))
+    return encoded
+
+
+def batches(encoded, rng):
+    """Shuffled batches of about equally long rows."""
+    rng.shuffle(encoded)
+    window = s.BATCH * 40
+    for start in range(0, len(encoded), window):
+        near = sorted(encoded[start:start + window], key=lambda row: len(row[0]))
+        groups = [near[at:at + s.BATCH] for at in range(0, len(near), s.BATCH)]
+        rng.shuffle(groups)
+        for group in groups:
+            width = max(len(ids) for ids, _ in group)
+            ids = torch.tensor([ids + [EOS] * (width - len(ids)) for ids, _ in group])
+            target = torch.full((len(group), width), IGNORED)
+            for row, (tokens, begun) in enumerate(group):
+                target[row, begun - 1:len(tokens) - 1] = torch.tensor(tokens[begun:])
+            yield ids, target
+
+
+def fit(network, weights, encoded, epochs, rate, seed):
+    """AdamW with warm-up and a cosine down to a hundredth of the rate."""
+    rng = random.Random(seed)
+    total = epochs * -(-len(encoded) // s.BATCH)
+    optimiser = torch.optim.AdamW(weights, lr=rate, betas=(0.9, 0.98), weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, rate, total_steps=total + 1, pct_start=0.06, div_factor=25,
+        final_div_factor=4, cycle_momentum=False)
+    began, done, running = time.time(), 0, 0.0
+    for _ in range(epochs):
+        for ids, target in batches(encoded, rng):
+            wanted = target != IGNORED
+            loss = F.cross_entropy(network(ids, wanted), target[wanted])
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(weights, 1.0)
+            optimiser.step()
+            schedule.step()
+            done += 1
+            running += loss.item()
+            if done % 100 == 0:
+                print(f"step {done}/{total} loss {running / 100:.4f} "
+                      f"{time.time() - began:.0f} s", flush=True)
+                running = 0.0
+
+
+def train_base(tokenizer):
+    torch.manual_seed(s.WEIGHTS_SEED)
+    network = Network()
+    examples = training(list(SIX), s.TRAIN_SIX, s.TRAIN_SIX_SEED, forbidden_sentences())
+    fit(network, list(network.parameters()), encode(tokenizer, examples), s.BASE_EPOCHS,
+        s.BASE_RATE, s.WEIGHTS_SEED)
+    torch.save(network.state_dict(), BUILD / "base.pt")
+
+
+def fine_tune(tokenizer):
+    """Learns the new intents in the matrices of a few blocks, with the old ones replayed."""
+    torch.manual_seed(s.FINE_TUNE_SEED)
+    network = Network()
+    network.load_state_dict(torch.load(BUILD / "base.pt"))
+    for name, weight in network.named_parameters():
+        chosen = any(name.startswith(f"blk.{block}.") for block in s.FINE_TUNE_BLOCKS)
+        weight.requires_grad = chosen and weight.dim() == 2
+    forbidden = forbidden_sentences()
+    examples = training(list(THREE), s.TRAIN_THREE, s.TRAIN_THREE_SEED, forbidden)
+    examples += training(list(SIX), s.REPLAY_SIX, s.REPLAY_SEED, forbidden)
+    weights = [weight for weight in network.parameters() if weight.requires_grad]
+    fit(network, weights, encode(tokenizer, examples), s.FINE_TUNE_EPOCHS, s.FINE_TUNE_RATE,
+        s.FINE_TUNE_SEED)
+    torch.save(network.state_dict(), BUILD / "finetuned.pt")
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)  # At this size a second thread makes a step slower.
+    {"base": train_base, "finetune": fine_tune}[sys.argv[1]](Tokenizer.load(BUILD / "tokenizer.json"))
