@@ -2,6 +2,7 @@ package dev.holdfast.updater;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.ByteArrayOutputStream;
+import java.math.BigDecimal;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -9,8 +10,10 @@ import java.util.List;
 
 /**
  * OLPC canonical JSON, the form over which TUF signatures are made (TUF 1.0.34 section 4.2). It is not RFC 8785: only
- * backslash and quotation mark are escaped, control characters stand as they are, numbers are integers, names are
- * sorted by code point.
+ * backslash and quotation mark are escaped, control characters stand as they are, names are sorted by code point.
+ *
+ * <p>Deviation: OLPC knows integers only. The health gate's ratios are decimals, so a number with a fraction is written
+ * as the shortest plain decimal of its double. Documents without fractions are unaffected.
  */
 public final class CanonicalJson {
     /** UTF-8 order is code point order, which the UTF-16 order of {@link String#compareTo} is not. */
@@ -22,7 +25,7 @@ public final class CanonicalJson {
     /**
      * The canonical bytes of a tree.
      *
-     * @throws IllegalArgumentException where the tree holds a number that is no integer
+     * @throws IllegalArgumentException where the tree holds a number beyond the range of a double
      */
     public static byte[] bytes(JsonNode node) {
         ByteArrayOutputStream out = new ByteArrayOutputStream();
@@ -60,13 +63,16 @@ public final class CanonicalJson {
             case BOOLEAN -> out.writeBytes(utf8(node.booleanValue() ? "true" : "false"));
             case NULL -> out.writeBytes(utf8("null"));
             case NUMBER -> {
-                if (!node.isIntegralNumber()) {
-                    throw new IllegalArgumentException("canonical JSON knows integers only");
-                }
-                out.writeBytes(utf8(node.bigIntegerValue().toString()));
+                out.writeBytes(utf8(number(node)));
             }
             default -> throw new IllegalArgumentException("no JSON: " + node.getNodeType());
         }
+    }
+
+    private static String number(JsonNode node) {
+        return node.isIntegralNumber()
+                ? node.bigIntegerValue().toString()
+                : BigDecimal.valueOf(node.doubleValue()).stripTrailingZeros().toPlainString();
     }
 
     private static void text(String value, ByteArrayOutputStream out) {

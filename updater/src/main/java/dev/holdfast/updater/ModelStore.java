@@ -1,30 +1,191 @@
 package dev.holdfast.updater;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.Json;
 import dev.holdfast.wire.Sha256;
+import dev.holdfast.wire.Verdict;
 import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.HashSet;
+import java.util.List;
 import java.util.Optional;
+import java.util.Set;
+import java.util.function.LongSupplier;
+import java.util.stream.Stream;
 
-/** Skeleton. */
+/**
+ * The models on the disk, each under the name of its digest: {@code blobs/<sha256>} finished,
+ * {@code partial/<sha256>.part} with {@code .have} and {@code .leaves} in the making, {@code serving.json} the pointer.
+ * Nothing gets a name under {@code blobs} before all of its bytes are hashed and durable. One writer: the installer.
+ */
 public final class ModelStore {
+    private static final int MAX_POINTER_BYTES = 1 << 20;
+
     private final Path directory;
+    private final LongSupplier usableBytes;
 
-    private ModelStore(Path directory) {
+    private ModelStore(Path directory, LongSupplier usableBytes) {
         this.directory = directory;
+        this.usableBytes = usableBytes;
     }
 
-    /** Opens or creates a store; removes what a crash left behind. */
+    /** Opens or creates a store; removes temporary files that a crash left behind. */
     public static ModelStore open(Path directory) throws IOException {
-        return new ModelStore(directory);
+        return open(directory, () -> directory.toFile().getUsableSpace());
     }
 
-    /** What {@code serving.json} says. */
+    static ModelStore open(Path directory, LongSupplier usableBytes) throws IOException {
+        ModelStore store = new ModelStore(directory, usableBytes);
+        for (Path folder : List.of(directory, store.blobs(), store.partials())) {
+            Files.createDirectories(folder);
+            for (Path file : list(folder)) {
+                if (file.getFileName().toString().endsWith(DurableFiles.TEMPORARY)) {
+                    Files.delete(file);
+                }
+            }
+        }
+        return store;
+    }
+
+    /** What {@code serving.json} says; empty where there is none or it does not read. */
     public Optional<Serving> serving() throws IOException {
-        return Optional.empty();
+        Path file = pointer();
+        if (!Files.exists(file) || Files.size(file) > MAX_POINTER_BYTES) {
+            return Optional.empty();
+        }
+        byte[] bytes = Files.readAllBytes(file);
+        Verdict<Serving> read = Verdict.of(() -> {
+            Fields fields = Fields.read(bytes, MAX_POINTER_BYTES);
+            Slot slot = Slot.fromJson(fields.object("serving").node()).orThrow();
+            boolean alone =
+                    !fields.has("fallback") || fields.node().get("fallback").isNull();
+            Optional<Slot> fallback = alone
+                    ? Optional.empty()
+                    : Optional.of(Slot.fromJson(fields.node().get("fallback")).orThrow());
+            return new Serving(slot, fallback);
+        });
+        return read instanceof Verdict.Accepted<Serving>(Serving serving) ? Optional.of(serving) : Optional.empty();
     }
 
     /** Where the finished file of this digest lies or would lie. */
     public Path blob(Sha256 digest) {
-        return directory.resolve("blobs").resolve(digest.hex());
+        return blobs().resolve(digest.hex());
+    }
+
+    /** Whether a finished file of this digest lies here; its bytes were verified when it came. */
+    public boolean has(Sha256 digest) {
+        return Files.isRegularFile(blob(digest));
+    }
+
+    /** Hashes the finished file again. */
+    public boolean verifies(Slot slot) throws IOException {
+        return has(slot.digest())
+                && Files.size(blob(slot.digest())) == slot.length()
+                && Sha256.ofFile(blob(slot.digest())).equals(slot.digest());
+    }
+
+    Path journal() {
+        return directory.resolve("journal.jsonl");
+    }
+
+    void point(Serving serving) throws IOException {
+        ObjectNode json = Json.object().put("format", 1);
+        json.set("serving", serving.serving().toJson());
+        if (serving.fallback().isPresent()) {
+            json.set("fallback", serving.fallback().get().toJson());
+        } else {
+            json.putNull("fallback");
+        }
+        DurableFiles.replace(pointer(), Json.write(json));
+    }
+
+    void pointToNothing() throws IOException {
+        Files.deleteIfExists(pointer());
+        DurableFiles.syncDirectoryOf(pointer());
+    }
+
+    /** Whether {@code bytes} more fit beside {@code keepFree}; what partial files already hold is given as {@code held}. */
+    Verdict<Long> reserve(long bytes, long held, long keepFree) {
+        long usable = usableBytes.getAsLong();
+        long needed = Math.max(0, bytes - held);
+        return needed + keepFree <= usable
+                ? Verdict.accepted(needed)
+                : Verdict.rejected(
+                        Code.INS_DISK,
+                        needed + " bytes and " + keepFree + " in reserve are needed, " + usable + " are free");
+    }
+
+    Path part(Sha256 digest) {
+        return partials().resolve(digest.hex() + ".part");
+    }
+
+    Path leavesFile(Sha256 digest) {
+        return partials().resolve(digest.hex() + ".leaves");
+    }
+
+    /** Gives a partial file its name: whole hash, then fsync, then rename, then fsync of the directory. */
+    Verdict<Path> adopt(Slot slot) throws IOException {
+        Path part = part(slot.digest());
+        if (Files.size(part) != slot.length() || !Sha256.ofFile(part).equals(slot.digest())) {
+            return Verdict.rejected(Code.INS_DIGEST, slot.target());
+        }
+        Files.setPosixFilePermissions(part, PosixFilePermissions.fromString("rw-r-----"));
+        try (FileChannel channel = FileChannel.open(part, StandardOpenOption.WRITE)) {
+            channel.force(true);
+        }
+        DurableFiles.move(part, blob(slot.digest()));
+        discardPartial(slot.digest());
+        return Verdict.accepted(blob(slot.digest()));
+    }
+
+    void discardPartial(Sha256 digest) throws IOException {
+        Path part = part(digest);
+        Files.deleteIfExists(PartialFile.bitmapOf(part));
+        Files.deleteIfExists(part);
+        Files.deleteIfExists(leavesFile(digest));
+    }
+
+    /** Removes every partial file, and every blob that is neither serving, nor fallback, nor {@code alsoKeep}. */
+    void collect(Set<Sha256> alsoKeep) throws IOException {
+        Set<String> keep = new HashSet<>();
+        alsoKeep.forEach(digest -> keep.add(digest.hex()));
+        serving().ifPresent(serving -> {
+            keep.add(serving.serving().digest().hex());
+            serving.fallback().ifPresent(slot -> keep.add(slot.digest().hex()));
+        });
+        for (Path file : list(blobs())) {
+            if (!keep.contains(file.getFileName().toString())) {
+                Files.delete(file);
+            }
+        }
+        for (Path file : list(partials())) {
+            String name = file.getFileName().toString();
+            if (!keep.contains(name.substring(0, Math.min(name.length(), 2 * Sha256.BYTES)))) {
+                Files.delete(file);
+            }
+        }
+    }
+
+    private static List<Path> list(Path folder) throws IOException {
+        try (Stream<Path> files = Files.list(folder)) {
+            return files.filter(Files::isRegularFile).toList();
+        }
+    }
+
+    private Path blobs() {
+        return directory.resolve("blobs");
+    }
+
+    private Path partials() {
+        return directory.resolve("partial");
+    }
+
+    private Path pointer() {
+        return directory.resolve("serving.json");
     }
 }

@@ -70,6 +70,7 @@ public enum Code {
             "Check its memory limit; the serving model was restarted"),
     INS_PROBATION("INS-PROBATION", "The new model failed on probation and was rolled back", "Read the history"),
     INS_FAILED_BEFORE("INS-FAILED-BEFORE", "This very order failed here before", "Order again with a new number"),
+    INS_ROLLBACK_ASKED("INS-ROLLBACK-ASKED", "The operator asked for the model before this one", "None"),
     INS_NO_FALLBACK("INS-NO-FALLBACK", "There is no earlier model to go back to", "Order a model"),
 
     // Model files

@@ -1,10 +1,11 @@
 package dev.holdfast.updater.delta;
 
-import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.Verdict;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.EnumMap;
 import java.util.Map;
 
 /**
@@ -28,8 +29,31 @@ public record DeltaInspection(
         long resultBytes,
         Map<DeltaOp, Integer> blocks,
         Map<DeltaOp, Long> payloadBytes) {
+    public DeltaInspection {
+        blocks = Map.copyOf(blocks);
+        payloadBytes = Map.copyOf(payloadBytes);
+    }
+
     /** Reads header and block table; payloads are not touched. */
     public static Verdict<DeltaInspection> of(Path patch) throws IOException {
-        return Verdict.rejected(Code.DLT_FORMAT, "skeleton");
+        long patchBytes = Files.size(patch);
+        return PatchHeader.read(patch).then(header -> {
+            Map<DeltaOp, Integer> blocks = new EnumMap<>(DeltaOp.class);
+            Map<DeltaOp, Long> bytes = new EnumMap<>(DeltaOp.class);
+            for (int i = 0; i < header.blockCount(); i++) {
+                PatchHeader.Block block = header.block(i);
+                blocks.merge(block.op(), 1, Integer::sum);
+                bytes.merge(block.op(), (long) block.payloadBytes(), Long::sum);
+            }
+            return Verdict.accepted(new DeltaInspection(
+                    "hfd1",
+                    patchBytes,
+                    header.base(),
+                    header.baseBytes(),
+                    header.result(),
+                    header.resultBytes(),
+                    blocks,
+                    bytes));
+        });
     }
 }

@@ -12,9 +12,9 @@ public enum DeltaOp {
     ZSTD(2),
     /** Q8_0 blocks (2 bytes of f16 scale, 32 quants): differences modulo the width, as streams, zstd. */
     QDIFF_Q8_0(3),
-    /** 16-bit little-endian elements: differences modulo 2^16, byte planes, zstd. */
+    /** 16-bit little-endian elements: zig-zag differences modulo 2^16, byte planes, zstd. */
     DIFF_16(4),
-    /** 32-bit little-endian elements: differences modulo 2^32, byte planes, zstd. */
+    /** 32-bit little-endian elements: zig-zag differences modulo 2^32, byte planes, zstd. */
     DIFF_32(5);
 
     private final int number;
@@ -25,6 +25,13 @@ public enum DeltaOp {
 
     int number() {
         return number;
+    }
+
+    boolean readsBase() {
+        return switch (this) {
+            case RAW, ZSTD -> false;
+            case COPY, QDIFF_Q8_0, DIFF_16, DIFF_32 -> true;
+        };
     }
 
     static Optional<DeltaOp> byNumber(int number) {

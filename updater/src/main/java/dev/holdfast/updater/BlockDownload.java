@@ -1,0 +1,196 @@
+package dev.holdfast.updater;
+
+import dev.holdfast.wire.Binary;
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.Sha256;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
+
+/**
+ * Pulls one file block by block. A block is kept only when its hash is the leaf that the signed tree names; what was
+ * kept is never asked for again, not even by the next process. Transport failures are tried again with growing pauses
+ * as long as there is progress now and then; cancel always wins.
+ */
+final class BlockDownload {
+    private final ModelStore store;
+    private final BlockSource source;
+    private final InstallerConfig config;
+    private final Patience patience;
+    private final AtomicLong receivedBytes = new AtomicLong();
+    private final AtomicLong refusedBlocks = new AtomicLong();
+    private final AtomicInteger doneBlocks = new AtomicInteger();
+    private final AtomicInteger totalBlocks = new AtomicInteger();
+
+    BlockDownload(ModelStore store, BlockSource source, InstallerConfig config, Patience patience) {
+        this.store = store;
+        this.source = source;
+        this.config = config;
+        this.patience = patience;
+    }
+
+    /** Returns when every block is verified and durable. */
+    void run(TargetFile file, BlockTree tree) throws IOException, InstallStop {
+        Patience.Deadline deadline = Patience.deadline(config.downloadDeadline());
+        int count = tree.count(file.length());
+        totalBlocks.set(count);
+        Attempts attempts = new Attempts(deadline);
+        List<Sha256> leaves = leaves(file.sha256(), tree, count, attempts);
+        try (PartialFile partial = PartialFile.open(store.part(file.sha256()), count, file.length(), tree.bytes())) {
+            recheck(partial, file, tree, leaves);
+            for (int missing; (missing = partial.nextMissing(0)) >= 0; ) {
+                patience.requireGoing();
+                pull(file, tree, leaves, partial, wanted(partial, missing), attempts);
+            }
+            partial.commit();
+        }
+    }
+
+    /** A bitmap may outlive its data on a disk that lies about fsync; hashing is cheaper than a second transfer. */
+    private void recheck(PartialFile partial, TargetFile file, BlockTree tree, List<Sha256> leaves) throws IOException {
+        for (int i = 0; i < leaves.size(); i++) {
+            if (partial.has(i)) {
+                byte[] block = partial.read((long) i * tree.bytes(), length(i, file, tree));
+                if (!MerkleTree.leaf(block).equals(leaves.get(i))) {
+                    partial.drop(i);
+                }
+            }
+        }
+        doneBlocks.set(partial.count());
+    }
+
+    private static List<Integer> wanted(PartialFile partial, int first) {
+        List<Integer> wanted = new ArrayList<>();
+        for (int i = first; i >= 0 && wanted.size() < BlockSource.MAX_WANTED; i = partial.nextMissing(i + 1)) {
+            wanted.add(i);
+        }
+        return wanted;
+    }
+
+    private void pull(
+            TargetFile file,
+            BlockTree tree,
+            List<Sha256> leaves,
+            PartialFile partial,
+            List<Integer> wanted,
+            Attempts attempts)
+            throws IOException, InstallStop {
+        int before = partial.count();
+        Set<Integer> open = new HashSet<>(wanted);
+        IOException failure = null;
+        try {
+            source.fetch(file.sha256(), tree.bytes(), wanted, (index, block) -> {
+                receivedBytes.addAndGet(block.length);
+                if (!open.contains(index) || partial.has(index)) {
+                    refusedBlocks.incrementAndGet();
+                } else if (block.length != length(index, file, tree)
+                        || !MerkleTree.leaf(block).equals(leaves.get(index))) {
+                    refusedBlocks.incrementAndGet();
+                } else {
+                    partial.write(index, (long) index * tree.bytes(), ByteBuffer.wrap(block));
+                    doneBlocks.incrementAndGet();
+                }
+            });
+        } catch (StorageException e) {
+            throw e;
+        } catch (IOException e) {
+            failure = e;
+        }
+        if (receivedBytes.get() > config.byteBudget()) {
+            throw InstallStop.failed(Code.INS_BUDGET, receivedBytes.get() + " bytes came");
+        }
+        if (partial.count() > before) {
+            attempts.progress();
+        }
+        if (failure != null) {
+            partial.commit();
+            attempts.failed(Code.LNK_TIMEOUT, String.valueOf(failure.getMessage()));
+        } else if (partial.count() == before) {
+            attempts.failed(Code.BLK_HASH, "none of " + wanted.size() + " blocks held");
+        }
+    }
+
+    private List<Sha256> leaves(Sha256 blob, BlockTree tree, int count, Attempts attempts)
+            throws IOException, InstallStop {
+        Path stored = store.leavesFile(blob);
+        if (Files.exists(stored) && Files.size(stored) == (long) count * Sha256.BYTES) {
+            byte[] bytes = Files.readAllBytes(stored);
+            List<Sha256> leaves = new ArrayList<>(count);
+            for (int i = 0; i < count; i++) {
+                leaves.add(new Sha256(Binary.copyOf(bytes, i * Sha256.BYTES, Sha256.BYTES)));
+            }
+            if (MerkleTree.root(leaves).equals(tree.root())) {
+                return leaves;
+            }
+        }
+        while (true) {
+            patience.requireGoing();
+            try {
+                List<Sha256> leaves = pullLeaves(blob, count);
+                if (MerkleTree.root(leaves).equals(tree.root())) {
+                    ByteBuffer bytes = ByteBuffer.allocate(count * Sha256.BYTES);
+                    leaves.forEach(leaf -> bytes.put(leaf.toArray()));
+                    DurableFiles.replace(stored, bytes.array());
+                    return leaves;
+                }
+                attempts.failed(Code.BLK_HASH, "the leaves do not lead to the signed root");
+            } catch (StorageException e) {
+                throw e;
+            } catch (IOException e) {
+                attempts.failed(Code.LNK_TIMEOUT, String.valueOf(e.getMessage()));
+            }
+        }
+    }
+
+    private List<Sha256> pullLeaves(Sha256 blob, int count) throws IOException {
+        List<Sha256> leaves = new ArrayList<>(count);
+        while (leaves.size() < count) {
+            int wanted = Math.min(BlockSource.MAX_LEAVES, count - leaves.size());
+            List<Sha256> some = source.leaves(blob, leaves.size(), wanted);
+            if (some.size() != wanted) {
+                throw new IOException(some.size() + " leaves came, not " + wanted);
+            }
+            leaves.addAll(some);
+        }
+        return leaves;
+    }
+
+    private static int length(int index, TargetFile file, BlockTree tree) {
+        return (int) Math.min(tree.bytes(), file.length() - (long) index * tree.bytes());
+    }
+
+    InstallProgress progress(InstallState state) {
+        return new InstallProgress(
+                state, doneBlocks.get(), totalBlocks.get(), receivedBytes.get(), refusedBlocks.get());
+    }
+
+    /** Counts failures in a row. */
+    private final class Attempts {
+        private final Patience.Deadline deadline;
+        private int failures;
+
+        Attempts(Patience.Deadline deadline) {
+            this.deadline = deadline;
+        }
+
+        void progress() throws InstallStop {
+            failures = 0;
+            deadline.require(InstallState.DOWNLOADING);
+        }
+
+        void failed(Code code, String detail) throws InstallStop {
+            deadline.require(InstallState.DOWNLOADING);
+            if (++failures > config.transportRetries()) {
+                throw InstallStop.interrupted(code, detail + " (" + failures + " attempts)");
+            }
+            patience.pause(patience.backoff(failures - 1));
+        }
+    }
+}

@@ -1,0 +1,35 @@
+package dev.holdfast.updater;
+
+import dev.holdfast.wire.Rejection;
+import java.io.IOException;
+import java.util.Optional;
+
+/** What every step of an install shares. */
+record InstallContext(
+        ModelStore store, InstallerConfig config, InstallerPorts ports, InstallJournal journal, Patience patience) {
+
+    /** One durable line, then the observer. */
+    InstallRecord enter(InstallState state, long orderVersion, Slot slot, Optional<Rejection> reason, String note)
+            throws IOException {
+        InstallRecord record = journal.append(ports.clock().instant(), orderVersion, state, slot, reason, note);
+        ports.observer().entered(record);
+        return record;
+    }
+
+    /** Asks the inference process until it answers or the deadline of a state has passed. */
+    InferenceControl.Status awaitInference(InstallState state) throws InstallStop {
+        Patience.Deadline deadline = Patience.deadline(config.stateDeadline());
+        for (int attempt = 0; ; attempt++) {
+            try {
+                return ports.inference().status();
+            } catch (IOException e) {
+                if (deadline.passed() || attempt >= config.transportRetries()) {
+                    throw InstallStop.interrupted(
+                            dev.holdfast.wire.Code.INS_CANDIDATE_LOST,
+                            state + ": the inference process does not answer: " + e.getMessage());
+                }
+                patience.pause(patience.backoff(attempt));
+            }
+        }
+    }
+}

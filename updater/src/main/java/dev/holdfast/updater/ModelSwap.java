@@ -1,0 +1,222 @@
+package dev.holdfast.updater;
+
+import dev.holdfast.tee.TeeException;
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.Rejection;
+import dev.holdfast.wire.Verdict;
+import java.io.IOException;
+import java.util.Optional;
+
+/**
+ * The second half of an install: from a staged file to a committed model, or back. The order is write-ahead measurement,
+ * register, log, pointer, flip, end of write-ahead: whatever serves was measured before.
+ */
+final class ModelSwap {
+    /** A model whose probation was cut off this often by restarts of the device is suspect. */
+    private static final int MAX_PROBATIONS = 3;
+
+    private final InstallContext context;
+
+    ModelSwap(InstallContext context) {
+        this.context = context;
+    }
+
+    /** From STAGED, CANDIDATE, MEASURED or PROBATION to the end. */
+    InstallOutcome run(long orderVersion, Slot slot, InstallState from) throws IOException, InstallStop {
+        if (from.compareTo(InstallState.MEASURED) < 0) {
+            candidate(slot, InstallState.STAGED);
+            enter(InstallState.CANDIDATE, orderVersion, slot, "");
+            measure(slot);
+            enter(InstallState.MEASURED, orderVersion, slot, "");
+        }
+        try {
+            if (from.compareTo(InstallState.PROBATION) < 0) {
+                serve(slot);
+            }
+            long begun = context.journal().records().stream()
+                    .filter(r -> r.state() == InstallState.PROBATION
+                            && r.orderVersion() == orderVersion
+                            && r.slot().digest().equals(slot.digest()))
+                    .count();
+            if (begun >= MAX_PROBATIONS) {
+                throw InstallStop.failed(Code.INS_PROBATION, "cut off " + begun + " times");
+            }
+            InferenceControl.Status baseline = context.awaitInference(InstallState.PROBATION);
+            if (!baseline.serving().equals(Optional.of(slot.digest()))) {
+                throw InstallStop.failed(Code.INS_PROBATION, "another model serves");
+            }
+            enter(InstallState.PROBATION, orderVersion, slot, "");
+            watch(slot, baseline);
+        } catch (InstallStop stop) {
+            if (stop.kind() == InstallStop.Kind.INTERRUPTED && stop.reason().code() == Code.INS_CANCELLED) {
+                throw stop;
+            }
+            return rollBack(orderVersion, slot, stop.reason());
+        }
+        enter(InstallState.COMMITTED, orderVersion, slot, "");
+        raiseFloor(slot);
+        return new InstallOutcome.Committed(slot);
+    }
+
+    private void candidate(Slot slot, InstallState state) throws InstallStop {
+        InferenceControl.Status before = context.awaitInference(state);
+        if (before.serving().equals(Optional.of(slot.digest()))) {
+            return;
+        }
+        Patience.Deadline deadline = Patience.deadline(context.config().stateDeadline());
+        try {
+            Verdict<InferenceControl.GateReport> gate =
+                    context.ports().inference().prepare(slot);
+            if (gate instanceof Verdict.Rejected<InferenceControl.GateReport>(Rejection reason)) {
+                throw new InstallStop(InstallStop.Kind.FAILED, reason);
+            }
+        } catch (IOException e) {
+            // It answered just now: loading this model took it away, or it hangs.
+            throw InstallStop.failed(Code.INS_CANDIDATE_LOST, String.valueOf(e.getMessage()));
+        }
+        context.patience().requireGoing();
+        deadline.require(state);
+    }
+
+    private void measure(Slot slot) throws IOException, InstallStop {
+        try {
+            context.ports().measurements().beforeServe(slot);
+        } catch (TeeException e) {
+            throw InstallStop.failed(e.code(), "measurement: " + e.getMessage());
+        }
+    }
+
+    private void serve(Slot slot) throws IOException, InstallStop {
+        Optional<Serving> now = context.store().serving();
+        if (now.isEmpty() || !now.get().serving().digest().equals(slot.digest())) {
+            context.store().point(new Serving(slot, now.map(Serving::serving)));
+        }
+        InferenceControl.Status status = context.awaitInference(InstallState.MEASURED);
+        if (!status.serving().equals(Optional.of(slot.digest()))) {
+            if (!status.candidate().equals(Optional.of(slot.digest()))) {
+                candidate(slot, InstallState.MEASURED);
+            }
+            flip(slot);
+        }
+        afterServe();
+    }
+
+    private void flip(Slot slot) throws InstallStop {
+        try {
+            if (context.ports().inference().flip(slot.digest())
+                    instanceof Verdict.Rejected<InferenceControl.FlipReport>(Rejection reason)) {
+                throw new InstallStop(InstallStop.Kind.FAILED, reason);
+            }
+        } catch (IOException e) {
+            throw InstallStop.failed(Code.INS_CANDIDATE_LOST, "flip: " + e.getMessage());
+        }
+    }
+
+    private void afterServe() throws IOException, InstallStop {
+        try {
+            context.ports().measurements().afterServe();
+        } catch (TeeException e) {
+            throw InstallStop.failed(e.code(), "measurement: " + e.getMessage());
+        }
+    }
+
+    private void watch(Slot slot, InferenceControl.Status baseline) throws InstallStop {
+        Patience.Deadline end = Patience.deadline(context.config().probation());
+        do {
+            context.patience().pause(context.config().probationCheck());
+            InferenceControl.Status status;
+            try {
+                status = context.ports().inference().status();
+            } catch (IOException e) {
+                throw InstallStop.failed(Code.INS_PROBATION, "no answer: " + e.getMessage());
+            }
+            if (status.startedAtMillis() != baseline.startedAtMillis() || status.pid() != baseline.pid()) {
+                throw InstallStop.failed(Code.INS_PROBATION, "the inference process was restarted");
+            }
+            if (!status.serving().equals(Optional.of(slot.digest()))) {
+                throw InstallStop.failed(Code.INS_PROBATION, "another model serves");
+            }
+        } while (!end.passed());
+    }
+
+    /** The floor follows what was committed, never what is on trial: else no way back would be left. */
+    void raiseFloor(Slot slot) throws InstallStop {
+        try {
+            context.ports().epochFloor().advanceTo(slot.epoch());
+        } catch (TeeException e) {
+            throw InstallStop.interrupted(e.code(), "epoch floor: " + e.getMessage());
+        }
+    }
+
+    /** Takes {@code slot} out of service for {@code reason} and brings back the model before it. */
+    InstallOutcome rollBack(long orderVersion, Slot slot, Rejection reason) throws IOException, InstallStop {
+        context.patience().reset();
+        if (context.journal().unfinished().map(InstallRecord::state).orElse(null) != InstallState.ROLLING_BACK) {
+            context.enter(InstallState.ROLLING_BACK, orderVersion, slot, Optional.of(reason), "");
+        }
+        Optional<Serving> now = context.store().serving();
+        Optional<Slot> target = now.isPresent() && now.get().serving().digest().equals(slot.digest())
+                ? now.get().fallback()
+                : now.map(Serving::serving);
+        String note = "";
+        if (target.isPresent()) {
+            context.store().point(new Serving(target.get(), Optional.empty()));
+            note = bringBack(slot, target.get(), reason);
+        } else {
+            context.store().pointToNothing();
+            note = "there was no model before it";
+        }
+        context.enter(InstallState.ROLLED_BACK, orderVersion, slot, Optional.of(reason), note);
+        return new InstallOutcome.RolledBack(slot, reason);
+    }
+
+    private String bringBack(Slot failed, Slot target, Rejection reason) throws IOException, InstallStop {
+        String note = "";
+        try {
+            context.ports().measurements().rolledBack(failed, reason);
+            context.ports().measurements().beforeServe(target);
+        } catch (TeeException e) {
+            // Service goes first here; the log then lacks the event, and a verifier will say so.
+            note = "not measured: " + e.getMessage();
+        }
+        InferenceControl.Status status = context.awaitInference(InstallState.ROLLING_BACK);
+        if (!status.serving().equals(Optional.of(target.digest()))) {
+            candidate(target, InstallState.ROLLING_BACK);
+            flip(target);
+        }
+        status = context.awaitInference(InstallState.ROLLING_BACK);
+        if (status.candidate().equals(Optional.of(failed.digest()))) {
+            context.ports().inference().discard(failed.digest());
+        }
+        if (note.isEmpty()) {
+            try {
+                context.ports().measurements().afterServe();
+            } catch (TeeException e) {
+                note = "not measured: " + e.getMessage();
+            }
+        }
+        return note;
+    }
+
+    /** Lets the inference process serve what the pointer names, where it does not yet. */
+    void align(Slot slot) throws InstallStop {
+        InferenceControl.Status status = context.awaitInference(InstallState.COMMITTED);
+        if (!status.serving().equals(Optional.of(slot.digest()))) {
+            candidate(slot, InstallState.COMMITTED);
+            flip(slot);
+        }
+    }
+
+    /** Best effort: a candidate that stays loaded costs memory only, and the next one replaces it. */
+    void discardCandidate(Slot slot) {
+        try {
+            context.ports().inference().discard(slot.digest());
+        } catch (IOException e) {
+            return;
+        }
+    }
+
+    private void enter(InstallState state, long orderVersion, Slot slot, String note) throws IOException {
+        context.enter(state, orderVersion, slot, Optional.empty(), note);
+    }
+}

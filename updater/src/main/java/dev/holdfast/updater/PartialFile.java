@@ -1,0 +1,146 @@
+package dev.holdfast.updater;
+
+import dev.holdfast.updater.delta.BlockOutput;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.Arrays;
+import java.util.BitSet;
+
+/**
+ * A file in the making and the bitmap of its verified blocks. Blocks are written in place; the bitmap on the disk names
+ * only blocks whose bytes were forced to the disk before it. One thread.
+ *
+ * <p>{@code .have}: "HFB1", i32 block count, i64 file length, i64 layout (block length, or a hash of the block table),
+ * then the bitmap, all big-endian. A file of another layout starts from nothing.
+ */
+final class PartialFile implements BlockOutput, AutoCloseable {
+    private static final int MAGIC = 0x48464231;
+    private static final int HEADER_BYTES = 24;
+    /** Verified bytes that a power cut may cost. */
+    private static final long SYNC_BYTES = 4L << 20;
+
+    private final Path part;
+    private final Path have;
+    private final FileChannel channel;
+    private final BitSet bits;
+    private final int blockCount;
+    private final long length;
+    private final long layout;
+    private long dirtyBytes;
+
+    private PartialFile(Path part, FileChannel channel, BitSet bits, int blockCount, long length, long layout) {
+        this.part = part;
+        this.have = bitmapOf(part);
+        this.channel = channel;
+        this.bits = bits;
+        this.blockCount = blockCount;
+        this.length = length;
+        this.layout = layout;
+    }
+
+    static Path bitmapOf(Path part) {
+        String name = part.getFileName().toString();
+        return part.resolveSibling(name.substring(0, name.length() - ".part".length()) + ".have");
+    }
+
+    static PartialFile open(Path part, int blockCount, long length, long layout) throws IOException {
+        byte[] header = header(blockCount, length, layout);
+        Path have = bitmapOf(part);
+        BitSet bits = new BitSet(blockCount);
+        if (Files.exists(part) && Files.exists(have) && Files.size(have) <= HEADER_BYTES + (blockCount + 7) / 8) {
+            byte[] stored = Files.readAllBytes(have);
+            if (stored.length >= HEADER_BYTES && Arrays.equals(header, 0, HEADER_BYTES, stored, 0, HEADER_BYTES)) {
+                bits = BitSet.valueOf(Arrays.copyOfRange(stored, HEADER_BYTES, stored.length));
+                bits.clear(blockCount, Math.max(blockCount, bits.length()));
+            }
+        }
+        FileChannel channel =
+                FileChannel.open(part, StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE);
+        if (channel.size() > length) {
+            channel.truncate(length);
+        }
+        return new PartialFile(part, channel, bits, blockCount, length, layout);
+    }
+
+    private static byte[] header(int blockCount, long length, long layout) {
+        return ByteBuffer.allocate(HEADER_BYTES)
+                .putInt(MAGIC)
+                .putInt(blockCount)
+                .putLong(length)
+                .putLong(layout)
+                .array();
+    }
+
+    @Override
+    public boolean has(int block) {
+        return bits.get(block);
+    }
+
+    /** Keeps a block that was verified. */
+    @Override
+    public void write(int block, long offset, ByteBuffer bytes) throws IOException {
+        try {
+            long at = offset;
+            dirtyBytes += bytes.remaining();
+            while (bytes.hasRemaining()) {
+                at += channel.write(bytes, at);
+            }
+            bits.set(block);
+            if (dirtyBytes >= SYNC_BYTES) {
+                commit();
+            }
+        } catch (IOException e) {
+            throw new StorageException(e);
+        }
+    }
+
+    /** The bytes of a block as they lie on the disk; short where the file ends early. */
+    byte[] read(long offset, int count) throws IOException {
+        ByteBuffer buffer = ByteBuffer.allocate(count);
+        while (buffer.hasRemaining() && channel.read(buffer, offset + buffer.position()) >= 0) {
+            // Until the block is full or the file ends.
+        }
+        return Arrays.copyOf(buffer.array(), buffer.position());
+    }
+
+    /** Forgets a block whose bytes turned out wrong. */
+    void drop(int block) {
+        bits.clear(block);
+    }
+
+    /** Data first, then the bitmap that speaks of it. */
+    void commit() throws IOException {
+        try {
+            channel.force(false);
+            byte[] map = bits.toByteArray();
+            byte[] file = Arrays.copyOf(header(blockCount, length, layout), HEADER_BYTES + map.length);
+            System.arraycopy(map, 0, file, HEADER_BYTES, map.length);
+            DurableFiles.replace(have, file);
+            dirtyBytes = 0;
+        } catch (IOException e) {
+            throw new StorageException(e);
+        }
+    }
+
+    int count() {
+        return bits.cardinality();
+    }
+
+    int nextMissing(int from) {
+        int block = bits.nextClearBit(from);
+        return block < blockCount ? block : -1;
+    }
+
+    Path path() {
+        return part;
+    }
+
+    @Override
+    public void close() throws IOException {
+        channel.close();
+    }
+}

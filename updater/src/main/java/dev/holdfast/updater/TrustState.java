@@ -1,0 +1,96 @@
+package dev.holdfast.updater;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.holdfast.wire.Json;
+import dev.holdfast.wire.RejectedException;
+import dev.holdfast.wire.Sha256;
+
+/**
+ * What this device has seen: the floor for every later refresh. Versions are 0 where nothing was seen.
+ *
+ * @param sequence number of the record
+ * @param rootVersion version of the last root of the chain
+ * @param rootHash its hash
+ * @param trustedTime lower bound of the time, in seconds since 1970, raised by authenticated statements only
+ */
+record TrustState(
+        long sequence,
+        long rootVersion,
+        Sha256 rootHash,
+        long timestampVersion,
+        long snapshotVersion,
+        long targetsVersion,
+        long directorVersion,
+        long trustedTime) {
+
+    static TrustState first(long rootVersion, Sha256 rootHash) {
+        return new TrustState(0, rootVersion, rootHash, 0, 0, 0, 0, 0);
+    }
+
+    TrustState root(long version, Sha256 hash) {
+        return new TrustState(
+                sequence,
+                version,
+                hash,
+                timestampVersion,
+                snapshotVersion,
+                targetsVersion,
+                directorVersion,
+                trustedTime);
+    }
+
+    /** Versions of the timestamp, the snapshot that it names, and the targets that this one names. */
+    TrustState image(long timestamp, long snapshot, long targets) {
+        return new TrustState(
+                sequence, rootVersion, rootHash, timestamp, snapshot, targets, directorVersion, trustedTime);
+    }
+
+    TrustState director(long version, long time) {
+        return new TrustState(
+                sequence,
+                rootVersion,
+                rootHash,
+                timestampVersion,
+                snapshotVersion,
+                targetsVersion,
+                version,
+                Math.max(trustedTime, time));
+    }
+
+    TrustState numbered(long number) {
+        return new TrustState(
+                number,
+                rootVersion,
+                rootHash,
+                timestampVersion,
+                snapshotVersion,
+                targetsVersion,
+                directorVersion,
+                trustedTime);
+    }
+
+    ObjectNode toJson() {
+        return Json.object()
+                .put("format", 1)
+                .put("sequence", sequence)
+                .put("rootVersion", rootVersion)
+                .put("rootHash", rootHash.hex())
+                .put("timestampVersion", timestampVersion)
+                .put("snapshotVersion", snapshotVersion)
+                .put("targetsVersion", targetsVersion)
+                .put("directorVersion", directorVersion)
+                .put("trustedTime", trustedTime);
+    }
+
+    static TrustState fromJson(Fields fields) throws RejectedException {
+        return new TrustState(
+                fields.integer("sequence", 0),
+                fields.integer("rootVersion", 1),
+                fields.sha256("rootHash"),
+                fields.integer("timestampVersion", 0),
+                fields.integer("snapshotVersion", 0),
+                fields.integer("targetsVersion", 0),
+                fields.integer("directorVersion", 0),
+                fields.integer("trustedTime", 0));
+    }
+}
