@@ -1,21 +1,44 @@
 package dev.holdfast.attestation;
 
+import dev.holdfast.tee.DeviceSigner;
+import dev.holdfast.tee.MeasurementRegister;
+import dev.holdfast.tee.P256;
+import dev.holdfast.tee.Quoter;
 import dev.holdfast.tee.TeeBridge;
 import dev.holdfast.tee.TeeException;
 import dev.holdfast.wire.Binary;
-import java.io.IOException;
+import dev.holdfast.wire.Cbor;
+import dev.holdfast.wire.CborWriter;
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.Sha256;
 import java.util.Map;
+import java.util.Optional;
 import java.util.function.Supplier;
 
-/** Answers nonces with evidence; one at a time. Thread-safe. */
+/**
+ * Answers nonces with evidence: a COSE_Sign1 by the device signer over EAT claims, with a quote whose qualifying data
+ * covers those claims. One at a time; thread-safe. On hardware an answer takes seconds.
+ */
 public final class Attester {
     public static final int MIN_NONCE_BYTES = 8;
     public static final int MAX_NONCE_BYTES = 64;
+    /** A log of {@value EventLog#MAX_EVENTS} ordinary events and a quote fit. */
+    public static final int MAX_EVIDENCE_BYTES = 2 * 1024 * 1024;
+    /** How often a swap may come between claims and quote before the attester gives up. */
+    private static final int MAX_TRIES = 4;
 
+    private final TeeBridge bridge;
+    private final EventLog log;
+    private final String agentName;
+    private final String agentVersion;
     private final Supplier<Map<String, String>> sandboxFacts;
+    private final DeviceSigner signer;
+    private final Quoter quoter;
+    private final MeasurementRegister register;
 
     /**
      * @param sandboxFacts what the caller knows of its confinement, asked at each evidence; at most 16 short entries
+     * @throws TeeException where the bridge has no signer, quoter or register
      */
     public Attester(
             TeeBridge bridge,
@@ -24,11 +47,66 @@ public final class Attester {
             String agentVersion,
             Supplier<Map<String, String>> sandboxFacts)
             throws TeeException {
+        this.bridge = bridge;
+        this.log = log;
+        this.agentName = agentName;
+        this.agentVersion = agentVersion;
         this.sandboxFacts = sandboxFacts;
+        this.signer = bridge.signer().orElseThrow(Attester::unable);
+        this.quoter = bridge.quoter().orElseThrow(Attester::unable);
+        this.register = bridge.register().orElseThrow(Attester::unable);
     }
 
-    /** Evidence for {@code nonce} (8 to 64 bytes): a tagged COSE_Sign1. */
-    public byte[] attest(Binary nonce) throws TeeException, IOException {
-        throw new IOException("not yet" + sandboxFacts);
+    /**
+     * Evidence for {@code nonce}: a tagged COSE_Sign1.
+     *
+     * @throws IllegalArgumentException when the nonce has less than {@value #MIN_NONCE_BYTES} or more than {@value
+     *     #MAX_NONCE_BYTES} bytes
+     */
+    public synchronized byte[] attest(Binary nonce) throws TeeException {
+        if (nonce.length() < MIN_NONCE_BYTES || nonce.length() > MAX_NONCE_BYTES) {
+            throw new IllegalArgumentException(
+                    "a nonce has " + MIN_NONCE_BYTES + " to " + MAX_NONCE_BYTES + " bytes, not " + nonce.length());
+        }
+        Sha256 thumbprint = P256.thumbprint(signer.publicKey());
+        for (int attempt = 1; attempt <= MAX_TRIES; attempt++) {
+            EvidenceClaims claims = claims(nonce, thumbprint);
+            Quoter.Quote quote = quoter.quote(claims.qualifyingData());
+            // Quote first, then read the log: a log that is longer than the quoted prefix is fine, a shorter one not.
+            Cbor tpm = TpmEvidence.encode(quote, register.index(), log.contents());
+            if (log.serving().equals(claims.model())) {
+                return sign(claims, tpm, thumbprint);
+            }
+        }
+        throw new TeeException(Code.TEE_UNAVAILABLE, "the serving model changes faster than it can be quoted");
+    }
+
+    private EvidenceClaims claims(Binary nonce, Sha256 thumbprint) throws TeeException {
+        long resets = register.resetCount();
+        Optional<String> broken =
+                resets == log.resetCount() ? log.broken() : Optional.of("the TEE was reset under the running agent");
+        return new EvidenceClaims(
+                nonce,
+                thumbprint,
+                resets,
+                agentName,
+                agentVersion,
+                bridge.describe().assurance(),
+                register.index(),
+                register.resettable(),
+                log.serving(),
+                broken,
+                sandboxFacts.get());
+    }
+
+    private byte[] sign(EvidenceClaims claims, Cbor tpm, Sha256 thumbprint) throws TeeException {
+        Binary payload = Binary.copyOf(CborWriter.write(
+                claims.entries().put(EvidenceClaims.SUBMODS, tpm).build()));
+        Binary header = Cose.protectedHeader(thumbprint);
+        return Cose.encode(header, payload, signer.sign(Cose.toBeSigned(header, payload)));
+    }
+
+    private static TeeException unable() {
+        return new TeeException(Code.TEE_REFUSED, "this root of trust cannot sign, quote or measure");
     }
 }

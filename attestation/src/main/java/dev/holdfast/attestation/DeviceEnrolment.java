@@ -1,15 +1,65 @@
 package dev.holdfast.attestation;
 
+import dev.holdfast.tee.DeviceSigner;
+import dev.holdfast.tee.Enroller;
+import dev.holdfast.tee.P256;
+import dev.holdfast.tee.Quoter;
 import dev.holdfast.tee.TeeBridge;
 import dev.holdfast.tee.TeeException;
+import dev.holdfast.wire.Binary;
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.Verdict;
+import java.security.SecureRandom;
+import java.util.Optional;
 
 /** The device's side of enrolment. One instance per attempt. Not thread-safe. */
 public final class DeviceEnrolment {
-    private final byte[] request = new byte[0];
+    private final Optional<Enroller> enroller;
+    private final DeviceSigner signer;
+    private final byte[] request;
 
-    /** Collects keys and certificates from the TEE. */
-    public DeviceEnrolment(TeeBridge bridge, String deviceId) throws TeeException {}
+    /**
+     * Collects keys and certificates from the TEE.
+     *
+     * @param deviceId 1 to 128 letters, digits and {@code . _ : -}
+     */
+    public DeviceEnrolment(TeeBridge bridge, String deviceId) throws TeeException {
+        this.enroller = bridge.enroller();
+        this.signer = bridge.signer().orElseThrow(DeviceEnrolment::unable);
+        Quoter quoter = bridge.quoter().orElseThrow(DeviceEnrolment::unable);
+        byte[] random = new byte[EnrolmentMessage.NONCE_BYTES];
+        new SecureRandom().nextBytes(random);
+        Binary nonce = Binary.copyOf(random);
+        EnrolmentMessage.Request message;
+        if (enroller.isPresent()) {
+            Enroller tpm = enroller.get();
+            Quoter.Quote certificate =
+                    tpm.certifySigner(EnrolmentMessage.Request.certifyQualifyingData(deviceId, nonce));
+            message = new EnrolmentMessage.Request(
+                    deviceId,
+                    bridge.describe().assurance(),
+                    nonce,
+                    tpm.signerPublic(),
+                    tpm.attestationPublic(),
+                    tpm.endorsementPublic(),
+                    tpm.endorsementCertificate(),
+                    certificate.attest(),
+                    certificate.signature());
+        } else {
+            message = new EnrolmentMessage.Request(
+                    deviceId,
+                    bridge.describe().assurance(),
+                    nonce,
+                    P256.encode(signer.publicKey()),
+                    P256.encode(quoter.attestationKey()),
+                    Binary.empty(),
+                    Binary.empty(),
+                    Binary.empty(),
+                    Binary.empty());
+        }
+        this.request = message.encode();
+    }
 
     /** What to send to the fleet first. */
     public byte[] request() {
@@ -18,6 +68,26 @@ public final class DeviceEnrolment {
 
     /** Answers the fleet's challenge with the proof to send. */
     public Verdict<byte[]> prove(byte[] challenge) throws TeeException {
-        return Verdict.rejected(dev.holdfast.wire.Code.ATT_ENROL, "not yet");
+        return switch (Verdict.of(() -> EnrolmentMessage.Challenge.parse(challenge))) {
+            case Verdict.Rejected<EnrolmentMessage.Challenge> rejected -> rejected.as();
+            case Verdict.Accepted<EnrolmentMessage.Challenge>(EnrolmentMessage.Challenge asked) ->
+                Verdict.accepted(new EnrolmentMessage.Proof(proof(asked, challenge)).encode());
+        };
+    }
+
+    private Binary proof(EnrolmentMessage.Challenge asked, byte[] challenge) throws TeeException {
+        Sha256 transcript = EnrolmentMessage.transcript(request, challenge);
+        if (enroller.isEmpty()) {
+            return Binary.copyOf(signer.sign(transcript));
+        }
+        Binary secret = enroller.get().activate(asked.blob(), asked.encryptedSecret());
+        if (secret.length() == 0) {
+            throw new TeeException(Code.TEE_RESPONSE, "an empty credential");
+        }
+        return Binary.copyOf(Credential.hmac(secret.toArray(), transcript.toArray()));
+    }
+
+    private static TeeException unable() {
+        return new TeeException(Code.TEE_REFUSED, "this root of trust cannot sign and quote");
     }
 }

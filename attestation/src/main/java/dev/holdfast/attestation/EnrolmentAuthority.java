@@ -1,16 +1,37 @@
 package dev.holdfast.attestation;
 
+import dev.holdfast.tee.Assurance;
+import dev.holdfast.tee.P256;
+import dev.holdfast.tee.TpmAttest;
+import dev.holdfast.tee.TpmPublic;
+import dev.holdfast.tee.TpmSignature;
+import dev.holdfast.wire.Binary;
+import dev.holdfast.wire.RejectedException;
+import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.Verdict;
+import java.security.MessageDigest;
+import java.security.SecureRandom;
 
 /**
- * The fleet's side of enrolment: request, challenge, proof. Messages are bytes, so any transport will do. One instance
- * per attempt and device. Not thread-safe.
+ * The fleet's side of enrolment: request, challenge, proof. Messages are bytes, so any transport will do.
+ *
+ * <p>For a TPM the proof says that the attestation key, whose attributes are checked, lives in the same TPM as the
+ * endorsement key (TPM 2.0 Library Part 1, 24), and that the signer, which the attestation key certifies, does too. Whose
+ * endorsement key it is, only its certificate can say; its chain is not checked yet, so the assurance granted is {@code
+ * EMULATED} where the device says so itself and {@code FIRMWARE} otherwise, never {@code HARDWARE}. A software bridge
+ * proves that it holds the signer, and gets {@code SOFTWARE}.
  */
 public final class EnrolmentAuthority {
+    private static final SecureRandom RANDOM = new SecureRandom();
+    private static final int SECRET_BYTES = 32;
+
     private EnrolmentAuthority() {}
 
-    /** A challenge in flight. */
+    /** A challenge in flight: kept by the fleet until the proof comes, or dropped. Not thread-safe. */
     public interface Attempt {
+        /** The id that the device asks for. */
+        String deviceId();
+
         /** What to send to the device. */
         byte[] challenge();
 
@@ -20,6 +41,128 @@ public final class EnrolmentAuthority {
 
     /** Checks a request and makes a challenge that only the device's TEE can answer. */
     public static Verdict<Attempt> begin(byte[] request) {
-        return Verdict.rejected(dev.holdfast.wire.Code.ATT_ENROL, "not yet");
+        return Verdict.of(() -> {
+            EnrolmentMessage.Request asked = EnrolmentMessage.Request.parse(request);
+            Binary nonce = Binary.copyOf(random(EnrolmentMessage.NONCE_BYTES));
+            if (!asked.isTpm()) {
+                byte[] challenge = new EnrolmentMessage.Challenge(nonce, Binary.empty(), Binary.empty()).encode();
+                return new Waiting(software(asked), new byte[0], request.clone(), challenge);
+            }
+            TpmPublic endorsement = key("endorsement", asked.endorsement());
+            TpmPublic attestation = key("attestation", asked.attestation());
+            EnrolledDevice device = tpm(asked, endorsement, attestation);
+            byte[] secret = random(SECRET_BYTES);
+            Credential credential = Credential.make(endorsement.key(), attestation.name(), secret);
+            byte[] challenge =
+                    new EnrolmentMessage.Challenge(nonce, credential.blob(), credential.encryptedSecret()).encode();
+            return new Waiting(device, secret, request.clone(), challenge);
+        });
+    }
+
+    private static final class Waiting implements Attempt {
+        private final EnrolledDevice device;
+        private final byte[] secret;
+        private final byte[] request;
+        private final byte[] challenge;
+        private boolean used;
+
+        Waiting(EnrolledDevice device, byte[] secret, byte[] request, byte[] challenge) {
+            this.device = device;
+            this.secret = secret;
+            this.request = request;
+            this.challenge = challenge;
+        }
+
+        @Override
+        public String deviceId() {
+            return device.deviceId();
+        }
+
+        @Override
+        public byte[] challenge() {
+            return challenge.clone();
+        }
+
+        @Override
+        public Verdict<EnrolledDevice> complete(byte[] proof) {
+            return Verdict.of(() -> {
+                if (used) {
+                    throw EnrolmentMessage.refused("this challenge was answered already");
+                }
+                used = true;
+                byte[] given = EnrolmentMessage.Proof.parse(proof).proof().toArray();
+                Sha256 transcript = EnrolmentMessage.transcript(request, challenge);
+                boolean holds = device.assurance() == Assurance.SOFTWARE
+                        ? P256.verify(device.signer(), transcript, given)
+                        : MessageDigest.isEqual(given, Credential.hmac(secret, transcript.toArray()));
+                if (!holds) {
+                    throw EnrolmentMessage.refused("the proof does not answer this challenge");
+                }
+                return device;
+            });
+        }
+    }
+
+    private static EnrolledDevice software(EnrolmentMessage.Request asked) throws RejectedException {
+        var signer = P256.publicKey(asked.signer()).orThrow();
+        return new EnrolledDevice(
+                asked.device(),
+                signer,
+                P256.publicKey(asked.attestation()).orThrow(),
+                Sha256.of(asked.signer().toArray()),
+                Assurance.SOFTWARE,
+                0,
+                0);
+    }
+
+    private static EnrolledDevice tpm(EnrolmentMessage.Request asked, TpmPublic endorsement, TpmPublic attestation)
+            throws RejectedException {
+        TpmPublic signer = key("signer", asked.signer());
+        if (!endorsement.isEndorsementKey()) {
+            throw EnrolmentMessage.refused("the endorsement key's attributes are not those of a storage key");
+        }
+        if (!attestation.isAttestationKey()) {
+            throw EnrolmentMessage.refused("the attestation key is not restricted, or can leave its TPM");
+        }
+        if (!signer.isDeviceSigner()) {
+            throw EnrolmentMessage.refused("the signer can leave its TPM, or is no plain signing key");
+        }
+        Binary expected = EnrolmentMessage.Request.certifyQualifyingData(asked.device(), asked.nonce());
+        TpmAttest certified = orRefused("certificate of the signer", TpmAttest.parse(asked.certifyAttest()));
+        Binary signature = orRefused("signature of the certificate", TpmSignature.toP1363(asked.certifySignature()));
+        boolean holds = certified.body() instanceof TpmAttest.Certified body
+                && body.name().equals(signer.name())
+                && certified.extraData().equals(expected)
+                && P256.verify(
+                        attestation.key(), Sha256.of(asked.certifyAttest().toArray()), signature.toArray());
+        if (!holds) {
+            throw EnrolmentMessage.refused("the attestation key does not certify this signer for this request");
+        }
+        Assurance granted = asked.declared() == Assurance.EMULATED ? Assurance.EMULATED : Assurance.FIRMWARE;
+        return new EnrolledDevice(
+                asked.device(),
+                signer.key(),
+                attestation.key(),
+                Sha256.of(asked.endorsement().toArray()),
+                granted,
+                certified.resetCount(),
+                certified.clockMillis());
+    }
+
+    private static TpmPublic key(String name, Binary encoded) throws RejectedException {
+        return orRefused(name + " key", TpmPublic.parse(encoded));
+    }
+
+    private static <T> T orRefused(String what, Verdict<T> verdict) throws RejectedException {
+        return switch (verdict) {
+            case Verdict.Accepted<T>(T value) -> value;
+            case Verdict.Rejected<T>(var reason) -> throw EnrolmentMessage.refused(what + ": " + reason.detail());
+        };
+    }
+
+    private static byte[] random(int bytes) {
+        byte[] out = new byte[bytes];
+        RANDOM.nextBytes(out);
+        return out;
     }
 }

@@ -2,52 +2,218 @@ package dev.holdfast.attestation;
 
 import dev.holdfast.tee.MeasurementRegister;
 import dev.holdfast.tee.TeeException;
+import dev.holdfast.wire.Binary;
+import dev.holdfast.wire.Sha256;
+import dev.holdfast.wire.Verdict;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
-/** The device's replayable record of what was extended into the register since the TEE was reset. */
+/**
+ * The device's replayable record of what was extended into the register since the TEE was reset.
+ *
+ * <p>A change of the serving model is recorded in the order: write-ahead record, extend, append, and then the caller
+ * flips its pointer and the write-ahead record goes. So the log may say that a model is about to serve, but a model never
+ * serves unsaid. After a crash between any two steps {@link #open} finishes or forgets the step. Where the log does not
+ * lead to the register (somebody else extended it, or a file is damaged), {@link #broken} says so and evidence carries
+ * it; the log goes on, and the verifier refuses it.
+ *
+ * <p>The log belongs to one reset of the TEE: after a reboot a fresh one begins. Thread-safe.
+ */
 public final class EventLog implements AutoCloseable {
-    private EventLog() {}
+    /** More than a device swaps between two boots; bounds file and evidence. */
+    public static final int MAX_EVENTS = 4096;
 
-    /** Opens or begins the log in {@code dir}, and recovers from a crash. */
+    private static final Sha256 ZERO = new Sha256(Binary.copyOf(new byte[Sha256.BYTES]));
+
+    private final MeasurementRegister register;
+    private final EventFile file;
+    private final WriteAhead writeAhead;
+    private final List<Binary> contents = new ArrayList<>();
+    private long resetCount;
+    private Sha256 replayed = ZERO;
+    private @Nullable ModelEvent serving;
+    private @Nullable ModelEvent interrupted;
+    private @Nullable String broken;
+    /** Whether a step failed half way: register and log must be brought together before the next one. */
+    private boolean unsettled;
+
+    private EventLog(MeasurementRegister register, EventFile file, WriteAhead writeAhead) {
+        this.register = register;
+        this.file = file;
+        this.writeAhead = writeAhead;
+    }
+
+    /** Opens or begins the log in {@code dir} (made with mode 0700), and recovers from a crash. */
     public static EventLog open(Path dir, MeasurementRegister register) throws IOException, TeeException {
-        throw new IOException("not yet: " + dir + register);
+        EventFile file = EventFile.open(dir);
+        EventLog log = new EventLog(register, file, new WriteAhead(dir));
+        try {
+            log.recover();
+            return log;
+        } catch (IOException | TeeException e) {
+            file.close();
+            throw e;
+        }
     }
 
     /** Records that the agent started. */
-    public void agentStarted(String name, String version) throws IOException, TeeException {}
-
-    /** To be called when the model is ready and before the serving pointer flips: write-ahead, extend, append. */
-    public void beforeServe(ModelEvent event) throws IOException, TeeException {}
-
-    /** To be called once the serving pointer has flipped for good: clears the write-ahead record. */
-    public void afterServe() throws IOException {}
-
-    /** At start: measures {@code actual}, what really serves, unless the log says so already. */
-    public void ensureServing(ModelEvent actual) throws IOException, TeeException {}
-
-    /** The last model event of this boot. */
-    public Optional<ModelEvent> serving() {
-        return Optional.empty();
+    public synchronized void agentStarted(String name, String version) throws IOException, TeeException {
+        renewAfterReset();
+        record(new Event.AgentStart(name, version).content());
+        writeAhead.clear();
     }
 
-    /** The swap that a crash interrupted between {@link #beforeServe} and {@link #afterServe}. */
-    public Optional<ModelEvent> interrupted() {
-        return Optional.empty();
+    /**
+     * To be called when the model is ready and before the serving pointer flips: write-ahead, extend, append. When it
+     * throws, the model must not serve; {@link #ensureServing} of the one that does then sets the record straight.
+     */
+    public synchronized void beforeServe(ModelEvent event) throws IOException, TeeException {
+        renewAfterReset();
+        record(new Event.Model(event).content());
+        interrupted = event;
+    }
+
+    /** To be called once the serving pointer has flipped for good: clears the write-ahead record. */
+    public synchronized void afterServe() throws IOException {
+        writeAhead.clear();
+        interrupted = null;
+    }
+
+    /**
+     * To be called at start, when it is known which model really serves, after a swap that failed, and before evidence is
+     * made: measures {@code actual} unless the log says so already, and settles an interrupted swap. Costs one question
+     * to the TEE when there is nothing to do.
+     */
+    public synchronized void ensureServing(ModelEvent actual) throws IOException, TeeException {
+        renewAfterReset();
+        if (serving == null || !serving.as(actual.kind()).equals(actual)) {
+            beforeServe(actual);
+        }
+        afterServe();
+    }
+
+    /** The last model event of this boot. */
+    public synchronized Optional<ModelEvent> serving() {
+        return Optional.ofNullable(serving);
+    }
+
+    /** The swap that a crash interrupted between {@link #beforeServe} and {@link #afterServe}, or that is under way. */
+    public synchronized Optional<ModelEvent> interrupted() {
+        return Optional.ofNullable(interrupted);
     }
 
     /** Why the log does not lead to the register, if it does not. It is told in the evidence, never hidden. */
-    public Optional<String> broken() {
-        return Optional.empty();
+    public synchronized Optional<String> broken() {
+        return Optional.ofNullable(broken);
     }
 
-    /** All events of this boot. */
-    public List<Event> events() {
-        return List.of();
+    /** The reset of the TEE to which this log belongs. */
+    public synchronized long resetCount() {
+        return resetCount;
+    }
+
+    /** The contents of all events of this boot, in order. */
+    public synchronized List<Binary> contents() {
+        return List.copyOf(contents);
+    }
+
+    /** What the register must hold when the log is whole. */
+    public synchronized Sha256 replayed() {
+        return replayed;
     }
 
     @Override
-    public void close() throws IOException {}
+    public synchronized void close() throws IOException {
+        file.close();
+    }
+
+    private void recover() throws IOException, TeeException {
+        resetCount = register.resetCount();
+        EventFile.Content found = file.read();
+        if (found.damage().isEmpty() && (found.isNew() || found.resetCount() != resetCount)) {
+            begin();
+            return;
+        }
+        for (Binary content : found.events()) {
+            adopt(content);
+        }
+        found.damage().ifPresent(damage -> broken = damage);
+        settle(register.read());
+    }
+
+    /** Brings file, write-ahead record and register together; each case is one place where the power can have gone. */
+    private void settle(Sha256 now) throws IOException, TeeException {
+        unsettled = false;
+        Optional<WriteAhead.Pending> pending = writeAhead.read();
+        if (pending.isPresent() && pending.get().resetCount() == resetCount) {
+            Binary content = pending.get().content();
+            Sha256 after = Event.extend(pending.get().before(), Event.digest(content));
+            boolean extended = now.equals(after);
+            if (extended && replayed.equals(pending.get().before())) {
+                file.append(content);
+                adopt(content);
+            }
+            if (extended && serving != null && content.equals(new Event.Model(serving).content())) {
+                interrupted = serving; // the caller settles whether its pointer flipped
+            } else {
+                writeAhead.clear();
+            }
+        } else {
+            writeAhead.clear();
+        }
+        if (broken == null && !replayed.equals(now)) {
+            broken = "the log leads to " + replayed + ", the register holds " + now;
+        }
+    }
+
+    /** A TEE that was reset under a running agent has forgotten everything: so does the log. */
+    private void renewAfterReset() throws IOException, TeeException {
+        long now = register.resetCount();
+        if (now != resetCount) {
+            resetCount = now;
+            begin();
+        } else if (unsettled) {
+            settle(register.read());
+        }
+    }
+
+    private void begin() throws IOException, TeeException {
+        unsettled = false;
+        contents.clear();
+        replayed = ZERO;
+        serving = null;
+        interrupted = null;
+        writeAhead.clear();
+        file.begin(resetCount);
+        Sha256 now = register.read();
+        broken = now.equals(ZERO) ? null : "the register held " + now + " before the first event";
+    }
+
+    private void record(Binary content) throws IOException, TeeException {
+        if (contents.size() >= MAX_EVENTS) {
+            throw new IOException("the event log is full: " + MAX_EVENTS + " events since the last boot");
+        }
+        Sha256 before = register.read();
+        if (broken == null && !before.equals(replayed)) {
+            broken = "the register moved from " + replayed + " to " + before + " without the log";
+        }
+        unsettled = true;
+        writeAhead.write(new WriteAhead.Pending(resetCount, before, content));
+        register.extend(Event.digest(content));
+        file.append(content);
+        adopt(content);
+        unsettled = false;
+    }
+
+    private void adopt(Binary content) {
+        contents.add(content);
+        replayed = Event.extend(replayed, Event.digest(content));
+        if (Event.parse(content) instanceof Verdict.Accepted<Event>(Event.Model(ModelEvent event))) {
+            serving = event;
+        }
+    }
 }

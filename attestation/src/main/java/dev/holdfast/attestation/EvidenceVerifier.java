@@ -1,20 +1,44 @@
 package dev.holdfast.attestation;
 
 import dev.holdfast.wire.Binary;
+import dev.holdfast.wire.Cbor;
+import dev.holdfast.wire.CborReader;
 import dev.holdfast.wire.Code;
-import java.util.List;
-import java.util.Optional;
+import dev.holdfast.wire.RejectedException;
+import dev.holdfast.wire.Verdict;
 
-/** Appraises evidence. Stateless and thread-safe. */
+/**
+ * Appraises evidence (RFC 9334, 7): is it from this device, for this nonce, does the quote cover the claims and the log
+ * lead to the register, and is the model one that was published? What the device says of its own assurance does not
+ * count; enrolment does. Needs no TEE. Stateless and thread-safe.
+ */
 public final class EvidenceVerifier {
+    /** What a message says once it is taken apart. */
+    record Message(Cose.Sign1 envelope, EvidenceClaims claims, TpmEvidence tpm) {}
+
     private EvidenceVerifier() {}
 
     /** Never throws on odd bytes; what cannot be read is contraindicated. */
     public static Appraisal verify(
             byte[] evidence, Binary nonce, EnrolledDevice device, ReferenceModels models, AppraisalPolicy policy) {
-        return new Appraisal(
-                Appraisal.Status.CONTRAINDICATED,
-                List.of(Appraisal.Check.failed("format", Code.ATT_FORMAT, "not yet")),
-                Optional.empty());
+        AppraisalSteps steps = new AppraisalSteps(nonce, device, models, policy);
+        return switch (open(evidence)) {
+            case Verdict.Accepted<Message>(Message message) -> steps.appraise(message);
+            case Verdict.Rejected<Message>(var reason) -> steps.malformed(reason);
+        };
+    }
+
+    /** Takes evidence apart without believing it. */
+    static Verdict<Message> open(byte[] evidence) {
+        return Verdict.of(() -> {
+            Cose.Sign1 envelope =
+                    Cose.decode(evidence, Attester.MAX_EVIDENCE_BYTES).orThrow();
+            if (!(CborReader.read(envelope.payload().toArray(), Attester.MAX_EVIDENCE_BYTES)
+                            .orThrow()
+                    instanceof Cbor.Dict claims)) {
+                throw new RejectedException(Code.ATT_FORMAT, "the claims are no map");
+            }
+            return new Message(envelope, EvidenceClaims.parse(claims), TpmEvidence.parse(claims));
+        });
     }
 }

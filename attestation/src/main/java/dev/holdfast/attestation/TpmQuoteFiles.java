@@ -1,19 +1,42 @@
 package dev.holdfast.attestation;
 
+import dev.holdfast.tee.P256;
 import dev.holdfast.wire.Verdict;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.interfaces.ECPublicKey;
 
-/** Writes the quote inside evidence as files for {@code tpm2_checkquote}. */
+/**
+ * Writes the quote inside evidence as files for {@code tpm2_checkquote}, so that it can be checked with a tool that is
+ * not ours:
+ *
+ * <pre>
+ * tpm2_checkquote -u ak.pem -m quote.msg -s quote.sig -f quote.pcrs -F values -l sha256:14 -g sha256 -q $(cat qualifying.hex)
+ * </pre>
+ */
 public final class TpmQuoteFiles {
     private TpmQuoteFiles() {}
 
     /**
-     * Writes {@code quote.msg}, {@code quote.sig}, {@code quote.pcrs}, {@code ak.pem} and {@code qualifying.hex} to
-     * {@code dir}.
+     * Writes {@code quote.msg} (TPMS_ATTEST), {@code quote.sig} (TPMT_SIGNATURE), {@code quote.pcrs} (the register's 32
+     * bytes), {@code ak.pem} and {@code qualifying.hex} (computed from nonce and claims, not copied from the quote) to
+     * {@code dir}, which is made where it is absent.
      */
     public static Verdict<Path> write(Path dir, byte[] evidence, ECPublicKey attestationKey) throws IOException {
-        return Verdict.rejected(dev.holdfast.wire.Code.ATT_FORMAT, "not yet");
+        return switch (EvidenceVerifier.open(evidence)) {
+            case Verdict.Rejected<EvidenceVerifier.Message> rejected -> rejected.as();
+            case Verdict.Accepted<EvidenceVerifier.Message>(EvidenceVerifier.Message message) -> {
+                Files.createDirectories(dir);
+                Files.write(dir.resolve("quote.msg"), message.tpm().attest().toArray());
+                Files.write(dir.resolve("quote.sig"), message.tpm().signature().toArray());
+                Files.write(dir.resolve("quote.pcrs"), message.tpm().value().toArray());
+                Files.writeString(dir.resolve("ak.pem"), P256.toPem(attestationKey));
+                Files.writeString(
+                        dir.resolve("qualifying.hex"),
+                        message.claims().qualifyingData().hex() + "\n");
+                yield Verdict.accepted(dir);
+            }
+        };
     }
 }

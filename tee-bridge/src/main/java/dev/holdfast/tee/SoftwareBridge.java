@@ -48,8 +48,11 @@ public final class SoftwareBridge implements TeeBridge {
         }
     }
 
-    /** {@code bootId} names the boot of the machine; a new one sets the register to zero. */
-    static SoftwareBridge open(Path dir, String bootId) throws TeeException {
+    /**
+     * The same where the caller knows what names the boot of the machine (a container's start, a test's reboot); another
+     * {@code bootId} than last time sets the register to zero.
+     */
+    public static SoftwareBridge open(Path dir, String bootId) throws TeeException {
         SoftwareVault vault = SoftwareVault.open(dir);
         try {
             SoftwareBridge bridge = new SoftwareBridge(dir, vault, vault.load(bootId));

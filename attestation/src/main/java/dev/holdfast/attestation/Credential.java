@@ -1,0 +1,110 @@
+package dev.holdfast.attestation;
+
+import dev.holdfast.tee.P256;
+import dev.holdfast.wire.Binary;
+import dev.holdfast.wire.Sha256;
+import java.io.ByteArrayOutputStream;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.security.GeneralSecurityException;
+import java.security.KeyPair;
+import java.security.interfaces.ECPublicKey;
+import javax.crypto.Cipher;
+import javax.crypto.KeyAgreement;
+import javax.crypto.Mac;
+import javax.crypto.spec.IvParameterSpec;
+import javax.crypto.spec.SecretKeySpec;
+
+/**
+ * TPM2_MakeCredential in software for a P-256 endorsement key with AES-128-CFB (TPM 2.0 Library Part 1, 24 and C.6.4):
+ * closes a secret so that only the TPM with this endorsement key opens it, and only while the object with this name is
+ * loaded in it.
+ *
+ * @param blob TPMS_ID_OBJECT
+ * @param encryptedSecret TPMS_ECC_POINT: the ephemeral key
+ */
+record Credential(Binary blob, Binary encryptedSecret) {
+    private static final int SYMMETRIC_BITS = 128;
+    private static final int HMAC_BITS = 256;
+
+    static Credential make(ECPublicKey endorsement, Binary name, byte[] secret) {
+        try {
+            KeyPair ephemeral = P256.generate();
+            byte[] mine = P256.encode((ECPublicKey) ephemeral.getPublic()).toArray();
+            KeyAgreement agreement = KeyAgreement.getInstance("ECDH");
+            agreement.init(ephemeral.getPrivate());
+            agreement.doPhase(endorsement, true);
+            byte[] seed = kdfe(
+                    agreement.generateSecret(),
+                    x(mine),
+                    x(P256.encode(endorsement).toArray()));
+
+            Cipher cipher = Cipher.getInstance("AES/CFB/NoPadding");
+            byte[] key = kdfa(seed, "STORAGE", name.toArray(), SYMMETRIC_BITS);
+            cipher.init(Cipher.ENCRYPT_MODE, new SecretKeySpec(key, "AES"), new IvParameterSpec(new byte[16]));
+            byte[] identity = cipher.doFinal(sized(secret));
+
+            byte[] integrity = hmac(kdfa(seed, "INTEGRITY", new byte[0], HMAC_BITS), identity, name.toArray());
+            return new Credential(
+                    Binary.copyOf(concat(sized(integrity), identity)),
+                    Binary.copyOf(concat(sized(x(mine)), sized(y(mine)))));
+        } catch (GeneralSecurityException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    static byte[] hmac(byte[] key, byte[]... parts) {
+        try {
+            Mac mac = Mac.getInstance("HmacSHA256");
+            mac.init(new SecretKeySpec(key, "HmacSHA256"));
+            for (byte[] part : parts) {
+                mac.update(part);
+            }
+            return mac.doFinal();
+        } catch (GeneralSecurityException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    /** KDFa (Part 1, 11.4.10.2), one round. */
+    private static byte[] kdfa(byte[] key, String label, byte[] context, int bits) {
+        byte[] out = hmac(key, u32(1), label(label), context, u32(bits));
+        return java.util.Arrays.copyOf(out, bits / 8);
+    }
+
+    /** KDFe (Part 1, 11.4.10.3) for "IDENTITY", one round of SHA-256. */
+    private static byte[] kdfe(byte[] z, byte[] partyU, byte[] partyV) {
+        return Sha256.of(u32(1), z, label("IDENTITY"), partyU, partyV).toArray();
+    }
+
+    /** Labels include their terminating zero. */
+    private static byte[] label(String text) {
+        return (text + "\0").getBytes(StandardCharsets.US_ASCII);
+    }
+
+    private static byte[] u32(int value) {
+        return ByteBuffer.allocate(4).putInt(value).array();
+    }
+
+    private static byte[] sized(byte[] bytes) {
+        return ByteBuffer.allocate(2 + bytes.length)
+                .putShort((short) bytes.length)
+                .put(bytes)
+                .array();
+    }
+
+    private static byte[] concat(byte[] a, byte[] b) {
+        ByteArrayOutputStream out = new ByteArrayOutputStream();
+        out.writeBytes(a);
+        out.writeBytes(b);
+        return out.toByteArray();
+    }
+
+    private static byte[] x(byte[] xy) {
+        return java.util.Arrays.copyOfRange(xy, 0, P256.FIELD_BYTES);
+    }
+
+    private static byte[] y(byte[] xy) {
+        return java.util.Arrays.copyOfRange(xy, P256.FIELD_BYTES, 2 * P256.FIELD_BYTES);
+    }
+}

@@ -1,0 +1,154 @@
+package dev.holdfast.attestation;
+
+import dev.holdfast.tee.DurableFile;
+import dev.holdfast.wire.Binary;
+import dev.holdfast.wire.Cbor;
+import dev.holdfast.wire.CborReader;
+import dev.holdfast.wire.CborWriter;
+import dev.holdfast.wire.Verdict;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The log's file: frames of a 32-bit big-endian length and that many bytes. The first frame is the header {@code
+ * {"format": 1, "resetCount": n}}, each other one an event's content. A torn last frame, which a power cut during an
+ * append leaves, is cut off; the write-ahead record still has the event. Not thread-safe.
+ */
+final class EventFile implements AutoCloseable {
+    private static final int LENGTH_BYTES = 4;
+    private static final long MAX_FILE_BYTES = (long) EventLog.MAX_EVENTS * (Event.MAX_BYTES + LENGTH_BYTES) + 64;
+
+    /**
+     * What the file holds.
+     *
+     * @param isNew whether there was no header
+     * @param damage why frames beyond {@code events} could not be read; a torn tail is no damage
+     */
+    record Content(boolean isNew, long resetCount, List<Binary> events, Optional<String> damage) {}
+
+    private final Path path;
+    private @Nullable FileChannel channel;
+    /** Where the next frame goes: an append that failed half way is written over. */
+    private long end;
+
+    private EventFile(Path path) {
+        this.path = path;
+    }
+
+    static EventFile open(Path dir) throws IOException {
+        DurableFile.privateDirectory(dir);
+        return new EventFile(dir.resolve("events.log"));
+    }
+
+    Content read() throws IOException {
+        if (!Files.exists(path)) {
+            return new Content(true, 0, List.of(), Optional.empty());
+        }
+        if (Files.size(path) > MAX_FILE_BYTES) {
+            return new Content(false, 0, List.of(), Optional.of("the log file is too long"));
+        }
+        ByteBuffer bytes = ByteBuffer.wrap(Files.readAllBytes(path));
+        Optional<Binary> head = frame(bytes);
+        long resetCount = head.map(EventFile::resetCountOf).orElse(-1L);
+        if (resetCount < 0) {
+            return new Content(false, 0, List.of(), Optional.of("the log file's header is damaged"));
+        }
+        List<Binary> events = new ArrayList<>();
+        int whole = bytes.position();
+        Optional<Binary> next;
+        while ((next = frame(bytes)).isPresent()) {
+            events.add(next.get());
+            whole = bytes.position();
+        }
+        FileChannel open = channel();
+        if (whole < bytes.limit()) {
+            open.truncate(whole);
+            open.force(true);
+        }
+        end = whole;
+        return new Content(false, resetCount, events, Optional.empty());
+    }
+
+    /** Begins a fresh log; the one of the boot before is kept beside it. */
+    void begin(long resetCount) throws IOException {
+        close();
+        if (Files.exists(path)) {
+            Files.copy(
+                    path,
+                    path.resolveSibling("events.previous.log"),
+                    java.nio.file.StandardCopyOption.REPLACE_EXISTING);
+        }
+        byte[] head = CborWriter.write(Cbor.dict()
+                .put("format", Cbor.of(1))
+                .put("resetCount", Cbor.of(resetCount))
+                .build());
+        DurableFile.replace(path, framed(head));
+        end = framed(head).length;
+    }
+
+    void append(Binary content) throws IOException {
+        ByteBuffer frame = ByteBuffer.wrap(framed(content.toArray()));
+        FileChannel open = channel();
+        while (frame.hasRemaining()) {
+            open.write(frame, end + frame.position());
+        }
+        open.force(true);
+        end += frame.limit();
+    }
+
+    @Override
+    public void close() throws IOException {
+        if (channel != null) {
+            channel.close();
+            channel = null;
+        }
+    }
+
+    private FileChannel channel() throws IOException {
+        FileChannel open = channel;
+        if (open == null) {
+            open = FileChannel.open(path, StandardOpenOption.WRITE);
+            channel = open;
+        }
+        return open;
+    }
+
+    private static byte[] framed(byte[] content) {
+        return ByteBuffer.allocate(LENGTH_BYTES + content.length)
+                .putInt(content.length)
+                .put(content)
+                .array();
+    }
+
+    /** The next whole frame; absent at the end, and where the rest is torn. */
+    private static Optional<Binary> frame(ByteBuffer bytes) {
+        if (bytes.remaining() < LENGTH_BYTES) {
+            return Optional.empty();
+        }
+        int length = bytes.getInt(bytes.position());
+        if (length < 1 || length > Event.MAX_BYTES || length > bytes.remaining() - LENGTH_BYTES) {
+            return Optional.empty();
+        }
+        byte[] content = new byte[length];
+        bytes.position(bytes.position() + LENGTH_BYTES).get(content);
+        return Optional.of(Binary.copyOf(content));
+    }
+
+    private static long resetCountOf(Binary head) {
+        Verdict<Long> read = Verdict.of(() -> {
+            Cbor.Fields fields = Cbor.Fields.of(
+                    CborReader.read(head.toArray(), Event.MAX_BYTES).orThrow());
+            fields.integer("format", 1, 1);
+            return fields.integer("resetCount", 0, Long.MAX_VALUE);
+        });
+        return read instanceof Verdict.Accepted<Long>(Long value) ? value : -1;
+    }
+}

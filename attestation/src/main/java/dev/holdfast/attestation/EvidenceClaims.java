@@ -1,0 +1,191 @@
+package dev.holdfast.attestation;
+
+import dev.holdfast.tee.Assurance;
+import dev.holdfast.wire.Binary;
+import dev.holdfast.wire.Cbor;
+import dev.holdfast.wire.CborReader;
+import dev.holdfast.wire.CborWriter;
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.RejectedException;
+import dev.holdfast.wire.Sha256;
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+
+/**
+ * The EAT claims of evidence, without the {@code tpm} submodule.
+ *
+ * <table>
+ * <caption>Claims (RFC 9711 unless said otherwise)</caption>
+ * <tr><td>10</td><td>eat_nonce</td></tr>
+ * <tr><td>256</td><td>ueid: type 1, then the device signer's thumbprint (RFC 9679)</td></tr>
+ * <tr><td>265</td><td>eat_profile: {@value #PROFILE}</td></tr>
+ * <tr><td>267</td><td>bootcount: the TEE's reset count</td></tr>
+ * <tr><td>270, 271</td><td>swname and swversion of the agent</td></tr>
+ * <tr><td>273</td><td>measurements: the model in service as a measured component (RFC 10013); absent without one</td></tr>
+ * <tr><td>hf-assurance</td><td>what the device says of its TEE; a verifier goes by the enrolment instead</td></tr>
+ * <tr><td>hf-register</td><td>[index, resettable]</td></tr>
+ * <tr><td>hf-model</td><td>[epoch, template digest, target, event type], with the measurement</td></tr>
+ * <tr><td>hf-log-broken</td><td>text, present when the device knows that its log does not lead to its register</td></tr>
+ * <tr><td>hf-sandbox</td><td>a map of short texts</td></tr>
+ * </table>
+ */
+record EvidenceClaims(
+        Binary nonce,
+        Sha256 signerThumbprint,
+        long bootCount,
+        String agentName,
+        String agentVersion,
+        Assurance assurance,
+        int register,
+        boolean resettable,
+        Optional<ModelEvent> model,
+        Optional<String> logBroken,
+        Map<String, String> sandbox) {
+    static final String PROFILE = "tag:holdfast.dev,2026:evidence-1";
+    static final int MAX_FACTS = 16;
+    static final int MAX_TEXT_CHARS = 256;
+    static final long SUBMODS = 266;
+
+    private static final String LABEL = "holdfast-attest-1";
+    private static final long NONCE = 10;
+    private static final long UEID = 256;
+    private static final long EAT_PROFILE = 265;
+    private static final long BOOTCOUNT = 267;
+    private static final long SWNAME = 270;
+    private static final long SWVERSION = 271;
+    private static final long MEASUREMENTS = 273;
+    /** Of the range for experiments (RFC 9876), until the number of application/measured-component+cbor is settled. */
+    private static final long MEASURED_COMPONENT = 65000;
+    /** UEID type RAND (RFC 9711, 4.2.1.1): bytes without further structure. */
+    private static final byte UEID_RAND = 1;
+    /** version-scheme semver (RFC 9393, 4.1). */
+    private static final long SEMVER = 16384;
+
+    EvidenceClaims {
+        sandbox = java.util.Collections.unmodifiableMap(new TreeMap<>(sandbox));
+    }
+
+    /** What the quote must carry: SHA-256 of a label, the nonce, and the hash of these claims. */
+    Binary qualifyingData() {
+        return qualifyingData(nonce, toCbor());
+    }
+
+    static Binary qualifyingData(Binary nonce, Cbor claims) {
+        return Sha256.of(
+                        LABEL.getBytes(StandardCharsets.US_ASCII),
+                        nonce.toArray(),
+                        Sha256.of(CborWriter.write(claims)).toArray())
+                .value();
+    }
+
+    Cbor.DictBuilder entries() {
+        byte[] ueid = new byte[1 + Sha256.BYTES];
+        ueid[0] = UEID_RAND;
+        System.arraycopy(signerThumbprint.toArray(), 0, ueid, 1, Sha256.BYTES);
+        Cbor.DictBuilder facts = Cbor.dict();
+        sandbox.forEach((key, value) -> facts.put(key, Cbor.of(value)));
+        Cbor.DictBuilder claims = Cbor.dict()
+                .put(NONCE, Cbor.of(nonce))
+                .put(UEID, Cbor.of(ueid))
+                .put(EAT_PROFILE, Cbor.of(PROFILE))
+                .put(BOOTCOUNT, Cbor.of(bootCount))
+                .put(SWNAME, Cbor.of(agentName))
+                .put(SWVERSION, Cbor.array(Cbor.of(agentVersion)))
+                .put("hf-assurance", Cbor.of(assurance.name()))
+                .put("hf-register", Cbor.array(Cbor.of(register), Cbor.of(resettable)))
+                .put("hf-sandbox", facts.build());
+        logBroken.ifPresent(why -> claims.put("hf-log-broken", Cbor.of(why)));
+        model.ifPresent(event -> {
+            claims.put(
+                    MEASUREMENTS,
+                    Cbor.array(Cbor.array(Cbor.of(MEASURED_COMPONENT), Cbor.of(measuredComponent(event)))));
+            claims.put(
+                    "hf-model",
+                    Cbor.array(
+                            Cbor.of(event.epoch()),
+                            Cbor.of(event.template().value()),
+                            Cbor.of(event.target()),
+                            Cbor.of(event.kind().type())));
+        });
+        return claims;
+    }
+
+    Cbor toCbor() {
+        return entries().build();
+    }
+
+    /** Reads the claims map; the {@code tpm} submodule is left to the caller. */
+    static EvidenceClaims parse(Cbor.Dict claims) throws RejectedException {
+        Claim read = new Claim(claims);
+        Binary ueid = read.bytes(UEID, 1 + Sha256.BYTES, 1 + Sha256.BYTES);
+        if (ueid.toArray()[0] != UEID_RAND || !read.text(EAT_PROFILE).equals(PROFILE)) {
+            throw malformed("another profile or ueid type");
+        }
+        List<Cbor> register = read.array("hf-register", 2);
+        List<Cbor> version = read.array(SWVERSION, 1);
+        String assuranceName = read.text("hf-assurance");
+        Assurance assurance = Arrays.stream(Assurance.values())
+                .filter(a -> a.name().equals(assuranceName))
+                .findFirst()
+                .orElseThrow(() -> malformed("assurance " + assuranceName));
+        EvidenceClaims parsed = new EvidenceClaims(
+                read.bytes(NONCE, Attester.MIN_NONCE_BYTES, Attester.MAX_NONCE_BYTES),
+                new Sha256(Binary.copyOf(ueid.toArray(), 1, Sha256.BYTES)),
+                read.number(BOOTCOUNT),
+                read.text(SWNAME),
+                Claim.text(version.get(0)),
+                assurance,
+                (int) Claim.number(register.get(0), Integer.MAX_VALUE),
+                Claim.bool(register.get(1)),
+                claims.get(MEASUREMENTS).isPresent() ? Optional.of(model(read)) : Optional.empty(),
+                claims.get("hf-log-broken").isPresent() ? Optional.of(read.text("hf-log-broken")) : Optional.empty(),
+                read.texts("hf-sandbox", MAX_FACTS));
+        // The one rule for everything that is not named above: what we would not have written is refused.
+        Cbor.DictBuilder rebuilt = parsed.entries();
+        claims.get(SUBMODS).ifPresent(submods -> rebuilt.put(SUBMODS, submods));
+        if (!Arrays.equals(CborWriter.write(rebuilt.build()), CborWriter.write(claims))) {
+            throw malformed("claims that this profile does not have");
+        }
+        return parsed;
+    }
+
+    /** measured-component (RFC 10013): 1 id [name, [version, scheme]], 2 digest [alg, value], 3 authorities. */
+    private static byte[] measuredComponent(ModelEvent event) {
+        return CborWriter.write(Cbor.dict()
+                .put(1, Cbor.array(Cbor.of(event.model()), Cbor.array(Cbor.of(event.version()), Cbor.of(SEMVER))))
+                .put(2, Cbor.array(Cbor.of("sha-256"), Cbor.of(event.digest().value())))
+                .put(3, Cbor.array(Cbor.of(event.authority())))
+                .build());
+    }
+
+    private static ModelEvent model(Claim read) throws RejectedException {
+        List<Cbor> pair = Claim.array(read.array(MEASUREMENTS, 1).get(0), 2);
+        Claim component = new Claim(Claim.dict(
+                CborReader.read(Claim.bytes(pair.get(1), 1, Event.MAX_BYTES).toArray(), Event.MAX_BYTES)
+                        .orThrow()));
+        List<Cbor> id = component.array(1, 2);
+        List<Cbor> digest = component.array(2, 2);
+        List<Cbor> more = read.array("hf-model", 4);
+        String type = Claim.text(more.get(3));
+        return new ModelEvent(
+                Arrays.stream(ModelEvent.Kind.values())
+                        .filter(kind -> kind.type().equals(type))
+                        .findFirst()
+                        .orElseThrow(() -> malformed("event type " + type)),
+                Claim.text(id.get(0)),
+                Claim.text(Claim.array(id.get(1), 2).get(0)),
+                new Sha256(Claim.bytes(digest.get(1), Sha256.BYTES, Sha256.BYTES)),
+                Claim.bytes(component.array(3, 1).get(0), 0, ModelEvent.MAX_AUTHORITY_BYTES),
+                Claim.text(more.get(2)),
+                Claim.number(more.get(0), Long.MAX_VALUE),
+                new Sha256(Claim.bytes(more.get(1), Sha256.BYTES, Sha256.BYTES)));
+    }
+
+    private static RejectedException malformed(String detail) {
+        return new RejectedException(Code.ATT_FORMAT, detail);
+    }
+}

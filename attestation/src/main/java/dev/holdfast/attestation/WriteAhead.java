@@ -1,0 +1,62 @@
+package dev.holdfast.attestation;
+
+import dev.holdfast.tee.DurableFile;
+import dev.holdfast.wire.Binary;
+import dev.holdfast.wire.Cbor;
+import dev.holdfast.wire.CborReader;
+import dev.holdfast.wire.CborWriter;
+import dev.holdfast.wire.Sha256;
+import dev.holdfast.wire.Verdict;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Optional;
+
+/** The event that is being extended and appended, on disk before either happens. Not thread-safe. */
+final class WriteAhead {
+    private static final int MAX_BYTES = Event.MAX_BYTES + 256;
+
+    /**
+     * @param resetCount the reset of the TEE in which it was written
+     * @param before the register before the event is extended
+     * @param content the event
+     */
+    record Pending(long resetCount, Sha256 before, Binary content) {}
+
+    private final Path path;
+
+    WriteAhead(Path dir) {
+        this.path = dir.resolve("write-ahead");
+    }
+
+    void write(Pending pending) throws IOException {
+        DurableFile.replace(
+                path,
+                CborWriter.write(Cbor.dict()
+                        .put("resetCount", Cbor.of(pending.resetCount()))
+                        .put("before", Cbor.of(pending.before().value()))
+                        .put("content", Cbor.of(pending.content()))
+                        .build()));
+    }
+
+    /** The record, or nothing where there is none or where it cannot be read (the register then tells the truth). */
+    Optional<Pending> read() throws IOException {
+        if (!Files.exists(path) || Files.size(path) > MAX_BYTES) {
+            return Optional.empty();
+        }
+        byte[] bytes = Files.readAllBytes(path);
+        Verdict<Pending> read = Verdict.of(() -> {
+            Cbor.Fields fields =
+                    Cbor.Fields.of(CborReader.read(bytes, MAX_BYTES).orThrow());
+            return new Pending(
+                    fields.integer("resetCount", 0, Long.MAX_VALUE),
+                    fields.sha256("before"),
+                    fields.bytes("content", 1, Event.MAX_BYTES));
+        });
+        return read instanceof Verdict.Accepted<Pending>(Pending pending) ? Optional.of(pending) : Optional.empty();
+    }
+
+    void clear() throws IOException {
+        DurableFile.delete(path);
+    }
+}

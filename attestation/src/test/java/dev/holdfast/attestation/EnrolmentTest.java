@@ -1,0 +1,180 @@
+package dev.holdfast.attestation;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.holdfast.tee.Assurance;
+import dev.holdfast.tee.SoftwareBridge;
+import dev.holdfast.tee.TeeException;
+import dev.holdfast.tee.Tpm2Bridge;
+import dev.holdfast.wire.Binary;
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.Json;
+import dev.holdfast.wire.Verdict;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.Random;
+import org.assertj.core.api.Assertions;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class EnrolmentTest {
+    @TempDir
+    Path temp;
+
+    private static void assertRefused(Verdict<?> verdict) {
+        assertThat(verdict)
+                .isInstanceOfSatisfying(
+                        Verdict.Rejected.class,
+                        r -> assertThat(r.reason().code()).isEqualTo(Code.ATT_ENROL));
+    }
+
+    @Test
+    void aTpmProvesThatItsKeysLiveTogether() throws Exception {
+        try (Swtpm swtpm = Swtpm.start(temp);
+                Tpm2Bridge bridge = Tpm2Bridge.open(swtpm.address())) {
+            EnrolledDevice device = EvidenceContract.enrol(bridge);
+            assertThat(device.assurance()).isEqualTo(Assurance.EMULATED);
+            assertThat(device.signer()).isEqualTo(bridge.signer().orElseThrow().publicKey());
+            assertThat(device.attestationKey())
+                    .isEqualTo(bridge.quoter().orElseThrow().attestationKey());
+            EnrolledDevice again = Models.accepted(EnrolledDevice.fromJson(Json.write(device.toJson())));
+            assertThat(again).isEqualTo(device);
+        }
+    }
+
+    @Test
+    void aTpmThatClaimsHardwareIsGrantedFirmwareAtMost() throws Exception {
+        try (Swtpm swtpm = Swtpm.start(temp);
+                Tpm2Bridge bridge = Tpm2Bridge.open(swtpm.address())) {
+            DeviceEnrolment mine = new DeviceEnrolment(bridge, "device-1");
+            EnrolmentMessage.Request r = EnrolmentMessage.Request.parse(mine.request());
+            byte[] boast = new EnrolmentMessage.Request(
+                            r.device(),
+                            Assurance.HARDWARE,
+                            r.nonce(),
+                            r.signer(),
+                            r.attestation(),
+                            r.endorsement(),
+                            r.endorsementCertificate(),
+                            r.certifyAttest(),
+                            r.certifySignature())
+                    .encode();
+            EnrolmentAuthority.Attempt attempt = Models.accepted(EnrolmentAuthority.begin(boast));
+            EnrolmentMessage.Challenge asked = EnrolmentMessage.Challenge.parse(attempt.challenge());
+            byte[] secret = bridge.enroller()
+                    .orElseThrow()
+                    .activate(asked.blob(), asked.encryptedSecret())
+                    .toArray();
+            byte[] hmac = Credential.hmac(
+                    secret,
+                    EnrolmentMessage.transcript(boast, attempt.challenge()).toArray());
+            EnrolledDevice device =
+                    Models.accepted(attempt.complete(new EnrolmentMessage.Proof(Binary.copyOf(hmac)).encode()));
+            assertThat(device.assurance()).isEqualTo(Assurance.FIRMWARE);
+        }
+    }
+
+    @Test
+    void refusesKeysWithTheWrongAttributes() throws Exception {
+        try (Swtpm swtpm = Swtpm.start(temp);
+                Tpm2Bridge bridge = Tpm2Bridge.open(swtpm.address())) {
+            EnrolmentMessage.Request r =
+                    EnrolmentMessage.Request.parse(new DeviceEnrolment(bridge, "device-1").request());
+            // An unrestricted key would sign a forged quote; a storage key would not sign at all.
+            assertRefused(EnrolmentAuthority.begin(with(r, r.signer(), r.signer(), r.endorsement())));
+            assertRefused(EnrolmentAuthority.begin(with(r, r.signer(), r.endorsement(), r.endorsement())));
+            assertRefused(EnrolmentAuthority.begin(with(r, r.attestation(), r.attestation(), r.endorsement())));
+            assertRefused(EnrolmentAuthority.begin(with(r, r.signer(), r.attestation(), r.attestation())));
+        }
+    }
+
+    private static byte[] with(EnrolmentMessage.Request r, Binary signer, Binary attestation, Binary endorsement) {
+        return new EnrolmentMessage.Request(
+                        r.device(),
+                        r.declared(),
+                        r.nonce(),
+                        signer,
+                        attestation,
+                        endorsement,
+                        r.endorsementCertificate(),
+                        r.certifyAttest(),
+                        r.certifySignature())
+                .encode();
+    }
+
+    @Test
+    void refusesACertificateFromAnotherRequest() throws Exception {
+        try (Swtpm swtpm = Swtpm.start(temp);
+                Tpm2Bridge bridge = Tpm2Bridge.open(swtpm.address())) {
+            EnrolmentMessage.Request first =
+                    EnrolmentMessage.Request.parse(new DeviceEnrolment(bridge, "device-1").request());
+            EnrolmentMessage.Request second =
+                    EnrolmentMessage.Request.parse(new DeviceEnrolment(bridge, "device-2").request());
+            assertRefused(EnrolmentAuthority.begin(new EnrolmentMessage.Request(
+                            second.device(),
+                            second.declared(),
+                            second.nonce(),
+                            second.signer(),
+                            second.attestation(),
+                            second.endorsement(),
+                            second.endorsementCertificate(),
+                            first.certifyAttest(),
+                            first.certifySignature())
+                    .encode()));
+        }
+    }
+
+    @Test
+    void anotherTpmCannotOpenTheCredential() throws Exception {
+        try (Swtpm swtpm = Swtpm.start(temp.resolve("a"));
+                Swtpm other = Swtpm.start(temp.resolve("b"));
+                Tpm2Bridge bridge = Tpm2Bridge.open(swtpm.address());
+                Tpm2Bridge thief = Tpm2Bridge.open(other.address())) {
+            DeviceEnrolment mine = new DeviceEnrolment(bridge, "device-1");
+            EnrolmentAuthority.Attempt attempt = Models.accepted(EnrolmentAuthority.begin(mine.request()));
+            Assertions.assertThatThrownBy(() -> new DeviceEnrolment(thief, "device-1").prove(attempt.challenge()))
+                    .isInstanceOfSatisfying(
+                            TeeException.class, e -> assertThat(e.code()).isEqualTo(Code.TEE_REFUSED));
+        }
+    }
+
+    @Test
+    void refusesAProofThatIsReplayedOrForAnotherChallenge() throws Exception {
+        try (SoftwareBridge bridge = SoftwareBridge.open(temp.resolve("tee"))) {
+            DeviceEnrolment mine = new DeviceEnrolment(bridge, "device-1");
+            EnrolmentAuthority.Attempt first = Models.accepted(EnrolmentAuthority.begin(mine.request()));
+            EnrolmentAuthority.Attempt second = Models.accepted(EnrolmentAuthority.begin(mine.request()));
+            byte[] proof = Models.accepted(mine.prove(first.challenge()));
+            assertRefused(second.complete(proof));
+            EnrolledDevice device = Models.accepted(first.complete(proof));
+            assertThat(device.assurance()).isEqualTo(Assurance.SOFTWARE);
+            assertRefused(first.complete(proof));
+        }
+    }
+
+    @Test
+    void mutatedMessagesAreRefusedAndNeverThrow() throws Exception {
+        try (SoftwareBridge bridge = SoftwareBridge.open(temp.resolve("tee"))) {
+            DeviceEnrolment mine = new DeviceEnrolment(bridge, "device-1");
+            byte[] request = mine.request();
+            Random random = new Random(11);
+            int begun = 0;
+            for (int i = 0; i < 5000; i++) {
+                byte[] bad = Arrays.copyOf(
+                        request, random.nextInt(4) == 0 ? random.nextInt(request.length) : request.length);
+                if (bad.length > 0) {
+                    bad[random.nextInt(bad.length)] ^= (byte) (1 << random.nextInt(8));
+                }
+                // A flipped nonce or id still is a well-formed request; the proof then does not answer its challenge.
+                if (EnrolmentAuthority.begin(bad)
+                        instanceof Verdict.Accepted<EnrolmentAuthority.Attempt>(EnrolmentAuthority.Attempt attempt)) {
+                    begun++;
+                    assertThat(attempt.complete(Models.accepted(mine.prove(attempt.challenge())))
+                                    .isAccepted())
+                            .isFalse();
+                }
+            }
+            assertThat(begun).isPositive();
+        }
+    }
+}

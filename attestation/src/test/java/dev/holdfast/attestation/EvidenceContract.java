@@ -1,0 +1,432 @@
+package dev.holdfast.attestation;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.holdfast.attestation.Appraisal.Status;
+import dev.holdfast.tee.Assurance;
+import dev.holdfast.tee.P256;
+import dev.holdfast.tee.Quoter;
+import dev.holdfast.tee.TeeBridge;
+import dev.holdfast.wire.Binary;
+import dev.holdfast.wire.Cbor;
+import dev.holdfast.wire.CborReader;
+import dev.holdfast.wire.CborWriter;
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.Sha256;
+import java.nio.file.Path;
+import java.security.interfaces.ECPublicKey;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.function.UnaryOperator;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Evidence and the attacks on it, over any bridge. The attacker has root: the device signs whatever they like. */
+abstract class EvidenceContract {
+    @TempDir
+    Path temp;
+
+    TeeBridge bridge;
+    EventLog log;
+    Attester attester;
+    EnrolledDevice device;
+
+    abstract TeeBridge openBridge() throws Exception;
+
+    abstract Assurance assurance();
+
+    @BeforeEach
+    void enrolAndServe() throws Exception {
+        bridge = openBridge();
+        log = EventLog.open(temp.resolve("log"), bridge.register().orElseThrow());
+        attester = new Attester(bridge, log, "holdfast", "0.1.0", () -> Map.of("seccomp", "on"));
+        device = enrol(bridge);
+        log.agentStarted("holdfast", "0.1.0");
+        swap(Models.V1);
+    }
+
+    @AfterEach
+    void close() throws Exception {
+        if (log != null) {
+            log.close();
+        }
+        if (bridge != null) {
+            bridge.close();
+        }
+    }
+
+    static EnrolledDevice enrol(TeeBridge bridge) throws Exception {
+        DeviceEnrolment mine = new DeviceEnrolment(bridge, "device-1");
+        EnrolmentAuthority.Attempt attempt = Models.accepted(EnrolmentAuthority.begin(mine.request()));
+        return Models.accepted(attempt.complete(Models.accepted(mine.prove(attempt.challenge()))));
+    }
+
+    void swap(ModelEvent event) throws Exception {
+        log.beforeServe(event);
+        log.afterServe();
+    }
+
+    Appraisal appraise(byte[] evidence) {
+        return EvidenceVerifier.verify(
+                evidence, Models.NONCE, device, Models.PUBLISHED, AppraisalPolicy.atLeast(assurance()));
+    }
+
+    void assertRefused(byte[] evidence, Code code) {
+        Appraisal appraisal = appraise(evidence);
+        assertThat(appraisal.status()).isEqualTo(Status.CONTRAINDICATED);
+        assertThat(appraisal.checks()).as(appraisal.toJson().toString()).anySatisfy(check -> {
+            assertThat(check.passed()).isFalse();
+            assertThat(check.code()).contains(code);
+        });
+    }
+
+    /** Changes the log that goes with a genuine quote, and signs the result with the device's own key. */
+    byte[] withLog(byte[] evidence, UnaryOperator<List<Binary>> change) throws Exception {
+        EvidenceVerifier.Message message = Models.accepted(EvidenceVerifier.open(evidence));
+        TpmEvidence tpm = message.tpm();
+        return signed(
+                message.claims(),
+                new Quoter.Quote(tpm.attest(), tpm.signature(), tpm.value().value()),
+                tpm.pcr(),
+                change.apply(new ArrayList<>(tpm.log())));
+    }
+
+    byte[] signed(EvidenceClaims claims, Quoter.Quote quote, int pcr, List<Binary> events) throws Exception {
+        return signed(claims.entries()
+                .put(EvidenceClaims.SUBMODS, TpmEvidence.encode(quote, pcr, events))
+                .build());
+    }
+
+    byte[] signed(Cbor claims) throws Exception {
+        Binary payload = Binary.copyOf(CborWriter.write(claims));
+        Binary header = Cose.protectedHeader(
+                P256.thumbprint(bridge.signer().orElseThrow().publicKey()));
+        return Cose.encode(header, payload, bridge.signer().orElseThrow().sign(Cose.toBeSigned(header, payload)));
+    }
+
+    EvidenceClaims claims(Sha256 model, boolean resettable) throws Exception {
+        return new EvidenceClaims(
+                Models.NONCE,
+                P256.thumbprint(bridge.signer().orElseThrow().publicKey()),
+                bridge.register().orElseThrow().resetCount(),
+                "holdfast",
+                "0.1.0",
+                Assurance.HARDWARE,
+                bridge.register().orElseThrow().index(),
+                resettable,
+                log.serving()
+                        .map(e -> new ModelEvent(
+                                e.kind(),
+                                e.model(),
+                                e.version(),
+                                model,
+                                e.authority(),
+                                e.target(),
+                                e.epoch(),
+                                e.template())),
+                java.util.Optional.empty(),
+                Map.of());
+    }
+
+    @Test
+    void affirmsAPublishedModel() throws Exception {
+        Appraisal appraisal = appraise(attester.attest(Models.NONCE));
+        assertThat(appraisal.status()).as(appraisal.toJson().toString()).isEqualTo(Status.AFFIRMING);
+        Appraisal.Claims claims = appraisal.claims().orElseThrow();
+        assertThat(claims.model()).contains(new Appraisal.Model("intent", "1.0.0", Models.V1.digest(), 1));
+        assertThat(claims.assurance()).isEqualTo(assurance());
+        assertThat(claims.events()).isEqualTo(2);
+    }
+
+    @Test
+    void followsSwapsAndRollbacks() throws Exception {
+        swap(Models.V2);
+        assertThat(appraise(attester.attest(Models.NONCE))
+                        .claims()
+                        .orElseThrow()
+                        .model()
+                        .orElseThrow()
+                        .version())
+                .isEqualTo("2.0.0");
+        swap(Models.V1.as(ModelEvent.Kind.ROLLBACK));
+        Appraisal appraisal = appraise(attester.attest(Models.NONCE));
+        assertThat(appraisal.isAffirming()).isTrue();
+        assertThat(appraisal.claims().orElseThrow().model().orElseThrow().version())
+                .isEqualTo("1.0.0");
+    }
+
+    @Test
+    void acceptsALogThatGrewAfterTheQuote() throws Exception {
+        byte[] evidence = withLog(attester.attest(Models.NONCE), events -> {
+            events.add(new Event.Model(Models.V2).content());
+            return events;
+        });
+        assertThat(appraise(evidence).isAffirming()).isTrue();
+        assertThat(appraise(evidence).claims().orElseThrow().events()).isEqualTo(2);
+    }
+
+    @Test
+    void saysNoneWhereNoModelServes() throws Exception {
+        log.close();
+        bridge.close();
+        bridge = reboot();
+        log = EventLog.open(temp.resolve("log"), bridge.register().orElseThrow());
+        attester = new Attester(bridge, log, "holdfast", "0.1.0", Map::of);
+        Appraisal appraisal = appraise(attester.attest(Models.NONCE));
+        assertThat(appraisal.status()).as(appraisal.toJson().toString()).isEqualTo(Status.NONE);
+        assertThat(appraisal.claims().orElseThrow().bootCount()).isGreaterThan(device.lastResetCount());
+    }
+
+    abstract TeeBridge reboot() throws Exception;
+
+    @Test
+    void rejectsAnotherNonce() throws Exception {
+        assertRefused(attester.attest(Models.hash("another").value()), Code.ATT_NONCE);
+        assertThatThrownBy(() -> attester.attest(Binary.copyOf(new byte[7])))
+                .isInstanceOf(IllegalArgumentException.class);
+    }
+
+    @Test
+    void rejectsAReplayUnderAFreshNonceEvenWhenSignedAnew() throws Exception {
+        EvidenceVerifier.Message old = Models.accepted(
+                EvidenceVerifier.open(attester.attest(Models.hash("old").value())));
+        TpmEvidence tpm = old.tpm();
+        byte[] forged = signed(
+                claims(Models.V1.digest(), false),
+                new Quoter.Quote(tpm.attest(), tpm.signature(), tpm.value().value()),
+                tpm.pcr(),
+                tpm.log());
+        assertRefused(forged, Code.ATT_QUOTE);
+    }
+
+    @Test
+    void rejectsADroppedEvent() throws Exception {
+        swap(Models.V2);
+        assertRefused(withLog(attester.attest(Models.NONCE), e -> e.subList(1, e.size())), Code.ATT_LOG);
+    }
+
+    @Test
+    void rejectsATruncatedLog() throws Exception {
+        swap(Models.V2);
+        assertRefused(withLog(attester.attest(Models.NONCE), e -> e.subList(0, e.size() - 1)), Code.ATT_LOG);
+        assertRefused(withLog(attester.attest(Models.NONCE), e -> List.of()), Code.ATT_LOG);
+    }
+
+    @Test
+    void rejectsAReorderedLog() throws Exception {
+        swap(Models.V2);
+        assertRefused(
+                withLog(attester.attest(Models.NONCE), e -> {
+                    Collections.swap(e, 1, 2);
+                    return e;
+                }),
+                Code.ATT_LOG);
+    }
+
+    @Test
+    void rejectsARelabelledEvent() throws Exception {
+        assertRefused(
+                withLog(attester.attest(Models.NONCE), e -> {
+                    e.set(1, new Event.Model(Models.V1.as(ModelEvent.Kind.ROLLBACK)).content());
+                    return e;
+                }),
+                Code.ATT_LOG);
+    }
+
+    @Test
+    void rejectsAnEditedEvent() throws Exception {
+        assertRefused(
+                withLog(attester.attest(Models.NONCE), e -> {
+                    e.set(1, new Event.Model(Models.V2).content());
+                    return e;
+                }),
+                Code.ATT_LOG);
+    }
+
+    @Test
+    void rejectsAModelThatTheLogDoesNotName() throws Exception {
+        EvidenceClaims claims = claims(Models.V2.digest(), false);
+        Quoter.Quote quote = bridge.quoter().orElseThrow().quote(claims.qualifyingData());
+        assertRefused(signed(claims, quote, bridge.register().orElseThrow().index(), log.contents()), Code.ATT_LOG);
+    }
+
+    @Test
+    void rejectsClaimsThatTheQuoteDoesNotCover() throws Exception {
+        Quoter.Quote quote = bridge.quoter()
+                .orElseThrow()
+                .quote(claims(Models.V2.digest(), false).qualifyingData());
+        assertRefused(
+                signed(
+                        claims(Models.V1.digest(), false),
+                        quote,
+                        bridge.register().orElseThrow().index(),
+                        log.contents()),
+                Code.ATT_QUOTE);
+    }
+
+    @Test
+    void rejectsARegisterValueThatTheQuoteDoesNotHash() throws Exception {
+        EvidenceVerifier.Message message = Models.accepted(EvidenceVerifier.open(attester.attest(Models.NONCE)));
+        TpmEvidence tpm = message.tpm();
+        byte[] forged = signed(
+                message.claims(),
+                new Quoter.Quote(
+                        tpm.attest(), tpm.signature(), Models.hash("wish").value()),
+                tpm.pcr(),
+                tpm.log());
+        assertRefused(forged, Code.ATT_QUOTE);
+    }
+
+    @Test
+    void rejectsAnUnknownEventType() throws Exception {
+        Binary strange = Binary.copyOf(CborWriter.write(
+                Cbor.dict().put("type", Cbor.of("harmless-note")).build()));
+        bridge.register().orElseThrow().extend(Event.digest(strange));
+        byte[] evidence = attester.attest(Models.NONCE);
+        assertRefused(
+                withLog(evidence, e -> {
+                    e.add(strange);
+                    return e;
+                }),
+                Code.ATT_EVENT);
+    }
+
+    @Test
+    void rejectsAModelThatNobodyPublished() throws Exception {
+        swap(Models.serve("6.6.6", 3));
+        assertRefused(attester.attest(Models.NONCE), Code.ATT_REFERENCE);
+    }
+
+    @Test
+    void rejectsAPublishedDigestUnderAnotherVersion() throws Exception {
+        ModelEvent v1 = Models.V1;
+        swap(new ModelEvent(v1.kind(), "intent", "2.0.0", v1.digest(), v1.authority(), v1.target(), 2, v1.template()));
+        assertRefused(attester.attest(Models.NONCE), Code.ATT_REFERENCE);
+    }
+
+    @Test
+    void rejectsALogThatTheDeviceKnowsToBeBroken() throws Exception {
+        bridge.register().orElseThrow().extend(Models.hash("another program"));
+        swap(Models.V2);
+        assertThat(log.broken()).isPresent();
+        assertRefused(attester.attest(Models.NONCE), Code.ATT_LOG);
+    }
+
+    @Test
+    void rejectsEvidenceOfAnotherDevice() throws Exception {
+        ECPublicKey other = (ECPublicKey) P256.generate().getPublic();
+        byte[] evidence = attester.attest(Models.NONCE);
+        EnrolledDevice mine = device;
+        device = new EnrolledDevice("d", other, mine.attestationKey(), mine.endorsement(), mine.assurance(), 0, 0);
+        assertRefused(evidence, Code.ATT_SIGNATURE);
+        device = new EnrolledDevice("d", mine.signer(), other, mine.endorsement(), mine.assurance(), 0, 0);
+        assertRefused(evidence, Code.ATT_QUOTE);
+    }
+
+    @Test
+    void rejectsWeakerAssuranceWhateverTheEvidenceClaims() throws Exception {
+        EvidenceClaims claims = claims(Models.V1.digest(), false); // claims HARDWARE
+        Quoter.Quote quote = bridge.quoter().orElseThrow().quote(claims.qualifyingData());
+        byte[] evidence = signed(claims, quote, bridge.register().orElseThrow().index(), log.contents());
+        Appraisal appraisal = EvidenceVerifier.verify(
+                evidence, Models.NONCE, device, Models.PUBLISHED, AppraisalPolicy.atLeast(Assurance.HARDWARE));
+        assertThat(appraisal.status()).isEqualTo(Status.CONTRAINDICATED);
+        assertThat(appraisal.firstFailure().orElseThrow().code()).contains(Code.ATT_ASSURANCE);
+    }
+
+    @Test
+    void rejectsAClockThatGoesBackwards() throws Exception {
+        byte[] evidence = attester.attest(Models.NONCE);
+        EnrolledDevice later = appraise(evidence).remember(device);
+        assertThat(later.lastClockMillis()).isGreaterThanOrEqualTo(device.lastClockMillis());
+        device = later.seen(later.lastResetCount(), later.lastClockMillis() + 60_000);
+        assertRefused(evidence, Code.ATT_CLOCK);
+        device = later.seen(later.lastResetCount() + 1, 0);
+        assertRefused(evidence, Code.ATT_CLOCK);
+    }
+
+    @Test
+    void warnsWhereASandboxFactIsMissing() throws Exception {
+        byte[] evidence = attester.attest(Models.NONCE);
+        AppraisalPolicy strict = new AppraisalPolicy(assurance(), false, Map.of("landlock", "on"));
+        assertThat(EvidenceVerifier.verify(evidence, Models.NONCE, device, Models.PUBLISHED, strict)
+                        .status())
+                .isEqualTo(Status.WARNING);
+        AppraisalPolicy met = new AppraisalPolicy(assurance(), false, Map.of("seccomp", "on"));
+        assertThat(EvidenceVerifier.verify(evidence, Models.NONCE, device, Models.PUBLISHED, met)
+                        .status())
+                .isEqualTo(Status.AFFIRMING);
+    }
+
+    @Test
+    void rejectsUntaggedTrailingAndForeignCbor() throws Exception {
+        byte[] good = attester.attest(Models.NONCE);
+        assertRefused(Arrays.copyOfRange(good, 1, good.length), Code.ATT_FORMAT);
+        assertRefused(Arrays.copyOf(good, good.length + 1), Code.ATT_FORMAT);
+        assertRefused(new byte[0], Code.ATT_FORMAT);
+        EvidenceVerifier.Message message = Models.accepted(EvidenceVerifier.open(good));
+        Cbor.Dict payload = (Cbor.Dict)
+                Models.accepted(CborReader.read(message.envelope().payload().toArray(), Attester.MAX_EVIDENCE_BYTES));
+        Cbor.DictBuilder more = Cbor.dict();
+        payload.entries().forEach(more::put);
+        assertRefused(signed(more.put("hf-extra", Cbor.of(1)).build()), Code.ATT_FORMAT);
+    }
+
+    @Test
+    void survivesTwentyThousandMutationsWithoutAcceptingOne() throws Exception {
+        byte[] good = attester.attest(Models.NONCE);
+        Random random = new Random(20261124);
+        long start = System.nanoTime();
+        for (int i = 0; i < 20_000; i++) {
+            byte[] bad = mutate(good, random);
+            if (!Arrays.equals(bad, good)) {
+                assertThat(appraise(bad).status()).isEqualTo(Status.CONTRAINDICATED);
+            }
+        }
+        System.out.println("20000 mutated evidences in " + (System.nanoTime() - start) / 1_000_000 + " ms");
+    }
+
+    /** The same under a valid outer signature, so that the mutation reaches the claims, the quote and the log. */
+    @Test
+    void survivesMutatedPayloadsThatTheDeviceSigned() throws Exception {
+        byte[] payload = Models.accepted(EvidenceVerifier.open(attester.attest(Models.NONCE)))
+                .envelope()
+                .payload()
+                .toArray();
+        var key = P256.generate();
+        device = new EnrolledDevice(
+                "d", (ECPublicKey) key.getPublic(), device.attestationKey(), device.endorsement(), assurance(), 0, 0);
+        Binary header = Cose.protectedHeader(P256.thumbprint(device.signer()));
+        Random random = new Random(99);
+        for (int i = 0; i < 1500; i++) {
+            Binary bad = Binary.copyOf(mutate(payload, random));
+            byte[] evidence = Cose.encode(header, bad, P256.sign(key.getPrivate(), Cose.toBeSigned(header, bad)));
+            assertThat(appraise(evidence).isAffirming()).isFalse();
+        }
+    }
+
+    private static byte[] mutate(byte[] good, Random random) {
+        byte[] bad = good.clone();
+        switch (random.nextInt(4)) {
+            case 0 -> bad = Arrays.copyOf(good, random.nextInt(good.length + 20));
+            case 1 -> {
+                int from = random.nextInt(good.length);
+                int length = Math.min(good.length - from, 1 + random.nextInt(16));
+                System.arraycopy(good, from, bad, random.nextInt(good.length - length + 1), length);
+            }
+            default -> {
+                for (int flips = 1 + random.nextInt(3); flips > 0; flips--) {
+                    bad[random.nextInt(bad.length)] ^= (byte) (1 << random.nextInt(8));
+                }
+            }
+        }
+        return bad;
+    }
+}

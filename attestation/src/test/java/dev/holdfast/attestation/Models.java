@@ -1,0 +1,42 @@
+package dev.holdfast.attestation;
+
+import dev.holdfast.wire.Binary;
+import dev.holdfast.wire.Sha256;
+import dev.holdfast.wire.Verdict;
+import java.nio.charset.StandardCharsets;
+import java.util.Map;
+
+/** Models, nonces and reference values that the tests share. */
+final class Models {
+    static final ModelEvent V1 = serve("1.0.0", 1);
+    static final ModelEvent V2 = serve("2.0.0", 2);
+    static final Binary NONCE = hash("nonce").value();
+    static final ReferenceModels PUBLISHED = ReferenceModels.of(Map.of(
+            V1.digest(), new ReferenceModels.Reference("intent", "1.0.0"),
+            V2.digest(), new ReferenceModels.Reference("intent", "2.0.0")));
+
+    private Models() {}
+
+    static ModelEvent serve(String version, long epoch) {
+        return new ModelEvent(
+                ModelEvent.Kind.SERVE,
+                "intent",
+                version,
+                hash("model " + version),
+                hash("anchor").value(),
+                "models/intent/" + version + "/model.gguf",
+                epoch,
+                hash("template"));
+    }
+
+    static Sha256 hash(String text) {
+        return Sha256.of(text.getBytes(StandardCharsets.UTF_8));
+    }
+
+    static <T> T accepted(Verdict<T> verdict) {
+        return switch (verdict) {
+            case Verdict.Accepted<T>(T value) -> value;
+            case Verdict.Rejected<T>(var reason) -> throw new AssertionError(reason.toString());
+        };
+    }
+}

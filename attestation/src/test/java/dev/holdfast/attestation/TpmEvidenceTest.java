@@ -1,0 +1,117 @@
+package dev.holdfast.attestation;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.holdfast.attestation.Appraisal.Status;
+import dev.holdfast.tee.Assurance;
+import dev.holdfast.tee.TeeBridge;
+import dev.holdfast.tee.Tpm2Bridge;
+import dev.holdfast.tee.Tpm2Options;
+import dev.holdfast.wire.Code;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Map;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+class TpmEvidenceTest extends EvidenceContract {
+    private @Nullable Swtpm swtpm;
+
+    private Swtpm swtpm() {
+        return Objects.requireNonNull(swtpm);
+    }
+
+    @Override
+    TeeBridge openBridge() throws Exception {
+        swtpm = Swtpm.start(temp);
+        return Tpm2Bridge.open(swtpm().address());
+    }
+
+    @Override
+    TeeBridge reboot() throws Exception {
+        swtpm().powerCut();
+        return Tpm2Bridge.open(swtpm().address());
+    }
+
+    @Override
+    Assurance assurance() {
+        return Assurance.EMULATED;
+    }
+
+    @AfterEach
+    void stop() {
+        if (swtpm != null) {
+            swtpm.close();
+        }
+    }
+
+    @Test
+    void rejectsALogFromBeforeTheTpmWasReset() throws Exception {
+        swtpm().powerCut();
+        assertRefused(attester.attest(Models.NONCE), Code.ATT_LOG);
+        log.ensureServing(Models.V1);
+        assertThat(appraise(attester.attest(Models.NONCE)).isAffirming()).isTrue();
+    }
+
+    @Test
+    void rejectsARegisterThatSoftwareCanReset() throws Exception {
+        log.close();
+        bridge.close();
+        bridge = Tpm2Bridge.open(swtpm().address(), new Tpm2Options(23, Duration.ofSeconds(10)));
+        log = EventLog.open(temp.resolve("log23"), bridge.register().orElseThrow());
+        attester = new Attester(bridge, log, "holdfast", "0.1.0", Map::of);
+        swap(Models.V1);
+        byte[] evidence = attester.attest(Models.NONCE);
+        assertRefused(evidence, Code.ATT_ASSURANCE);
+        AppraisalPolicy lenient = new AppraisalPolicy(Assurance.EMULATED, true, Map.of());
+        assertThat(EvidenceVerifier.verify(evidence, Models.NONCE, device, Models.PUBLISHED, lenient)
+                        .status())
+                .isEqualTo(Status.WARNING);
+    }
+
+    @Test
+    void tpm2CheckquoteReadsWhatWeExport() throws Exception {
+        Swtpm.require("tpm2_checkquote");
+        Path out = temp.resolve("out");
+        Models.accepted(TpmQuoteFiles.write(
+                out,
+                attester.attest(Models.NONCE),
+                bridge.quoter().orElseThrow().attestationKey()));
+        String qualifying =
+                java.nio.file.Files.readString(out.resolve("qualifying.hex")).strip();
+        assertThat(checkquote(out, qualifying)).isZero();
+        assertThat(checkquote(out, Models.hash("another").hex())).isNotZero();
+        java.nio.file.Files.write(out.resolve("quote.pcrs"), new byte[32]);
+        assertThat(checkquote(out, qualifying)).isNotZero();
+    }
+
+    private int checkquote(Path out, String qualifying) throws Exception {
+        return Swtpm.run(
+                temp.resolve("checkquote.log"),
+                "tpm2_checkquote",
+                "-u",
+                out.resolve("ak.pem").toString(),
+                "-m",
+                out.resolve("quote.msg").toString(),
+                "-s",
+                out.resolve("quote.sig").toString(),
+                "-f",
+                out.resolve("quote.pcrs").toString(),
+                "-F",
+                "values",
+                "-l",
+                "sha256:14",
+                "-g",
+                "sha256",
+                "-q",
+                qualifying);
+    }
+
+    @Test
+    void measuresItsOwnSpeed() throws Exception {
+        Speed.bareQuote(bridge);
+        Speed.report("swtpm", attester, this::appraise);
+    }
+}
