@@ -1,6 +1,7 @@
 package dev.holdfast.inference;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
@@ -323,6 +324,43 @@ class InferenceDaemonTest {
         assertThat(folder.resolve("api.sock")).exists();
         open();
         assertThat(api.get("/healthz").status()).isEqualTo(200);
+    }
+
+    @Test
+    void theKernelTellsWhoIsThereAndStrangersAreTurnedAway() throws Exception {
+        Path setpriv = Path.of("/usr/bin/setpriv");
+        boolean root = Files.isExecutable(setpriv)
+                && ((Number) Files.getAttribute(Path.of("/proc/self"), "unix:uid")).intValue() == 0;
+        assumeTrue(root, "only root can try other users");
+        daemon.close();
+        InferenceConfig config =
+                InferenceConfig.of(store.folder(), folder.resolve("api.sock"), folder.resolve("control.sock"));
+        daemon = InferenceDaemon.start(
+                config.withPeers("rw-rw-rw-", PeerPolicy.everyone(), "rw-rw-rw-", PeerPolicy.onlyUsers(Set.of(4242L))));
+        Files.setPosixFilePermissions(folder, PosixFilePermissions.fromString("rwxr-xr-x"));
+        assertThat(statusAs(65534, api, "/healthz")).isEqualTo("200");
+        assertThat(statusAs(65534, control, "/control/v1/status")).isEqualTo("403");
+        assertThat(statusAs(4242, control, "/control/v1/status")).isEqualTo("200");
+        assertThat(statusAs(0, control, "/control/v1/status")).isEqualTo("200");
+    }
+
+    private static String statusAs(int uid, Curl to, String path) throws Exception {
+        Process process = new ProcessBuilder(
+                        "setpriv",
+                        "--reuid=" + uid,
+                        "--regid=" + uid,
+                        "--clear-groups",
+                        "curl",
+                        "-s",
+                        "-o",
+                        "/dev/null",
+                        "-w",
+                        "%{http_code}",
+                        "--unix-socket",
+                        to.socket().toString(),
+                        "http://x" + path)
+                .start();
+        return new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
     }
 
     @Test
