@@ -69,22 +69,26 @@ public final class Attester {
                     "a nonce has " + MIN_NONCE_BYTES + " to " + MAX_NONCE_BYTES + " bytes, not " + nonce.length());
         }
         Sha256 thumbprint = P256.thumbprint(signer.publicKey());
-        for (int attempt = 1; attempt <= MAX_TRIES; attempt++) {
-            EvidenceClaims claims = claims(nonce, thumbprint);
+        for (int attempt = 1; ; attempt++) {
+            EventLog.Snapshot before = log.snapshot();
+            EvidenceClaims claims = claims(nonce, thumbprint, before);
             Quoter.Quote quote = quoter.quote(claims.qualifyingData());
-            // Quote first, then read the log: a log that is longer than the quoted prefix is fine, a shorter one not.
-            Cbor tpm = TpmEvidence.encode(quote, register.index(), log.contents());
-            if (log.serving().equals(claims.model())) {
-                return sign(claims, tpm, thumbprint);
+            boolean still = EventLog.replay(before.contents()).value().equals(quote.registerValue());
+            // When an event came between claims and quote, the claims name the wrong model: ask again. A log that is
+            // broken never fits; then the verifier gets to see it as it is.
+            if (still || claims.logBroken().isPresent() || attempt == MAX_TRIES) {
+                // Quote first, then read the log: a log that is longer than the quoted prefix is fine, a shorter one
+                // not.
+                return sign(claims, TpmEvidence.encode(quote, register.index(), log.contents()), thumbprint);
             }
         }
-        throw new TeeException(Code.TEE_UNAVAILABLE, "the serving model changes faster than it can be quoted");
     }
 
-    private EvidenceClaims claims(Binary nonce, Sha256 thumbprint) throws TeeException {
+    private EvidenceClaims claims(Binary nonce, Sha256 thumbprint, EventLog.Snapshot state) throws TeeException {
         long resets = register.resetCount();
-        Optional<String> broken =
-                resets == log.resetCount() ? log.broken() : Optional.of("the TEE was reset under the running agent");
+        Optional<String> broken = resets == state.resetCount()
+                ? state.broken()
+                : Optional.of("the TEE was reset under the running agent");
         return new EvidenceClaims(
                 nonce,
                 thumbprint,
@@ -94,7 +98,7 @@ public final class Attester {
                 bridge.describe().assurance(),
                 register.index(),
                 register.resettable(),
-                log.serving(),
+                state.serving(),
                 broken,
                 sandboxFacts.get());
     }

@@ -18,11 +18,17 @@ import java.util.Set;
  * skip: a type that it does not know fails the appraisal.
  */
 public sealed interface Event {
-    /** Longest content that is written or read. */
-    int MAX_BYTES = 2048;
+    /** Longest content that is written or read: three texts of {@link ModelEvent#MAX_TEXT_CHARS} at three bytes each fit. */
+    int MAX_BYTES = 4096;
 
     /** The agent started. */
-    record AgentStart(String name, String version) implements Event {}
+    record AgentStart(String name, String version) implements Event {
+        public AgentStart {
+            if (name.length() > ModelEvent.MAX_TEXT_CHARS || version.length() > ModelEvent.MAX_TEXT_CHARS) {
+                throw new IllegalArgumentException("a text longer than " + ModelEvent.MAX_TEXT_CHARS + " characters");
+            }
+        }
+    }
 
     /** A model entered service. */
     record Model(ModelEvent event) implements Event {}

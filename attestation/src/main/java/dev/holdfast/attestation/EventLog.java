@@ -121,6 +121,22 @@ public final class EventLog implements AutoCloseable {
         return List.copyOf(contents);
     }
 
+    /** One consistent view. */
+    record Snapshot(List<Binary> contents, Optional<ModelEvent> serving, Optional<String> broken, long resetCount) {}
+
+    synchronized Snapshot snapshot() {
+        return new Snapshot(contents(), serving(), broken(), resetCount);
+    }
+
+    /** The register's value after {@code contents}, from zero. */
+    static Sha256 replay(List<Binary> contents) {
+        Sha256 value = ZERO;
+        for (Binary content : contents) {
+            value = Event.extend(value, Event.digest(content));
+        }
+        return value;
+    }
+
     /** What the register must hold when the log is whole. */
     public synchronized Sha256 replayed() {
         return replayed;

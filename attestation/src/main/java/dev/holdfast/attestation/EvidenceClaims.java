@@ -67,6 +67,13 @@ record EvidenceClaims(
 
     EvidenceClaims {
         sandbox = java.util.Collections.unmodifiableMap(new TreeMap<>(sandbox));
+        if (sandbox.size() > MAX_FACTS
+                || sandbox.entrySet().stream()
+                        .anyMatch(
+                                e -> Math.max(e.getKey().length(), e.getValue().length()) > MAX_TEXT_CHARS)) {
+            throw new IllegalArgumentException(
+                    "at most " + MAX_FACTS + " sandbox facts of " + MAX_TEXT_CHARS + " characters");
+        }
     }
 
     /** What the quote must carry: SHA-256 of a label, the nonce, and the hash of these claims. */

@@ -13,8 +13,8 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.RejectedExecutionException;
-import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
+import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import org.jspecify.annotations.Nullable;
@@ -48,7 +48,7 @@ final class TpmConnection implements AutoCloseable {
     private final Operation<?> onConnect;
     private final Duration deadline;
     private final ExecutorService tee;
-    private final ScheduledExecutorService watchdog;
+    private final ScheduledThreadPoolExecutor watchdog;
     private @Nullable ByteChannel channel;
 
     /** @param onConnect runs on every fresh channel before anything else */
@@ -61,8 +61,9 @@ final class TpmConnection implements AutoCloseable {
         this.onConnect = onConnect.apply(this);
         this.tee = Executors.newSingleThreadExecutor(
                 Thread.ofPlatform().daemon().name("tee").factory());
-        this.watchdog = Executors.newSingleThreadScheduledExecutor(
-                Thread.ofPlatform().daemon().name("tee-watchdog").factory());
+        this.watchdog = new ScheduledThreadPoolExecutor(
+                1, Thread.ofPlatform().daemon().name("tee-watchdog").factory());
+        this.watchdog.setRemoveOnCancelPolicy(true);
     }
 
     /** Runs {@code operation} on the thread {@code tee} and waits for it. */
