@@ -16,7 +16,7 @@ import javax.crypto.spec.IvParameterSpec;
 import javax.crypto.spec.SecretKeySpec;
 
 /**
- * TPM2_MakeCredential in software for a P-256 endorsement key with AES-128-CFB (TPM 2.0 Library Part 1, 24 and C.6.4):
+ * TPM2_MakeCredential in software for a P-256 endorsement key with AES-128-CFB (TPM 2.0 Library Part 1, 24):
  * closes a secret so that only the TPM with this endorsement key opens it, and only while the object with this name is
  * loaded in it.
  *

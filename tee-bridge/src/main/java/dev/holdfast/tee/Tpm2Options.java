@@ -21,7 +21,7 @@ public record Tpm2Options(int pcr, Duration commandDeadline) {
         }
     }
 
-    /** Debug PCR 16 and application PCR 23 are reset from locality 0 (PC Client Platform TPM Profile, 4.6). */
+    /** Debug PCR 16 and application PCR 23 are reset from locality 0 (PC Client Platform TPM Profile). */
     boolean resettable() {
         return pcr == 16 || pcr == 23;
     }

@@ -21,13 +21,13 @@ final class TpmKeys {
     private static final long OWN =
             Tpm.FIXED_TPM | Tpm.FIXED_PARENT | Tpm.SENSITIVE_DATA_ORIGIN | Tpm.USER_WITH_AUTH | Tpm.NO_DA;
 
-    /** PolicySecret(TPM_RH_ENDORSEMENT), as the TCG EK Credential Profile 2.5, B.3.3 gives it. */
+    /** PolicySecret(TPM_RH_ENDORSEMENT): PolicyA of the TCG EK Credential Profile. */
     private static final Binary EK_POLICY =
             Binary.copyOf(HexFormat.of().parseHex("837197674484b3f81a90cc8d46a5d724fd52d76e06520b64f2a1da1b331469aa"));
 
     /** What each key is for. */
     enum Role {
-        /** TCG default template L-2 (EK Credential Profile 2.5, B.3.4): fits the certificate in NV 0x01c0000a. */
+        /** TCG default template L-2 (EK Credential Profile, annex B): fits the certificate in NV 0x01c0000a. */
         ENDORSEMENT(
                 Tpm.RH_ENDORSEMENT,
                 template(
@@ -40,7 +40,7 @@ final class TpmKeys {
                         EK_POLICY,
                         new byte[32],
                         new byte[32])),
-        /** Under the endorsement hierarchy, where resetCount is not obfuscated (Part 1, 36.7). */
+        /** Under the endorsement hierarchy, where resetCount is not obfuscated (Part 1, "Timing Components"). */
         ATTESTATION(
                 Tpm.RH_ENDORSEMENT,
                 template(OWN | Tpm.RESTRICTED | Tpm.SIGN_ENCRYPT, Binary.empty(), label("attestation"), new byte[0])),

@@ -17,7 +17,7 @@ import java.util.Optional;
  * <tr><td>0x018f4803</td><td>32 bytes, write-locked for good: the factory root's hash</td></tr>
  * </table>
  *
- * A counter starts at the highest value that any counter of this TPM ever had (Part 1, 37.2.5), so removing and defining
+ * A counter starts at the highest value that any counter of this TPM ever had, so removing and defining
  * it again does not rewind it. Whoever has the owner's authorization can remove all three; that is seen as a device that
  * is not provisioned. Only on the {@code tee} thread.
  */
@@ -25,7 +25,7 @@ final class TpmNv {
     static final long COUNTER = 0x018f4801L;
     static final long BASE = 0x018f4802L;
     static final long ANCHOR = 0x018f4803L;
-    /** ECC P-256 EK certificate of template L-2 (EK Credential Profile 2.5, 2.2.1.4). */
+    /** ECC P-256 EK certificate of template L-2 (EK Credential Profile, 2.2.1). */
     static final long EK_CERTIFICATE = 0x01c0000aL;
 
     private static final long ACCESS =
