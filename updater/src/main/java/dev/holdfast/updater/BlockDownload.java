@@ -53,15 +53,14 @@ final class BlockDownload {
         }
     }
 
-    /** A bitmap may outlive its data on a disk that lies about fsync; hashing is cheaper than a second transfer. */
+    /**
+     * What lies on the disk counts by its hash, whatever the bitmap says: a killed process loses no block, and a bitmap
+     * that outlived its data (a disk that lies about fsync) does no harm. Hashing is cheaper than a second transfer.
+     */
     private void recheck(PartialFile partial, TargetFile file, BlockTree tree, List<Sha256> leaves) throws IOException {
         for (int i = 0; i < leaves.size(); i++) {
-            if (partial.has(i)) {
-                byte[] block = partial.read((long) i * tree.bytes(), length(i, file, tree));
-                if (!MerkleTree.leaf(block).equals(leaves.get(i))) {
-                    partial.drop(i);
-                }
-            }
+            byte[] block = partial.read((long) i * tree.bytes(), length(i, file, tree));
+            partial.mark(i, MerkleTree.leaf(block).equals(leaves.get(i)));
         }
         doneBlocks.set(partial.count());
     }
@@ -107,10 +106,10 @@ final class BlockDownload {
             throw InstallStop.failed(Code.INS_BUDGET, receivedBytes.get() + " bytes came");
         }
         if (partial.count() > before) {
+            partial.commit();
             attempts.progress();
         }
         if (failure != null) {
-            partial.commit();
             attempts.failed(Code.LNK_TIMEOUT, String.valueOf(failure.getMessage()));
         } else if (partial.count() == before) {
             attempts.failed(Code.BLK_HASH, "none of " + wanted.size() + " blocks held");

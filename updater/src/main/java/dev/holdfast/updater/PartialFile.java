@@ -107,9 +107,9 @@ final class PartialFile implements BlockOutput, AutoCloseable {
         return Arrays.copyOf(buffer.array(), buffer.position());
     }
 
-    /** Forgets a block whose bytes turned out wrong. */
-    void drop(int block) {
-        bits.clear(block);
+    /** Sets what a check of the bytes on the disk found. */
+    void mark(int block, boolean good) {
+        bits.set(block, good);
     }
 
     /** Data first, then the bitmap that speaks of it. */

@@ -1,0 +1,242 @@
+package dev.holdfast.updater;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.holdfast.updater.delta.DeltaProducer;
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.Json;
+import dev.holdfast.wire.Rejection;
+import dev.holdfast.wire.Sha256;
+import dev.holdfast.wire.Verdict;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Clock;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Random;
+import java.util.Set;
+import java.util.function.Consumer;
+import java.util.function.UnaryOperator;
+
+/** A device around an installer: real files, a block service, an inference process and an event log in memory. */
+final class InstallWorld implements BlockSource, InferenceControl, Measurements {
+    static final int BLOCK = 4096;
+    /** The process ends here, as by kill -9. */
+    static final class Killed extends Error {
+        private static final long serialVersionUID = 1L;
+    }
+
+    final Path dir;
+    final ModelStore store;
+    final FakeTee tee = new FakeTee();
+    final Map<Sha256, byte[]> service = new HashMap<>();
+    /** Blocks that were delivered right; asking for one of them again is the defect that the tests look for. */
+    final Set<String> delivered = new HashSet<>();
+
+    int repeated;
+    int requests;
+    final List<String> log = new ArrayList<>();
+    InstallerConfig config = InstallerConfig.defaults("0.1.0")
+            .withProbation(Duration.ofMillis(4), Duration.ofMillis(1))
+            .withTransport(3, Duration.ofMillis(1), Duration.ofMillis(2));
+
+    final byte[] first = model(1);
+    final byte[] second = nudged(first);
+    final Order firstOrder;
+    final Order secondOrder;
+
+    Consumer<InstallRecord> observer = record -> {};
+    UnaryOperator<byte[]> blockLie = block -> block;
+    int transportFailures;
+    Optional<Sha256> serving = Optional.empty();
+    Optional<Sha256> candidate = Optional.empty();
+    long startedAt = 1;
+    Optional<Rejection> gate = Optional.empty();
+    boolean inferenceGone;
+    boolean dieOnPrepare;
+    boolean restartOnProbation;
+
+    InstallWorld(Path dir) throws IOException {
+        this.dir = dir;
+        this.store = ModelStore.open(dir.resolve("store"));
+        firstOrder = new Order("d", 1, Instant.MAX, target(first, "1.0.0", 1), List.of());
+        Path patch = patch(first, second);
+        byte[] bytes = Files.readAllBytes(patch);
+        secondOrder =
+                new Order("d", 2, Instant.MAX, target(second, "2.0.0", 2), List.of(delta(bytes, first, second, patch)));
+    }
+
+    static byte[] model(int seed) {
+        byte[] bytes = new byte[150_000];
+        new Random(seed).nextBytes(bytes);
+        return bytes;
+    }
+
+    static byte[] nudged(byte[] base) {
+        byte[] next = base.clone();
+        for (int i = 0; i < next.length; i += 16) {
+            next[i]++;
+        }
+        return next;
+    }
+
+    Path patch(byte[] base, byte[] next) throws IOException {
+        Path a = Files.write(dir.resolve("a"), base);
+        Path b = Files.write(dir.resolve("b"), next);
+        DeltaProducer.create(a, b, dir.resolve("patch"));
+        return dir.resolve("patch");
+    }
+
+    ModelTarget target(byte[] bytes, String version, long epoch) throws IOException {
+        Path file = Files.write(dir.resolve("publish"), bytes);
+        service.put(Sha256.of(bytes), bytes);
+        ObjectNode custom = RepositorySimulator.modelCustom(version, epoch, epoch, MerkleTree.of(file, BLOCK));
+        return ModelTarget.of(new TargetFile(
+                                "models/intent/" + version + "/model.gguf", bytes.length, Sha256.of(bytes), custom))
+                        instanceof Verdict.Accepted<ModelTarget>(ModelTarget target)
+                ? target
+                : fail();
+    }
+
+    DeltaTarget delta(byte[] patch, byte[] base, byte[] next, Path file) throws IOException {
+        service.put(Sha256.of(patch), patch);
+        ObjectNode custom = Json.object()
+                .put("kind", "delta")
+                .put("model", "intent")
+                .put("version", "2.0.0")
+                .put("codec", "hfd1")
+                .put("base", Sha256.of(base).hex())
+                .put("result", Sha256.of(next).hex())
+                .put("resultLength", next.length);
+        BlockTree blocks = MerkleTree.of(file, BLOCK);
+        custom.putObject("blocks").put("bytes", BLOCK).put("root", blocks.root().hex());
+        TargetFile target = new TargetFile(
+                "models/intent/2.0.0/from-" + Sha256.of(base).hex() + ".hfd", patch.length, Sha256.of(patch), custom);
+        return DeltaTarget.of(target) instanceof Verdict.Accepted<DeltaTarget>(DeltaTarget delta) ? delta : fail();
+    }
+
+    private static <T> T fail() {
+        throw new AssertionError("a custom block does not read");
+    }
+
+    Order without(Order order, long version) {
+        return new Order("d", version, Instant.MAX, order.model(), List.of());
+    }
+
+    /** A fresh process over the same disk. */
+    Installer installer() throws IOException {
+        InstallerPorts ports = new InstallerPorts(
+                this, this, this, tee.counter(), Clock.systemUTC(), record -> observer.accept(record));
+        return Installer.open(ModelStore.open(dir.resolve("store")), config, ports);
+    }
+
+    @Override
+    public List<Sha256> leaves(Sha256 blob, int from, int count) throws IOException {
+        return MerkleTree.leaves(Files.write(dir.resolve("leaf"), bytes(blob)), BLOCK)
+                .subList(from, from + count);
+    }
+
+    private byte[] bytes(Sha256 blob) {
+        return java.util.Objects.requireNonNull(service.get(blob));
+    }
+
+    @Override
+    public void fetch(Sha256 blob, int blockBytes, List<Integer> wanted, BlockSink sink) throws IOException {
+        requests++;
+        byte[] bytes = bytes(blob);
+        List<Integer> shuffled = new ArrayList<>(wanted);
+        java.util.Collections.shuffle(shuffled, new Random(requests));
+        int count = 0;
+        for (int index : shuffled) {
+            if (transportFailures > 0 && count++ == 2) {
+                transportFailures--;
+                throw new IOException("disconnected");
+            }
+            int at = index * blockBytes;
+            byte[] block = java.util.Arrays.copyOfRange(bytes, at, Math.min(bytes.length, at + blockBytes));
+            byte[] sent = blockLie.apply(block.clone());
+            if (delivered.contains(blob + "/" + index)) {
+                repeated++;
+            }
+            sink.accept(index, sent);
+            sink.accept(index, sent);
+            if (java.util.Arrays.equals(sent, block)) {
+                delivered.add(blob + "/" + index);
+            }
+        }
+        sink.accept(1_000_000, new byte[blockBytes]);
+        sink.accept(-1, new byte[0]);
+    }
+
+    @Override
+    public Status status() throws IOException {
+        if (inferenceGone) {
+            throw new IOException("no such process");
+        }
+        return new Status(serving, candidate, startedAt, startedAt);
+    }
+
+    @Override
+    public Verdict<GateReport> prepare(Slot slot) throws IOException {
+        if (dieOnPrepare && slot.version().equals("2.0.0")) {
+            throw new IOException("connection reset");
+        }
+        if (gate.isPresent() && slot.version().equals("2.0.0")) {
+            return new Verdict.Rejected<>(gate.get());
+        }
+        if (!store.verifies(slot)) {
+            return Verdict.rejected(Code.GATE_DIGEST, "bytes");
+        }
+        candidate = Optional.of(slot.digest());
+        return Verdict.accepted(new GateReport(1, List.of()));
+    }
+
+    @Override
+    public Verdict<FlipReport> flip(Sha256 digest) {
+        if (!candidate.equals(Optional.of(digest))) {
+            return Verdict.rejected(Code.GATE_LOAD, "not the candidate");
+        }
+        if (log.isEmpty() || !log.getLast().equals("before " + digest)) {
+            throw new AssertionError("serves unmeasured: " + log);
+        }
+        serving = candidate;
+        candidate = Optional.empty();
+        return Verdict.accepted(new FlipReport(1, Optional.empty()));
+    }
+
+    @Override
+    public void discard(Sha256 digest) {
+        if (candidate.equals(Optional.of(digest))) {
+            candidate = Optional.empty();
+        }
+    }
+
+    @Override
+    public void beforeServe(Slot slot) {
+        log.add("before " + slot.digest());
+    }
+
+    @Override
+    public void afterServe() {
+        log.add("after");
+        if (restartOnProbation) {
+            restartOnProbation = false;
+            observer = observer.andThen(record -> {
+                if (record.state() == InstallState.PROBATION) {
+                    startedAt++;
+                }
+            });
+        }
+    }
+
+    @Override
+    public void rolledBack(Slot slot, Rejection reason) {
+        log.add("rolled back " + slot.version() + " " + reason.code().id());
+    }
+}
