@@ -70,6 +70,10 @@ class TpmEvidenceTest extends EvidenceContract {
         swap(Models.V1);
         byte[] evidence = attester.attest(Models.NONCE);
         assertRefused(evidence, Code.ATT_ASSURANCE);
+        EvidenceClaims denial = claims(Models.V1.digest(), false); // says that nothing can reset PCR 23
+        assertRefused(
+                signed(denial, bridge.quoter().orElseThrow().quote(denial.qualifyingData()), 23, log.contents()),
+                Code.ATT_ASSURANCE);
         AppraisalPolicy lenient = new AppraisalPolicy(Assurance.EMULATED, true, Map.of());
         assertThat(EvidenceVerifier.verify(evidence, Models.NONCE, device, Models.PUBLISHED, lenient)
                         .status())
