@@ -23,7 +23,7 @@ import java.util.Optional;
  */
 final class Segments {
     /** Below this a tensor joins the run around it: a block of its own would cost more than it saves. */
-    private static final long LARGE_BYTES = 64 * 1024;
+    private static final long LARGE_BYTES = 4 * 1024;
 
     private Segments() {}
 
