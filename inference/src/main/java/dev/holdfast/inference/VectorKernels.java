@@ -3,6 +3,7 @@ package dev.holdfast.inference;
 import static java.nio.ByteOrder.LITTLE_ENDIAN;
 
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 import jdk.incubator.vector.ByteVector;
 import jdk.incubator.vector.FloatVector;
@@ -28,10 +29,9 @@ import jdk.incubator.vector.VectorSpecies;
 final class VectorKernels implements Kernels {
     private static final VectorSpecies<Float> F = species();
     private static final int LANES = F.length();
-    /** Bytes are widened from the smallest vector that fills at least one float vector. */
+    /** As many bytes as there are floats in a vector, where such a short vector of bytes exists. */
     private static final VectorSpecies<Byte> B = LANES >= 16 ? ByteVector.SPECIES_128 : ByteVector.SPECIES_64;
 
-    private static final int PARTS = B.length() / LANES;
     private static final int Q8_BLOCK = 32;
     private static final int Q8_BYTES = 34;
     private static final int TILE = 2 * LANES;
@@ -83,17 +83,22 @@ final class VectorKernels implements Kernels {
     }
 
     private static void q8Block(MemorySegment file, long from, float[] out, int at) {
-        float scale = Float.float16ToFloat(file.get(ScalarKernels.SHORT, from));
-        for (int i = 0; i < Q8_BLOCK; i += B.length()) {
-            ByteVector bytes = ByteVector.fromMemorySegment(B, file, from + 2 + i, LITTLE_ENDIAN);
-            for (int part = 0; part < PARTS; part++) {
-                widen(bytes, part).mul(scale).intoArray(out, at + i + part * LANES);
+        float scale = scale(file, from);
+        if (LANES == B.length()) {
+            for (int i = 0; i < Q8_BLOCK; i += LANES) {
+                q8Widen(file, from + 2 + i).mul(scale).intoArray(out, at + i);
             }
+            return;
+        }
+        // No byte vector is as short as four lanes.
+        for (int i = 0; i < Q8_BLOCK; i++) {
+            out[at + i] = scale * file.get(ValueLayout.JAVA_BYTE, from + 2 + i);
         }
     }
 
-    private static FloatVector widen(ByteVector bytes, int part) {
-        return (FloatVector) bytes.convertShape(VectorOperators.B2F, F, part);
+    private static FloatVector q8Widen(MemorySegment file, long at) {
+        return (FloatVector)
+                ByteVector.fromMemorySegment(B, file, at, LITTLE_ENDIAN).convertShape(VectorOperators.B2F, F, 0);
     }
 
     @Override
@@ -106,7 +111,9 @@ final class VectorKernels implements Kernels {
                 }
             }
             case Q8_0 -> {
-                for (; r + ROWS <= to; r += ROWS) {
+                // Below 512 bits this many conversions in one method are more than the compiler inlines, and what it
+                // does not inline it boxes: there, unpacking a row first is several times faster.
+                for (; LANES >= 16 && r + ROWS <= to; r += ROWS) {
                     q8Rows(weights, r, x, y);
                 }
             }
@@ -188,11 +195,8 @@ final class VectorKernels implements Kernels {
     /** The lane-wise sums of one block times 32 elements of {@code x}, without the block's scale. */
     private static FloatVector q8Dot(MemorySegment file, long block, float[] x, int c) {
         FloatVector sum = FloatVector.zero(F);
-        for (int i = 0; i < Q8_BLOCK; i += B.length()) {
-            ByteVector bytes = ByteVector.fromMemorySegment(B, file, block + 2 + i, LITTLE_ENDIAN);
-            for (int part = 0; part < PARTS; part++) {
-                sum = widen(bytes, part).fma(FloatVector.fromArray(F, x, c + i + part * LANES), sum);
-            }
+        for (int i = 0; i < Q8_BLOCK; i += LANES) {
+            sum = q8Widen(file, block + 2 + i).fma(FloatVector.fromArray(F, x, c + i), sum);
         }
         return sum;
     }
