@@ -79,7 +79,10 @@ public final class Installer {
         if (serving.isPresent()
                 && serving.get().fallback().isPresent()
                 && context.store().verifies(serving.get().fallback().get())) {
+            Slot damaged = serving.get().serving();
             context.store().point(new Serving(serving.get().fallback().get(), Optional.empty()));
+            Rejection reason = new Rejection(Code.INS_DIGEST, "the stored " + damaged.target() + " is damaged");
+            context.enter(InstallState.ROLLED_BACK, orderOf(damaged), damaged, Optional.of(reason), "found at start");
             return;
         }
         for (InstallRecord record : context.journal().records().reversed()) {
@@ -185,10 +188,13 @@ public final class Installer {
         }
     }
 
+    /** A file that went bad on the disk afterwards (ROLLED_BACK with INS-DIGEST) is not the order's fault. */
     private boolean failedBefore(Order order) {
         return context.journal().records().stream()
                 .anyMatch(r -> r.orderVersion() == order.version()
                         && (r.state() == InstallState.FAILED || r.state() == InstallState.ROLLED_BACK)
+                        && !(r.state() == InstallState.ROLLED_BACK
+                                && r.reason().map(Rejection::code).equals(Optional.of(Code.INS_DIGEST)))
                         && r.slot().digest().equals(order.model().file().sha256()));
     }
 

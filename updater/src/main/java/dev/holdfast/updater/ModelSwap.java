@@ -199,11 +199,13 @@ final class ModelSwap {
     }
 
     /** Lets the inference process serve what the pointer names, where it does not yet. */
-    void align(Slot slot) throws InstallStop {
+    void align(Slot slot) throws IOException, InstallStop {
         InferenceControl.Status status = context.awaitInference(InstallState.COMMITTED);
         if (!status.serving().equals(Optional.of(slot.digest()))) {
             candidate(slot, InstallState.COMMITTED);
+            measure(slot);
             flip(slot);
+            afterServe();
         }
     }
 

@@ -251,9 +251,15 @@ class InstallerTest {
         byte[] bytes = Files.readAllBytes(blob);
         bytes[7] ^= 1;
         Files.write(blob, bytes);
-        world.log.add("before " + Sha256.of(world.first));
         world.installer().recover();
         assertServes(world.first);
+        assertThat(world.log).endsWith("before " + Sha256.of(world.first), "after");
+        assertThat(world.installer().history().getLast().reason())
+                .map(Rejection::code)
+                .contains(Code.INS_DIGEST);
+        assertThat(world.installer().install(world.without(world.secondOrder, 2)))
+                .as("the same order repairs it")
+                .isInstanceOf(InstallOutcome.Committed.class);
     }
 
     @Test
