@@ -66,7 +66,9 @@ class EngineTest {
                 }));
             }
             for (int swap = 0; swap < 6; swap++) {
-                swapTo(swap % 2 == 0 ? one : two);
+                SlotDescription next = swap % 2 == 0 ? one : two;
+                swapTo(next);
+                awaitAnswerFrom(next, answers);
             }
             stop.set(true);
             for (Future<?> client : clients) {
@@ -268,6 +270,19 @@ class EngineTest {
     private static ChatRequest sampled(long seed) {
         return new ChatRequest(
                 List.of(new Message("user", "hi")), 20, new Sampling(1.2, 0.95, seed), List.of(), true, 0);
+    }
+
+    private static void awaitAnswerFrom(SlotDescription model, List<Collected> answers) {
+        long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
+        while (true) {
+            synchronized (answers) {
+                if (!answers.isEmpty() && answers.getLast().ended == model) {
+                    return;
+                }
+            }
+            assertThat(System.nanoTime()).isLessThan(deadline);
+            Thread.onSpinWait();
+        }
     }
 
     private void awaitNoDraining() {
