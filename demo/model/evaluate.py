@@ -12,13 +12,12 @@ import numpy as np
 from canaries import CANARIES
 from export import BUILD, VERSIONS
 from reference import Model
-from sentences import SIX
 from tokenizer import EOS, Tokenizer
 
 DEMO = Path(__file__).parent.parent
 GREEDY_SENTENCES = 10
 SAFE_MARGIN = 1.0
-MOST_CANARIES = 18
+CANARIES_PER_INTENT = 2
 
 
 def held_out(name):
@@ -28,8 +27,7 @@ def held_out(name):
 
 def tokenizer_of(model):
     """The tokenizer as the model file states it."""
-    pieces, types = (model.metadata["tokenizer.ggml." + key] for key in ("tokens", "token_type"))
-    scores = model.metadata["tokenizer.ggml.scores"]
+    pieces, scores = (model.metadata["tokenizer.ggml." + key] for key in ("tokens", "scores"))
     return Tokenizer([piece for piece, score in zip(pieces, scores) if score < 0])
 
 
@@ -52,21 +50,20 @@ def score(model, tokenizer, items):
     given = answers(model, tokenizer, [item["sentence"] for item in items])
     right = np.array([text == item["expected"] for item, (_, _, text, _) in zip(items, given)])
     half = len(items) // 2
-    misses = [(item, text) for item, (_, _, text, _), good in zip(items, given, right) if not good]
+    misses = [(item, answer[2]) for item, answer, good in zip(items, given, right) if not good]
     return [100 * part.mean() for part in (right, right[:half], right[half:])], misses
 
 
 def write_canaries(version, model, tokenizer):
-    """Keeps the canaries that the model answers exactly and far from any doubt."""
-    known = [(sentence, action) for sentence, action in CANARIES
-             if version != "1.0.0" or json.loads(action)["intent"] in SIX]
-    given = answers(model, tokenizer, [sentence for sentence, _ in known])
-    safe = [{"prompt": sentence, "expect": action}
-            for (sentence, action), (_, _, text, margin) in zip(known, given)
-            if text == action and margin > SAFE_MARGIN]
-    path = DEMO / f"canaries-{version}.json"
-    path.write_text(json.dumps(safe[-MOST_CANARIES:], indent=1) + "\n")
-    print(f"{version}: {len(safe)} of {len(known)} canaries are answered exactly and safely")
+    """Keeps, per known intent, canaries that the model answers exactly and without doubt."""
+    safe = defaultdict(list)
+    given = answers(model, tokenizer, [sentence for sentence, _ in CANARIES])
+    for (sentence, action), (_, _, text, margin) in zip(CANARIES, given):
+        if text == action and margin > SAFE_MARGIN:
+            safe[json.loads(action)["intent"]].append({"prompt": sentence, "expect": action})
+    chosen = [canary for canaries in safe.values() for canary in canaries[:CANARIES_PER_INTENT]]
+    (DEMO / f"canaries-{version}.json").write_text(json.dumps(chosen, indent=1) + "\n")
+    print(f"{version}: {len(chosen)} canaries")
 
 
 def greedy_record(path, sentences):
@@ -79,35 +76,42 @@ def greedy_record(path, sentences):
             in zip(sentences, answers(model, tokenizer, sentences))]
 
 
+def print_scores(version, kind, model, tokenizer, six, three):
+    """One line per held-out file and one for both together."""
+    misses = 0
+    for name, items in (("six", six), ("three", three)):
+        shares, missed = score(model, tokenizer, items)
+        misses += len(missed)
+        print(f"{version} {kind} {name}: {shares[0]:.2f} % (kept-out combinations "
+              f"{shares[1]:.2f} %, ordinary {shares[2]:.2f} %)")
+    total = len(six) + len(three)
+    print(f"{version} {kind} nine: {100 * (total - misses) / total:.2f} %")
+
+
+def print_difference(first, second):
+    """Which stored tensors the two versions do not share."""
+    changed = [name for name in first if first[name] != second[name]]
+    print(f"{len(changed)} of {len(first)} tensors differ, "
+          f"{sum(len(first[name]) for name in changed)} of "
+          f"{sum(map(len, first.values()))} bytes: {' '.join(changed)}")
+
+
 def main():
     six, three = held_out("six"), held_out("three")
-    step = len(six) // 6
-    chosen = [item["sentence"] for item in six[step // 2::step] + three[20::90]]
-    record, models = {}, {}
+    chosen = [item["sentence"] for item in six[55::110] + three[20::90]][:GREEDY_SENTENCES]
+    record, stored = {}, []
     for version in VERSIONS:
         path = DEMO / f"intent-{version}.gguf"
-        if not path.exists():
-            continue
-        model = models[version] = Model(path)
+        model = Model(path)
         tokenizer = tokenizer_of(model)
-        for kind, measured in (("Q8_0", model),
-                               ("F32", Model(BUILD / f"intent-{version}-f32.gguf"))):
-            for name, items in (("six", six), ("three", three), ("nine", six + three)):
-                if name == "nine":
-                    share = [100 - 100 * len(misses) / len(items)]
-                else:
-                    share, missed = score(measured, tokenizer, items)
-                    misses = missed if name == "six" else misses + missed
-                print(f"{version} {kind} {name}: " + " ".join(f"{part:.2f} %" for part in share))
+        print_scores(version, "Q8_0", model, tokenizer, six, three)
+        unrounded = Model(BUILD / f"intent-{version}-f32.gguf")
+        print_scores(version, "F32", unrounded, tokenizer, six, three)
         write_canaries(version, model, tokenizer)
-        record[version] = greedy_record(path, chosen[:GREEDY_SENTENCES])
+        record[version] = greedy_record(path, chosen)
+        stored.append(model.stored)
     (DEMO / "greedy.json").write_text(json.dumps(record, indent=1) + "\n")
-    if len(models) == 2:
-        first, second = (model.stored for model in models.values())
-        changed = [name for name in first if first[name] != second[name]]
-        print(f"{len(changed)} of {len(first)} tensors differ, "
-              f"{sum(len(first[name]) for name in changed)} of "
-              f"{sum(map(len, first.values()))} bytes: {' '.join(changed)}")
+    print_difference(*stored)
 
 
 if __name__ == "__main__":

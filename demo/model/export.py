@@ -56,5 +56,4 @@ def export(version, weights_file, tokenizer):
 if __name__ == "__main__":
     shared = Tokenizer.load(BUILD / "tokenizer.json")
     for release, source in VERSIONS.items():
-        if (BUILD / source).exists():
-            export(release, source, shared)
+        export(release, source, shared)

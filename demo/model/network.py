@@ -72,9 +72,10 @@ class Network(nn.Module):
         self.output_norm = Norm(s.EMBEDDING)
         for name, weight in self.named_parameters():
             if weight.dim() == 2:
-                shrink = (2 * s.LAYERS) ** -0.5 if name.endswith(("output.weight", "down.weight")) else 1
-                std = s.EMBEDDING ** -0.5 if "token_embd" not in name else 0.05
-                nn.init.normal_(weight, std=std * shrink)
+                std = 0.05 if name.startswith("token_embd") else s.EMBEDDING ** -0.5
+                if name.endswith(("attn_output.weight", "ffn_down.weight")):
+                    std *= (2 * s.LAYERS) ** -0.5
+                nn.init.normal_(weight, std=std)
 
     def forward(self, ids, wanted):
         """Logits at the positions where the mask `wanted` is true."""

@@ -27,8 +27,6 @@ TRAIN_THREE = 60_000
 REPLAY_SIX = 60_000
 BATCH = 64
 BASE_RATE = 3e-3
-BASE_EPOCHS = 1
 FINE_TUNE_RATE = 2e-3
-FINE_TUNE_EPOCHS = 1
-# The fine-tune changes the matrices of these blocks and nothing else.
-FINE_TUNE_BLOCKS = (3, 4)
+# The fine-tune changes the matrices whose names begin like this and nothing else.
+FINE_TUNE_PARTS = ("token_embd.", "blk.2.", "blk.3.", "blk.4.")

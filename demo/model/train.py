@@ -57,58 +57,54 @@ def batches(encoded, rng):
             yield ids, target
 
 
-def fit(network, weights, encoded, epochs, rate, seed):
-    """AdamW with warm-up and a cosine down to a hundredth of the rate."""
+def fit(network, weights, encoded, rate, seed):
+    """One pass over the examples: AdamW with a warm-up and a cosine back down."""
     rng = random.Random(seed)
-    total = epochs * -(-len(encoded) // s.BATCH)
+    total = -(-len(encoded) // s.BATCH)
     optimiser = torch.optim.AdamW(weights, lr=rate, betas=(0.9, 0.98), weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, rate, total_steps=total + 1, pct_start=0.06, div_factor=25,
         final_div_factor=4, cycle_momentum=False)
-    began, done, running = time.time(), 0, 0.0
-    for _ in range(epochs):
-        for ids, target in batches(encoded, rng):
-            wanted = target != IGNORED
-            loss = F.cross_entropy(network(ids, wanted), target[wanted])
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(weights, 1.0)
-            optimiser.step()
-            schedule.step()
-            done += 1
-            running += loss.item()
-            if done % 100 == 0:
-                print(f"step {done}/{total} loss {running / 100:.4f} "
-                      f"{time.time() - began:.0f} s", flush=True)
-                running = 0.0
+    began, running = time.time(), 0.0
+    for done, (ids, target) in enumerate(batches(encoded, rng), 1):
+        wanted = target != IGNORED
+        loss = F.cross_entropy(network(ids, wanted), target[wanted])
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(weights, 1.0)
+        optimiser.step()
+        schedule.step()
+        running += loss.item()
+        if done % 100 == 0:
+            print(f"step {done}/{total} loss {running / 100:.4f} "
+                  f"{time.time() - began:.0f} s", flush=True)
+            running = 0.0
 
 
 def train_base(tokenizer):
     torch.manual_seed(s.WEIGHTS_SEED)
     network = Network()
     examples = training(list(SIX), s.TRAIN_SIX, s.TRAIN_SIX_SEED, forbidden_sentences())
-    fit(network, list(network.parameters()), encode(tokenizer, examples), s.BASE_EPOCHS,
-        s.BASE_RATE, s.WEIGHTS_SEED)
+    fit(network, list(network.parameters()), encode(tokenizer, examples), s.BASE_RATE,
+        s.WEIGHTS_SEED)
     torch.save(network.state_dict(), BUILD / "base.pt")
 
 
 def fine_tune(tokenizer):
-    """Learns the new intents in the matrices of a few blocks, with the old ones replayed."""
+    """Learns the new intents in the chosen matrices, with examples of the old ones replayed."""
     torch.manual_seed(s.FINE_TUNE_SEED)
     network = Network()
     network.load_state_dict(torch.load(BUILD / "base.pt"))
     for name, weight in network.named_parameters():
-        chosen = any(name.startswith(f"blk.{block}.") for block in s.FINE_TUNE_BLOCKS)
-        weight.requires_grad = chosen and weight.dim() == 2
+        weight.requires_grad = weight.dim() == 2 and name.startswith(s.FINE_TUNE_PARTS)
     forbidden = forbidden_sentences()
     examples = training(list(THREE), s.TRAIN_THREE, s.TRAIN_THREE_SEED, forbidden)
     examples += training(list(SIX), s.REPLAY_SIX, s.REPLAY_SEED, forbidden)
     weights = [weight for weight in network.parameters() if weight.requires_grad]
-    fit(network, weights, encode(tokenizer, examples), s.FINE_TUNE_EPOCHS, s.FINE_TUNE_RATE,
-        s.FINE_TUNE_SEED)
+    fit(network, weights, encode(tokenizer, examples), s.FINE_TUNE_RATE, s.FINE_TUNE_SEED)
     torch.save(network.state_dict(), BUILD / "finetuned.pt")
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(1)  # At this size a second thread makes a step slower.
-    {"base": train_base, "finetune": fine_tune}[sys.argv[1]](Tokenizer.load(BUILD / "tokenizer.json"))
+    shared = Tokenizer.load(BUILD / "tokenizer.json")
+    {"base": train_base, "finetune": fine_tune}[sys.argv[1]](shared)
