@@ -15,7 +15,7 @@ from torch.nn import functional as F
 import settings as s
 from canaries import CANARIES
 from network import Network
-from sentences import SIX, THREE, normalised, training
+from sentences import SIX, normalised, training
 from tokenizer import EOS, Tokenizer
 
 HERE = Path(__file__).parent
@@ -92,16 +92,16 @@ def train_base(tokenizer):
 
 def fine_tune(tokenizer):
     """Learns the new intents in the chosen matrices, with examples of the old ones replayed."""
-    torch.manual_seed(s.FINE_TUNE_SEED)
     network = Network()
     network.load_state_dict(torch.load(BUILD / "base.pt"))
     for name, weight in network.named_parameters():
         weight.requires_grad = weight.dim() == 2 and name.startswith(s.FINE_TUNE_PARTS)
-    forbidden = forbidden_sentences()
-    examples = training(list(THREE), s.TRAIN_THREE, s.TRAIN_THREE_SEED, forbidden)
-    examples += training(list(SIX), s.REPLAY_SIX, s.REPLAY_SEED, forbidden)
     weights = [weight for weight in network.parameters() if weight.requires_grad]
-    fit(network, weights, encode(tokenizer, examples), s.FINE_TUNE_RATE, s.FINE_TUNE_SEED)
+    forbidden = forbidden_sentences()
+    for run in s.FINE_TUNE_PASSES:
+        examples = (training(run.new_intents, run.new, run.new_seed, forbidden)
+                    + training(list(SIX), run.old, run.old_seed, forbidden))
+        fit(network, weights, encode(tokenizer, examples), s.FINE_TUNE_RATE, run.order_seed)
     torch.save(network.state_dict(), BUILD / "finetuned.pt")
 
 
