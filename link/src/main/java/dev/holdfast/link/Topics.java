@@ -1,0 +1,85 @@
+package dev.holdfast.link;
+
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.Verdict;
+import java.util.regex.Pattern;
+
+/**
+ * The topics of one device: {@code holdfast/v1/<fleet>/d/<device>/<leaf>}, five slashes of the seven that the
+ * narrowest broker allows.
+ */
+public record Topics(String fleet, String device) {
+    private static final Pattern NAME = Pattern.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,63}");
+
+    public Topics {
+        if (!isName(fleet) || !isName(device)) {
+            throw new IllegalArgumentException("fleet and device are 1 to 64 letters, digits, '.', '_' or '-'");
+        }
+    }
+
+    /** Whether {@code text} may name a fleet or a device: never a wildcard, never a slash. */
+    public static boolean isName(String text) {
+        return NAME.matcher(text).matches();
+    }
+
+    /** Reads fleet and device out of a topic that a broker delivered. */
+    public static Verdict<Topics> parse(String topic) {
+        String[] parts = topic.split("/", 8);
+        if (parts.length != 6 || !parts[0].equals("holdfast") || !parts[1].equals("v1") || !parts[3].equals("d")) {
+            return Verdict.rejected(Code.LNK_TOPIC, "not a device topic");
+        }
+        if (!isName(parts[2]) || !isName(parts[4])) {
+            return Verdict.rejected(Code.LNK_TOPIC, "not a device topic");
+        }
+        return Verdict.accepted(new Topics(parts[2], parts[4]));
+    }
+
+    /** The filter under which the fleet service hears one leaf of all its devices. */
+    public static String allDevices(String fleet, String leaf) {
+        return "holdfast/v1/" + fleet + "/d/+/" + leaf;
+    }
+
+    public static final String ASK = "ask";
+    public static final String STATUS = "status";
+    public static final String ONLINE = "online";
+    public static final String EVIDENCE = "evidence";
+
+    /** Device to service: {@link Ask}. */
+    public String ask() {
+        return leaf(ASK);
+    }
+
+    /** Service to device: {@link Answer}. */
+    public String answer() {
+        return leaf("answer");
+    }
+
+    /** Service to device, retained: an unsigned hint that a new order waits. */
+    public String desired() {
+        return leaf("desired");
+    }
+
+    /** Verifier to device: {@link Challenge}. */
+    public String challenge() {
+        return leaf("challenge");
+    }
+
+    /** Device to verifier: {@link Evidence}. */
+    public String evidence() {
+        return leaf(EVIDENCE);
+    }
+
+    /** Device to service, retained: a JSON report for people and dashboards. */
+    public String status() {
+        return leaf(STATUS);
+    }
+
+    /** Device to service, retained: {@code 1}, or {@code 0} by its last will. */
+    public String online() {
+        return leaf(ONLINE);
+    }
+
+    private String leaf(String name) {
+        return "holdfast/v1/" + fleet + "/d/" + device + "/" + name;
+    }
+}
