@@ -162,7 +162,7 @@ public final class PahoLink implements MqttLink {
         }
         try {
             if (old.isConnected()) {
-                old.disconnectForcibly(100, 500);
+                old.disconnectForcibly(100, 500, true);
             }
         } catch (MqttException e) {
             LOG.debug("disconnect: {}", e.getMessage());
