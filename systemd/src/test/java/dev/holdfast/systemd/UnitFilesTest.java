@@ -1,0 +1,154 @@
+package dev.holdfast.systemd;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.fail;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.io.File;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** The units as systemd reads them, without a running systemd. */
+class UnitFilesTest {
+    private static final Path UNITS = Path.of("units");
+    private static final String PROGRAM = "/usr/bin/holdfast";
+    private static final Pattern EXPOSURE = Pattern.compile("Overall exposure level for \\S+: ([0-9.]+)");
+    private static final int TIMEOUT_SECONDS = 30;
+
+    private record Ran(int status, String output) {}
+
+    @ParameterizedTest
+    @ValueSource(strings = {"holdfast.service", "holdfast-inference.service"})
+    void verifiesWithoutAWord(String unit, @TempDir Path dir) throws Exception {
+        requires("systemd-analyze");
+        withStub(dir);
+
+        Ran verified =
+                run("systemd-analyze", "verify", "--man=no", dir.resolve(unit).toString());
+
+        assertThat(verified).isEqualTo(new Ran(0, ""));
+    }
+
+    @Test
+    void verifyingFindsAMisspeltSetting(@TempDir Path dir) throws Exception {
+        requires("systemd-analyze");
+        withStub(dir);
+        Path unit = dir.resolve("holdfast.service");
+        Files.writeString(unit, Files.readString(unit).replace("NoNewPrivileges=", "NoNewPrivilege="));
+
+        Ran verified = run("systemd-analyze", "verify", "--man=no", unit.toString());
+
+        assertThat(verified.output()).contains("NoNewPrivilege");
+    }
+
+    @ParameterizedTest
+    @CsvSource({"holdfast.service, 1.5", "holdfast-inference.service, 0.6"})
+    void reachesNoMoreOfTheSystemThanPromised(String unit, double limit) throws Exception {
+        requires("systemd-analyze");
+
+        Ran judged = run(
+                "systemd-analyze",
+                "security",
+                "--offline=true",
+                UNITS.resolve(unit).toString());
+
+        Matcher matcher = EXPOSURE.matcher(judged.output());
+        assertThat(matcher.find()).as(judged.output()).isTrue();
+        assertThat(Double.parseDouble(matcher.group(1))).as(judged.output()).isLessThanOrEqualTo(limit);
+    }
+
+    @Test
+    void inferenceHasNoNetworkNoDeviceAndOnlyAReadOnlyStore() throws IOException {
+        List<String> lines = Files.readAllLines(UNITS.resolve("holdfast-inference.service"));
+
+        assertThat(lines)
+                .contains(
+                        "PrivateNetwork=yes",
+                        "RestrictAddressFamilies=AF_UNIX",
+                        "PrivateDevices=yes",
+                        "TemporaryFileSystem=/var/lib:ro",
+                        "BindReadOnlyPaths=/var/lib/holdfast/store")
+                .noneMatch(line -> line.startsWith("DeviceAllow=")
+                        || line.startsWith("StateDirectory=")
+                        || line.startsWith("ReadWritePaths="));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"holdfast.service", "holdfast-inference.service"})
+    void doesNotForbidWhatAJvmNeeds(String unit) throws IOException {
+        assertThat(Files.readAllLines(UNITS.resolve(unit)))
+                .noneMatch(line -> line.startsWith("MemoryDenyWriteExecute="))
+                .noneMatch(line -> line.startsWith("PrivateUsers="));
+    }
+
+    @Test
+    void makesTheUsersThatTheUnitsAndDirectoriesName(@TempDir Path root) throws Exception {
+        requires("systemd-sysusers");
+        Path config =
+                Files.createDirectories(root.resolve("usr/lib/sysusers.d")).resolve("holdfast.conf");
+        Files.copy(Path.of("sysusers.d/holdfast.conf"), config);
+        Files.createDirectories(root.resolve("etc"));
+
+        Ran made = run("systemd-sysusers", "--root=" + root, "holdfast.conf");
+
+        assertThat(made.status()).as(made.output()).isZero();
+        assertThat(namesIn(root.resolve("etc/passwd"))).contains("holdfast", "holdfast-inference");
+        List<String> groups = Files.readAllLines(root.resolve("etc/group"));
+        assertThat(groups)
+                .anyMatch(line -> line.matches("holdfast-api:x:\\d+:holdfast"))
+                .anyMatch(line -> line.matches("holdfast-store:x:\\d+:holdfast,holdfast-inference"))
+                .anyMatch(line -> line.matches("tss:x:\\d+:holdfast"));
+        for (String line : Files.readAllLines(Path.of("tmpfiles.d/holdfast.conf"))) {
+            if (!line.startsWith("#")) {
+                String group = line.split("\\s+")[4];
+                assertThat(groups).anyMatch(known -> group.equals("root") || known.startsWith(group + ":"));
+            }
+        }
+    }
+
+    /** Copies the units beside a program that exists, since a missing one is the only thing that a build tree lacks. */
+    private static void withStub(Path dir) throws IOException {
+        Path stub = Files.writeString(dir.resolve("holdfast"), "#!/bin/sh\n");
+        assertThat(stub.toFile().setExecutable(true)).isTrue();
+        for (String unit : List.of("holdfast.service", "holdfast-inference.service")) {
+            String text = Files.readString(UNITS.resolve(unit));
+            assertThat(text).contains("ExecStart=" + PROGRAM + " ");
+            Files.writeString(dir.resolve(unit), text.replace(PROGRAM, stub.toString()));
+        }
+    }
+
+    private static List<String> namesIn(Path file) throws IOException {
+        return Files.readAllLines(file).stream().map(line -> line.split(":")[0]).toList();
+    }
+
+    private static Ran run(String... command) throws IOException, InterruptedException {
+        Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
+        process.getOutputStream().close();
+        String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        assertThat(process.waitFor(TIMEOUT_SECONDS, TimeUnit.SECONDS)).isTrue();
+        return new Ran(process.exitValue(), output);
+    }
+
+    /** Without systemd's tools nothing can be said, and CI must say something. */
+    private static void requires(String program) {
+        boolean present = Arrays.stream(System.getenv("PATH").split(File.pathSeparator))
+                .anyMatch(dir -> Files.isExecutable(Path.of(dir, program)));
+        String message = program + " is not installed (Debian package: systemd)";
+        if (!present && "true".equals(System.getenv("CI"))) {
+            fail(message);
+        }
+        assumeTrue(present, message);
+    }
+}
