@@ -21,6 +21,11 @@ public enum Code {
     LNK_REFUSED("LNK-REFUSED", "The fleet service refused the request", "Read the detail; check enrolment"),
     LNK_DOWN("LNK-DOWN", "The broker is not connected", "Check the network; the agent keeps trying"),
 
+    // Operator's side
+    FLT_EXISTS("FLT-EXISTS", "It is there already and would be overwritten", "Choose another directory or version"),
+    FLT_ABSENT("FLT-ABSENT", "The fleet directory has no such thing", "Check the name; see fleet devices"),
+    FLT_IO("FLT-IO", "The operator's disk or broker failed", "Read the detail"),
+
     // Configuration
     CFG_INVALID("CFG-INVALID", "The configuration file is not usable", "Correct the named key"),
 
