@@ -18,14 +18,17 @@ class ModelDeltaTest {
     @TempDir
     Path dir;
 
+    /** The 22 tensors in which the two versions differ; demo/README.md names them. */
+    private static final long CHANGED_TENSOR_BYTES = 713_728;
+
     @Test
-    void aFineTuneCostsLessThanTheModel() throws Exception {
+    void aFineTuneCostsLessThanTheTensorsThatItChanged() throws Exception {
         Assumptions.assumeTrue(Files.exists(BASE) && Files.exists(NEXT));
         Path patch = dir.resolve("patch");
         DeltaSummary summary = DeltaProducer.create(BASE, NEXT, patch);
         assertThat(DeltaApplier.apply(BASE, patch, dir.resolve("made")))
                 .isEqualTo(Verdict.accepted(Sha256.ofFile(NEXT)));
         assertThat(summary.blocks()).as(summary.toString()).containsKey(DeltaOp.QDIFF_Q8_0);
-        assertThat(summary.ratio()).as(summary.toString()).isLessThan(0.34);
+        assertThat(Files.size(patch)).as(summary.toString()).isLessThan(CHANGED_TENSOR_BYTES * 9 / 10);
     }
 }
