@@ -1,0 +1,70 @@
+package dev.holdfast.fleet;
+
+import dev.holdfast.attestation.Appraisal;
+import dev.holdfast.attestation.AppraisalPolicy;
+import dev.holdfast.attestation.EnrolledDevice;
+import dev.holdfast.attestation.EvidenceVerifier;
+import dev.holdfast.attestation.ReferenceModels;
+import dev.holdfast.tee.Assurance;
+import dev.holdfast.wire.Binary;
+import dev.holdfast.wire.Json;
+import dev.holdfast.wire.RejectedException;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Locale;
+import java.util.Map;
+import picocli.CommandLine.Option;
+
+/** What the two verifying commands share: the policy's options, the verdict's text, the exit code. */
+final class Appraiser {
+    @Option(
+            names = "--min-assurance",
+            description = "${COMPLETION-CANDIDATES}, in any case (default: ${DEFAULT-VALUE}).")
+    Assurance minAssurance = Assurance.SOFTWARE;
+
+    @Option(
+            names = "--allow-resettable-register",
+            description = "Warn instead of refusing where software could reset the register.")
+    boolean allowResettableRegister;
+
+    @Option(names = "--json")
+    boolean json;
+
+    Appraisal appraise(byte[] evidence, Binary nonce, EnrolledDevice device, ReferenceModels models) {
+        AppraisalPolicy policy = new AppraisalPolicy(minAssurance, allowResettableRegister, Map.of());
+        return EvidenceVerifier.verify(evidence, nonce, device, models, policy);
+    }
+
+    static EnrolledDevice enrolled(Path file) throws IOException, RejectedException {
+        return EnrolledDevice.fromJson(Files.readAllBytes(file)).orThrow();
+    }
+
+    /** 0 only for an affirming appraisal. */
+    int print(PrintWriter out, PrintWriter err, Appraisal appraisal, EnrolledDevice device) {
+        if (json) {
+            out.println(new String(Json.write(appraisal.toJson()), StandardCharsets.UTF_8));
+        } else {
+            String status = appraisal.status().name().toLowerCase(Locale.ROOT);
+            out.println("device     " + device.deviceId());
+            out.println("status     " + status);
+            out.println("assurance  " + device.assurance().name().toLowerCase(Locale.ROOT));
+            appraisal
+                    .claims()
+                    .flatMap(Appraisal.Claims::model)
+                    .ifPresentOrElse(
+                            model -> {
+                                out.println("model      " + model.name() + " " + model.version());
+                                out.println("digest     sha256:" + model.digest());
+                            },
+                            () -> out.println("model      none proven"));
+        }
+        appraisal
+                .firstFailure()
+                .ifPresent(check -> err.println(
+                        check.code().map(code -> code.id() + ": ").orElse("") + check.name() + ": " + check.detail()));
+        return appraisal.isAffirming() ? 0 : 1;
+    }
+}

@@ -1,0 +1,186 @@
+package dev.holdfast.fleet;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import dev.holdfast.attestation.ReferenceModels;
+import dev.holdfast.updater.RoleDocuments;
+import dev.holdfast.updater.RoleKeys;
+import dev.holdfast.updater.SignedMetadata;
+import dev.holdfast.updater.TargetFile;
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.Json;
+import dev.holdfast.wire.RejectedException;
+import dev.holdfast.wire.Sha256;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Clock;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * The Image repository: what is published, and how it is signed. Reading trusts the operator's own disk. The timestamp is
+ * written last, so that devices never see a half-written release. One writer at a time.
+ */
+final class FleetRepository {
+    private static final int MAX_METADATA_BYTES = 4 * 1024 * 1024;
+    private static final Duration ROOT_LIFE = Duration.ofDays(365);
+    private static final Duration TARGETS_LIFE = Duration.ofDays(90);
+    private static final Duration SNAPSHOT_LIFE = Duration.ofDays(30);
+    private static final Duration TIMESTAMP_LIFE = Duration.ofDays(7);
+
+    private final FleetDirectory directory;
+    private final Clock clock;
+
+    FleetRepository(FleetDirectory directory, Clock clock) {
+        this.directory = directory;
+        this.clock = clock;
+    }
+
+    FleetDirectory directory() {
+        return directory;
+    }
+
+    /** Makes keys, the factory root and empty metadata. @return the factory root's file */
+    Path init(FleetDirectory.Config config) throws IOException, RejectedException {
+        directory.create(config);
+        RoleDocuments.Roles roles = FleetKeys.generateAll(directory.keys());
+        Instant now = clock.instant();
+        Path root = directory.metadata("1.root.json");
+        FleetDirectory.replace(
+                root,
+                SignedMetadata.sign(
+                        RoleDocuments.root(1, now.plus(ROOT_LIFE), roles),
+                        roles.root().keys()));
+        sign(List.of(), new Versions(0, 0, 0), roles.targets(), roles.snapshot(), roles.timestamp());
+        directory.write(config);
+        return root;
+    }
+
+    /** Signs and publishes {@code files} as the whole content of targets. */
+    void publish(Collection<TargetFile> files) throws IOException, RejectedException {
+        Path keys = directory.keys();
+        sign(
+                files,
+                versions(),
+                FleetKeys.TARGETS.load(keys),
+                FleetKeys.SNAPSHOT.load(keys),
+                FleetKeys.TIMESTAMP.load(keys));
+    }
+
+    private record Versions(long targets, long snapshot, long timestamp) {}
+
+    private void sign(
+            Collection<TargetFile> files, Versions last, RoleKeys targetKeys, RoleKeys snapshotKeys, RoleKeys stampKeys)
+            throws IOException {
+        Instant now = clock.instant();
+        long targetsVersion = last.targets + 1;
+        byte[] targets = SignedMetadata.sign(
+                RoleDocuments.targets(targetsVersion, now.plus(TARGETS_LIFE), files), targetKeys.keys());
+        long snapshotVersion = last.snapshot + 1;
+        byte[] snapshot = SignedMetadata.sign(
+                RoleDocuments.snapshot(snapshotVersion, now.plus(SNAPSHOT_LIFE), targetsVersion, targets),
+                snapshotKeys.keys());
+        byte[] timestamp = SignedMetadata.sign(
+                RoleDocuments.timestamp(last.timestamp + 1, now.plus(TIMESTAMP_LIFE), snapshotVersion, snapshot),
+                stampKeys.keys());
+        FleetDirectory.replace(directory.metadata(targetsVersion + ".targets.json"), targets);
+        FleetDirectory.replace(directory.metadata(snapshotVersion + ".snapshot.json"), snapshot);
+        FleetDirectory.replace(directory.metadata("timestamp.json"), timestamp);
+    }
+
+    private Versions versions() throws IOException, RejectedException {
+        JsonNode timestamp = signed("timestamp.json");
+        long snapshot = named(timestamp, "snapshot.json");
+        long targets = named(signed(snapshot + ".snapshot.json"), "targets.json");
+        return new Versions(targets, snapshot, timestamp.path("version").asLong());
+    }
+
+    private static long named(JsonNode signed, String file) {
+        return signed.path("meta").path(file).path("version").asLong();
+    }
+
+    private JsonNode signed(String file) throws IOException, RejectedException {
+        return FleetDirectory.readJson(directory.metadata(file), MAX_METADATA_BYTES)
+                .orElseThrow(() -> new RejectedException(Code.FLT_ABSENT, "no metadata file " + file))
+                .path("signed");
+    }
+
+    /** Everything that is published, in the order of publication. */
+    List<TargetFile> targets() throws IOException, RejectedException {
+        List<TargetFile> files = new ArrayList<>();
+        JsonNode listed = signed(versions().targets + ".targets.json").path("targets");
+        for (Map.Entry<String, JsonNode> entry : listed.properties()) {
+            JsonNode target = entry.getValue();
+            Sha256 digest = Sha256.fromHex(target.path("hashes").path("sha256").asText())
+                    .orThrow();
+            JsonNode custom = target.path("custom");
+            files.add(new TargetFile(
+                    entry.getKey(),
+                    target.path("length").asLong(),
+                    digest,
+                    custom.isObject() ? custom : Json.object()));
+        }
+        return files;
+    }
+
+    /** The model's target, then all patches that make it; {@code UPD-TARGET-UNKNOWN}. */
+    List<TargetFile> release(String model, String version) throws IOException, RejectedException {
+        List<TargetFile> found = new ArrayList<>();
+        for (TargetFile file : targets()) {
+            if (field(file, "model").equals(model) && field(file, "version").equals(version)) {
+                found.add(field(file, "kind").equals("model") ? 0 : found.size(), file);
+            }
+        }
+        if (found.isEmpty() || !field(found.getFirst(), "kind").equals("model")) {
+            throw new RejectedException(Code.UPD_TARGET_UNKNOWN, model + " " + version + " is not published");
+        }
+        return found;
+    }
+
+    /** The newest release of a model. */
+    Optional<TargetFile> newest(String model) throws IOException, RejectedException {
+        return targets().stream()
+                .filter(file -> field(file, "kind").equals("model")
+                        && field(file, "model").equals(model))
+                .max((a, b) -> Long.compare(number(a, "release"), number(b, "release")));
+    }
+
+    /** What a verifier takes as reference values. */
+    ReferenceModels references() throws IOException, RejectedException {
+        Map<Sha256, ReferenceModels.Reference> models = new HashMap<>();
+        for (TargetFile file : targets()) {
+            if (field(file, "kind").equals("model")) {
+                models.put(file.sha256(), new ReferenceModels.Reference(field(file, "model"), field(file, "version")));
+            }
+        }
+        return ReferenceModels.of(models);
+    }
+
+    static String field(TargetFile file, String name) {
+        return file.custom().path(name).asText();
+    }
+
+    static long number(TargetFile file, String name) {
+        return file.custom().path(name).asLong();
+    }
+
+    /** Copies a file to its place by digest. */
+    Sha256 keep(Path file) throws IOException {
+        Path temporary = Files.createTempFile(directory.blobs(), "new-", ".tmp");
+        try {
+            Files.copy(file, temporary, java.nio.file.StandardCopyOption.REPLACE_EXISTING);
+            // Hash of the copy: the original may change under us.
+            Sha256 digest = Sha256.ofFile(temporary);
+            FleetDirectory.move(temporary, directory.blob(digest));
+            return digest;
+        } finally {
+            Files.deleteIfExists(temporary);
+        }
+    }
+}
