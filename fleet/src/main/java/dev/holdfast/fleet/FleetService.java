@@ -43,6 +43,7 @@ final class FleetService implements AutoCloseable {
     private final String fleet;
     private final FleetResponder responder;
     private final Semaphore jobs = new Semaphore(MAX_JOBS);
+    private final Semaphore refusals = new Semaphore(MAX_JOBS);
     private final ExecutorService workers = Executors.newThreadPerTaskExecutor(
             Thread.ofVirtual().name("fleet-answer-", 0).factory());
     private final ThreadPoolExecutor reports = new ThreadPoolExecutor(
@@ -100,6 +101,10 @@ final class FleetService implements AutoCloseable {
 
     private void asked(Topics from, byte[] payload) {
         boolean free = jobs.tryAcquire();
+        if (!free && !refusals.tryAcquire()) {
+            // Flooded: not even a refusal is worth a thread; devices ask again by themselves.
+            return;
+        }
         // Refusing costs a publish too, which must not block the inbound thread.
         workers.execute(() -> {
             try {
@@ -113,9 +118,7 @@ final class FleetService implements AutoCloseable {
                                         : List.of(FleetResponder.refused(ask, Code.API_BUSY, "try again shortly")));
                 }
             } finally {
-                if (free) {
-                    jobs.release();
-                }
+                (free ? jobs : refusals).release();
             }
         });
     }
