@@ -28,7 +28,7 @@ import org.slf4j.LoggerFactory;
  * An HTTP server on a Unix socket. The socket is bound under a hidden name, gets its mode, and is then renamed, so that
  * nobody can connect before the mode holds. A file left by a dead process is removed only after connecting to it failed.
  */
-final class SocketServer implements AutoCloseable {
+public final class SocketServer implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(SocketServer.class);
     private static final int MAX_CONNECTIONS = 256;
     private static final int MAX_HEADER_BYTES = 8 * 1024;
@@ -64,7 +64,8 @@ final class SocketServer implements AutoCloseable {
                 });
     }
 
-    static SocketServer start(Vertx vertx, Path path, String mode, PeerPolicy policy, Handler<HttpServerRequest> routes)
+    public static SocketServer start(
+            Vertx vertx, Path path, String mode, PeerPolicy policy, Handler<HttpServerRequest> routes)
             throws IOException {
         removeStale(path);
         SocketServer server = new SocketServer(vertx, path, policy, routes);

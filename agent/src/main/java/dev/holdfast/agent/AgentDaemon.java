@@ -1,0 +1,438 @@
+package dev.holdfast.agent;
+
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.holdfast.attestation.Attester;
+import dev.holdfast.attestation.DeviceEnrolment;
+import dev.holdfast.attestation.EventLog;
+import dev.holdfast.attestation.ModelEvent;
+import dev.holdfast.inference.PeerPolicy;
+import dev.holdfast.inference.SocketServer;
+import dev.holdfast.link.Answer;
+import dev.holdfast.link.Ask;
+import dev.holdfast.link.Challenge;
+import dev.holdfast.link.Evidence;
+import dev.holdfast.link.LinkConfig;
+import dev.holdfast.link.MqttLink;
+import dev.holdfast.link.PahoLink;
+import dev.holdfast.tee.TeeBridge;
+import dev.holdfast.tee.TeeException;
+import dev.holdfast.updater.InstallObserver;
+import dev.holdfast.updater.InstallOutcome;
+import dev.holdfast.updater.InstallRecord;
+import dev.holdfast.updater.Installer;
+import dev.holdfast.updater.InstallerConfig;
+import dev.holdfast.updater.InstallerPorts;
+import dev.holdfast.updater.ModelStore;
+import dev.holdfast.updater.Order;
+import dev.holdfast.updater.Serving;
+import dev.holdfast.updater.Slot;
+import dev.holdfast.updater.TrustClient;
+import dev.holdfast.updater.TrustedTargets;
+import dev.holdfast.wire.Binary;
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.Json;
+import dev.holdfast.wire.Rejection;
+import dev.holdfast.wire.Verdict;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Clock;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The update and attestation daemon. One thread, {@code agent-work}, refreshes metadata and installs; one, {@code
+ * agent-attest}, answers challenges; the link's thread only hands over. Start once, close once.
+ */
+public final class AgentDaemon implements AutoCloseable {
+    static final String VERSION = "0.1.0";
+    private static final Logger LOG = LoggerFactory.getLogger(AgentDaemon.class);
+    private static final Duration RETRY = Duration.ofSeconds(5);
+    /** Challenges that wait their turn; more are dropped, so that a flood costs one quote at a time. */
+    private static final int WAITING_CHALLENGES = 4;
+
+    private final HoldfastConfig config;
+    private final TeeBridge bridge;
+    private final EventLog log;
+    private final ServiceLog serviceLog;
+    private final Attester attester;
+    private final UnixHttp http = new UnixHttp();
+    private final ModelStore store;
+    private final Installer installer;
+    private final FleetClient fleet;
+    private final MqttLink link;
+    private final SocketServer control;
+    private final Semaphore wake = new Semaphore(0);
+    private final ThreadPoolExecutor attestations;
+    private final Thread worker;
+    private volatile boolean closed;
+    private volatile boolean paused;
+    private volatile boolean enrolled;
+    private volatile Optional<Rejection> lastRejection = Optional.empty();
+    private volatile String phase = "starting";
+
+    private AgentDaemon(HoldfastConfig config, InstallObserver observer) throws IOException, TeeException {
+        this.config = config;
+        Files.createDirectories(config.stateDir());
+        bridge = RootOfTrust.open(config);
+        log = EventLog.open(
+                config.stateDir().resolve("events"),
+                bridge.register().orElseThrow(() -> new TeeException(Code.TEE_UNAVAILABLE, "no measurement register")));
+        log.agentStarted("holdfast", VERSION);
+        serviceLog = new ServiceLog(log);
+        attester = new Attester(bridge, log, "holdfast", VERSION, Map::of);
+        attestations = new ThreadPoolExecutor(
+                1,
+                1,
+                0,
+                TimeUnit.SECONDS,
+                new ArrayBlockingQueue<>(WAITING_CHALLENGES),
+                job -> Thread.ofPlatform().name("agent-attest").daemon().unstarted(job));
+        store = ModelStore.open(config.inference().storeDir());
+        paused = Files.exists(pauseFile());
+        LinkConfig linkConfig = LinkConfig.of(
+                        config.brokerUri(),
+                        "holdfast-" + config.topics().device(),
+                        List.of(
+                                config.topics().answer(),
+                                config.topics().desired(),
+                                config.topics().challenge()))
+                .withPresence(config.topics().online());
+        fleet = new FleetClient(config.topics());
+        link = PahoLink.open(linkConfig, this::received);
+        fleet.use(link);
+        installer = Installer.open(
+                store,
+                InstallerConfig.defaults(VERSION)
+                        .withProbation(config.probation(), Duration.ofMillis(500))
+                        .withByteBudget(config.byteBudget(), config.metered()),
+                new InstallerPorts(
+                        fleet,
+                        new InferenceClient(http, config.inference().controlSocket()),
+                        serviceLog,
+                        RootOfTrust.anchors(bridge).epochFloor(),
+                        Clock.systemUTC(),
+                        record -> {
+                            LOG.info("order {}: {} {}", record.orderVersion(), record.state(), record.slot());
+                            report();
+                            observer.entered(record);
+                        }));
+        control = SocketServer.start(
+                http.vertx(),
+                config.controlSocket(),
+                "rw-rw----",
+                PeerPolicy.onlyUsers(Set.of()),
+                new AgentRoutes(this));
+        worker = Thread.ofPlatform().name("agent-work").daemon().unstarted(this::work);
+    }
+
+    public static AgentDaemon start(HoldfastConfig config) throws IOException, TeeException {
+        return start(config, record -> {});
+    }
+
+    /** Starts with an observer that is told of each durable transition of an install. */
+    static AgentDaemon start(HoldfastConfig config, InstallObserver observer) throws IOException, TeeException {
+        AgentDaemon daemon = new AgentDaemon(config, observer);
+        daemon.worker.start();
+        return daemon;
+    }
+
+    private void received(MqttLink.Inbound message) {
+        if (message.topic().equals(config.topics().answer())) {
+            fleet.received(message.payload());
+        } else if (message.topic().equals(config.topics().desired())) {
+            wake.release();
+        } else if (message.topic().equals(config.topics().challenge())) {
+            switch (Challenge.decode(message.payload())) {
+                case Verdict.Rejected<Challenge> rejected -> LOG.warn("challenge dropped: {}", rejected.reason());
+                case Verdict.Accepted<Challenge>(Challenge challenge) -> submit(challenge.nonce());
+            }
+        } else {
+            LOG.warn("{} {}", Code.LNK_TOPIC.id(), message.topic());
+        }
+    }
+
+    private void submit(Binary nonce) {
+        try {
+            attestations.execute(() -> {
+                try {
+                    link.publish(
+                            config.topics().evidence(),
+                            new Evidence(nonce, Binary.copyOf(attest(nonce))).encode(),
+                            false);
+                } catch (IOException | TeeException e) {
+                    LOG.warn("challenge not answered: {}", e.getMessage());
+                }
+            });
+        } catch (RejectedExecutionException e) {
+            LOG.debug("challenge dropped: enough are waiting");
+        }
+    }
+
+    /** Evidence for a nonce of 8 to 64 bytes. */
+    byte[] attest(Binary nonce) throws IOException, TeeException {
+        return attester.attest(nonce);
+    }
+
+    TeeBridge bridge() {
+        return bridge;
+    }
+
+    private void work() {
+        recover();
+        Optional<TrustClient> trust = Optional.empty();
+        while (!closed) {
+            Duration pause = config.refresh();
+            try {
+                wake.drainPermits();
+                if (trust.isEmpty()) {
+                    trust = startTrust();
+                }
+                if (!link.connected()) {
+                    phase = "offline";
+                    pause = RETRY.dividedBy(5);
+                } else if (trust.isPresent() && !step(trust.get())) {
+                    pause = RETRY;
+                }
+                report();
+            } catch (IOException | TeeException e) {
+                note(new Rejection(Code.LNK_DOWN, String.valueOf(e.getMessage())));
+                pause = RETRY;
+            } catch (RuntimeException e) {
+                LOG.error("the update loop failed and goes on", e);
+                pause = RETRY;
+            }
+            try {
+                boolean woken = wake.tryAcquire(pause.toMillis(), TimeUnit.MILLISECONDS);
+                LOG.debug("woken: {}", woken);
+            } catch (InterruptedException e) {
+                return;
+            }
+        }
+    }
+
+    private void recover() {
+        phase = "recovering";
+        try {
+            Installer.Recovery recovery = installer.recover();
+            recovery.pending().ifPresent(this::note);
+            recovery.journalDamage().ifPresent(this::note);
+            Optional<Serving> serving = recovery.serving();
+            if (serving.isPresent()) {
+                log.ensureServing(serviceLog.event(serving.get().serving(), ModelEvent.Kind.SERVE));
+            }
+        } catch (IOException | TeeException e) {
+            note(new Rejection(Code.INS_JOURNAL, String.valueOf(e.getMessage())));
+        }
+    }
+
+    private Optional<TrustClient> startTrust() throws IOException, TeeException {
+        return switch (TrustClient.start(
+                config.stateDir().resolve("trust"),
+                config.factoryRoot(),
+                RootOfTrust.anchors(bridge),
+                fleet,
+                Clock.systemUTC())) {
+            case Verdict.Rejected<TrustClient> rejected -> {
+                note(rejected.reason());
+                yield Optional.empty();
+            }
+            case Verdict.Accepted<TrustClient>(TrustClient client) -> {
+                serviceLog.authority(client.anchorKeyId());
+                yield Optional.of(client);
+            }
+        };
+    }
+
+    /** One look at the fleet; true when nothing is left to do until the next hint. */
+    private boolean step(TrustClient trust) throws IOException, TeeException {
+        if (!enrolled && !enrol()) {
+            return false;
+        }
+        if (paused) {
+            phase = "paused";
+            return true;
+        }
+        phase = "refreshing";
+        report();
+        Verdict<Order> order = trust.refresh()
+                .then((TrustedTargets targets) -> trust.order(config.topics().device()));
+        return switch (order) {
+            case Verdict.Rejected<Order> rejected -> {
+                note(rejected.reason());
+                phase = "idle";
+                yield rejected.reason().code() == Code.LNK_REFUSED;
+            }
+            case Verdict.Accepted<Order>(Order accepted) -> install(accepted);
+        };
+    }
+
+    private boolean install(Order order) throws IOException {
+        phase = "installing";
+        InstallOutcome outcome = installer.install(order);
+        phase = "idle";
+        return switch (outcome) {
+            case InstallOutcome.Committed(Slot slot) -> {
+                LOG.info("committed {}", slot);
+                lastRejection = Optional.empty();
+                yield true;
+            }
+            case InstallOutcome.Unchanged(Slot _) -> true;
+            case InstallOutcome.RolledBack(Slot _, Rejection reason) -> noted(reason, true);
+            case InstallOutcome.Failed(Rejection reason) ->
+                reason.code() == Code.INS_FAILED_BEFORE || noted(reason, true);
+            case InstallOutcome.Interrupted(var _, Rejection reason) -> noted(reason, false);
+        };
+    }
+
+    private boolean noted(Rejection reason, boolean result) {
+        note(reason);
+        return result;
+    }
+
+    private void note(Rejection reason) {
+        if (!lastRejection.equals(Optional.of(reason))) {
+            LOG.warn("{}", reason);
+        }
+        lastRejection = Optional.of(reason);
+    }
+
+    private boolean enrol() throws IOException, TeeException {
+        phase = "enrolling";
+        DeviceEnrolment enrolment = new DeviceEnrolment(bridge, config.topics().device());
+        if (!(fleet.single(new Ask.Enrol(Binary.copyOf(enrolment.request())))
+                instanceof Answer.Enrolment(Binary challenge))) {
+            throw new IOException(Code.ATT_ENROL.id() + ": the service did not challenge");
+        }
+        switch (enrolment.prove(challenge.toArray())) {
+            case Verdict.Rejected<byte[]> rejected -> note(rejected.reason());
+            case Verdict.Accepted<byte[]>(byte[] proof) ->
+                enrolled = fleet.single(new Ask.Prove(Binary.copyOf(proof))) instanceof Answer.Enrolment;
+        }
+        return enrolled;
+    }
+
+    private void report() {
+        try {
+            if (link.connected()) {
+                link.publish(config.topics().status(), Json.write(status()), true);
+            }
+        } catch (IOException e) {
+            LOG.debug("report: {}", e.getMessage());
+        }
+    }
+
+    /** What {@code holdfast status} shows and the fleet keeps as the device's report. */
+    ObjectNode status() {
+        ObjectNode status = Json.object()
+                .put("device", config.topics().device())
+                .put("fleet", config.topics().fleet())
+                .put("agent", VERSION)
+                .put("state", phase)
+                .put("connected", link.connected())
+                .put("enrolled", enrolled)
+                .put("paused", paused);
+        status.putObject("tee")
+                .put("kind", bridge.describe().kind().name())
+                .put("assurance", bridge.describe().assurance().name())
+                .put("detail", bridge.describe().detail());
+        try {
+            Optional<Serving> serving = store.serving();
+            serving.ifPresent(present -> {
+                status.put("model", present.serving().model())
+                        .put("version", present.serving().version());
+                status.set("serving", brief(present.serving()));
+                present.fallback().ifPresent(slot -> status.set("fallback", brief(slot)));
+            });
+        } catch (IOException e) {
+            status.put("store", String.valueOf(e.getMessage()));
+        }
+        installer
+                .progress()
+                .ifPresent(progress -> status.putObject("install")
+                        .put("state", progress.state().name())
+                        .put("blocksDone", progress.blocksDone())
+                        .put("blocksTotal", progress.blocksTotal())
+                        .put("bytesReceived", progress.bytesReceived())
+                        .put("blocksRefused", progress.blocksRefused()));
+        lastRejection.ifPresent(reason -> status.putObject("lastRejection")
+                .put("code", reason.code().id())
+                .put("detail", reason.detail()));
+        return status;
+    }
+
+    private static ObjectNode brief(Slot slot) {
+        return Json.object()
+                .put("model", slot.model())
+                .put("version", slot.version())
+                .put("digest", slot.digest().hex());
+    }
+
+    ArrayNode history() {
+        ArrayNode lines = Json.object().putArray("history");
+        for (InstallRecord record : installer.history()) {
+            ObjectNode line = lines.addObject()
+                    .put("sequence", record.sequence())
+                    .put("at", record.at().toString())
+                    .put("order", record.orderVersion())
+                    .put("state", record.state().name())
+                    .put("model", record.slot().model())
+                    .put("version", record.slot().version())
+                    .put("note", record.note());
+            record.reason()
+                    .ifPresent(reason -> line.put("code", reason.code().id()).put("detail", reason.detail()));
+        }
+        return lines;
+    }
+
+    InstallOutcome rollback() throws IOException {
+        return installer.rollback();
+    }
+
+    void pause(boolean pausing) throws IOException {
+        if (pausing) {
+            Files.write(pauseFile(), "paused\n".getBytes(StandardCharsets.US_ASCII));
+            installer.cancel();
+        } else {
+            Files.deleteIfExists(pauseFile());
+        }
+        paused = pausing;
+        wake.release();
+    }
+
+    private Path pauseFile() {
+        return config.stateDir().resolve("paused");
+    }
+
+    @Override
+    public void close() {
+        closed = true;
+        installer.cancel();
+        worker.interrupt();
+        attestations.shutdownNow();
+        control.close();
+        link.close();
+        http.close();
+        try {
+            worker.join(Duration.ofSeconds(5));
+            log.close();
+        } catch (IOException e) {
+            LOG.warn("event log: {}", e.getMessage());
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+        bridge.close();
+    }
+}

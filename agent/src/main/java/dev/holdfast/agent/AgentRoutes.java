@@ -1,0 +1,111 @@
+package dev.holdfast.agent;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.holdfast.tee.TeeException;
+import dev.holdfast.updater.InstallOutcome;
+import dev.holdfast.wire.Binary;
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.Json;
+import dev.holdfast.wire.RejectedException;
+import dev.holdfast.wire.Rejection;
+import io.vertx.core.Handler;
+import io.vertx.core.buffer.Buffer;
+import io.vertx.core.http.HttpServerRequest;
+import java.io.IOException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** The agent's control socket, for the {@code holdfast} command. Work runs on virtual threads, never the event loop. */
+final class AgentRoutes implements Handler<HttpServerRequest> {
+    private static final Logger LOG = LoggerFactory.getLogger(AgentRoutes.class);
+    private static final int MAX_BODY_BYTES = 4 * 1024;
+
+    private final AgentDaemon agent;
+
+    AgentRoutes(AgentDaemon agent) {
+        this.agent = agent;
+    }
+
+    @Override
+    public void handle(HttpServerRequest request) {
+        Buffer body = Buffer.buffer();
+        request.handler(part -> {
+            if (body.length() + part.length() <= MAX_BODY_BYTES + 1) {
+                body.appendBuffer(part);
+            }
+        });
+        request.endHandler(end -> Thread.ofVirtual().name("agent-control").start(() -> answer(request, body)));
+    }
+
+    private void answer(HttpServerRequest request, Buffer body) {
+        try {
+            reply(request, 200, route(request.method() + " " + request.path(), body));
+        } catch (RejectedException e) {
+            refuse(request, 400, e.rejection());
+        } catch (TeeException e) {
+            refuse(request, 503, new Rejection(e.code(), String.valueOf(e.getMessage())));
+        } catch (IOException | RuntimeException e) {
+            LOG.warn("control request failed", e);
+            refuse(request, 500, new Rejection(Code.API_INTERNAL, String.valueOf(e.getMessage())));
+        }
+    }
+
+    private JsonNode route(String route, Buffer body) throws RejectedException, IOException, TeeException {
+        return switch (route) {
+            case "GET /v1/status" -> agent.status();
+            case "GET /v1/history" -> agent.history();
+            case "POST /v1/pause" -> pause(true);
+            case "POST /v1/resume" -> pause(false);
+            case "POST /v1/rollback" -> outcome(agent.rollback());
+            case "POST /v1/attest" -> attest(body);
+            default -> throw new RejectedException(Code.API_NOT_FOUND, route);
+        };
+    }
+
+    private JsonNode pause(boolean pausing) throws IOException {
+        agent.pause(pausing);
+        return Json.object().put("paused", pausing);
+    }
+
+    private static JsonNode outcome(InstallOutcome outcome) throws RejectedException {
+        return switch (outcome) {
+            case InstallOutcome.RolledBack(var slot, var _) ->
+                Json.object().put("outcome", "rolled-back").put("from", slot.model() + "@" + slot.version());
+            case InstallOutcome.Committed(var slot) ->
+                Json.object().put("outcome", "committed").put("model", slot.model() + "@" + slot.version());
+            case InstallOutcome.Unchanged(var slot) ->
+                Json.object().put("outcome", "unchanged").put("model", slot.model() + "@" + slot.version());
+            case InstallOutcome.Failed(Rejection reason) -> throw new RejectedException(reason);
+            case InstallOutcome.Interrupted(var _, Rejection reason) -> throw new RejectedException(reason);
+        };
+    }
+
+    private JsonNode attest(Buffer body) throws RejectedException, IOException, TeeException {
+        JsonNode request = Json.readObject(body.getBytes(), MAX_BODY_BYTES).orThrow();
+        Binary nonce = Binary.fromHex(request.path("nonce").asText("")).orThrow();
+        if (nonce.length() < 8 || nonce.length() > 64) {
+            throw new RejectedException(Code.WIRE_FIELD, "nonce must be 8 to 64 bytes in hexadecimal");
+        }
+        ObjectNode answer =
+                Json.object().put("evidence", Binary.copyOf(agent.attest(nonce)).hex());
+        var quoter = agent.bridge().quoter();
+        if (quoter.isPresent()) {
+            answer.put(
+                    "attestation_key",
+                    Binary.copyOf(quoter.get().attestationKey().getEncoded()).hex());
+        }
+        return answer;
+    }
+
+    private static void refuse(HttpServerRequest request, int status, Rejection reason) {
+        reply(request, status, Json.object().put("code", reason.code().id()).put("detail", reason.detail()));
+    }
+
+    private static void reply(HttpServerRequest request, int status, JsonNode body) {
+        request.response()
+                .setStatusCode(status)
+                .putHeader("content-type", "application/json")
+                .end(Buffer.buffer(Json.write(body)));
+    }
+}

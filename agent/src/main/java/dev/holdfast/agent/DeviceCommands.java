@@ -1,0 +1,171 @@
+package dev.holdfast.agent;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.holdfast.attestation.TpmQuoteFiles;
+import dev.holdfast.wire.Binary;
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.Json;
+import dev.holdfast.wire.RejectedException;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.GeneralSecurityException;
+import java.security.KeyFactory;
+import java.security.interfaces.ECPublicKey;
+import java.security.spec.X509EncodedKeySpec;
+import java.time.Duration;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** What a person asks the running daemons. */
+final class DeviceCommands {
+    private static final Duration QUICK = Duration.ofSeconds(20);
+    private static final Duration SLOW = Duration.ofMinutes(15);
+
+    private DeviceCommands() {}
+
+    /** A question to the agent's control socket, shown as text or JSON. */
+    abstract static class Question extends HoldfastCommand.Configured {
+        @Option(names = "--json", description = "print JSON")
+        boolean json;
+
+        abstract JsonNode ask(UnixHttp http, Path socket) throws IOException, RejectedException;
+
+        @Override
+        public Integer call() throws Exception {
+            try (UnixHttp http = new UnixHttp()) {
+                JsonNode answer = ask(http, config().controlSocket());
+                System.out.println(json ? answer.toString() : Json.pretty(answer));
+            }
+            return 0;
+        }
+
+        static JsonNode expect(UnixHttp.Reply reply) throws RejectedException {
+            if (reply.status() == 200) {
+                return reply.body();
+            }
+            Code code = Code.byId(reply.body().path("code").asText()).orElse(Code.API_INTERNAL);
+            throw new RejectedException(code, reply.body().path("detail").asText());
+        }
+    }
+
+    @Command(name = "status", description = "Shows model, connection and root of trust.")
+    static final class Status extends Question {
+        @Override
+        JsonNode ask(UnixHttp http, Path socket) throws IOException, RejectedException {
+            return expect(http.get(socket, "/v1/status", QUICK));
+        }
+    }
+
+    @Command(name = "slots", description = "Shows the serving model and the one to fall back to.")
+    static final class Slots extends Question {
+        @Override
+        JsonNode ask(UnixHttp http, Path socket) throws IOException, RejectedException {
+            JsonNode status = expect(http.get(socket, "/v1/status", QUICK));
+            ObjectNode slots = Json.object();
+            slots.set("serving", status.path("serving").isMissingNode() ? null : status.path("serving"));
+            slots.set("fallback", status.path("fallback").isMissingNode() ? null : status.path("fallback"));
+            return slots;
+        }
+    }
+
+    @Command(name = "history", description = "Shows every step of every install, with the reasons of failures.")
+    static final class History extends Question {
+        @Override
+        JsonNode ask(UnixHttp http, Path socket) throws IOException, RejectedException {
+            return expect(http.get(socket, "/v1/history", QUICK));
+        }
+    }
+
+    @Command(name = "rollback", description = "Goes back to the model before.")
+    static final class Rollback extends Question {
+        @Override
+        JsonNode ask(UnixHttp http, Path socket) throws IOException, RejectedException {
+            return expect(http.post(socket, "/v1/rollback", Json.object(), SLOW));
+        }
+    }
+
+    @Command(name = "pause", description = "Stops updates until resume.")
+    static final class Pause extends Question {
+        @Override
+        JsonNode ask(UnixHttp http, Path socket) throws IOException, RejectedException {
+            return expect(http.post(socket, "/v1/pause", Json.object(), QUICK));
+        }
+    }
+
+    @Command(name = "resume", description = "Takes updates again.")
+    static final class Resume extends Question {
+        @Override
+        JsonNode ask(UnixHttp http, Path socket) throws IOException, RejectedException {
+            return expect(http.post(socket, "/v1/resume", Json.object(), QUICK));
+        }
+    }
+
+    @Command(name = "attest", description = "Writes evidence for a nonce.")
+    static final class Attest extends HoldfastCommand.Configured {
+        @Option(names = "--nonce", required = true, description = "8 to 64 bytes in hexadecimal")
+        String nonce = "";
+
+        @Option(names = "--out", required = true, description = "file for the evidence")
+        Path out = Path.of("evidence.cbor");
+
+        @Option(names = "--tpm-out", description = "folder for the files that tpm2_checkquote reads")
+        @Nullable
+        Path tpmOut;
+
+        @Override
+        public Integer call() throws Exception {
+            try (UnixHttp http = new UnixHttp()) {
+                JsonNode answer = Question.expect(http.post(
+                        config().controlSocket(), "/v1/attest", Json.object().put("nonce", nonce), QUICK));
+                byte[] evidence = Binary.fromHex(answer.path("evidence").asText())
+                        .orThrow()
+                        .toArray();
+                Files.write(out, evidence);
+                if (tpmOut != null) {
+                    TpmQuoteFiles.write(tpmOut, evidence, attestationKey(answer))
+                            .orThrow();
+                }
+            }
+            return 0;
+        }
+
+        private static ECPublicKey attestationKey(JsonNode answer) throws RejectedException, GeneralSecurityException {
+            byte[] spki = Binary.fromHex(answer.path("attestation_key").asText())
+                    .orThrow()
+                    .toArray();
+            return (ECPublicKey) KeyFactory.getInstance("EC").generatePublic(new X509EncodedKeySpec(spki));
+        }
+    }
+
+    @Command(name = "run", description = "Asks the serving model one question.")
+    static final class Run extends HoldfastCommand.Configured {
+        @Option(names = "--model", description = "name of the model; the serving one by default")
+        Optional<String> model = Optional.empty();
+
+        @Parameters(paramLabel = "PROMPT")
+        String prompt = "";
+
+        @Override
+        public Integer call() throws Exception {
+            ObjectNode body = Json.object();
+            model.ifPresent(name -> body.put("model", name));
+            body.putArray("messages").addObject().put("role", "user").put("content", prompt);
+            try (UnixHttp http = new UnixHttp()) {
+                UnixHttp.Reply reply = http.post(config().inference().apiSocket(), "/v1/chat/completions", body, SLOW);
+                if (reply.status() != 200) {
+                    JsonNode error = reply.body().path("error");
+                    throw new RejectedException(
+                            Code.byId(error.path("code").asText()).orElse(Code.API_INTERNAL),
+                            error.path("message").asText());
+                }
+                System.out.println(reply.body().at("/choices/0/message/content").asText());
+            }
+            return 0;
+        }
+    }
+}

@@ -1,0 +1,155 @@
+package dev.holdfast.agent;
+
+import com.fasterxml.jackson.core.JacksonException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.dataformat.toml.TomlMapper;
+import dev.holdfast.inference.InferenceConfig;
+import dev.holdfast.inference.PeerPolicy;
+import dev.holdfast.link.Topics;
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.RejectedException;
+import dev.holdfast.wire.Verdict;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Set;
+
+/**
+ * The configuration file of both daemons, in TOML. Relative paths count from the file's own folder.
+ *
+ * @param topics fleet and device
+ * @param brokerUri {@code tcp://host:port}
+ * @param stateDir everything that the device keeps
+ * @param tee {@code software}, {@code /dev/tpmrm0}, {@code unix:PATH} or {@code tcp:HOST:PORT}
+ * @param factoryRoot the root metadata that provisioning anchors in the TEE
+ * @param controlSocket where the {@code holdfast} command reaches the agent
+ * @param inference the inference daemon's settings
+ * @param probation how long a new model is watched before it is committed
+ * @param refresh longest pause between two looks at the fleet's metadata
+ * @param byteBudget most bytes that one rollout may pull
+ * @param metered whether a failed delta must not become a full download
+ */
+public record HoldfastConfig(
+        Topics topics,
+        String brokerUri,
+        Path stateDir,
+        String tee,
+        Path factoryRoot,
+        Path controlSocket,
+        InferenceConfig inference,
+        Duration probation,
+        Duration refresh,
+        long byteBudget,
+        boolean metered) {
+    private static final int MAX_BYTES = 64 * 1024;
+    private static final Set<String> KEYS = Set.of(
+            "device",
+            "fleet",
+            "broker",
+            "state",
+            "tee",
+            "factory-root",
+            "control-socket",
+            "inference-socket",
+            "inference-control-socket",
+            "agent-uid",
+            "context-tokens",
+            "max-sequences",
+            "probation-seconds",
+            "refresh-seconds",
+            "byte-budget",
+            "metered");
+
+    public static Verdict<HoldfastConfig> read(Path file) {
+        return Verdict.of(() -> {
+            try {
+                if (Files.size(file) > MAX_BYTES) {
+                    throw invalid("longer than " + MAX_BYTES + " bytes");
+                }
+                return of(new TomlMapper().readTree(Files.readAllBytes(file)), file.toAbsolutePath());
+            } catch (JacksonException e) {
+                throw invalid(e.getOriginalMessage());
+            } catch (IOException e) {
+                throw invalid(e.toString());
+            }
+        });
+    }
+
+    private static HoldfastConfig of(JsonNode toml, Path file) throws RejectedException {
+        for (var names = toml.fieldNames(); names.hasNext(); ) {
+            String name = names.next();
+            if (!KEYS.contains(name)) {
+                throw invalid("unknown key " + name);
+            }
+        }
+        Path home = file.resolveSibling(".").normalize();
+        Path state = home.resolve(text(toml, "state", "/var/lib/holdfast"));
+        String fleet = text(toml, "fleet", "");
+        String device = text(toml, "device", "");
+        if (!Topics.isName(fleet) || !Topics.isName(device)) {
+            throw invalid("fleet and device must be 1 to 64 letters, digits, '.', '_' or '-'");
+        }
+        long agentUid = number(toml, "agent-uid", -1, -1, 0xffff_ffffL);
+        InferenceConfig inference = InferenceConfig.of(
+                        state.resolve("store"),
+                        home.resolve(text(toml, "inference-socket", "/run/holdfast-inference/inference.sock")),
+                        home.resolve(text(
+                                toml, "inference-control-socket", "/run/holdfast-inference/inference-control.sock")))
+                .withLimits(
+                        (int) number(toml, "max-sequences", 4, 1, 64),
+                        16,
+                        (int) number(toml, "context-tokens", 2048, 16, 131_072),
+                        1);
+        if (agentUid >= 0) {
+            inference = inference.withPeers(
+                    "rw-rw----", PeerPolicy.everyone(), "rw-rw----", PeerPolicy.onlyUsers(Set.of(agentUid)));
+        }
+        return new HoldfastConfig(
+                new Topics(fleet, device),
+                text(toml, "broker", "tcp://127.0.0.1:1883"),
+                state,
+                text(toml, "tee", "/dev/tpmrm0"),
+                home.resolve(text(toml, "factory-root", "/etc/holdfast/root.json")),
+                home.resolve(text(toml, "control-socket", "/run/holdfast/control.sock")),
+                inference,
+                Duration.ofSeconds(number(toml, "probation-seconds", 120, 0, 86_400)),
+                Duration.ofSeconds(number(toml, "refresh-seconds", 3600, 1, 86_400)),
+                number(toml, "byte-budget", Long.MAX_VALUE, 1, Long.MAX_VALUE),
+                flag(toml, "metered"));
+    }
+
+    private static String text(JsonNode toml, String key, String fallback) throws RejectedException {
+        JsonNode node = toml.get(key);
+        if (node == null) {
+            return fallback;
+        }
+        if (!node.isTextual() || node.textValue().isEmpty()) {
+            throw invalid(key + " must be text");
+        }
+        return node.textValue();
+    }
+
+    private static long number(JsonNode toml, String key, long fallback, long min, long max) throws RejectedException {
+        JsonNode node = toml.get(key);
+        if (node == null) {
+            return fallback;
+        }
+        if (!node.canConvertToLong() || !node.isIntegralNumber() || node.longValue() < min || node.longValue() > max) {
+            throw invalid(key + " must be an integer from " + min + " to " + max);
+        }
+        return node.longValue();
+    }
+
+    private static boolean flag(JsonNode toml, String key) throws RejectedException {
+        JsonNode node = toml.get(key);
+        if (node != null && !node.isBoolean()) {
+            throw invalid(key + " must be true or false");
+        }
+        return node != null && node.booleanValue();
+    }
+
+    private static RejectedException invalid(String detail) {
+        return new RejectedException(Code.CFG_INVALID, detail);
+    }
+}

@@ -1,0 +1,211 @@
+package dev.holdfast.agent;
+
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.holdfast.inference.ModelInspection;
+import dev.holdfast.inference.ModelRunner;
+import dev.holdfast.inference.Sampling;
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.Json;
+import dev.holdfast.wire.RejectedException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** {@code holdfast model}: looks at and runs a model file without any daemon. */
+@Command(
+        name = "model",
+        description = "Looks at or runs a model file.",
+        subcommands = {
+            ModelCommands.Inspect.class,
+            ModelCommands.Tokenize.class,
+            ModelCommands.Logits.class,
+            ModelCommands.Generate.class,
+            ModelCommands.Perplexity.class,
+            ModelCommands.Bench.class
+        })
+final class ModelCommands {
+    private static final int DEFAULT_CONTEXT = 2048;
+
+    private ModelCommands() {}
+
+    /** What needs a model file. */
+    abstract static class OnFile implements Callable<Integer> {
+        @Parameters(paramLabel = "FILE.gguf")
+        Path file = Path.of("");
+
+        @Option(names = "--json", description = "print JSON")
+        boolean json;
+
+        @Option(names = "--threads", defaultValue = "1")
+        int threads = 1;
+
+        void print(ObjectNode result) {
+            System.out.println(json ? result.toString() : Json.pretty(result));
+        }
+
+        ModelRunner open() throws RejectedException {
+            return ModelRunner.open(file, DEFAULT_CONTEXT, threads).orThrow();
+        }
+
+        static int[] ids(String list) throws RejectedException {
+            try {
+                return Arrays.stream(list.split(","))
+                        .mapToInt(id -> Integer.parseInt(id.strip()))
+                        .toArray();
+            } catch (NumberFormatException e) {
+                throw new RejectedException(Code.API_REQUEST, "--tokens takes numbers with commas between");
+            }
+        }
+
+        static void put(ArrayNode array, int[] ids) {
+            for (int id : ids) {
+                array.add(id);
+            }
+        }
+    }
+
+    @Command(name = "inspect", description = "Shows metadata and tensors.")
+    static final class Inspect extends OnFile {
+        @Override
+        public Integer call() throws RejectedException {
+            System.out.println(Json.pretty(ModelInspection.of(file).orThrow().json()));
+            return 0;
+        }
+    }
+
+    @Command(name = "tokenize", description = "Shows the token ids of a text.")
+    static final class Tokenize extends OnFile {
+        @Option(names = "--text")
+        @Nullable
+        String text;
+
+        @Option(names = "--stdin", description = "read the text from standard input")
+        boolean stdin;
+
+        @Override
+        public Integer call() throws Exception {
+            String given =
+                    stdin ? new String(System.in.readAllBytes(), StandardCharsets.UTF_8) : text == null ? "" : text;
+            try (ModelRunner runner = open()) {
+                ObjectNode result = Json.object();
+                put(result.putArray("tokens"), runner.tokenize(given).orThrow());
+                print(result);
+            }
+            return 0;
+        }
+    }
+
+    @Command(name = "logits", description = "Writes logits as raw little-endian float32.")
+    static final class Logits extends OnFile {
+        @Option(names = "--tokens", required = true)
+        String tokens = "";
+
+        @Option(names = "--all", description = "of every position, not only the last")
+        boolean all;
+
+        @Option(names = "--out", required = true)
+        Path out = Path.of("logits.f32");
+
+        @Override
+        public Integer call() throws Exception {
+            try (ModelRunner runner = open()) {
+                print(Json.object()
+                        .put("rows", runner.logits(ids(tokens), all, out).orThrow()));
+            }
+            return 0;
+        }
+    }
+
+    @Command(name = "generate", description = "Continues a text or token ids.")
+    static final class Generate extends OnFile {
+        @Option(names = "--text")
+        @Nullable
+        String text;
+
+        @Option(names = "--tokens")
+        @Nullable
+        String tokens;
+
+        @Option(names = "--max-tokens", defaultValue = "64")
+        int maxTokens = 64;
+
+        @Option(names = "--temperature", defaultValue = "0")
+        double temperature;
+
+        @Option(names = "--seed", defaultValue = "0")
+        long seed;
+
+        @Override
+        public Integer call() throws RejectedException {
+            try (ModelRunner runner = open()) {
+                int[] prompt = tokens != null
+                        ? ids(tokens)
+                        : runner.tokenize(text == null ? "" : text).orThrow();
+                Sampling sampling = temperature == 0 ? Sampling.GREEDY : new Sampling(temperature, 1.0, seed);
+                ModelRunner.Continuation made =
+                        runner.generate(prompt, maxTokens, sampling).orThrow();
+                ObjectNode result = Json.object()
+                        .put("text", made.text())
+                        .put("finish", made.finish().toString().toLowerCase(java.util.Locale.ROOT))
+                        .put("first_token_millis", made.firstTokenMillis())
+                        .put("tokens_per_second", made.tokensPerSecond());
+                put(result.putArray("tokens"), made.tokens());
+                print(result);
+            }
+            return 0;
+        }
+    }
+
+    @Command(name = "perplexity", description = "Measures perplexity over a text.")
+    static final class Perplexity extends OnFile {
+        @Option(names = "--text-file", required = true)
+        Path textFile = Path.of("");
+
+        @Option(names = "--context", defaultValue = "256")
+        int context = 256;
+
+        @Override
+        public Integer call() throws Exception {
+            try (ModelRunner runner = open()) {
+                int[] ids = runner.tokenize(Files.readString(textFile)).orThrow();
+                ModelRunner.Perplexity measured =
+                        runner.perplexity(ids, context).orThrow();
+                print(Json.object()
+                        .put("perplexity", measured.perplexity())
+                        .put("tokens", measured.tokens())
+                        .put("windows", measured.windows()));
+            }
+            return 0;
+        }
+    }
+
+    @Command(name = "bench", description = "Measures prefill and decode.")
+    static final class Bench extends OnFile {
+        @Option(names = "--pp", defaultValue = "512")
+        int prefill = 512;
+
+        @Option(names = "--tg", defaultValue = "128")
+        int decode = 128;
+
+        @Override
+        public Integer call() throws RejectedException {
+            try (ModelRunner runner = open()) {
+                ModelRunner.Bench measured = runner.bench(prefill, decode).orThrow();
+                print(Json.object()
+                        .put("pp_tokens_per_second", measured.prefillTokensPerSecond())
+                        .put("tg_tokens_per_second", measured.decodeTokensPerSecond())
+                        .put("load_millis", measured.loadMillis())
+                        .put("first_token_millis", measured.firstTokenMillis())
+                        .put("peak_rss_kib", measured.peakRssKib()));
+            }
+            return 0;
+        }
+    }
+}

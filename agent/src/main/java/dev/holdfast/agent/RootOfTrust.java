@@ -1,0 +1,40 @@
+package dev.holdfast.agent;
+
+import dev.holdfast.tee.SoftwareBridge;
+import dev.holdfast.tee.TeeBridge;
+import dev.holdfast.tee.TeeException;
+import dev.holdfast.tee.Tpm2Bridge;
+import dev.holdfast.tee.TpmAddress;
+import dev.holdfast.updater.TrustAnchors;
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.RejectedException;
+import java.io.IOException;
+
+/** Opens the TEE that the configuration names. */
+final class RootOfTrust {
+    private RootOfTrust() {}
+
+    static TeeBridge open(HoldfastConfig config) throws IOException, TeeException {
+        if (config.tee().equals("software")) {
+            return SoftwareBridge.open(config.stateDir().resolve("tee"));
+        }
+        try {
+            return Tpm2Bridge.open(TpmAddress.parse(config.tee()).orThrow());
+        } catch (RejectedException e) {
+            throw new TeeException(Code.TEE_UNAVAILABLE, e.rejection().toString());
+        }
+    }
+
+    /** What the trust client needs of the TEE; every part must be there. */
+    static TrustAnchors anchors(TeeBridge bridge) throws TeeException {
+        return new TrustAnchors(
+                bridge.anchorStore().orElseThrow(() -> lacks("an anchor store")),
+                bridge.anchorVerifier().orElseThrow(() -> lacks("signature verification")),
+                bridge.signer().orElseThrow(() -> lacks("a signing key")),
+                bridge.epochCounter().orElseThrow(() -> lacks("a counter")));
+    }
+
+    private static TeeException lacks(String what) {
+        return new TeeException(Code.TEE_UNAVAILABLE, "this root of trust lacks " + what);
+    }
+}

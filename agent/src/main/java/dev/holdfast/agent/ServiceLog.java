@@ -1,0 +1,58 @@
+package dev.holdfast.agent;
+
+import dev.holdfast.attestation.EventLog;
+import dev.holdfast.attestation.ModelEvent;
+import dev.holdfast.tee.TeeException;
+import dev.holdfast.updater.CanonicalJson;
+import dev.holdfast.updater.Measurements;
+import dev.holdfast.updater.Slot;
+import dev.holdfast.wire.Binary;
+import dev.holdfast.wire.Rejection;
+import dev.holdfast.wire.Sha256;
+import java.io.IOException;
+
+/** Writes what the installer puts into service to the attestation log. Used by the installer's thread. */
+final class ServiceLog implements Measurements {
+    private final EventLog log;
+    private volatile Binary authority = Binary.empty();
+    private boolean rollingBack;
+
+    ServiceLog(EventLog log) {
+        this.log = log;
+    }
+
+    /** The key id of the update anchor under which models are published. */
+    void authority(String keyId) {
+        authority = Binary.copyOf(Sha256.of(keyId.getBytes(java.nio.charset.StandardCharsets.UTF_8))
+                .toArray());
+    }
+
+    @Override
+    public void beforeServe(Slot slot) throws IOException, TeeException {
+        log.beforeServe(event(slot, rollingBack ? ModelEvent.Kind.ROLLBACK : ModelEvent.Kind.SERVE));
+    }
+
+    @Override
+    public void afterServe() throws IOException, TeeException {
+        rollingBack = false;
+        log.afterServe();
+    }
+
+    @Override
+    public void rolledBack(Slot slot, Rejection reason) {
+        // The successor's own event says that it came by a rollback; the journal keeps the reason.
+        rollingBack = true;
+    }
+
+    ModelEvent event(Slot slot, ModelEvent.Kind kind) {
+        return new ModelEvent(
+                kind,
+                slot.model(),
+                slot.version(),
+                slot.digest(),
+                authority,
+                slot.target(),
+                slot.epoch(),
+                Sha256.of(CanonicalJson.bytes(slot.template())));
+    }
+}
