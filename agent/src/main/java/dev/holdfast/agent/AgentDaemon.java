@@ -117,7 +117,8 @@ public final class AgentDaemon implements AutoCloseable {
                 store,
                 InstallerConfig.defaults(VERSION)
                         .withProbation(config.probation(), Duration.ofMillis(500))
-                        .withByteBudget(config.byteBudget(), config.metered()),
+                        .withByteBudget(config.byteBudget(), config.metered())
+                        .withTransport(config.transportRetries(), Duration.ofSeconds(1), Duration.ofMinutes(2)),
                 new InstallerPorts(
                         fleet,
                         new InferenceClient(http, config.inference().controlSocket()),

@@ -29,6 +29,7 @@ import java.util.Set;
  * @param refresh longest pause between two looks at the fleet's metadata
  * @param byteBudget most bytes that one rollout may pull
  * @param metered whether a failed delta must not become a full download
+ * @param transportRetries attempts without progress before an install is put off to the next look at the fleet
  */
 public record HoldfastConfig(
         Topics topics,
@@ -41,7 +42,8 @@ public record HoldfastConfig(
         Duration probation,
         Duration refresh,
         long byteBudget,
-        boolean metered) {
+        boolean metered,
+        int transportRetries) {
     private static final int MAX_BYTES = 64 * 1024;
     private static final Set<String> KEYS = Set.of(
             "device",
@@ -59,7 +61,8 @@ public record HoldfastConfig(
             "probation-seconds",
             "refresh-seconds",
             "byte-budget",
-            "metered");
+            "metered",
+            "transport-retries");
 
     public static Verdict<HoldfastConfig> read(Path file) {
         return Verdict.of(() -> {
@@ -116,7 +119,8 @@ public record HoldfastConfig(
                 Duration.ofSeconds(number(toml, "probation-seconds", 120, 0, 86_400)),
                 Duration.ofSeconds(number(toml, "refresh-seconds", 3600, 1, 86_400)),
                 number(toml, "byte-budget", Long.MAX_VALUE, 1, Long.MAX_VALUE),
-                flag(toml, "metered"));
+                flag(toml, "metered"),
+                (int) number(toml, "transport-retries", 8, 0, 100));
     }
 
     private static String text(JsonNode toml, String key, String fallback) throws RejectedException {
