@@ -231,7 +231,6 @@ def attacks(stack, work):
     stranger = work / "stranger"
     stack.run("fleet", "init", "--dir", stranger, "--name", "demo", "--broker", "tcp://127.0.0.1:1")
     shutil.copy(stranger / "metadata" / "timestamp.json", timestamp)
-    stack.desire("2.0.0")
     refused(stack, "metadata by an unknown signer", "UPD-SIGNATURE")
     timestamp.write_bytes(good)
     return spoiled

@@ -9,6 +9,7 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.FileTime;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -20,9 +21,12 @@ final class BlobShelf {
     private static final int MAX_LISTS = 16;
 
     private final FleetDirectory directory;
-    private final Map<Sha256, List<Sha256>> lists = new LinkedHashMap<>(MAX_LISTS, 0.75f, true) {
+    /** A file as it was when its leaves were computed: one that was repaired in place gets new leaves. */
+    private record Edition(Sha256 digest, FileTime changed) {}
+
+    private final Map<Edition, List<Sha256>> lists = new LinkedHashMap<>(MAX_LISTS, 0.75f, true) {
         @Override
-        protected boolean removeEldestEntry(Map.Entry<Sha256, List<Sha256>> eldest) {
+        protected boolean removeEldestEntry(Map.Entry<Edition, List<Sha256>> eldest) {
             return size() > MAX_LISTS;
         }
     };
@@ -39,10 +43,11 @@ final class BlobShelf {
 
     /** All leaves for blocks of {@link Publication#BLOCK_BYTES}. */
     synchronized List<Sha256> leaves(Sha256 digest, Path file) throws IOException {
-        List<Sha256> known = lists.get(digest);
+        Edition edition = new Edition(digest, Files.getLastModifiedTime(file));
+        List<Sha256> known = lists.get(edition);
         if (known == null) {
             known = List.copyOf(MerkleTree.leaves(file, Publication.BLOCK_BYTES));
-            lists.put(digest, known);
+            lists.put(edition, known);
         }
         return known;
     }
