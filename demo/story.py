@@ -72,7 +72,10 @@ class Stack:
                                      "--canaries", canaries, "--json"))
 
     def desire(self, version):
-        self.fleet("desire", self.device, "intent", version)
+        self.desire_for(self.device, version)
+
+    def desire_for(self, device, version):
+        self.fleet("desire", device, "intent", version)
 
     def rejection(self):
         return self.status().get("lastRejection", {}).get("code")
@@ -205,8 +208,8 @@ def attacks(stack, work):
     metadata = stack.fleet_dir / "metadata"
     timestamp = metadata / "timestamp.json"
     old = timestamp.read_bytes()
-    spoiled = stack.publish("3.0.0", damaged(pathlib.Path("demo/intent-2.0.0.gguf"), work / "damaged.gguf"),
-                            "demo/canaries-2.0.0.json")
+    stack.publish("3.0.0", damaged(pathlib.Path("demo/intent-2.0.0.gguf"), work / "damaged.gguf"),
+                  "demo/canaries-2.0.0.json")
     good = timestamp.read_bytes()
 
     base = sha256_of(stack, "models/intent/2.0.0/model.gguf")
@@ -233,7 +236,38 @@ def attacks(stack, work):
     shutil.copy(stranger / "metadata" / "timestamp.json", timestamp)
     refused(stack, "metadata by an unknown signer", "UPD-SIGNATURE")
     timestamp.write_bytes(good)
-    return spoiled
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def hostile_broker(stack, folder, started):
+    """Takes the device's broker over and hands the device what the fleet signs for another one: a real order, fresh
+    and with the device's own nonce, but made out to device-2."""
+    stack.desire_for("device-2", "1.0.0")
+    for name in ("fleet", "mosquitto"):
+        process = int((folder / "pids" / name).read_text())
+        subprocess.run(["kill", "-TERM", str(process)], check=True)
+        until(10, f"{name} has stopped", lambda: not pathlib.Path(f"/proc/{process}").exists()
+              or pathlib.Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z")
+    behind, front = free_port(), int(stack.endpoints["broker"].rsplit(":", 1)[1])
+    plain = "allow_anonymous true\npersistence false\nlistener {} 127.0.0.1\n"
+    (folder / "behind.conf").write_text(plain.format(behind))
+    mine, theirs = (f"holdfast/v1/demo/d/{device}/" for device in (stack.device, "device-2"))
+    (folder / "hostile.conf").write_text(
+        plain.format(front) + f"connection hostile\naddress 127.0.0.1:{behind}\n"
+        f"topic ask out 1 {mine} {theirs}\ntopic answer in 1 {mine} {theirs}\n")
+    for name in ("behind", "hostile"):
+        started.append(subprocess.Popen(["mosquitto", "-c", str(folder / f"{name}.conf")],
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                        env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}))
+    service = subprocess.Popen([stack.dev, "fleet", "serve", "--dir", str(stack.fleet_dir), "--broker",
+                                f"tcp://127.0.0.1:{behind}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    started.append(service)
+    refused(stack, "a model for another device, by a hostile broker", "UPD-DIRECTOR-DEVICE")
 
 
 def main():
@@ -243,6 +277,7 @@ def main():
     options = parser.parse_args()
     folder = pathlib.Path(options.dir)
     stack = Stack(json.loads((folder / "endpoints.json").read_text()), options.dev)
+    started = []
     try:
         hold(stack.serves() == "intent@1.0.0", f"version 1 should serve, not {stack.serves()}")
         hardware = "an emulated TPM" if stack.endpoints["tee"] == "swtpm" else "SOFTWARE: nothing is hardware-backed"
@@ -250,6 +285,7 @@ def main():
         delta, full, asker = update_under_a_stream(stack)
         attest(stack)
         attacks(stack, folder)
+        hostile_broker(stack, folder, started)
         model, _ = stack.chat("lock the front door")
         hold(model == "intent@2.0.0", model)
         log = (folder / "log" / "inference.log").read_text()
@@ -261,6 +297,10 @@ def main():
     except (Refused, subprocess.SubprocessError, OSError) as failure:
         say(f"FAILED: {failure}")
         return 1
+    finally:
+        for process in started:
+            process.terminate()
+            process.wait(10)
 
 
 if __name__ == "__main__":
