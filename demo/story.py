@@ -238,36 +238,61 @@ def attacks(stack, work):
     timestamp.write_bytes(good)
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+class HostileNetwork(threading.Thread):
+    """A stranger on the device's way to the broker, who turns the device's topics into those of another device. The two
+    names are equally long, so that the MQTT packets stay well formed."""
+
+    def __init__(self, broker, mine, theirs):
+        super().__init__(name="hostile", daemon=True)
+        self.broker, self.mine, self.theirs = broker, mine.encode(), theirs.encode()
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+
+    def run(self):
+        while True:
+            try:
+                near, _ = self.listener.accept()
+            except OSError:
+                return
+            far = socket.create_connection(("127.0.0.1", self.broker))
+            for source, sink, old, new in ((near, far, self.mine, self.theirs), (far, near, self.theirs, self.mine)):
+                threading.Thread(target=self.carry, args=(source, sink, old, new), daemon=True).start()
+
+    @staticmethod
+    def carry(source, sink, old, new):
+        try:
+            held = b""
+            while data := source.recv(65536):
+                held = (held + data).replace(old, new)
+                # A topic may still be on its way: keep back what could be the beginning of one.
+                keep = next((n for n in range(min(len(old) - 1, len(held)), 0, -1) if old.startswith(held[-n:])), 0)
+                sink.sendall(held[:len(held) - keep])
+                held = held[len(held) - keep:]
+        except OSError:
+            pass
+        finally:
+            sink.close()
 
 
-def hostile_broker(stack, folder, started):
-    """Takes the device's broker over and hands the device what the fleet signs for another one: a real order, fresh
-    and with the device's own nonce, but made out to device-2."""
+def order_for_another(stack, folder, started):
+    """Hands the device what the fleet signs for another one: a real order, fresh and with the device's own nonce."""
     stack.desire_for("device-2", "1.0.0")
-    for name in ("fleet", "mosquitto"):
-        process = int((folder / "pids" / name).read_text())
-        subprocess.run(["kill", "-TERM", str(process)], check=True)
-        until(10, f"{name} has stopped", lambda: not pathlib.Path(f"/proc/{process}").exists()
-              or pathlib.Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z")
-    behind, front = free_port(), int(stack.endpoints["broker"].rsplit(":", 1)[1])
-    plain = "allow_anonymous true\npersistence false\nlistener {} 127.0.0.1\n"
-    (folder / "behind.conf").write_text(plain.format(behind))
-    mine, theirs = (f"holdfast/v1/demo/d/{device}/" for device in (stack.device, "device-2"))
-    (folder / "hostile.conf").write_text(
-        plain.format(front) + f"connection hostile\naddress 127.0.0.1:{behind}\n"
-        f"topic ask out 1 {mine} {theirs}\ntopic answer in 1 {mine} {theirs}\n")
-    for name in ("behind", "hostile"):
-        started.append(subprocess.Popen(["mosquitto", "-c", str(folder / f"{name}.conf")],
-                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                                        env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}))
-    service = subprocess.Popen([stack.dev, "fleet", "serve", "--dir", str(stack.fleet_dir), "--broker",
-                                f"tcp://127.0.0.1:{behind}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    started.append(service)
-    refused(stack, "a model for another device, by a hostile broker", "UPD-DIRECTOR-DEVICE")
+    agent = int((folder / "pids" / "agent").read_text())
+    subprocess.run(["kill", "-TERM", str(agent)], check=True)
+    until(10, "the agent has stopped", lambda: not pathlib.Path(f"/proc/{agent}").exists()
+          or pathlib.Path(f"/proc/{agent}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z")
+    broker = int(stack.endpoints["broker"].rsplit(":", 1)[1])
+    hostile = HostileNetwork(broker, f"demo/d/{stack.device}/", "demo/d/device-2/")
+    hostile.start()
+    config = folder / "hostile.toml"
+    config.write_text(pathlib.Path(stack.config).read_text().replace(f":{broker}", f":{hostile.port}"))
+    with open(folder / "log" / "agent.log", "a") as log:
+        started.append(subprocess.Popen([stack.dev, "holdfast", "agent", "--config", str(config)],
+                                        stdout=log, stderr=log))
+    until(20, "the agent is back", lambda: pathlib.Path(stack.endpoints["control_socket"]).exists()
+          and stack.run("holdfast", "status", "--json", "--config", stack.config, check=False))
+    refused(stack, "a model for another device, by a hostile network", "UPD-DIRECTOR-DEVICE")
+    hostile.listener.close()
 
 
 def main():
@@ -285,7 +310,7 @@ def main():
         delta, full, asker = update_under_a_stream(stack)
         attest(stack)
         attacks(stack, folder)
-        hostile_broker(stack, folder, started)
+        order_for_another(stack, folder, started)
         model, _ = stack.chat("lock the front door")
         hold(model == "intent@2.0.0", model)
         log = (folder / "log" / "inference.log").read_text()
