@@ -240,13 +240,20 @@ def attacks(stack, work):
 
 class HostileNetwork(threading.Thread):
     """A stranger on the device's way to the broker, who turns the device's topics into those of another device. The two
-    names are equally long, so that the MQTT packets stay well formed."""
+    names are equally long, so that the MQTT packets stay well formed. Carries everything unchanged until `turn`."""
 
     def __init__(self, broker, mine, theirs):
         super().__init__(name="hostile", daemon=True)
         self.broker, self.mine, self.theirs = broker, mine.encode(), theirs.encode()
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
+        self.turned, self.open = False, []
+
+    def turn(self):
+        """Begins to lie; whoever is connected must connect anew."""
+        self.turned = True
+        for side in self.open:
+            side.shutdown(socket.SHUT_RDWR)
 
     def run(self):
         while True:
@@ -255,7 +262,9 @@ class HostileNetwork(threading.Thread):
             except OSError:
                 return
             far = socket.create_connection(("127.0.0.1", self.broker))
-            for source, sink, old, new in ((near, far, self.mine, self.theirs), (far, near, self.theirs, self.mine)):
+            self.open = [near, far]
+            mine, theirs = self.mine, self.theirs if self.turned else self.mine
+            for source, sink, old, new in ((near, far, mine, theirs), (far, near, theirs, mine)):
                 threading.Thread(target=self.carry, args=(source, sink, old, new), daemon=True).start()
 
     @staticmethod
@@ -289,8 +298,9 @@ def order_for_another(stack, folder, started):
     with open(folder / "log" / "agent.log", "a") as log:
         started.append(subprocess.Popen([stack.dev, "holdfast", "agent", "--config", str(config)],
                                         stdout=log, stderr=log))
-    until(20, "the agent is back", lambda: pathlib.Path(stack.endpoints["control_socket"]).exists()
-          and stack.run("holdfast", "status", "--json", "--config", stack.config, check=False))
+    until(20, "the agent is back", lambda: json.loads(
+        stack.run("holdfast", "status", "--json", "--config", stack.config, check=False) or "{}").get("enrolled"))
+    hostile.turn()
     refused(stack, "a model for another device, by a hostile network", "UPD-DIRECTOR-DEVICE")
     hostile.listener.close()
 
