@@ -5,8 +5,8 @@ import dev.holdfast.wire.Json;
 import dev.holdfast.wire.RejectedException;
 import io.vertx.core.Vertx;
 import io.vertx.core.VertxOptions;
-import io.vertx.core.file.FileSystemOptions;
 import io.vertx.core.buffer.Buffer;
+import io.vertx.core.file.FileSystemOptions;
 import io.vertx.core.http.HttpClient;
 import io.vertx.core.http.HttpMethod;
 import io.vertx.core.http.RequestOptions;
@@ -23,14 +23,12 @@ import org.jspecify.annotations.Nullable;
 final class UnixHttp implements AutoCloseable {
     private static final int MAX_REPLY_BYTES = 4 * 1024 * 1024;
 
-    private final Vertx vertx = Vertx.vertx(
-            new VertxOptions()
-                    .setEventLoopPoolSize(1)
-                    .setWorkerPoolSize(1)
-                    .setPreferNativeTransport(true)
-                    .setFileSystemOptions(new FileSystemOptions()
-                            .setFileCachingEnabled(false)
-                            .setClassPathResolvingEnabled(false)));
+    private final Vertx vertx = Vertx.vertx(new VertxOptions()
+            .setEventLoopPoolSize(1)
+            .setWorkerPoolSize(1)
+            .setPreferNativeTransport(true)
+            .setFileSystemOptions(
+                    new FileSystemOptions().setFileCachingEnabled(false).setClassPathResolvingEnabled(false)));
     private final HttpClient client = vertx.createHttpClient();
 
     /** A reply: HTTP status and JSON body. */
