@@ -95,7 +95,7 @@ class Stream(threading.Thread):
                "max_tokens": 300, "ignore_eos": True, "temperature": 0}
 
     def __init__(self, path):
-        super().__init__(name="stream")
+        super().__init__(name="stream", daemon=True)
         self.path, self.text, self.models, self.done, self.count = path, "", set(), False, 0
 
     def run(self):
@@ -122,7 +122,7 @@ class Asker(threading.Thread):
     """Asks without a pause and counts what was not answered."""
 
     def __init__(self, stack):
-        super().__init__(name="asker")
+        super().__init__(name="asker", daemon=True)
         self.stack, self.answered, self.dropped, self.ended = stack, 0, 0, threading.Event()
 
     def run(self):
@@ -332,6 +332,9 @@ def main():
     except (Refused, subprocess.SubprocessError, OSError) as failure:
         say(f"FAILED: {failure}")
         return 1
+    except KeyboardInterrupt:
+        say("interrupted")
+        return 130
     finally:
         for process in started:
             process.terminate()
