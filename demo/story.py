@@ -253,7 +253,15 @@ class HostileNetwork(threading.Thread):
         """Begins to lie; whoever is connected must connect anew."""
         self.turned = True
         for side in self.open:
+            self.end(side)
+
+    @staticmethod
+    def end(side):
+        """Wakes whoever reads there; the other direction may have ended it before."""
+        try:
             side.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
 
     def run(self):
         while True:
@@ -267,8 +275,7 @@ class HostileNetwork(threading.Thread):
             for source, sink, old, new in ((near, far, mine, theirs), (far, near, theirs, mine)):
                 threading.Thread(target=self.carry, args=(source, sink, old, new), daemon=True).start()
 
-    @staticmethod
-    def carry(source, sink, old, new):
+    def carry(self, source, sink, old, new):
         try:
             held = b""
             while data := source.recv(65536):
@@ -280,7 +287,7 @@ class HostileNetwork(threading.Thread):
         except OSError:
             pass
         finally:
-            sink.close()
+            self.end(sink)
 
 
 def order_for_another(stack, folder, started):
