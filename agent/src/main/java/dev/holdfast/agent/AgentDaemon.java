@@ -290,7 +290,10 @@ public final class AgentDaemon implements AutoCloseable {
                 lastRejection = Optional.empty();
                 yield true;
             }
-            case InstallOutcome.Unchanged(Slot _) -> true;
+            case InstallOutcome.Unchanged(Slot _) -> {
+                lastRejection = Optional.empty();
+                yield true;
+            }
             case InstallOutcome.RolledBack(Slot _, Rejection reason) -> noted(reason, true);
             case InstallOutcome.Failed(Rejection reason) ->
                 reason.code() == Code.INS_FAILED_BEFORE || noted(reason, true);

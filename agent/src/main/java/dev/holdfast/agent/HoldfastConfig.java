@@ -10,6 +10,7 @@ import dev.holdfast.wire.Code;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Verdict;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -45,6 +46,9 @@ public record HoldfastConfig(
         boolean metered,
         int transportRetries) {
     private static final int MAX_BYTES = 64 * 1024;
+    /** sun_path of struct sockaddr_un, unix(7), less its terminating zero. */
+    private static final int MAX_SOCKET_PATH_BYTES = 107;
+
     private static final Set<String> KEYS = Set.of(
             "device",
             "fleet",
@@ -96,9 +100,12 @@ public record HoldfastConfig(
         long agentUid = number(toml, "agent-uid", -1, -1, 0xffff_ffffL);
         InferenceConfig inference = InferenceConfig.of(
                         state.resolve("store"),
-                        home.resolve(text(toml, "inference-socket", "/run/holdfast-inference/inference.sock")),
-                        home.resolve(text(
-                                toml, "inference-control-socket", "/run/holdfast-inference/inference-control.sock")))
+                        socket(home, toml, "inference-socket", "/run/holdfast-inference/inference.sock"),
+                        socket(
+                                home,
+                                toml,
+                                "inference-control-socket",
+                                "/run/holdfast-inference/inference-control.sock"))
                 .withLimits(
                         (int) number(toml, "max-sequences", 4, 1, 64),
                         16,
@@ -114,13 +121,21 @@ public record HoldfastConfig(
                 state,
                 text(toml, "tee", "/dev/tpmrm0"),
                 home.resolve(text(toml, "factory-root", "/etc/holdfast/root.json")),
-                home.resolve(text(toml, "control-socket", "/run/holdfast/control.sock")),
+                socket(home, toml, "control-socket", "/run/holdfast/control.sock"),
                 inference,
                 Duration.ofSeconds(number(toml, "probation-seconds", 120, 0, 86_400)),
                 Duration.ofSeconds(number(toml, "refresh-seconds", 3600, 1, 86_400)),
                 number(toml, "byte-budget", Long.MAX_VALUE, 1, Long.MAX_VALUE),
                 flag(toml, "metered"),
                 (int) number(toml, "transport-retries", 8, 0, 100));
+    }
+
+    private static Path socket(Path home, JsonNode toml, String key, String fallback) throws RejectedException {
+        Path path = home.resolve(text(toml, key, fallback));
+        if (path.toString().getBytes(StandardCharsets.UTF_8).length > MAX_SOCKET_PATH_BYTES) {
+            throw invalid(key + " must be a path of at most " + MAX_SOCKET_PATH_BYTES + " bytes: " + path);
+        }
+        return path;
     }
 
     private static String text(JsonNode toml, String key, String fallback) throws RejectedException {

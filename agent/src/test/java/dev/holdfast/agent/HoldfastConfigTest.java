@@ -44,6 +44,15 @@ class HoldfastConfigTest {
     }
 
     @Test
+    void refusesASocketPathThatTheKernelWouldRefuse() throws Exception {
+        String toml = WHOLE + "control-socket = \"" + "x".repeat(107) + "\"";
+        assertThat(read(toml.getBytes(StandardCharsets.UTF_8)))
+                .isInstanceOfSatisfying(
+                        Verdict.Rejected.class,
+                        rejected -> assertThat(rejected.reason().detail()).contains("control-socket", "107"));
+    }
+
+    @Test
     void mutatedFilesAreReadOrRejectedButNeverThrow() throws Exception {
         Random random = new Random(3);
         int rejected = 0;

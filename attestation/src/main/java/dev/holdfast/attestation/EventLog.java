@@ -68,12 +68,14 @@ public final class EventLog implements AutoCloseable {
     }
 
     /**
-     * To be called when the model is ready and before the serving pointer flips: write-ahead, extend, append. When it
-     * throws, the model must not serve; {@link #ensureServing} of the one that does then sets the record straight.
+     * To be called when the model is ready and before the serving pointer flips: write-ahead, extend, append; nothing of
+     * it where the log's last model event says so already. When it throws, the model must not serve; {@link #ensureServing} of the one that does then sets the record straight.
      */
     public synchronized void beforeServe(ModelEvent event) throws IOException, TeeException {
         renewAfterReset();
-        record(new Event.Model(event).content());
+        if (!event.equals(serving)) {
+            record(new Event.Model(event).content());
+        }
         interrupted = event;
     }
 

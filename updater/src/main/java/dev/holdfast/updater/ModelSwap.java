@@ -30,6 +30,11 @@ final class ModelSwap {
             enter(InstallState.MEASURED, orderVersion, slot, "");
         }
         try {
+            if (from == InstallState.MEASURED) {
+                // The process ended in between: the TEE may have been reset, and recovery measured what served
+                // meanwhile.
+                measure(slot);
+            }
             if (from.compareTo(InstallState.PROBATION) < 0) {
                 serve(slot);
             }

@@ -1,0 +1,81 @@
+package dev.holdfast.acceptance;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import dev.holdfast.link.Ask;
+import dev.holdfast.wire.Verdict;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A real broker that is killed in the middle of a download and comes back. */
+class BrokerLossTest {
+    private static final Duration LIMIT = Duration.ofSeconds(60);
+    private static final int SLOW_BYTES_PER_MILLI = 250;
+
+    @TempDir
+    Path dir;
+
+    @Test
+    void aDownloadGoesOnAfterTheBrokerDiedAndNoVerifiedBlockIsPulledAgain() throws Exception {
+        try (Stack stack = Stack.prepare(dir, false)) {
+            stack.startBroker();
+            stack.startFleet();
+            stack.startInference();
+            try (Cable cable = new Cable(stack.port);
+                    Tap tap = Tap.open(stack.broker())) {
+                stack.devicePort = cable.port();
+                stack.configure();
+                cable.slow(SLOW_BYTES_PER_MILLI);
+                stack.desire("1.0.0");
+                stack.startAgent();
+                Tools.until(LIMIT, "a part of the download", () -> done(stack) >= 16);
+                cable.unplug();
+                stack.kill("mosquitto");
+                Tools.until(
+                        LIMIT,
+                        "the agent knows",
+                        () -> !stack.status().path("connected").asBoolean());
+                int total = stack.status().at("/install/blocksTotal").asInt();
+                int verified = done(stack);
+                assertThat(verified).isBetween(16, total - 1);
+
+                stack.startBroker();
+                tap.awaitConnected();
+                tap.forget();
+                cable.plug();
+                stack.awaitServing("1.0.0");
+                stack.awaitCommitted("1.0.0");
+
+                List<Integer> asked = blocksAsked(tap);
+                System.out.printf(
+                        "broker killed after %d of %d blocks: %d asked for afterwards%n",
+                        verified, total, asked.size());
+                assertThat(new HashSet<>(asked)).as("each block once").hasSameSizeAs(asked);
+                assertThat(asked).as("blocks that were missing").hasSize(total - verified);
+                stack.assertNoTraces();
+            }
+        }
+    }
+
+    private static int done(Stack stack) throws Exception {
+        JsonNode install = stack.status().path("install");
+        return install.path("blocksDone").asInt();
+    }
+
+    private static List<Integer> blocksAsked(Tap tap) {
+        List<Integer> asked = new ArrayList<>();
+        for (byte[] payload : tap.heard("ask")) {
+            if (Ask.decode(payload) instanceof Verdict.Accepted<Ask>(Ask ask)
+                    && ask.body() instanceof Ask.Blocks(var _, var _, List<Integer> indices)) {
+                asked.addAll(indices);
+            }
+        }
+        return asked;
+    }
+}

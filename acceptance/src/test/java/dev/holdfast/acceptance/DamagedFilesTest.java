@@ -1,0 +1,132 @@
+package dev.holdfast.acceptance;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Random;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.TestFactory;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * Every file that a device keeps, damaged while the device is off. It comes back serving a verified model, or says in one
+ * coded line why its agent does not start (where its root of trust is what was damaged); inference serves either way.
+ */
+class DamagedFilesTest {
+    private static final Duration LIMIT = Duration.ofSeconds(60);
+
+    @TempDir
+    static Path dir;
+
+    private static Stack rest;
+
+    @BeforeAll
+    static void aDeviceServesVersionTwoAfterOne() throws Exception {
+        rest = Stack.prepare(dir.resolve("rest"), false);
+        rest.startBroker();
+        rest.startFleet();
+        rest.startInference();
+        rest.startAgent();
+        for (String version : List.of("1.0.0", "2.0.0")) {
+            rest.desire(version);
+            rest.awaitCommitted(version);
+        }
+        rest.stop("agent");
+        rest.stop("inference");
+    }
+
+    @AfterAll
+    static void stop() {
+        if (rest != null) {
+            rest.close();
+        }
+    }
+
+    @TestFactory
+    List<DynamicTest> aDamagedFileCostsNoService() throws Exception {
+        Path device = rest.dir.resolve("device");
+        List<Path> files;
+        try (var all = Files.walk(device)) {
+            files = all.filter(Files::isRegularFile)
+                    .sorted()
+                    .map(device::relativize)
+                    .toList();
+        }
+        assertThat(files).hasSizeGreaterThan(8);
+        List<DynamicTest> tests = new ArrayList<>();
+        for (int i = 0; i < files.size(); i++) {
+            Path file = files.get(i);
+            Damage damage = Damage.values()[i % Damage.values().length];
+            String name = "case-" + i;
+            tests.add(DynamicTest.dynamicTest(file + " " + damage, () -> comesBack(name, file, damage)));
+        }
+        return tests;
+    }
+
+    private static void comesBack(String name, Path file, Damage damage) throws Exception {
+        try (Stack stack = rest.copyTo(dir.resolve(name))) {
+            damage.inflict(stack.dir.resolve("device").resolve(file));
+            stack.startInference();
+            stack.startAgent();
+            Tools.until(
+                    LIMIT,
+                    "a verified model serves, the agent runs or has said why not",
+                    () -> stack.serves().matches("intent@[12]\\.0\\.0")
+                            && (!stack.process("agent").isAlive() || agentRuns(stack)));
+            if (!stack.process("agent").isAlive()) {
+                assertThat(stack.log("agent")).as("the agent's last word").containsPattern("[A-Z]{2,4}-[A-Z-]+: ");
+            }
+            stack.assertNoTraces();
+        }
+    }
+
+    private static boolean agentRuns(Stack stack) throws Exception {
+        return stack.status().path("state").asText().equals("idle");
+    }
+
+    private enum Damage {
+        CUT {
+            @Override
+            byte[] of(byte[] good) {
+                return Arrays.copyOf(good, good.length / 2);
+            }
+        },
+        BIT_FLIPPED {
+            @Override
+            byte[] of(byte[] good) {
+                byte[] bad = good.clone();
+                bad[bad.length / 2] ^= 4;
+                return bad;
+            }
+        },
+        GARBAGE {
+            @Override
+            byte[] of(byte[] good) {
+                byte[] bad = new byte[good.length + 100];
+                new Random(good.length).nextBytes(bad);
+                return bad;
+            }
+        },
+        EMPTY {
+            @Override
+            byte[] of(byte[] good) {
+                return new byte[0];
+            }
+        };
+
+        abstract byte[] of(byte[] good);
+
+        void inflict(Path file) throws Exception {
+            byte[] good = Files.readAllBytes(file);
+            file.toFile().setWritable(true);
+            Files.write(file, good.length == 0 ? new byte[] {1} : of(good));
+        }
+    }
+}

@@ -1,0 +1,363 @@
+package dev.holdfast.acceptance;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.holdfast.wire.Json;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.net.Socket;
+import java.nio.file.FileVisitResult;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.SimpleFileVisitor;
+import java.nio.file.attribute.BasicFileAttributes;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * One fleet and one device in a folder of its own, every part a process: mosquitto, swtpm where wanted, the fleet
+ * service, inference, the agent. Closing kills whatever still runs. Not thread-safe.
+ */
+final class Stack implements AutoCloseable {
+    static final String AGENT = "dev.holdfast.agent.HoldfastCommand";
+    static final String FLEET = "dev.holdfast.fleet.FleetCommand";
+    static final Path DEMO = Path.of("..", "demo");
+    private static final Duration LIMIT = Duration.ofSeconds(60);
+
+    final Path dir;
+    final int port;
+    /** Where the device finds its broker; a test may put something in between. */
+    int devicePort;
+
+    private final boolean swtpm;
+    private final Map<String, Process> processes = new LinkedHashMap<>();
+
+    private Stack(Path dir, int port, boolean swtpm) {
+        this.dir = dir;
+        this.port = port;
+        this.devicePort = port;
+        this.swtpm = swtpm;
+    }
+
+    /** A fleet with both demo versions published, and a provisioned device; nothing runs but the TPM. */
+    static Stack prepare(Path dir, boolean swtpm) throws Exception {
+        Files.createDirectories(dir.resolve("log"));
+        Stack stack = new Stack(dir, freePort(), swtpm);
+        stack.fleet("init", "--name", "demo", "--broker", stack.broker());
+        Files.copy(dir.resolve("fleet/metadata/1.root.json"), dir.resolve("root.json"));
+        stack.publish("1.0.0");
+        stack.publish("2.0.0");
+        stack.configure();
+        if (swtpm) {
+            stack.startTpm();
+        }
+        stack.holdfastOk("provision");
+        return stack;
+    }
+
+    void publish(String version) throws Exception {
+        fleet(
+                "publish",
+                "intent",
+                version,
+                DEMO.resolve("intent-" + version + ".gguf").toString(),
+                "--template",
+                DEMO.resolve("template.json").toString(),
+                "--canaries",
+                DEMO.resolve("canaries-" + version + ".json").toString());
+    }
+
+    /**
+     * Copies a stopped device, its TPM's state and what the verifier remembers of it into another folder. Broker and fleet
+     * service stay the same: a verifier that had seen one copy would rightly refuse the next, whose clock went back.
+     */
+    Stack copyTo(Path target) throws IOException {
+        Files.walkFileTree(dir, new SimpleFileVisitor<>() {
+            @Override
+            public FileVisitResult preVisitDirectory(Path folder, BasicFileAttributes attributes) throws IOException {
+                Path name = dir.relativize(folder);
+                if (name.startsWith("run") || name.startsWith("log")) {
+                    return FileVisitResult.SKIP_SUBTREE;
+                }
+                Files.createDirectories(target.resolve(name));
+                return FileVisitResult.CONTINUE;
+            }
+
+            @Override
+            public FileVisitResult visitFile(Path file, BasicFileAttributes attributes) throws IOException {
+                Files.copy(
+                        file, target.resolve(dir.relativize(file)), java.nio.file.StandardCopyOption.COPY_ATTRIBUTES);
+                return FileVisitResult.CONTINUE;
+            }
+        });
+        Files.createDirectories(target.resolve("log"));
+        Stack copy = new Stack(target, port, swtpm);
+        copy.configure();
+        return copy;
+    }
+
+    /** Writes the device's configuration anew, for instance after {@link #devicePort} changed. */
+    void configure() throws IOException {
+        Files.createDirectories(dir.resolve("run"));
+        Files.writeString(dir.resolve("holdfast.toml"), """
+                fleet = "demo"
+                device = "device-1"
+                broker = "tcp://127.0.0.1:%d"
+                state = "device"
+                tee = "%s"
+                factory-root = "root.json"
+                control-socket = "run/control.sock"
+                inference-socket = "run/inference.sock"
+                inference-control-socket = "run/inference-control.sock"
+                probation-seconds = 1
+                refresh-seconds = 5
+                transport-retries = 2
+                """.formatted(
+                        devicePort, swtpm ? "unix:" + dir.resolve("run/tpm.sock") : "software"));
+    }
+
+    String broker() {
+        return "tcp://127.0.0.1:" + port;
+    }
+
+    Path config() {
+        return dir.resolve("holdfast.toml");
+    }
+
+    Path socket(String name) {
+        return dir.resolve("run").resolve(name + ".sock");
+    }
+
+    // --- processes ---
+
+    void startBroker() throws IOException {
+        Path conf = dir.resolve("mosquitto.conf");
+        Files.writeString(
+                conf,
+                "listener %d 127.0.0.1\nallow_anonymous true\npersistence false\nmax_packet_size 262144\n"
+                        .formatted(port));
+        start("mosquitto", List.of(Tools.path("mosquitto", "mosquitto"), "-c", conf.toString()));
+        Tools.until(LIMIT, "the broker listens", () -> {
+            try (Socket probe = new Socket(InetAddress.getLoopbackAddress(), port)) {
+                return probe.isConnected();
+            }
+        });
+    }
+
+    void startTpm() throws IOException {
+        Files.createDirectories(dir.resolve("tpm"));
+        Files.createDirectories(dir.resolve("run"));
+        Files.deleteIfExists(dir.resolve("run/tpm.sock"));
+        start(
+                "swtpm",
+                List.of(
+                        Tools.path("swtpm", "swtpm"),
+                        "socket",
+                        "--tpm2",
+                        "--tpmstate",
+                        "dir=" + dir.resolve("tpm"),
+                        "--server",
+                        "type=unixio,path=" + dir.resolve("run/tpm.sock"),
+                        "--ctrl",
+                        "type=unixio,path=" + dir.resolve("run/tpm-ctrl.sock"),
+                        "--flags",
+                        "not-need-init,startup-clear"));
+        Tools.until(LIMIT, "the TPM listens", () -> Files.exists(dir.resolve("run/tpm.sock")));
+    }
+
+    void startFleet() throws IOException {
+        start("fleet", java(FLEET, "serve", "--dir", dir.resolve("fleet").toString()));
+    }
+
+    void startInference() throws IOException {
+        start("inference", java(AGENT, "inference", "--config", config().toString()));
+    }
+
+    void startAgent() throws IOException {
+        start("agent", java(AGENT, "agent", "--config", config().toString()));
+    }
+
+    /** An agent that stands still in one state of the next install until {@link #release}. */
+    void startAgentThatWaitsAt(String state) throws IOException {
+        start("agent", java("dev.holdfast.agent.AgentThatWaits", config().toString(), state));
+    }
+
+    void awaitStandstill(String state) {
+        Tools.until(LIMIT, "the agent is at " + state, () -> log("agent").contains("AT " + state));
+    }
+
+    void release() throws IOException {
+        var in = process("agent").getOutputStream();
+        in.write('\n');
+        in.flush();
+    }
+
+    /** kill -9. */
+    void kill(String name) throws InterruptedException {
+        Process process = process(name);
+        process.destroyForcibly();
+        assertThat(process.waitFor(10, TimeUnit.SECONDS)).isTrue();
+        processes.remove(name);
+    }
+
+    /** The polite end. */
+    void stop(String name) throws InterruptedException {
+        Process process = process(name);
+        process.destroy();
+        assertThat(process.waitFor(20, TimeUnit.SECONDS))
+                .as(name + " ends when asked")
+                .isTrue();
+        processes.remove(name);
+    }
+
+    Process process(String name) {
+        Process process = processes.get(name);
+        if (process == null) {
+            throw new IllegalStateException(name + " does not run");
+        }
+        return process;
+    }
+
+    private void start(String name, List<String> command) throws IOException {
+        Process process = new ProcessBuilder(command)
+                .redirectErrorStream(true)
+                .redirectOutput(ProcessBuilder.Redirect.appendTo(logFile(name).toFile()))
+                .start();
+        processes.put(name, process);
+    }
+
+    private static List<String> java(String main, String... arguments) {
+        List<String> command = new ArrayList<>(List.of(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-XX:+UseSerialGC",
+                "-Xmx512m",
+                "--add-modules",
+                "jdk.incubator.vector",
+                "--enable-native-access=ALL-UNNAMED",
+                "--sun-misc-unsafe-memory-access=allow",
+                "-cp",
+                System.getProperty("java.class.path"),
+                main));
+        command.addAll(List.of(arguments));
+        return command;
+    }
+
+    // --- what people ask ---
+
+    Tools.Ran command(String main, String... arguments) throws Exception {
+        return Tools.run(dir, java(main, arguments));
+    }
+
+    String fleet(String verb, String... arguments) throws Exception {
+        List<String> all =
+                new ArrayList<>(List.of(verb, "--dir", dir.resolve("fleet").toString()));
+        all.addAll(List.of(arguments));
+        Tools.Ran ran = command(FLEET, all.toArray(String[]::new));
+        assertThat(ran.status()).as(verb + ": " + ran.err()).isZero();
+        return ran.out();
+    }
+
+    Tools.Ran holdfast(String verb, String... arguments) throws Exception {
+        List<String> all = new ArrayList<>(List.of(verb, "--config", config().toString()));
+        all.addAll(List.of(arguments));
+        return command(AGENT, all.toArray(String[]::new));
+    }
+
+    String holdfastOk(String verb, String... arguments) throws Exception {
+        Tools.Ran ran = holdfast(verb, arguments);
+        assertThat(ran.status()).as(verb + ": " + ran.err()).isZero();
+        return ran.out();
+    }
+
+    void desire(String version) throws Exception {
+        fleet("desire", "device-1", "intent", version);
+    }
+
+    JsonNode status() throws IOException {
+        return UnixSocket.getJson(socket("control"), "/v1/status");
+    }
+
+    JsonNode history() throws IOException {
+        return UnixSocket.getJson(socket("control"), "/v1/history");
+    }
+
+    /** The model that answers, as {@code name@version}, or nothing. */
+    String serves() throws IOException {
+        return UnixSocket.getJson(socket("inference"), "/v1/models")
+                .at("/data/0/id")
+                .asText();
+    }
+
+    String answer(String sentence) throws IOException {
+        ObjectNode body = Json.object();
+        body.putArray("messages").addObject().put("role", "user").put("content", sentence);
+        return UnixSocket.postJson(socket("inference"), "/v1/chat/completions", body)
+                .at("/choices/0/message/content")
+                .asText();
+    }
+
+    void awaitServing(String version) {
+        Tools.until(LIMIT, version + " serves", () -> serves().equals("intent@" + version));
+    }
+
+    void awaitCommitted(String version) {
+        Tools.until(LIMIT, version + " is committed", () -> {
+            JsonNode last = lastOf(history());
+            return last.path("state").asText().equals("COMMITTED")
+                    && last.path("version").asText().equals(version);
+        });
+    }
+
+    void awaitRejection(String code) {
+        Tools.until(
+                LIMIT,
+                "the last rejection is " + code,
+                () -> status().at("/lastRejection/code").asText().equals(code));
+    }
+
+    static JsonNode lastOf(JsonNode history) {
+        JsonNode lines = history.isArray() ? history : history.path("history");
+        return lines.path(lines.size() - 1);
+    }
+
+    String log(String name) {
+        try {
+            return Files.exists(logFile(name)) ? Files.readString(logFile(name)) : "";
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private Path logFile(String name) {
+        return dir.resolve("log").resolve(name + ".log");
+    }
+
+    /** No part's log has the trace of an exception. */
+    void assertNoTraces() {
+        for (String name : List.of("agent", "inference", "fleet")) {
+            assertThat(log(name)).as("log of " + name).doesNotContain("\tat ");
+        }
+    }
+
+    @Override
+    public void close() {
+        for (String name : List.copyOf(processes.keySet()).reversed()) {
+            process(name).destroyForcibly().onExit().join();
+        }
+        processes.clear();
+    }
+
+    private static int freePort() throws IOException {
+        try (ServerSocket probe = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            return probe.getLocalPort();
+        }
+    }
+}

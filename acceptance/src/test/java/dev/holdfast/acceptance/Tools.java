@@ -1,0 +1,76 @@
+package dev.holdfast.acceptance;
+
+import static org.junit.jupiter.api.Assertions.fail;
+import static org.junit.jupiter.api.Assumptions.abort;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.Callable;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
+
+/** Programs of the machine, and waiting for what they do. */
+final class Tools {
+    private static final List<String> FOLDERS = List.of((System.getenv("PATH") + ":/usr/sbin").split(":"));
+
+    private Tools() {}
+
+    /** The program's path. Where it is missing the test is skipped with a clear line; under CI it fails. */
+    static String path(String name, String debianPackage) {
+        for (String folder : FOLDERS) {
+            Path program = Path.of(folder, name);
+            if (Files.isExecutable(program)) {
+                return program.toString();
+            }
+        }
+        String line = "SKIPPED: " + name + " is not installed (apt-get install " + debianPackage + ")";
+        System.out.println(line);
+        if ("true".equals(System.getenv("CI"))) {
+            fail(line);
+        }
+        return abort(line);
+    }
+
+    /** What a program said and how it ended. */
+    record Ran(int status, String out, String err) {}
+
+    static Ran run(Path dir, List<String> command) throws IOException, InterruptedException {
+        Path out = Files.createTempFile(dir, "out", "");
+        Path err = Files.createTempFile(dir, "err", "");
+        Process process = new ProcessBuilder(command)
+                .redirectInput(ProcessBuilder.Redirect.from(Path.of("/dev/null").toFile()))
+                .redirectOutput(out.toFile())
+                .redirectError(err.toFile())
+                .start();
+        if (!process.waitFor(60, TimeUnit.SECONDS)) {
+            process.destroyForcibly();
+            fail(command.getLast() + " does not end: " + Files.readString(err));
+        }
+        Ran ran = new Ran(process.exitValue(), Files.readString(out), Files.readString(err));
+        Files.delete(out);
+        Files.delete(err);
+        return ran;
+    }
+
+    /** Waits for a condition; a condition that throws does not hold yet. */
+    static void until(Duration limit, String what, Callable<Boolean> condition) {
+        long deadline = System.nanoTime() + limit.toNanos();
+        while (true) {
+            String last = "it is false";
+            try {
+                if (condition.call()) {
+                    return;
+                }
+            } catch (Exception e) {
+                last = e.toString();
+            }
+            if (System.nanoTime() > deadline) {
+                fail("not within " + limit.toSeconds() + " s: " + what + " (" + last + ")");
+            }
+            LockSupport.parkNanos(20_000_000);
+        }
+    }
+}
