@@ -3,6 +3,7 @@ package dev.holdfast.agent;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.attestation.Attester;
+import dev.holdfast.attestation.ChallengeDesk;
 import dev.holdfast.attestation.DeviceEnrolment;
 import dev.holdfast.attestation.EventLog;
 import dev.holdfast.attestation.ModelEvent;
@@ -32,6 +33,7 @@ import dev.holdfast.updater.TrustedTargets;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
+import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Rejection;
 import dev.holdfast.wire.Verdict;
 import java.io.IOException;
@@ -41,14 +43,12 @@ import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import java.util.concurrent.ArrayBlockingQueue;
-import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Semaphore;
-import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -60,8 +60,8 @@ public final class AgentDaemon implements AutoCloseable {
     static final String VERSION = "0.1.0";
     private static final Logger LOG = LoggerFactory.getLogger(AgentDaemon.class);
     private static final Duration RETRY = Duration.ofSeconds(5);
-    /** Challenges that wait their turn; more are dropped, so that a flood costs one quote at a time. */
-    private static final int WAITING_CHALLENGES = 4;
+    /** A few challenges wait before ours, and hardware takes seconds for each. */
+    private static final Duration ATTEST_LIMIT = Duration.ofSeconds(30);
 
     private final HoldfastConfig config;
     private final TeeBridge bridge;
@@ -75,7 +75,8 @@ public final class AgentDaemon implements AutoCloseable {
     private final MqttLink link;
     private final SocketServer control;
     private final Semaphore wake = new Semaphore(0);
-    private final ThreadPoolExecutor attestations;
+    private final ChallengeDesk challenges;
+    private final ChallengeCollector collector;
     private final Thread worker;
     private volatile boolean closed;
     private volatile boolean paused;
@@ -92,15 +93,19 @@ public final class AgentDaemon implements AutoCloseable {
                 bridge.register().orElseThrow(() -> new TeeException(Code.TEE_UNAVAILABLE, "no measurement register")));
         log.agentStarted("holdfast", VERSION);
         serviceLog = new ServiceLog(log);
-        attester = new Attester(bridge, log, "holdfast", VERSION, Map::of);
-        attestations = new ThreadPoolExecutor(
-                1,
-                1,
-                0,
-                TimeUnit.SECONDS,
-                new ArrayBlockingQueue<>(WAITING_CHALLENGES),
-                job -> Thread.ofPlatform().name("agent-attest").daemon().unstarted(job));
         store = ModelStore.open(config.inference().storeDir());
+        Path inferenceControl = config.inference().controlSocket();
+        attester = new Attester(
+                bridge,
+                log,
+                new Attester.Surroundings(
+                        "holdfast",
+                        VERSION,
+                        SandboxFacts::read,
+                        new ServingProbe(http, inferenceControl, store, serviceLog),
+                        config.platformLogs()));
+        challenges = new ChallengeDesk(attester::attest, ChallengeDesk.Limits.DEFAULT);
+        collector = ChallengeCollector.start(http, inferenceControl, challenges);
         paused = Files.exists(pauseFile());
         LinkConfig linkConfig = LinkConfig.of(
                         config.brokerUri(),
@@ -166,25 +171,44 @@ public final class AgentDaemon implements AutoCloseable {
     }
 
     private void submit(Binary nonce) {
+        var unused = challenges.answer(nonce).whenComplete((evidence, failure) -> {
+            if (failure instanceof RejectedException rejected) {
+                LOG.debug("challenge dropped: {}", rejected.rejection());
+            } else if (failure != null) {
+                LOG.warn("challenge not answered: {}", failure.getMessage());
+            } else {
+                // Publishing waits for the broker, which must not hold up the next challenge.
+                Thread.ofVirtual()
+                        .name("agent-evidence")
+                        .start(() -> publish(new Evidence(nonce, Binary.copyOf(evidence))));
+            }
+        });
+    }
+
+    private void publish(Evidence evidence) {
         try {
-            attestations.execute(() -> {
-                try {
-                    link.publish(
-                            config.topics().evidence(),
-                            new Evidence(nonce, Binary.copyOf(attest(nonce))).encode(),
-                            false);
-                } catch (IOException | TeeException e) {
-                    LOG.warn("challenge not answered: {}", e.getMessage());
-                }
-            });
-        } catch (RejectedExecutionException e) {
-            LOG.debug("challenge dropped: enough are waiting");
+            link.publish(config.topics().evidence(), evidence.encode(), false);
+        } catch (IOException e) {
+            LOG.warn("challenge not answered: {}", e.getMessage());
         }
     }
 
-    /** Evidence for a nonce of 8 to 64 bytes. */
-    byte[] attest(Binary nonce) throws IOException, TeeException {
-        return attester.attest(nonce);
+    /** Evidence for a nonce of 8 to 64 bytes; waits for its turn. */
+    byte[] attest(Binary nonce) throws IOException, TeeException, RejectedException {
+        try {
+            return challenges.answer(nonce).get(ATTEST_LIMIT.toSeconds(), TimeUnit.SECONDS);
+        } catch (ExecutionException e) {
+            switch (e.getCause()) {
+                case RejectedException rejected -> throw rejected;
+                case TeeException tee -> throw tee;
+                case null, default -> throw new IOException(e.getCause());
+            }
+        } catch (TimeoutException e) {
+            throw new TeeException(Code.TEE_UNAVAILABLE, "no evidence within " + ATTEST_LIMIT.toSeconds() + " s", e);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new IOException("interrupted", e);
+        }
     }
 
     TeeBridge bridge() {
@@ -192,8 +216,9 @@ public final class AgentDaemon implements AutoCloseable {
     }
 
     private void work() {
+        // Before the recovery, which measures what serves under the key that the trust client knows.
+        Optional<TrustClient> trust = firstTrust();
         recover();
-        Optional<TrustClient> trust = Optional.empty();
         while (!closed) {
             Duration pause = config.refresh();
             try {
@@ -221,6 +246,15 @@ public final class AgentDaemon implements AutoCloseable {
             } catch (InterruptedException e) {
                 return;
             }
+        }
+    }
+
+    private Optional<TrustClient> firstTrust() {
+        try {
+            return startTrust();
+        } catch (IOException | TeeException e) {
+            LOG.warn("trust: {}", e.getMessage());
+            return Optional.empty();
         }
     }
 
@@ -322,8 +356,19 @@ public final class AgentDaemon implements AutoCloseable {
         }
         switch (enrolment.prove(challenge.toArray())) {
             case Verdict.Rejected<byte[]> rejected -> note(rejected.reason());
-            case Verdict.Accepted<byte[]>(byte[] proof) ->
-                enrolled = fleet.single(new Ask.Prove(Binary.copyOf(proof))) instanceof Answer.Enrolment;
+            case Verdict.Accepted<byte[]>(byte[] proof) -> {
+                if (fleet.single(new Ask.Prove(Binary.copyOf(proof))) instanceof Answer.Enrolment(Binary welcome)) {
+                    switch (enrolment.complete(welcome.toArray())) {
+                        case Verdict.Rejected<?> rejected -> note(rejected.reason());
+                        case Verdict.Accepted<Optional<DeviceEnrolment.Issued>>(var issued) -> {
+                            if (issued.isPresent()) {
+                                CertificateFiles.keep(config.stateDir().resolve("certificates"), issued.get());
+                            }
+                            enrolled = true;
+                        }
+                    }
+                }
+            }
         }
         return enrolled;
     }
@@ -425,7 +470,8 @@ public final class AgentDaemon implements AutoCloseable {
         closed = true;
         installer.cancel();
         worker.interrupt();
-        attestations.shutdownNow();
+        collector.close();
+        challenges.close();
         control.close();
         link.close();
         http.close();

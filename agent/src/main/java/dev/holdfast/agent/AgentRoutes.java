@@ -13,6 +13,7 @@ import io.vertx.core.Handler;
 import io.vertx.core.buffer.Buffer;
 import io.vertx.core.http.HttpServerRequest;
 import java.io.IOException;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -40,9 +41,13 @@ final class AgentRoutes implements Handler<HttpServerRequest> {
 
     private void answer(HttpServerRequest request, Buffer body) {
         try {
-            reply(request, 200, route(request.method() + " " + request.path(), body));
+            String route = request.method() + " " + request.path();
+            reply(
+                    request,
+                    200,
+                    route.equals("GET /v1/attestation") ? evidence(request.getParam("nonce")) : route(route, body));
         } catch (RejectedException e) {
-            refuse(request, 400, e.rejection());
+            refuse(request, e.rejection().code() == Code.API_BUSY ? 429 : 400, e.rejection());
         } catch (TeeException e) {
             refuse(request, 503, new Rejection(e.code(), String.valueOf(e.getMessage())));
         } catch (IOException | RuntimeException e) {
@@ -83,12 +88,7 @@ final class AgentRoutes implements Handler<HttpServerRequest> {
 
     private JsonNode attest(Buffer body) throws RejectedException, IOException, TeeException {
         JsonNode request = Json.readObject(body.getBytes(), MAX_BODY_BYTES).orThrow();
-        Binary nonce = Binary.fromHex(request.path("nonce").asText("")).orThrow();
-        if (nonce.length() < 8 || nonce.length() > 64) {
-            throw new RejectedException(Code.WIRE_FIELD, "nonce must be 8 to 64 bytes in hexadecimal");
-        }
-        ObjectNode answer =
-                Json.object().put("evidence", Binary.copyOf(agent.attest(nonce)).hex());
+        ObjectNode answer = evidence(request.path("nonce").asText(""));
         var quoter = agent.bridge().quoter();
         if (quoter.isPresent()) {
             answer.put(
@@ -96,6 +96,13 @@ final class AgentRoutes implements Handler<HttpServerRequest> {
                     Binary.copyOf(quoter.get().attestationKey().getEncoded()).hex());
         }
         return answer;
+    }
+
+    private ObjectNode evidence(@Nullable String hex) throws RejectedException, IOException, TeeException {
+        Binary nonce = Binary.fromHex(hex == null ? "" : hex).orThrow();
+        return Json.object()
+                .put("nonce", nonce.hex())
+                .put("evidence", Binary.copyOf(agent.attest(nonce)).hex());
     }
 
     private static void refuse(HttpServerRequest request, int status, Rejection reason) {

@@ -3,6 +3,7 @@ package dev.holdfast.agent;
 import com.fasterxml.jackson.core.JacksonException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.dataformat.toml.TomlMapper;
+import dev.holdfast.attestation.PlatformLogs;
 import dev.holdfast.inference.InferenceConfig;
 import dev.holdfast.inference.PeerPolicy;
 import dev.holdfast.link.Topics;
@@ -23,6 +24,7 @@ import java.util.Set;
  * @param brokerUri {@code tcp://host:port}
  * @param stateDir everything that the device keeps
  * @param tee {@code software}, {@code /dev/tpmrm0}, {@code unix:PATH} or {@code tcp:HOST:PORT}
+ * @param platformLogs the machine's own logs; those in {@code /sys/kernel/security} where the TEE is a device
  * @param factoryRoot the root metadata that provisioning anchors in the TEE
  * @param controlSocket where the {@code holdfast} command reaches the agent
  * @param inference the inference daemon's settings
@@ -37,6 +39,7 @@ public record HoldfastConfig(
         String brokerUri,
         Path stateDir,
         String tee,
+        PlatformLogs platformLogs,
         Path factoryRoot,
         Path controlSocket,
         InferenceConfig inference,
@@ -55,6 +58,7 @@ public record HoldfastConfig(
             "broker",
             "state",
             "tee",
+            "platform-logs",
             "factory-root",
             "control-socket",
             "inference-socket",
@@ -120,6 +124,7 @@ public record HoldfastConfig(
                 text(toml, "broker", "tcp://127.0.0.1:1883"),
                 state,
                 text(toml, "tee", "/dev/tpmrm0"),
+                platformLogs(toml, home),
                 home.resolve(text(toml, "factory-root", "/etc/holdfast/root.json")),
                 socket(home, toml, "control-socket", "/run/holdfast/control.sock"),
                 inference,
@@ -136,6 +141,15 @@ public record HoldfastConfig(
             throw invalid(key + " must be a path of at most " + MAX_SOCKET_PATH_BYTES + " bytes: " + path);
         }
         return path;
+    }
+
+    /** A TPM behind a socket is not the machine's own: the machine's logs would not lead to its registers. */
+    private static PlatformLogs platformLogs(JsonNode toml, Path home) throws RejectedException {
+        boolean device = text(toml, "tee", "/dev/tpmrm0").startsWith("/dev/");
+        if (!device && !toml.has("platform-logs")) {
+            return PlatformLogs.none();
+        }
+        return PlatformLogs.in(home.resolve(text(toml, "platform-logs", "/sys/kernel/security")));
     }
 
     private static String text(JsonNode toml, String key, String fallback) throws RejectedException {

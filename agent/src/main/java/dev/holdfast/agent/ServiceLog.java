@@ -10,6 +10,7 @@ import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Rejection;
 import dev.holdfast.wire.Sha256;
 import java.io.IOException;
+import java.util.Optional;
 
 /** Writes what the installer puts into service to the attestation log. Used by the installer's thread. */
 final class ServiceLog implements Measurements {
@@ -53,6 +54,7 @@ final class ServiceLog implements Measurements {
                 authority,
                 slot.target(),
                 slot.epoch(),
-                Sha256.of(CanonicalJson.bytes(slot.template())));
+                Sha256.of(CanonicalJson.bytes(slot.template())),
+                Optional.empty());
     }
 }

@@ -2,6 +2,7 @@ package dev.holdfast.attestation;
 
 import dev.holdfast.attestation.Appraisal.Check;
 import dev.holdfast.attestation.Appraisal.Status;
+import dev.holdfast.attestation.EvidenceClaims.Serving;
 import dev.holdfast.tee.Assurance;
 import dev.holdfast.tee.P256;
 import dev.holdfast.tee.TpmAttest;
@@ -11,6 +12,7 @@ import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Rejection;
 import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.Verdict;
+import java.security.MessageDigest;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -19,9 +21,7 @@ import org.jspecify.annotations.Nullable;
 
 /** One appraisal: the checks in their order. Used once, by one thread. */
 final class AppraisalSteps {
-    private static final Sha256 ZERO = new Sha256(Binary.copyOf(new byte[Sha256.BYTES]));
-
-    private final Binary nonce;
+    private final EvidenceVerifier.Question question;
     private final EnrolledDevice device;
     private final ReferenceModels models;
     private final AppraisalPolicy policy;
@@ -29,8 +29,9 @@ final class AppraisalSteps {
     private boolean refused;
     private boolean weakened;
 
-    AppraisalSteps(Binary nonce, EnrolledDevice device, ReferenceModels models, AppraisalPolicy policy) {
-        this.nonce = nonce;
+    AppraisalSteps(
+            EvidenceVerifier.Question question, EnrolledDevice device, ReferenceModels models, AppraisalPolicy policy) {
+        this.question = question;
         this.device = device;
         this.models = models;
         this.policy = policy;
@@ -38,21 +39,23 @@ final class AppraisalSteps {
 
     Appraisal malformed(Rejection reason) {
         require("format", false, Code.ATT_FORMAT, reason.toString());
-        return new Appraisal(Status.CONTRAINDICATED, checks, Optional.empty());
+        return new Appraisal(Status.CONTRAINDICATED, policy.id(), checks, Optional.empty());
     }
 
     Appraisal appraise(EvidenceVerifier.Message message) {
         EvidenceClaims claims = message.claims();
+        TpmEvidence tpm = message.tpm();
         require("format", true, Code.ATT_FORMAT, "COSE_Sign1, EAT profile " + EvidenceClaims.PROFILE);
-        signature(message.envelope(), claims);
+        signature(message);
         if (refused) {
-            return new Appraisal(Status.CONTRAINDICATED, checks, Optional.empty());
+            return new Appraisal(Status.CONTRAINDICATED, policy.id(), checks, Optional.empty());
         }
-        require("nonce", claims.nonce().equals(nonce), Code.ATT_NONCE, "the nonce that was sent");
-        @Nullable TpmAttest attest = quote(message.tpm(), claims);
-        register(message.tpm(), claims);
-        int prefix = log(message.tpm(), claims);
-        Optional<ModelEvent> logged = events(message.tpm().log(), Math.max(prefix, 0));
+        require("nonce", claims.nonce().equals(question.nonce()), Code.ATT_NONCE, "the nonce that was sent");
+        freshness();
+        @Nullable TpmAttest attest = quote(tpm, claims);
+        register(tpm, claims);
+        int prefix = log(tpm, claims);
+        Optional<ModelEvent> logged = events(tpm.log(), Math.max(prefix, 0));
         require(
                 "model",
                 claims.model().equals(logged),
@@ -68,26 +71,40 @@ final class AppraisalSteps {
         if (attest != null) {
             clock(attest, claims);
         }
-        facts(claims.sandbox());
+        platform(tpm);
+        serving(claims.serving());
+        agent(claims);
         return new Appraisal(
-                status(logged.isPresent()),
+                status(logged.isPresent() && claims.serving() != Serving.NONE),
+                policy.id(),
                 checks,
                 held && attest != null ? Optional.of(claimsOf(claims, logged, attest, prefix)) : Optional.empty());
     }
 
-    private void signature(Cose.Sign1 envelope, EvidenceClaims claims) {
+    private void signature(EvidenceVerifier.Message message) {
         Sha256 thumbprint = P256.thumbprint(device.signer());
-        boolean named = envelope.keyId().equals(thumbprint.value())
-                && claims.signerThumbprint().equals(thumbprint);
+        boolean named = message.keyId().equals(thumbprint.value())
+                && message.claims().signerThumbprint().equals(thumbprint);
         require(
                 "signature",
-                named
-                        && P256.verify(
-                                device.signer(),
-                                envelope.toBeSigned(),
-                                envelope.signature().toArray()),
+                named && message.envelope().verifies(device.signer(), Binary.empty()),
                 Code.ATT_SIGNATURE,
                 "by the device's enrolled key " + thumbprint);
+    }
+
+    private void freshness() {
+        policy.freshness()
+                .ifPresent(window -> require(
+                        "freshness",
+                        question.age()
+                                .filter(age -> !age.isNegative() && age.compareTo(window) <= 0)
+                                .isPresent(),
+                        Code.ATT_FRESHNESS,
+                        "came "
+                                + question.age()
+                                        .map(age -> age.toMillis() + " ms")
+                                        .orElse("nobody knows how long") + " after its challenge, the policy allows "
+                                + window.toMillis() + " ms"));
     }
 
     /** The quote, when its form, its signature and what it covers hold. */
@@ -97,35 +114,46 @@ final class AppraisalSteps {
             return null;
         }
         boolean signed = TpmSignature.toP1363(tpm.signature()) instanceof Verdict.Accepted<Binary>(Binary signature)
-                && P256.verify(device.attestationKey(), Sha256.of(tpm.attest().toArray()), signature.toArray());
+                && Es256.verify(device.attestationKey(), Sha256.of(tpm.attest().toArray()), signature.toArray());
         boolean covers = attest.body() instanceof TpmAttest.Quoted quoted
-                && quoted.covers(tpm.pcr(), tpm.value().value())
+                && quoted.covers(tpm.registers())
                 && attest.extraData().equals(claims.qualifyingData());
         require("quote-signature", signed, Code.ATT_QUOTE, "by the device's enrolled attestation key");
-        require("quote", covers, Code.ATT_QUOTE, "covers nonce, claims and register");
+        require("quote", covers, Code.ATT_QUOTE, "covers nonce, claims and registers");
         return signed && covers ? attest : null;
     }
 
     private void register(TpmEvidence tpm, EvidenceClaims claims) {
-        require("register", tpm.pcr() == claims.register(), Code.ATT_QUOTE, "PCR " + tpm.pcr());
+        int pcr = claims.register();
+        require(
+                "register",
+                pcr == policy.register() && tpm.registers().containsKey(pcr),
+                Code.ATT_QUOTE,
+                "models are measured into PCR " + pcr + ", quoted are "
+                        + tpm.registers().keySet() + ", the policy asks for PCR " + policy.register());
         // 16 and 23 are reset from locality 0, whatever the claims say. For a software bridge everything can be reset.
-        boolean resettable = claims.resettable() || tpm.pcr() == 16 || tpm.pcr() == 23;
+        boolean resettable = claims.resettable() || pcr == 16 || pcr == 23;
         if (resettable && device.assurance() != Assurance.SOFTWARE) {
             if (policy.allowResettableRegister()) {
-                weaken("register-reset", Code.ATT_ASSURANCE, "software can reset PCR " + tpm.pcr());
+                weaken("register-reset", Code.ATT_ASSURANCE, "software can reset PCR " + pcr);
             } else {
-                require("register-reset", false, Code.ATT_ASSURANCE, "software can reset PCR " + tpm.pcr());
+                require("register-reset", false, Code.ATT_ASSURANCE, "software can reset PCR " + pcr);
             }
         }
     }
 
     /** How many events lead to the quoted value, or -1. A longer log is fine: it was read after the quote. */
     private int log(TpmEvidence tpm, EvidenceClaims claims) {
-        Sha256 value = ZERO;
-        int prefix = value.equals(tpm.value()) ? 0 : -1;
+        Binary quoted = tpm.registers().getOrDefault(claims.register(), Binary.empty());
+        int prefix = Event.ZERO.value().equals(quoted) ? 0 : -1;
+        MessageDigest hash = Sha256.newDigest();
+        byte[] wanted = quoted.toArray();
+        byte[] value = Event.ZERO.toArray();
         for (int i = 0; i < tpm.log().size() && prefix < 0; i++) {
-            value = Event.extend(value, Event.digest(tpm.log().get(i)));
-            prefix = value.equals(tpm.value()) ? i + 1 : -1;
+            byte[] digest = hash.digest(tpm.log().get(i).toArray());
+            hash.update(value);
+            value = hash.digest(digest);
+            prefix = MessageDigest.isEqual(value, wanted) ? i + 1 : -1;
         }
         require(
                 "log",
@@ -156,14 +184,29 @@ final class AppraisalSteps {
 
     private void reference(ModelEvent event) {
         Optional<ReferenceModels.Reference> found = models.find(event.digest());
-        boolean matches = found.isPresent()
-                && found.get().model().equals(event.model())
-                && found.get().version().equals(event.version());
+        Optional<String> difference = found.isEmpty()
+                ? Optional.of("no published model has these bytes")
+                : found.get().difference(event);
+        String name = event.model() + " " + event.version() + ", sha256 " + event.digest();
         require(
                 "reference",
-                matches,
+                difference.isEmpty(),
                 Code.ATT_REFERENCE,
-                event.model() + " " + event.version() + ", sha256 " + event.digest());
+                difference.map(why -> name + ": " + why).orElse(name));
+        if (!policy.models().isEmpty()) {
+            require(
+                    "allowed-model",
+                    policy.models().contains(event.model()),
+                    Code.ATT_REFERENCE,
+                    event.model() + ", the policy allows " + policy.models());
+        }
+        if (policy.minEpoch() > 0) {
+            require(
+                    "epoch",
+                    event.epoch() >= policy.minEpoch(),
+                    Code.ATT_REFERENCE,
+                    "security epoch " + event.epoch() + ", the policy asks for " + policy.minEpoch());
+        }
     }
 
     private void clock(TpmAttest attest, EvidenceClaims claims) {
@@ -177,9 +220,48 @@ final class AppraisalSteps {
                         + (attest.clockSafe() ? "" : " (after an unclean stop)"));
     }
 
-    private void facts(Map<String, String> facts) {
+    /** Carried logs must lead to the quoted registers, whether the policy asks for them or not. */
+    private void platform(TpmEvidence tpm) {
+        policy.registers().forEach((pcr, allowed) -> {
+            Binary value = tpm.registers().getOrDefault(pcr, Binary.empty());
+            require(
+                    "pcr-" + pcr,
+                    allowed.stream().anyMatch(one -> one.value().equals(value)),
+                    Code.ATT_PLATFORM,
+                    value.length() == 0 ? "is not quoted" : "holds " + value.hex());
+        });
+        if (tpm.bootLog().isPresent() || policy.requireBootLog()) {
+            Optional<String> wrong = tpm.bootLog()
+                    .map(log -> PlatformReplay.boot(log, tpm.registers()))
+                    .orElse(Optional.of("the evidence carries none"));
+            require("boot-log", wrong.isEmpty(), Code.ATT_PLATFORM, wrong.orElse("leads to the quoted PCRs 0 to 7"));
+        }
+        if (tpm.imaLog().isPresent() || policy.requireImaLog()) {
+            Optional<String> wrong = tpm.imaLog()
+                    .map(log -> PlatformReplay.ima(log, tpm.registers()))
+                    .orElse(Optional.of("the evidence carries none"));
+            require("ima-log", wrong.isEmpty(), Code.ATT_PLATFORM, wrong.orElse("leads to the quoted PCR 10"));
+        }
+    }
+
+    private void serving(Serving serving) {
+        switch (serving) {
+            case CONFIRMED, CHANGING, NONE ->
+                checks.add(Check.passed("serving", serving.name().toLowerCase(java.util.Locale.ROOT)));
+            case UNKNOWN -> weaken("serving", Code.ATT_SERVING, "the process that answers requests did not answer");
+        }
+    }
+
+    private void agent(EvidenceClaims claims) {
+        if (!policy.agentVersions().isEmpty()) {
+            require(
+                    "agent",
+                    policy.agentVersions().contains(claims.agentVersion()),
+                    Code.ATT_REFERENCE,
+                    "version " + claims.agentVersion() + ", the policy allows " + policy.agentVersions());
+        }
         for (Map.Entry<String, String> wanted : policy.requiredFacts().entrySet()) {
-            String actual = facts.get(wanted.getKey());
+            String actual = claims.sandbox().get(wanted.getKey());
             if (!wanted.getValue().equals(actual)) {
                 weaken("sandbox", Code.ATT_ASSURANCE, wanted + " is asked for, the device has " + actual);
             }
@@ -189,12 +271,16 @@ final class AppraisalSteps {
     private Appraisal.Claims claimsOf(EvidenceClaims claims, Optional<ModelEvent> model, TpmAttest attest, int prefix) {
         return new Appraisal.Claims(
                 device.deviceId(),
-                model.map(e -> new Appraisal.Model(e.model(), e.version(), e.digest(), e.epoch())),
+                model.map(e -> new Appraisal.Model(
+                        e.model(), e.version(), e.digest(), e.epoch(), e.template(), e.tokenizer())),
                 device.assurance(),
                 attest.resetCount(),
                 attest.clockMillis(),
                 claims.agentName(),
                 claims.agentVersion(),
+                claims.epochFloor(),
+                claims.sandbox(),
+                claims.platform(),
                 prefix);
     }
 

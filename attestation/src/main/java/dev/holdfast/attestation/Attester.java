@@ -1,7 +1,9 @@
 package dev.holdfast.attestation;
 
+import dev.holdfast.attestation.EvidenceClaims.Serving;
 import dev.holdfast.tee.DeviceSigner;
 import dev.holdfast.tee.MeasurementRegister;
+import dev.holdfast.tee.MonotonicCounter;
 import dev.holdfast.tee.P256;
 import dev.holdfast.tee.Quoter;
 import dev.holdfast.tee.TeeBridge;
@@ -11,13 +13,17 @@ import dev.holdfast.wire.Cbor;
 import dev.holdfast.wire.CborWriter;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Sha256;
+import java.io.IOException;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Supplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Answers nonces with evidence: a COSE_Sign1 by the device signer over EAT claims, with a quote whose qualifying data
- * covers those claims. One at a time; thread-safe. On hardware an answer takes seconds.
+ * covers those claims. Before each answer the log is made to name the model that serves. One at a time; thread-safe. On
+ * hardware an answer takes seconds.
  */
 public final class Attester {
     public static final int MIN_NONCE_BYTES = 8;
@@ -27,34 +33,41 @@ public final class Attester {
     /** How often a swap may come between claims and quote before the attester gives up. */
     private static final int MAX_TRIES = 4;
 
+    private static final Logger LOG = LoggerFactory.getLogger(Attester.class);
+
+    /**
+     * What the attester says besides what it measures.
+     *
+     * @param agentName name of the program
+     * @param agentVersion its version
+     * @param sandboxFacts what the caller knows of its confinement, asked at each evidence; at most 16 short entries
+     * @param serving which model answers requests
+     * @param platform the machine's own logs, where the TEE is the machine's own
+     */
+    public record Surroundings(
+            String agentName,
+            String agentVersion,
+            Supplier<Map<String, String>> sandboxFacts,
+            ServingModel serving,
+            PlatformLogs platform) {}
+
     private final TeeBridge bridge;
     private final EventLog log;
-    private final String agentName;
-    private final String agentVersion;
-    private final Supplier<Map<String, String>> sandboxFacts;
+    private final Surroundings around;
     private final DeviceSigner signer;
     private final Quoter quoter;
     private final MeasurementRegister register;
+    private final Optional<MonotonicCounter> epochFloor;
 
-    /**
-     * @param sandboxFacts what the caller knows of its confinement, asked at each evidence; at most 16 short entries
-     * @throws TeeException where the bridge has no signer, quoter or register
-     */
-    public Attester(
-            TeeBridge bridge,
-            EventLog log,
-            String agentName,
-            String agentVersion,
-            Supplier<Map<String, String>> sandboxFacts)
-            throws TeeException {
+    /** @throws TeeException where the bridge has no signer, quoter or register */
+    public Attester(TeeBridge bridge, EventLog log, Surroundings around) throws TeeException {
         this.bridge = bridge;
         this.log = log;
-        this.agentName = agentName;
-        this.agentVersion = agentVersion;
-        this.sandboxFacts = sandboxFacts;
+        this.around = around;
         this.signer = bridge.signer().orElseThrow(Attester::unable);
         this.quoter = bridge.quoter().orElseThrow(Attester::unable);
         this.register = bridge.register().orElseThrow(Attester::unable);
+        this.epochFloor = bridge.epochCounter();
     }
 
     /**
@@ -63,28 +76,56 @@ public final class Attester {
      * @throws IllegalArgumentException when the nonce has less than {@value #MIN_NONCE_BYTES} or more than {@value
      *     #MAX_NONCE_BYTES} bytes
      */
-    public synchronized byte[] attest(Binary nonce) throws TeeException {
+    public synchronized byte[] attest(Binary nonce) throws IOException, TeeException {
         if (nonce.length() < MIN_NONCE_BYTES || nonce.length() > MAX_NONCE_BYTES) {
             throw new IllegalArgumentException(
                     "a nonce has " + MIN_NONCE_BYTES + " to " + MAX_NONCE_BYTES + " bytes, not " + nonce.length());
         }
         Sha256 thumbprint = P256.thumbprint(signer.publicKey());
         for (int attempt = 1; ; attempt++) {
+            Serving serving = confirm();
             EventLog.Snapshot before = log.snapshot();
-            EvidenceClaims claims = claims(nonce, thumbprint, before);
-            Quoter.Quote quote = quoter.quote(claims.qualifyingData());
-            boolean still = EventLog.replay(before.contents()).value().equals(quote.registerValue());
+            PlatformLogs.Carried platform = around.platform().read();
+            EvidenceClaims claims = claims(nonce, thumbprint, serving, before, platform.fate());
+            Quoter.Quote quote =
+                    quoter.quote(claims.qualifyingData(), around.platform().registers());
+            boolean still =
+                    before.replayed().value().equals(quote.registers().getOrDefault(register.index(), Binary.empty()));
             // When an event came between claims and quote, the claims name the wrong model: ask again. A log that is
             // broken never fits; then the verifier gets to see it as it is.
             if (still || claims.logBroken().isPresent() || attempt == MAX_TRIES) {
                 // Quote first, then read the log: a log that is longer than the quoted prefix is fine, a shorter one
                 // not.
-                return sign(claims, TpmEvidence.encode(quote, register.index(), log.contents()), thumbprint);
+                PlatformLogs.Carried after = around.platform().read();
+                TpmEvidence tpm = TpmEvidence.of(quote, log.contents(), after.boot(), after.ima());
+                return sign(claims, tpm.encode(), thumbprint);
             }
         }
     }
 
-    private EvidenceClaims claims(Binary nonce, Sha256 thumbprint, EventLog.Snapshot state) throws TeeException {
+    /** The key that signs quotes, for those who export them. */
+    public java.security.interfaces.ECPublicKey attestationKey() throws TeeException {
+        return quoter.attestationKey();
+    }
+
+    private Serving confirm() throws IOException, TeeException {
+        long changes = log.changes();
+        Optional<ModelEvent> actual;
+        try {
+            actual = around.serving().now();
+        } catch (IOException e) {
+            LOG.warn("{}: {}", Code.ATT_SERVING.id(), e.getMessage());
+            return Serving.UNKNOWN;
+        }
+        if (actual.isEmpty()) {
+            return Serving.NONE;
+        }
+        return log.confirm(changes, actual.get()) ? Serving.CONFIRMED : Serving.CHANGING;
+    }
+
+    private EvidenceClaims claims(
+            Binary nonce, Sha256 thumbprint, Serving serving, EventLog.Snapshot state, Map<String, String> platform)
+            throws TeeException {
         long resets = register.resetCount();
         Optional<String> broken = resets == state.resetCount()
                 ? state.broken()
@@ -93,14 +134,17 @@ public final class Attester {
                 nonce,
                 thumbprint,
                 resets,
-                agentName,
-                agentVersion,
+                around.agentName(),
+                around.agentVersion(),
                 bridge.describe().assurance(),
                 register.index(),
                 register.resettable(),
                 state.serving(),
+                serving,
+                epochFloor.isPresent() ? epochFloor.get().read() : 0,
                 broken,
-                sandboxFacts.get());
+                platform,
+                around.sandboxFacts().get());
     }
 
     private byte[] sign(EvidenceClaims claims, Cbor tpm, Sha256 thumbprint) throws TeeException {

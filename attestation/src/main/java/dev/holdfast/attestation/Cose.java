@@ -8,22 +8,39 @@ import dev.holdfast.wire.Code;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.Verdict;
+import java.security.interfaces.ECPublicKey;
 import java.util.List;
 
-/** COSE_Sign1 (RFC 9052, 4.2) with ES256, tagged, both header parameters protected. Stateless. */
+/**
+ * COSE_Sign1 (RFC 9052, 4.2) with ES256. {@link #decode} reads any such message; {@link #profile} is what evidence must
+ * be: both header parameters protected, nothing besides. Stateless.
+ */
 final class Cose {
     private static final int TAG_SIGN1 = 18;
     private static final long HEADER_ALGORITHM = 1;
+    private static final long HEADER_CRITICAL = 2;
     private static final long HEADER_KEY_ID = 4;
     private static final long ES256 = -7;
     private static final int SIGNATURE_BYTES = 64;
     private static final int MAX_HEADER_BYTES = 128;
+    private static final Cbor.Dict NO_PARAMETERS = Cbor.dict().build();
 
     /** A message taken apart; its signature is not checked yet. */
-    record Sign1(Binary protectedHeader, Binary keyId, Binary payload, Binary signature) {
-        /** The hash that is signed: SHA-256 of the Sig_structure (RFC 9052, 4.4). */
-        Sha256 toBeSigned() {
-            return Cose.toBeSigned(protectedHeader, payload);
+    record Sign1(
+            Binary protectedHeader,
+            Cbor.Dict protectedParameters,
+            Cbor.Dict unprotected,
+            Binary payload,
+            Binary signature) {
+        /** Whether the signature is by {@code key} with ES256, whichever header names the algorithm. */
+        boolean verifies(ECPublicKey key, Binary externalAad) {
+            Cbor algorithm = protectedParameters
+                    .get(HEADER_ALGORITHM)
+                    .or(() -> unprotected.get(HEADER_ALGORITHM))
+                    .orElse(new Cbor.Null());
+            return algorithm.equals(Cbor.of(ES256))
+                    && protectedParameters.get(HEADER_CRITICAL).isEmpty()
+                    && Es256.verify(key, toBeSigned(protectedHeader, externalAad, payload), signature.toArray());
         }
     }
 
@@ -37,41 +54,72 @@ final class Cose {
     }
 
     static Sha256 toBeSigned(Binary protectedHeader, Binary payload) {
-        return Sha256.of(CborWriter.write(Cbor.array(
-                Cbor.of("Signature1"), Cbor.of(protectedHeader), Cbor.of(Binary.empty()), Cbor.of(payload))));
+        return toBeSigned(protectedHeader, Binary.empty(), payload);
+    }
+
+    /** The hash that is signed: SHA-256 of the Sig_structure (RFC 9052, 4.4). */
+    private static Sha256 toBeSigned(Binary protectedHeader, Binary externalAad, Binary payload) {
+        return Sha256.of(CborWriter.write(
+                Cbor.array(Cbor.of("Signature1"), Cbor.of(protectedHeader), Cbor.of(externalAad), Cbor.of(payload))));
     }
 
     static byte[] encode(Binary protectedHeader, Binary payload, byte[] signature) {
         return CborWriter.write(new Cbor.Tag(
-                TAG_SIGN1,
-                Cbor.array(Cbor.of(protectedHeader), Cbor.dict().build(), Cbor.of(payload), Cbor.of(signature))));
+                TAG_SIGN1, Cbor.array(Cbor.of(protectedHeader), NO_PARAMETERS, Cbor.of(payload), Cbor.of(signature))));
     }
 
-    /** Takes a message apart: tagged, nothing unprotected, ES256, nothing after it. */
+    /** Takes a tagged message apart; nothing may follow it. */
     static Verdict<Sign1> decode(byte[] message, int maxBytes) {
         return Verdict.of(() -> {
-            if (CborReader.read(message, maxBytes).orThrow() instanceof Cbor.Tag(long tag, Cbor.Array(List<Cbor> items))
-                    && tag == TAG_SIGN1
-                    && items.size() == 4
-                    && items.get(0) instanceof Cbor.Bytes(Binary header)
-                    && items.get(1) instanceof Cbor.Dict unprotected
-                    && unprotected.entries().isEmpty()
-                    && items.get(2) instanceof Cbor.Bytes(Binary payload)
-                    && items.get(3) instanceof Cbor.Bytes(Binary signature)
-                    && signature.length() == SIGNATURE_BYTES) {
-                return new Sign1(header, keyId(header), payload, signature);
+            if (CborReader.read(message, maxBytes).orThrow() instanceof Cbor.Tag(long tag, Cbor content)
+                    && tag == TAG_SIGN1) {
+                return sign1(content);
             }
-            throw new RejectedException(Code.ATT_FORMAT, "not a tagged COSE_Sign1 with protected headers only");
+            throw malformed("not a tagged COSE_Sign1");
         });
     }
 
-    private static Binary keyId(Binary header) throws RejectedException {
-        if (CborReader.read(header.toArray(), MAX_HEADER_BYTES).orThrow() instanceof Cbor.Dict parameters
+    /** The same for a message whose context says what it is, so that it goes without a tag (RFC 9052, 2). */
+    static Verdict<Sign1> decodeUntagged(byte[] message, int maxBytes) {
+        return Verdict.of(() -> sign1(CborReader.read(message, maxBytes).orThrow()));
+    }
+
+    private static Sign1 sign1(Cbor content) throws RejectedException {
+        if (content instanceof Cbor.Array(List<Cbor> items)
+                && items.size() == 4
+                && items.get(0) instanceof Cbor.Bytes(Binary header)
+                && items.get(1) instanceof Cbor.Dict unprotected
+                && items.get(2) instanceof Cbor.Bytes(Binary payload)
+                && items.get(3) instanceof Cbor.Bytes(Binary signature)
+                && signature.length() == SIGNATURE_BYTES) {
+            Cbor.Dict parameters = header.length() == 0
+                    ? NO_PARAMETERS
+                    : Claim.dict(
+                            CborReader.read(header.toArray(), MAX_HEADER_BYTES).orThrow());
+            if (parameters.entries().keySet().stream()
+                    .anyMatch(key -> unprotected.entries().containsKey(key))) {
+                throw malformed("a header parameter stands in both headers");
+            }
+            // An empty map counts as an empty string when it is signed (RFC 9052, 3).
+            Binary signed = parameters.entries().isEmpty() ? Binary.empty() : header;
+            return new Sign1(signed, parameters, unprotected, payload, signature);
+        }
+        throw malformed("not a COSE_Sign1 with an ES256 signature");
+    }
+
+    /** The key id, when the message is what evidence must be: exactly {alg: ES256, kid}, both protected. */
+    static Binary profile(Sign1 message) throws RejectedException {
+        Cbor.Dict parameters = message.protectedParameters();
+        if (message.unprotected().entries().isEmpty()
                 && parameters.entries().size() == 2
                 && parameters.get(HEADER_ALGORITHM).orElse(new Cbor.Null()).equals(Cbor.of(ES256))
                 && parameters.get(HEADER_KEY_ID).orElse(new Cbor.Null()) instanceof Cbor.Bytes(Binary id)) {
             return id;
         }
-        throw new RejectedException(Code.ATT_FORMAT, "the protected header must be {alg: ES256, kid}");
+        throw malformed("the protected header must be {alg: ES256, kid}, the other one empty");
+    }
+
+    private static RejectedException malformed(String detail) {
+        return new RejectedException(Code.ATT_FORMAT, detail);
     }
 }

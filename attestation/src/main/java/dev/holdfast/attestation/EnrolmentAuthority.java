@@ -11,15 +11,15 @@ import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.Verdict;
 import java.security.MessageDigest;
 import java.security.SecureRandom;
+import java.time.Clock;
 
 /**
  * The fleet's side of enrolment: request, challenge, proof. Messages are bytes, so any transport will do.
  *
  * <p>For a TPM the proof says that the attestation key, whose attributes are checked, lives in the same TPM as the
  * endorsement key (TPM 2.0 Library Part 1, 24), and that the signer, which the attestation key certifies, does too. Whose
- * endorsement key it is, only its certificate can say; its chain is not checked yet, so the assurance granted is {@code
- * EMULATED} where the device says so itself and {@code FIRMWARE} otherwise, never {@code HARDWARE}. A software bridge
- * proves that it holds the signer, and gets {@code SOFTWARE}.
+ * endorsement key it is, only its maker's certificate or a list can say: {@link EnrolmentPolicy} decides what is granted.
+ * A software bridge proves that it holds the signer, and gets {@code SOFTWARE}.
  */
 public final class EnrolmentAuthority {
     private static final SecureRandom RANDOM = new SecureRandom();
@@ -40,23 +40,31 @@ public final class EnrolmentAuthority {
     }
 
     /** Checks a request and makes a challenge that only the device's TEE can answer. */
-    public static Verdict<Attempt> begin(byte[] request) {
+    public static Verdict<Attempt> begin(byte[] request, EnrolmentPolicy policy, Clock clock) {
         return Verdict.of(() -> {
             EnrolmentMessage.Request asked = EnrolmentMessage.Request.parse(request);
             Binary nonce = Binary.copyOf(random(EnrolmentMessage.NONCE_BYTES));
             if (!asked.isTpm()) {
+                if (!policy.software()) {
+                    throw EnrolmentMessage.refused("devices without a TPM are not let in");
+                }
                 byte[] challenge = new EnrolmentMessage.Challenge(nonce, Binary.empty(), Binary.empty()).encode();
                 return new Waiting(software(asked), new byte[0], request.clone(), challenge);
             }
-            TpmPublic endorsement = key("endorsement", asked.endorsement());
+            EndorsementKey endorsement = EndorsementKey.parse(asked.endorsement());
             TpmPublic attestation = key("attestation", asked.attestation());
-            EnrolledDevice device = tpm(asked, endorsement, attestation);
+            EnrolledDevice device = tpm(asked, attestation, policy.grant(asked, endorsement, clock));
             byte[] secret = random(SECRET_BYTES);
-            Credential credential = Credential.make(endorsement.key(), attestation.name(), secret);
+            Credential credential = Credential.make(endorsement, attestation.name(), secret);
             byte[] challenge =
                     new EnrolmentMessage.Challenge(nonce, credential.blob(), credential.encryptedSecret()).encode();
             return new Waiting(device, secret, request.clone(), challenge);
         });
+    }
+
+    /** The last message, with certificates in DER. */
+    public static byte[] welcome(DeviceEnrolment.Issued issued) {
+        return new EnrolmentMessage.Welcome(issued.attestation(), issued.tls(), issued.authority()).encode();
     }
 
     private static final class Waiting implements Attempt {
@@ -93,7 +101,7 @@ public final class EnrolmentAuthority {
                 byte[] given = EnrolmentMessage.Proof.parse(proof).proof().toArray();
                 Sha256 transcript = EnrolmentMessage.transcript(request, challenge);
                 boolean holds = device.assurance() == Assurance.SOFTWARE
-                        ? P256.verify(device.signer(), transcript, given)
+                        ? Es256.verify(device.signer(), transcript, given)
                         : MessageDigest.isEqual(given, Credential.hmac(secret, transcript.toArray()));
                 if (!holds) {
                     throw EnrolmentMessage.refused("the proof does not answer this challenge");
@@ -115,12 +123,9 @@ public final class EnrolmentAuthority {
                 0);
     }
 
-    private static EnrolledDevice tpm(EnrolmentMessage.Request asked, TpmPublic endorsement, TpmPublic attestation)
+    private static EnrolledDevice tpm(EnrolmentMessage.Request asked, TpmPublic attestation, Assurance granted)
             throws RejectedException {
         TpmPublic signer = key("signer", asked.signer());
-        if (!endorsement.isEndorsementKey()) {
-            throw EnrolmentMessage.refused("the endorsement key's attributes are not those of a storage key");
-        }
         if (!attestation.isAttestationKey()) {
             throw EnrolmentMessage.refused("the attestation key is not restricted, or can leave its TPM");
         }
@@ -133,12 +138,11 @@ public final class EnrolmentAuthority {
         boolean holds = certified.body() instanceof TpmAttest.Certified body
                 && body.name().equals(signer.name())
                 && certified.extraData().equals(expected)
-                && P256.verify(
+                && Es256.verify(
                         attestation.key(), Sha256.of(asked.certifyAttest().toArray()), signature.toArray());
         if (!holds) {
             throw EnrolmentMessage.refused("the attestation key does not certify this signer for this request");
         }
-        Assurance granted = asked.declared() == Assurance.EMULATED ? Assurance.EMULATED : Assurance.FIRMWARE;
         return new EnrolledDevice(
                 asked.device(),
                 signer.key(),

@@ -17,6 +17,8 @@ sealed interface EnrolmentMessage {
     int NONCE_BYTES = 32;
     int MAX_DEVICE_CHARS = 128;
     int MAX_KEY_BYTES = 256;
+    /** RSA with 4096 bits. */
+    int MAX_ENDORSEMENT_BYTES = 640;
 
     /**
      * The device introduces itself.
@@ -66,7 +68,7 @@ sealed interface EnrolmentMessage {
                     fields.bytes("nonce", NONCE_BYTES, NONCE_BYTES),
                     fields.bytes("signer", 1, MAX_KEY_BYTES),
                     fields.bytes("attestation", 1, MAX_KEY_BYTES),
-                    fields.bytes("endorsement", 0, MAX_KEY_BYTES),
+                    fields.bytes("endorsement", 0, MAX_ENDORSEMENT_BYTES),
                     fields.bytes("endorsementCertificate", 0, 8192),
                     fields.bytes("certifyAttest", 0, 512),
                     fields.bytes("certifySignature", 0, 256));
@@ -120,6 +122,26 @@ sealed interface EnrolmentMessage {
 
         static Proof parse(byte[] bytes) throws RejectedException {
             return new Proof(fields(bytes).bytes("proof", 32, 64));
+        }
+    }
+
+    /** The end: certificates in DER by the fleet's authority; empty where it issues none. */
+    record Welcome(Binary attestation, Binary tls, Binary authority) implements EnrolmentMessage {
+        byte[] encode() {
+            return CborWriter.write(Cbor.dict()
+                    .put("format", Cbor.of(1))
+                    .put("attestation", Cbor.of(attestation))
+                    .put("tls", Cbor.of(tls))
+                    .put("authority", Cbor.of(authority))
+                    .build());
+        }
+
+        static Welcome parse(byte[] bytes) throws RejectedException {
+            Cbor.Fields fields = fields(bytes);
+            return new Welcome(
+                    fields.bytes("attestation", 0, 4096),
+                    fields.bytes("tls", 0, 4096),
+                    fields.bytes("authority", 0, 4096));
         }
     }
 

@@ -21,6 +21,9 @@ public sealed interface Event {
     /** Longest content that is written or read: three texts of {@link ModelEvent#MAX_TEXT_CHARS} at three bytes each fit. */
     int MAX_BYTES = 4096;
 
+    /** A register after a start of the TEE. */
+    Sha256 ZERO = new Sha256(Binary.copyOf(new byte[Sha256.BYTES]));
+
     /** The agent started. */
     record AgentStart(String name, String version) implements Event {
         public AgentStart {
@@ -53,6 +56,7 @@ public sealed interface Event {
                                 .put("target", Cbor.of(e.target()))
                                 .put("epoch", Cbor.of(e.epoch()))
                                 .put("template", Cbor.of(e.template().value()))
+                                .put("tokenizer", Cbor.of(tokenizer(e)))
                                 .build());
                 });
     }
@@ -83,7 +87,7 @@ public sealed interface Event {
             if (kind.isEmpty()) {
                 throw new RejectedException(Code.ATT_EVENT, "event type " + type);
             }
-            only(fields, "type", "model", "version", "digest", "authority", "target", "epoch", "template");
+            only(fields, "type", "model", "version", "digest", "authority", "target", "epoch", "template", "tokenizer");
             return new Model(new ModelEvent(
                     kind.get(),
                     text(fields, "model"),
@@ -92,8 +96,21 @@ public sealed interface Event {
                     fields.bytes("authority", 0, ModelEvent.MAX_AUTHORITY_BYTES),
                     text(fields, "target"),
                     fields.integer("epoch", 0, Long.MAX_VALUE),
-                    fields.sha256("template")));
+                    fields.sha256("template"),
+                    tokenizer(fields.bytes("tokenizer", 0, Sha256.BYTES))));
         });
+    }
+
+    /** Absent is empty. */
+    static Binary tokenizer(ModelEvent event) {
+        return event.tokenizer().map(Sha256::value).orElse(Binary.empty());
+    }
+
+    static Optional<Sha256> tokenizer(Binary value) throws RejectedException {
+        if (value.length() != 0 && value.length() != Sha256.BYTES) {
+            throw new RejectedException(Code.ATT_EVENT, "a tokenizer digest has 0 or 32 bytes");
+        }
+        return value.length() == 0 ? Optional.empty() : Optional.of(new Sha256(value));
     }
 
     private static String text(Cbor.Fields fields, String key) throws RejectedException {

@@ -39,13 +39,16 @@ final class EventFile implements AutoCloseable {
     /** Where the next frame goes: an append that failed half way is written over. */
     private long end;
 
-    private EventFile(Path path) {
+    private final Steps steps;
+
+    private EventFile(Path path, Steps steps) {
         this.path = path;
+        this.steps = steps;
     }
 
-    static EventFile open(Path dir) throws IOException {
+    static EventFile open(Path dir, Steps steps) throws IOException {
         DurableFile.privateDirectory(dir);
-        return new EventFile(dir.resolve("events.log"));
+        return new EventFile(dir.resolve("events.log"), steps);
     }
 
     Content read() throws IOException {
@@ -70,6 +73,7 @@ final class EventFile implements AutoCloseable {
         }
         FileChannel open = channel();
         if (whole < bytes.limit()) {
+            steps.before("cut off a torn event");
             open.truncate(whole);
             open.force(true);
         }
@@ -81,6 +85,7 @@ final class EventFile implements AutoCloseable {
     void begin(long resetCount) throws IOException {
         close();
         if (Files.exists(path)) {
+            steps.before("keep the log of the boot before");
             Files.copy(
                     path,
                     path.resolveSibling("events.previous.log"),
@@ -90,6 +95,7 @@ final class EventFile implements AutoCloseable {
                 .put("format", Cbor.of(1))
                 .put("resetCount", Cbor.of(resetCount))
                 .build());
+        steps.before("begin a fresh log");
         DurableFile.replace(path, framed(head));
         end = framed(head).length;
     }
@@ -97,11 +103,20 @@ final class EventFile implements AutoCloseable {
     void append(Binary content) throws IOException {
         ByteBuffer frame = ByteBuffer.wrap(framed(content.toArray()));
         FileChannel open = channel();
-        while (frame.hasRemaining()) {
-            open.write(frame, end + frame.position());
-        }
+        // Two writes, so that a test can end the process within an event: a disk may do the same to one.
+        steps.before("append the event");
+        write(open, frame.slice(0, frame.limit() / 2), 0);
+        steps.before("append the event's rest");
+        write(open, frame.slice(frame.limit() / 2, frame.limit() - frame.limit() / 2), frame.limit() / 2);
+        steps.before("sync the log");
         open.force(true);
         end += frame.limit();
+    }
+
+    private void write(FileChannel open, ByteBuffer part, int offset) throws IOException {
+        while (part.hasRemaining()) {
+            open.write(part, end + offset + part.position());
+        }
     }
 
     @Override

@@ -7,6 +7,7 @@ import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.Verdict;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -27,30 +28,40 @@ public final class EventLog implements AutoCloseable {
     /** More than a device swaps between two boots; bounds file and evidence. */
     public static final int MAX_EVENTS = 4096;
 
-    private static final Sha256 ZERO = new Sha256(Binary.copyOf(new byte[Sha256.BYTES]));
+    /** A swap that takes longer between measurement and flip than this has failed and was not cleared. */
+    private static final Duration SWAP_LIMIT = Duration.ofMinutes(5);
 
     private final MeasurementRegister register;
     private final EventFile file;
     private final WriteAhead writeAhead;
     private final List<Binary> contents = new ArrayList<>();
     private long resetCount;
-    private Sha256 replayed = ZERO;
+    private Sha256 replayed = Event.ZERO;
     private @Nullable ModelEvent serving;
     private @Nullable ModelEvent interrupted;
     private @Nullable String broken;
     /** Whether a step failed half way: register and log must be brought together before the next one. */
     private boolean unsettled;
 
-    private EventLog(MeasurementRegister register, EventFile file, WriteAhead writeAhead) {
+    private final Steps steps;
+    private long changes;
+    private long measuredAtNanos;
+
+    private EventLog(MeasurementRegister register, EventFile file, WriteAhead writeAhead, Steps steps) {
         this.register = register;
         this.file = file;
         this.writeAhead = writeAhead;
+        this.steps = steps;
     }
 
     /** Opens or begins the log in {@code dir} (made with mode 0700), and recovers from a crash. */
     public static EventLog open(Path dir, MeasurementRegister register) throws IOException, TeeException {
-        EventFile file = EventFile.open(dir);
-        EventLog log = new EventLog(register, file, new WriteAhead(dir));
+        return open(dir, register, Steps.UNWATCHED);
+    }
+
+    static EventLog open(Path dir, MeasurementRegister register, Steps steps) throws IOException, TeeException {
+        EventFile file = EventFile.open(dir, steps);
+        EventLog log = new EventLog(register, file, new WriteAhead(dir, steps), steps);
         try {
             log.recover();
             return log;
@@ -77,12 +88,39 @@ public final class EventLog implements AutoCloseable {
             record(new Event.Model(event).content());
         }
         interrupted = event;
+        changes++;
+        measuredAtNanos = System.nanoTime();
     }
 
     /** To be called once the serving pointer has flipped for good: clears the write-ahead record. */
     public synchronized void afterServe() throws IOException {
         writeAhead.clear();
         interrupted = null;
+        changes++;
+    }
+
+    /**
+     * How often the serving model changed or began to. Ask before the inference process is asked what it serves, and
+     * give it to {@link #confirm}: an answer from before a change must not be measured after it.
+     */
+    public synchronized long changes() {
+        return changes;
+    }
+
+    /**
+     * Before evidence is made: {@link #ensureServing} of {@code actual}, unless a swap is under way, in which the log names
+     * already what is about to serve, or one ended since {@code changesBefore}.
+     *
+     * @return whether the log names {@code actual}
+     */
+    public synchronized boolean confirm(long changesBefore, ModelEvent actual) throws IOException, TeeException {
+        boolean swapping = interrupted != null && System.nanoTime() - measuredAtNanos < SWAP_LIMIT.toNanos();
+        if (swapping || changes != changesBefore) {
+            renewAfterReset();
+            return false;
+        }
+        ensureServing(actual);
+        return true;
     }
 
     /**
@@ -124,19 +162,10 @@ public final class EventLog implements AutoCloseable {
     }
 
     /** One consistent view. */
-    record Snapshot(List<Binary> contents, Optional<ModelEvent> serving, Optional<String> broken, long resetCount) {}
+    record Snapshot(Sha256 replayed, Optional<ModelEvent> serving, Optional<String> broken, long resetCount) {}
 
     synchronized Snapshot snapshot() {
-        return new Snapshot(contents(), serving(), broken(), resetCount);
-    }
-
-    /** The register's value after {@code contents}, from zero. */
-    static Sha256 replay(List<Binary> contents) {
-        Sha256 value = ZERO;
-        for (Binary content : contents) {
-            value = Event.extend(value, Event.digest(content));
-        }
-        return value;
+        return new Snapshot(replayed, serving(), broken(), resetCount);
     }
 
     /** What the register must hold when the log is whole. */
@@ -201,14 +230,15 @@ public final class EventLog implements AutoCloseable {
 
     private void begin() throws IOException, TeeException {
         unsettled = false;
+        changes++;
         contents.clear();
-        replayed = ZERO;
+        replayed = Event.ZERO;
         serving = null;
         interrupted = null;
         writeAhead.clear();
         file.begin(resetCount);
         Sha256 now = register.read();
-        broken = now.equals(ZERO) ? null : "the register held " + now + " before the first event";
+        broken = now.equals(Event.ZERO) ? null : "the register held " + now + " before the first event";
     }
 
     private void record(Binary content) throws IOException, TeeException {
@@ -221,6 +251,7 @@ public final class EventLog implements AutoCloseable {
         }
         unsettled = true;
         writeAhead.write(new WriteAhead.Pending(resetCount, before, content));
+        steps.before("extend the register");
         register.extend(Event.digest(content));
         file.append(content);
         adopt(content);

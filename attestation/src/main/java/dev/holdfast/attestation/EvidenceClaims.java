@@ -10,6 +10,7 @@ import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Sha256;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -28,7 +29,10 @@ import java.util.TreeMap;
  * <tr><td>273</td><td>measurements: the model in service as a measured component (RFC 10013); absent without one</td></tr>
  * <tr><td>hf-assurance</td><td>what the device says of its TEE; a verifier goes by the enrolment instead</td></tr>
  * <tr><td>hf-register</td><td>[index, resettable]</td></tr>
- * <tr><td>hf-model</td><td>[epoch, template digest, target, event type], with the measurement</td></tr>
+ * <tr><td>hf-model</td><td>[epoch, template digest, target, event type, tokenizer digest], with the measurement</td></tr>
+ * <tr><td>hf-serving</td><td>whether the log's last model is known to answer requests: {@link Serving}</td></tr>
+ * <tr><td>hf-epoch-floor</td><td>the security epoch below which this device installs nothing (the TEE's counter)</td></tr>
+ * <tr><td>hf-platform</td><td>what became of {@code boot-log} and {@code ima-log}: carried, absent, too-long</td></tr>
  * <tr><td>hf-log-broken</td><td>text, present when the device knows that its log does not lead to its register</td></tr>
  * <tr><td>hf-sandbox</td><td>a map of short texts</td></tr>
  * </table>
@@ -43,8 +47,23 @@ record EvidenceClaims(
         int register,
         boolean resettable,
         Optional<ModelEvent> model,
+        Serving serving,
+        long epochFloor,
         Optional<String> logBroken,
+        Map<String, String> platform,
         Map<String, String> sandbox) {
+    /** What the attester knows of the process that answers requests. */
+    enum Serving {
+        /** It was asked, and serves what the log names last. */
+        CONFIRMED,
+        /** A swap is under way: the log names what is about to serve. */
+        CHANGING,
+        /** It was asked, and has no model. */
+        NONE,
+        /** It did not answer. */
+        UNKNOWN
+    }
+
     static final String PROFILE = "tag:holdfast.dev,2026:evidence-1";
     static final int MAX_FACTS = 16;
     static final int MAX_TEXT_CHARS = 256;
@@ -67,7 +86,9 @@ record EvidenceClaims(
 
     EvidenceClaims {
         sandbox = java.util.Collections.unmodifiableMap(new TreeMap<>(sandbox));
-        if (sandbox.size() > MAX_FACTS
+        platform = java.util.Collections.unmodifiableMap(new TreeMap<>(platform));
+        if (platform.size() > MAX_FACTS
+                || sandbox.size() > MAX_FACTS
                 || sandbox.entrySet().stream()
                         .anyMatch(
                                 e -> Math.max(e.getKey().length(), e.getValue().length()) > MAX_TEXT_CHARS)) {
@@ -93,8 +114,6 @@ record EvidenceClaims(
         byte[] ueid = new byte[1 + Sha256.BYTES];
         ueid[0] = UEID_RAND;
         System.arraycopy(signerThumbprint.toArray(), 0, ueid, 1, Sha256.BYTES);
-        Cbor.DictBuilder facts = Cbor.dict();
-        sandbox.forEach((key, value) -> facts.put(key, Cbor.of(value)));
         Cbor.DictBuilder claims = Cbor.dict()
                 .put(NONCE, Cbor.of(nonce))
                 .put(UEID, Cbor.of(ueid))
@@ -104,7 +123,10 @@ record EvidenceClaims(
                 .put(SWVERSION, Cbor.array(Cbor.of(agentVersion)))
                 .put("hf-assurance", Cbor.of(assurance.name()))
                 .put("hf-register", Cbor.array(Cbor.of(register), Cbor.of(resettable)))
-                .put("hf-sandbox", facts.build());
+                .put("hf-serving", Cbor.of(serving.name()))
+                .put("hf-epoch-floor", Cbor.of(epochFloor))
+                .put("hf-platform", texts(platform))
+                .put("hf-sandbox", texts(sandbox));
         logBroken.ifPresent(why -> claims.put("hf-log-broken", Cbor.of(why)));
         model.ifPresent(event -> {
             claims.put(
@@ -116,9 +138,16 @@ record EvidenceClaims(
                             Cbor.of(event.epoch()),
                             Cbor.of(event.template().value()),
                             Cbor.of(event.target()),
-                            Cbor.of(event.kind().type())));
+                            Cbor.of(event.kind().type()),
+                            Cbor.of(Event.tokenizer(event))));
         });
         return claims;
+    }
+
+    private static Cbor texts(Map<String, String> facts) {
+        Cbor.DictBuilder dict = Cbor.dict();
+        facts.forEach((key, value) -> dict.put(key, Cbor.of(value)));
+        return dict.build();
     }
 
     Cbor toCbor() {
@@ -134,30 +163,36 @@ record EvidenceClaims(
         }
         List<Cbor> register = read.array("hf-register", 2);
         List<Cbor> version = read.array(SWVERSION, 1);
-        String assuranceName = read.text("hf-assurance");
-        Assurance assurance = Arrays.stream(Assurance.values())
-                .filter(a -> a.name().equals(assuranceName))
-                .findFirst()
-                .orElseThrow(() -> malformed("assurance " + assuranceName));
         EvidenceClaims parsed = new EvidenceClaims(
                 read.bytes(NONCE, Attester.MIN_NONCE_BYTES, Attester.MAX_NONCE_BYTES),
                 new Sha256(Binary.copyOf(ueid.toArray(), 1, Sha256.BYTES)),
                 read.number(BOOTCOUNT),
                 read.text(SWNAME),
                 Claim.text(version.get(0)),
-                assurance,
+                constant(Assurance.values(), read.text("hf-assurance")),
                 (int) Claim.number(register.get(0), Integer.MAX_VALUE),
                 Claim.bool(register.get(1)),
                 claims.get(MEASUREMENTS).isPresent() ? Optional.of(model(read)) : Optional.empty(),
+                constant(Serving.values(), read.text("hf-serving")),
+                Claim.number(read.required("hf-epoch-floor"), Long.MAX_VALUE),
                 claims.get("hf-log-broken").isPresent() ? Optional.of(read.text("hf-log-broken")) : Optional.empty(),
+                read.texts("hf-platform", MAX_FACTS),
                 read.texts("hf-sandbox", MAX_FACTS));
         // The one rule for everything that is not named above: what we would not have written is refused.
-        Cbor.DictBuilder rebuilt = parsed.entries();
-        claims.get(SUBMODS).ifPresent(submods -> rebuilt.put(SUBMODS, submods));
-        if (!Arrays.equals(CborWriter.write(rebuilt.build()), CborWriter.write(claims))) {
+        // The encoding is deterministic, so equal trees are equal bytes.
+        Map<Cbor, Cbor> given = new HashMap<>(claims.entries());
+        given.remove(new Cbor.Int(SUBMODS));
+        if (!parsed.entries().build().entries().equals(given)) {
             throw malformed("claims that this profile does not have");
         }
         return parsed;
+    }
+
+    private static <E extends Enum<E>> E constant(E[] values, String name) throws RejectedException {
+        return Arrays.stream(values)
+                .filter(value -> value.name().equals(name))
+                .findFirst()
+                .orElseThrow(() -> malformed(name + " is not known here"));
     }
 
     /** measured-component (RFC 10013): 1 id [name, [version, scheme]], 2 digest [alg, value], 3 authorities. */
@@ -176,7 +211,7 @@ record EvidenceClaims(
                         .orThrow()));
         List<Cbor> id = component.array(1, 2);
         List<Cbor> digest = component.array(2, 2);
-        List<Cbor> more = read.array("hf-model", 4);
+        List<Cbor> more = read.array("hf-model", 5);
         String type = Claim.text(more.get(3));
         return new ModelEvent(
                 Arrays.stream(ModelEvent.Kind.values())
@@ -189,7 +224,8 @@ record EvidenceClaims(
                 Claim.bytes(component.array(3, 1).get(0), 0, ModelEvent.MAX_AUTHORITY_BYTES),
                 Claim.text(more.get(2)),
                 Claim.number(more.get(0), Long.MAX_VALUE),
-                new Sha256(Claim.bytes(more.get(1), Sha256.BYTES, Sha256.BYTES)));
+                new Sha256(Claim.bytes(more.get(1), Sha256.BYTES, Sha256.BYTES)),
+                Event.tokenizer(Claim.bytes(more.get(4), 0, Sha256.BYTES)));
     }
 
     private static RejectedException malformed(String detail) {

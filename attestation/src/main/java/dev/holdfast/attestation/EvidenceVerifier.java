@@ -6,6 +6,8 @@ import dev.holdfast.wire.CborReader;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Verdict;
+import java.time.Duration;
+import java.util.Optional;
 
 /**
  * Appraises evidence (RFC 9334, 7): is it from this device, for this nonce, does the quote cover the claims and the log
@@ -14,18 +16,36 @@ import dev.holdfast.wire.Verdict;
  */
 public final class EvidenceVerifier {
     /** What a message says once it is taken apart. */
-    record Message(Cose.Sign1 envelope, EvidenceClaims claims, TpmEvidence tpm) {}
+    record Message(Cose.Sign1 envelope, Binary keyId, EvidenceClaims claims, TpmEvidence tpm) {}
+
+    /**
+     * What the verifier knows of its own question.
+     *
+     * @param nonce what it sent
+     * @param age how long after the challenge the evidence came; absent where nobody knows any more, which a policy with a
+     *     freshness window does not accept
+     */
+    public record Question(Binary nonce, Optional<Duration> age) {}
 
     private EvidenceVerifier() {}
 
     /** Never throws on odd bytes; what cannot be read is contraindicated. */
     public static Appraisal verify(
-            byte[] evidence, Binary nonce, EnrolledDevice device, ReferenceModels models, AppraisalPolicy policy) {
-        AppraisalSteps steps = new AppraisalSteps(nonce, device, models, policy);
+            byte[] evidence, Question question, EnrolledDevice device, ReferenceModels models, AppraisalPolicy policy) {
+        AppraisalSteps steps = new AppraisalSteps(question, device, models, policy);
         return switch (open(evidence)) {
             case Verdict.Accepted<Message>(Message message) -> steps.appraise(message);
             case Verdict.Rejected<Message>(var reason) -> steps.malformed(reason);
         };
+    }
+
+    /**
+     * The thumbprint (RFC 9679) of the key that evidence names as its signer's, to find the device's record by. Nothing is
+     * believed by that: {@link #verify} checks the signature with the key of the record.
+     */
+    public static Verdict<Binary> claimedSigner(byte[] evidence) {
+        return Verdict.of(() ->
+                Cose.profile(Cose.decode(evidence, Attester.MAX_EVIDENCE_BYTES).orThrow()));
     }
 
     /** Takes evidence apart without believing it. */
@@ -33,12 +53,13 @@ public final class EvidenceVerifier {
         return Verdict.of(() -> {
             Cose.Sign1 envelope =
                     Cose.decode(evidence, Attester.MAX_EVIDENCE_BYTES).orThrow();
+            Binary keyId = Cose.profile(envelope);
             if (!(CborReader.read(envelope.payload().toArray(), Attester.MAX_EVIDENCE_BYTES)
                             .orThrow()
                     instanceof Cbor.Dict claims)) {
                 throw new RejectedException(Code.ATT_FORMAT, "the claims are no map");
             }
-            return new Message(envelope, EvidenceClaims.parse(claims), TpmEvidence.parse(claims));
+            return new Message(envelope, keyId, EvidenceClaims.parse(claims), TpmEvidence.parse(claims));
         });
     }
 }

@@ -2,6 +2,7 @@ package dev.holdfast.attestation;
 
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Sha256;
+import java.util.Optional;
 
 /**
  * A model enters service.
@@ -14,6 +15,7 @@ import dev.holdfast.wire.Sha256;
  * @param target the target's path in the signed metadata
  * @param epoch its security epoch
  * @param template SHA-256 of the chat template block as signed
+ * @param tokenizer SHA-256 of the model file's tokenizer, as the process that parsed it reports; absent where it did not
  */
 public record ModelEvent(
         Kind kind,
@@ -23,7 +25,8 @@ public record ModelEvent(
         Binary authority,
         String target,
         long epoch,
-        Sha256 template) {
+        Sha256 template,
+        Optional<Sha256> tokenizer) {
     public static final int MAX_TEXT_CHARS = 256;
     public static final int MAX_AUTHORITY_BYTES = 64;
 
@@ -54,6 +57,6 @@ public record ModelEvent(
 
     /** The same model, entering service for another reason. */
     public ModelEvent as(Kind other) {
-        return new ModelEvent(other, model, version, digest, authority, target, epoch, template);
+        return new ModelEvent(other, model, version, digest, authority, target, epoch, template, tokenizer);
     }
 }

@@ -7,44 +7,98 @@ import dev.holdfast.wire.Code;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Sha256;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.SortedMap;
+import java.util.TreeMap;
 
 /**
- * The submodule {@code tpm}: {@code {"attest": bytes, "sig": bytes, "pcr": [index, value], "log": [content...]}}. A
- * software bridge fills it in the same form.
+ * The submodule {@code tpm}: {@code {"attest": bytes, "sig": bytes, "pcrs": {index: value}, "log": [content...], "boot":
+ * bytes, "ima": bytes}}, the last two where they are carried. A software bridge fills it in the same form.
+ *
+ * @param registers the values that the quote's PCR digest covers
+ * @param log contents of the events since the last boot
+ * @param bootLog the firmware's log in the TCG's form ({@link BootLog})
+ * @param imaLog the kernel's list of measured files ({@link ImaLog})
  */
-record TpmEvidence(Binary attest, Binary signature, int pcr, Sha256 value, List<Binary> log) {
+record TpmEvidence(
+        Binary attest,
+        Binary signature,
+        SortedMap<Integer, Binary> registers,
+        List<Binary> log,
+        Optional<Binary> bootLog,
+        Optional<Binary> imaLog) {
     private static final int MAX_ATTEST_BYTES = 512;
+    private static final int MAX_PCR = 23;
+    private static final String BOOT = "boot";
+    private static final String IMA = "ima";
+    private static final Set<String> KNOWN = Set.of("attest", "sig", "pcrs", "log", BOOT, IMA);
 
-    static Cbor encode(Quoter.Quote quote, int pcr, List<Binary> log) {
-        Cbor inner = Cbor.dict()
-                .put("attest", Cbor.of(quote.attest()))
-                .put("sig", Cbor.of(quote.signature()))
-                .put("pcr", Cbor.array(Cbor.of(pcr), Cbor.of(quote.registerValue())))
-                .put("log", new Cbor.Array(log.stream().map(Cbor::of).toList()))
-                .build();
-        return Cbor.dict().put("tpm", inner).build();
+    TpmEvidence {
+        registers = Collections.unmodifiableSortedMap(new TreeMap<>(registers));
+        log = List.copyOf(log);
+    }
+
+    static TpmEvidence of(Quoter.Quote quote, List<Binary> log, Optional<Binary> bootLog, Optional<Binary> imaLog) {
+        return new TpmEvidence(quote.attest(), quote.signature(), quote.registers(), log, bootLog, imaLog);
+    }
+
+    Cbor encode() {
+        Cbor.DictBuilder pcrs = Cbor.dict();
+        registers.forEach((index, value) -> pcrs.put(index, Cbor.of(value)));
+        Cbor.DictBuilder inner = Cbor.dict()
+                .put("attest", Cbor.of(attest))
+                .put("sig", Cbor.of(signature))
+                .put("pcrs", pcrs.build())
+                .put("log", new Cbor.Array(log.stream().map(Cbor::of).toList()));
+        bootLog.ifPresent(bytes -> inner.put(BOOT, Cbor.of(bytes)));
+        imaLog.ifPresent(bytes -> inner.put(IMA, Cbor.of(bytes)));
+        return Cbor.dict().put("tpm", inner.build()).build();
     }
 
     static TpmEvidence parse(Cbor.Dict claims) throws RejectedException {
         Cbor.Dict submods = Claim.dict(new Claim(claims).required(EvidenceClaims.SUBMODS));
         Claim tpm = new Claim(Claim.dict(new Claim(submods).required("tpm")));
-        if (submods.entries().size() != 1 || tpm.claims().entries().size() != 4) {
-            throw new RejectedException(Code.ATT_FORMAT, "submodules that this profile does not have");
+        for (Cbor key : tpm.claims().entries().keySet()) {
+            if (submods.entries().size() != 1 || !(key instanceof Cbor.Text(String name)) || !KNOWN.contains(name)) {
+                throw new RejectedException(Code.ATT_FORMAT, "submodules that this profile does not have");
+            }
         }
-        List<Cbor> pcr = tpm.array("pcr", 2);
         if (!(tpm.required("log") instanceof Cbor.Array(List<Cbor> items)) || items.size() > EventLog.MAX_EVENTS) {
             throw new RejectedException(Code.ATT_FORMAT, "the log must be an array of at most " + EventLog.MAX_EVENTS);
         }
-        List<Binary> log = new ArrayList<>();
+        List<Binary> log = new ArrayList<>(items.size());
         for (Cbor item : items) {
             log.add(Claim.bytes(item, 1, Event.MAX_BYTES));
         }
         return new TpmEvidence(
                 Claim.bytes(tpm.required("attest"), 1, MAX_ATTEST_BYTES),
                 Claim.bytes(tpm.required("sig"), 1, MAX_ATTEST_BYTES),
-                (int) Claim.number(pcr.get(0), Integer.MAX_VALUE),
-                new Sha256(Claim.bytes(pcr.get(1), Sha256.BYTES, Sha256.BYTES)),
-                log);
+                registers(Claim.dict(tpm.required("pcrs"))),
+                log,
+                carried(tpm, BOOT, PlatformLogs.MAX_BOOT_BYTES),
+                carried(tpm, IMA, PlatformLogs.MAX_IMA_BYTES));
+    }
+
+    private static SortedMap<Integer, Binary> registers(Cbor.Dict pcrs) throws RejectedException {
+        SortedMap<Integer, Binary> values = new TreeMap<>();
+        for (Map.Entry<Cbor, Cbor> entry : pcrs.entries().entrySet()) {
+            values.put(
+                    (int) Claim.number(entry.getKey(), MAX_PCR),
+                    Claim.bytes(entry.getValue(), Sha256.BYTES, Sha256.BYTES));
+        }
+        if (values.isEmpty()) {
+            throw new RejectedException(Code.ATT_FORMAT, "no register is quoted");
+        }
+        return values;
+    }
+
+    private static Optional<Binary> carried(Claim tpm, String key, int maxBytes) throws RejectedException {
+        return tpm.claims().get(key).isPresent()
+                ? Optional.of(Claim.bytes(tpm.required(key), 1, maxBytes))
+                : Optional.empty();
     }
 }

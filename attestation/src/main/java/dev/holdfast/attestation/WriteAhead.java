@@ -24,12 +24,15 @@ final class WriteAhead {
     record Pending(long resetCount, Sha256 before, Binary content) {}
 
     private final Path path;
+    private final Steps steps;
 
-    WriteAhead(Path dir) {
+    WriteAhead(Path dir, Steps steps) {
         this.path = dir.resolve("write-ahead");
+        this.steps = steps;
     }
 
     void write(Pending pending) throws IOException {
+        steps.before("write-ahead record");
         DurableFile.replace(
                 path,
                 CborWriter.write(Cbor.dict()
@@ -57,6 +60,7 @@ final class WriteAhead {
     }
 
     void clear() throws IOException {
+        steps.before("clear the write-ahead record");
         DurableFile.delete(path);
     }
 }

@@ -59,7 +59,7 @@ class EnrolmentTest {
                             r.certifyAttest(),
                             r.certifySignature())
                     .encode();
-            EnrolmentAuthority.Attempt attempt = Models.accepted(EnrolmentAuthority.begin(boast));
+            EnrolmentAuthority.Attempt attempt = Models.accepted(Models.begin(boast));
             EnrolmentMessage.Challenge asked = EnrolmentMessage.Challenge.parse(attempt.challenge());
             byte[] secret = bridge.enroller()
                     .orElseThrow()
@@ -81,10 +81,10 @@ class EnrolmentTest {
             EnrolmentMessage.Request r =
                     EnrolmentMessage.Request.parse(new DeviceEnrolment(bridge, "device-1").request());
             // An unrestricted key would sign a forged quote; a storage key would not sign at all.
-            assertRefused(EnrolmentAuthority.begin(with(r, r.signer(), r.signer(), r.endorsement())));
-            assertRefused(EnrolmentAuthority.begin(with(r, r.signer(), r.endorsement(), r.endorsement())));
-            assertRefused(EnrolmentAuthority.begin(with(r, r.attestation(), r.attestation(), r.endorsement())));
-            assertRefused(EnrolmentAuthority.begin(with(r, r.signer(), r.attestation(), r.attestation())));
+            assertRefused(Models.begin(with(r, r.signer(), r.signer(), r.endorsement())));
+            assertRefused(Models.begin(with(r, r.signer(), r.endorsement(), r.endorsement())));
+            assertRefused(Models.begin(with(r, r.attestation(), r.attestation(), r.endorsement())));
+            assertRefused(Models.begin(with(r, r.signer(), r.attestation(), r.attestation())));
         }
     }
 
@@ -110,7 +110,7 @@ class EnrolmentTest {
                     EnrolmentMessage.Request.parse(new DeviceEnrolment(bridge, "device-1").request());
             EnrolmentMessage.Request second =
                     EnrolmentMessage.Request.parse(new DeviceEnrolment(bridge, "device-2").request());
-            assertRefused(EnrolmentAuthority.begin(new EnrolmentMessage.Request(
+            assertRefused(Models.begin(new EnrolmentMessage.Request(
                             second.device(),
                             second.declared(),
                             second.nonce(),
@@ -131,7 +131,7 @@ class EnrolmentTest {
                 Tpm2Bridge bridge = Tpm2Bridge.open(swtpm.address());
                 Tpm2Bridge thief = Tpm2Bridge.open(other.address())) {
             DeviceEnrolment mine = new DeviceEnrolment(bridge, "device-1");
-            EnrolmentAuthority.Attempt attempt = Models.accepted(EnrolmentAuthority.begin(mine.request()));
+            EnrolmentAuthority.Attempt attempt = Models.accepted(Models.begin(mine.request()));
             Assertions.assertThatThrownBy(() -> new DeviceEnrolment(thief, "device-1").prove(attempt.challenge()))
                     .isInstanceOfSatisfying(
                             TeeException.class, e -> assertThat(e.code()).isEqualTo(Code.TEE_REFUSED));
@@ -142,8 +142,8 @@ class EnrolmentTest {
     void refusesAProofThatIsReplayedOrForAnotherChallenge() throws Exception {
         try (SoftwareBridge bridge = SoftwareBridge.open(temp.resolve("tee"))) {
             DeviceEnrolment mine = new DeviceEnrolment(bridge, "device-1");
-            EnrolmentAuthority.Attempt first = Models.accepted(EnrolmentAuthority.begin(mine.request()));
-            EnrolmentAuthority.Attempt second = Models.accepted(EnrolmentAuthority.begin(mine.request()));
+            EnrolmentAuthority.Attempt first = Models.accepted(Models.begin(mine.request()));
+            EnrolmentAuthority.Attempt second = Models.accepted(Models.begin(mine.request()));
             byte[] proof = Models.accepted(mine.prove(first.challenge()));
             assertRefused(second.complete(proof));
             EnrolledDevice device = Models.accepted(first.complete(proof));
@@ -166,7 +166,7 @@ class EnrolmentTest {
                     bad[random.nextInt(bad.length)] ^= (byte) (1 << random.nextInt(8));
                 }
                 // A flipped nonce or id still is a well-formed request; the proof then does not answer its challenge.
-                if (EnrolmentAuthority.begin(bad)
+                if (Models.begin(bad)
                         instanceof Verdict.Accepted<EnrolmentAuthority.Attempt>(EnrolmentAuthority.Attempt attempt)) {
                     begun++;
                     assertThat(attempt.complete(Models.accepted(mine.prove(attempt.challenge())))

@@ -16,12 +16,16 @@ import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Sha256;
 import java.nio.file.Path;
 import java.security.interfaces.ECPublicKey;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Random;
+import java.util.SortedMap;
+import java.util.TreeMap;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
@@ -54,7 +58,7 @@ abstract class EvidenceContract {
     void enrolAndServe() throws Exception {
         bridge = openBridge();
         log = EventLog.open(temp.resolve("log"), bridge.register().orElseThrow());
-        attester = new Attester(bridge, log, "holdfast", "0.1.0", () -> Map.of("seccomp", "on"));
+        attester = new Attester(bridge, log, Models.around(log));
         device = enrol(bridge);
         log.agentStarted("holdfast", "0.1.0");
         swap(Models.V1);
@@ -72,7 +76,7 @@ abstract class EvidenceContract {
 
     static EnrolledDevice enrol(TeeBridge bridge) throws Exception {
         DeviceEnrolment mine = new DeviceEnrolment(bridge, "device-1");
-        EnrolmentAuthority.Attempt attempt = Models.accepted(EnrolmentAuthority.begin(mine.request()));
+        EnrolmentAuthority.Attempt attempt = Models.accepted(Models.begin(mine.request()));
         return Models.accepted(attempt.complete(Models.accepted(mine.prove(attempt.challenge()))));
     }
 
@@ -83,33 +87,34 @@ abstract class EvidenceContract {
 
     Appraisal appraise(byte[] evidence) {
         return EvidenceVerifier.verify(
-                evidence, Models.NONCE, device, Models.PUBLISHED, AppraisalPolicy.atLeast(assurance()));
+                evidence, Models.question(), device, Models.PUBLISHED, AppraisalPolicy.atLeast(assurance()));
     }
 
     void assertRefused(byte[] evidence, Code code) {
         Appraisal appraisal = appraise(evidence);
         assertThat(appraisal.status()).isEqualTo(Status.CONTRAINDICATED);
-        assertThat(appraisal.checks()).as(appraisal.toJson().toString()).anySatisfy(check -> {
-            assertThat(check.passed()).isFalse();
-            assertThat(check.code()).contains(code);
-        });
+        assertThat(appraisal.checks())
+                .as(appraisal.toJson(Instant.EPOCH).toString())
+                .anySatisfy(check -> {
+                    assertThat(check.passed()).isFalse();
+                    assertThat(check.code()).contains(code);
+                });
     }
 
     /** Changes the log that goes with a genuine quote, and signs the result with the device's own key. */
     byte[] withLog(byte[] evidence, UnaryOperator<List<Binary>> change) throws Exception {
         EvidenceVerifier.Message message = Models.accepted(EvidenceVerifier.open(evidence));
         TpmEvidence tpm = message.tpm();
-        return signed(
-                message.claims(),
-                new Quoter.Quote(tpm.attest(), tpm.signature(), tpm.value().value()),
-                tpm.pcr(),
-                change.apply(new ArrayList<>(tpm.log())));
+        return signed(message.claims(), quoteOf(tpm), change.apply(new ArrayList<>(tpm.log())));
     }
 
-    byte[] signed(EvidenceClaims claims, Quoter.Quote quote, int pcr, List<Binary> events) throws Exception {
-        return signed(claims.entries()
-                .put(EvidenceClaims.SUBMODS, TpmEvidence.encode(quote, pcr, events))
-                .build());
+    static Quoter.Quote quoteOf(TpmEvidence tpm) {
+        return new Quoter.Quote(tpm.attest(), tpm.signature(), tpm.registers());
+    }
+
+    byte[] signed(EvidenceClaims claims, Quoter.Quote quote, List<Binary> events) throws Exception {
+        TpmEvidence tpm = TpmEvidence.of(quote, events, Optional.empty(), Optional.empty());
+        return signed(claims.entries().put(EvidenceClaims.SUBMODS, tpm.encode()).build());
     }
 
     byte[] signed(Cbor claims) throws Exception {
@@ -138,17 +143,25 @@ abstract class EvidenceContract {
                                 e.authority(),
                                 e.target(),
                                 e.epoch(),
-                                e.template())),
-                java.util.Optional.empty(),
+                                e.template(),
+                                e.tokenizer())),
+                EvidenceClaims.Serving.CONFIRMED,
+                0,
+                Optional.empty(),
+                Map.of(),
                 Map.of());
     }
 
     @Test
     void affirmsAPublishedModel() throws Exception {
         Appraisal appraisal = appraise(attester.attest(Models.NONCE));
-        assertThat(appraisal.status()).as(appraisal.toJson().toString()).isEqualTo(Status.AFFIRMING);
+        assertThat(appraisal.status())
+                .as(appraisal.toJson(Instant.EPOCH).toString())
+                .isEqualTo(Status.AFFIRMING);
         Appraisal.Claims claims = appraisal.claims().orElseThrow();
-        assertThat(claims.model()).contains(new Appraisal.Model("intent", "1.0.0", Models.V1.digest(), 1));
+        assertThat(claims.model())
+                .contains(new Appraisal.Model(
+                        "intent", "1.0.0", Models.V1.digest(), 1, Models.V1.template(), Models.V1.tokenizer()));
         assertThat(claims.assurance()).isEqualTo(assurance());
         assertThat(claims.events()).isEqualTo(2);
     }
@@ -213,9 +226,11 @@ abstract class EvidenceContract {
         bridge.close();
         bridge = reboot();
         log = EventLog.open(temp.resolve("log"), bridge.register().orElseThrow());
-        attester = new Attester(bridge, log, "holdfast", "0.1.0", Map::of);
+        attester = new Attester(bridge, log, Models.around(log));
         Appraisal appraisal = appraise(attester.attest(Models.NONCE));
-        assertThat(appraisal.status()).as(appraisal.toJson().toString()).isEqualTo(Status.NONE);
+        assertThat(appraisal.status())
+                .as(appraisal.toJson(Instant.EPOCH).toString())
+                .isEqualTo(Status.NONE);
         assertThat(appraisal.claims().orElseThrow().bootCount()).isGreaterThan(device.lastResetCount());
     }
 
@@ -233,11 +248,7 @@ abstract class EvidenceContract {
         EvidenceVerifier.Message old = Models.accepted(
                 EvidenceVerifier.open(attester.attest(Models.hash("old").value())));
         TpmEvidence tpm = old.tpm();
-        byte[] forged = signed(
-                claims(Models.V1.digest(), false),
-                new Quoter.Quote(tpm.attest(), tpm.signature(), tpm.value().value()),
-                tpm.pcr(),
-                tpm.log());
+        byte[] forged = signed(claims(Models.V1.digest(), false), quoteOf(tpm), tpm.log());
         assertRefused(forged, Code.ATT_QUOTE);
     }
 
@@ -289,7 +300,7 @@ abstract class EvidenceContract {
     void rejectsAModelThatTheLogDoesNotName() throws Exception {
         EvidenceClaims claims = claims(Models.V2.digest(), false);
         Quoter.Quote quote = bridge.quoter().orElseThrow().quote(claims.qualifyingData());
-        assertRefused(signed(claims, quote, bridge.register().orElseThrow().index(), log.contents()), Code.ATT_LOG);
+        assertRefused(signed(claims, quote, log.contents()), Code.ATT_LOG);
     }
 
     @Test
@@ -297,25 +308,16 @@ abstract class EvidenceContract {
         Quoter.Quote quote = bridge.quoter()
                 .orElseThrow()
                 .quote(claims(Models.V2.digest(), false).qualifyingData());
-        assertRefused(
-                signed(
-                        claims(Models.V1.digest(), false),
-                        quote,
-                        bridge.register().orElseThrow().index(),
-                        log.contents()),
-                Code.ATT_QUOTE);
+        assertRefused(signed(claims(Models.V1.digest(), false), quote, log.contents()), Code.ATT_QUOTE);
     }
 
     @Test
     void rejectsARegisterValueThatTheQuoteDoesNotHash() throws Exception {
         EvidenceVerifier.Message message = Models.accepted(EvidenceVerifier.open(attester.attest(Models.NONCE)));
         TpmEvidence tpm = message.tpm();
-        byte[] forged = signed(
-                message.claims(),
-                new Quoter.Quote(
-                        tpm.attest(), tpm.signature(), Models.hash("wish").value()),
-                tpm.pcr(),
-                tpm.log());
+        SortedMap<Integer, Binary> wish = new TreeMap<>(tpm.registers());
+        wish.replaceAll((pcr, value) -> Models.hash("wish").value());
+        byte[] forged = signed(message.claims(), new Quoter.Quote(tpm.attest(), tpm.signature(), wish), tpm.log());
         assertRefused(forged, Code.ATT_QUOTE);
     }
 
@@ -342,7 +344,16 @@ abstract class EvidenceContract {
     @Test
     void rejectsAPublishedDigestUnderAnotherVersion() throws Exception {
         ModelEvent v1 = Models.V1;
-        swap(new ModelEvent(v1.kind(), "intent", "2.0.0", v1.digest(), v1.authority(), v1.target(), 2, v1.template()));
+        swap(new ModelEvent(
+                v1.kind(),
+                "intent",
+                "2.0.0",
+                v1.digest(),
+                v1.authority(),
+                v1.target(),
+                2,
+                v1.template(),
+                v1.tokenizer()));
         assertRefused(attester.attest(Models.NONCE), Code.ATT_REFERENCE);
     }
 
@@ -369,9 +380,9 @@ abstract class EvidenceContract {
     void rejectsWeakerAssuranceWhateverTheEvidenceClaims() throws Exception {
         EvidenceClaims claims = claims(Models.V1.digest(), false); // claims HARDWARE
         Quoter.Quote quote = bridge.quoter().orElseThrow().quote(claims.qualifyingData());
-        byte[] evidence = signed(claims, quote, bridge.register().orElseThrow().index(), log.contents());
+        byte[] evidence = signed(claims, quote, log.contents());
         Appraisal appraisal = EvidenceVerifier.verify(
-                evidence, Models.NONCE, device, Models.PUBLISHED, AppraisalPolicy.atLeast(Assurance.HARDWARE));
+                evidence, Models.question(), device, Models.PUBLISHED, AppraisalPolicy.atLeast(Assurance.HARDWARE));
         assertThat(appraisal.status()).isEqualTo(Status.CONTRAINDICATED);
         assertThat(appraisal.firstFailure().orElseThrow().code()).contains(Code.ATT_ASSURANCE);
     }
@@ -390,12 +401,12 @@ abstract class EvidenceContract {
     @Test
     void warnsWhereASandboxFactIsMissing() throws Exception {
         byte[] evidence = attester.attest(Models.NONCE);
-        AppraisalPolicy strict = new AppraisalPolicy(assurance(), false, Map.of("landlock", "on"));
-        assertThat(EvidenceVerifier.verify(evidence, Models.NONCE, device, Models.PUBLISHED, strict)
+        AppraisalPolicy strict = AppraisalPolicy.of(assurance(), false, Map.of("landlock", "on"));
+        assertThat(EvidenceVerifier.verify(evidence, Models.question(), device, Models.PUBLISHED, strict)
                         .status())
                 .isEqualTo(Status.WARNING);
-        AppraisalPolicy met = new AppraisalPolicy(assurance(), false, Map.of("seccomp", "on"));
-        assertThat(EvidenceVerifier.verify(evidence, Models.NONCE, device, Models.PUBLISHED, met)
+        AppraisalPolicy met = AppraisalPolicy.of(assurance(), false, Map.of("seccomp", "on"));
+        assertThat(EvidenceVerifier.verify(evidence, Models.question(), device, Models.PUBLISHED, met)
                         .status())
                 .isEqualTo(Status.AFFIRMING);
     }

@@ -4,7 +4,10 @@ import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.Verdict;
 import java.nio.charset.StandardCharsets;
+import java.time.Clock;
+import java.time.Duration;
 import java.util.Map;
+import java.util.Optional;
 
 /** Models, nonces and reference values that the tests share. */
 final class Models {
@@ -26,7 +29,24 @@ final class Models {
                 hash("anchor").value(),
                 "models/intent/" + version + "/model.gguf",
                 epoch,
-                hash("template"));
+                hash("template"),
+                Optional.of(hash("tokenizer")));
+    }
+
+    /** An enrolment at a fleet that lets everybody in. */
+    static Verdict<EnrolmentAuthority.Attempt> begin(byte[] request) {
+        return EnrolmentAuthority.begin(request, EnrolmentPolicy.onFirstUse(), Clock.systemUTC());
+    }
+
+    /** A question that was asked just now. */
+    static EvidenceVerifier.Question question() {
+        return new EvidenceVerifier.Question(NONCE, Optional.of(Duration.ofMillis(20)));
+    }
+
+    /** What an attester says besides what it measures, where the log is right about what serves. */
+    static Attester.Surroundings around(EventLog log) {
+        return new Attester.Surroundings(
+                "holdfast", "0.1.0", () -> Map.of("seccomp", "on"), log::serving, PlatformLogs.none());
     }
 
     static Sha256 hash(String text) {

@@ -8,9 +8,9 @@ import dev.holdfast.tee.TeeBridge;
 import dev.holdfast.tee.Tpm2Bridge;
 import dev.holdfast.tee.Tpm2Options;
 import dev.holdfast.wire.Code;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.Map;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
@@ -66,16 +66,18 @@ class TpmEvidenceTest extends EvidenceContract {
         bridge.close();
         bridge = Tpm2Bridge.open(swtpm().address(), new Tpm2Options(23, Duration.ofSeconds(10)));
         log = EventLog.open(temp.resolve("log23"), bridge.register().orElseThrow());
-        attester = new Attester(bridge, log, "holdfast", "0.1.0", Map::of);
+        attester = new Attester(bridge, log, Models.around(log));
         swap(Models.V1);
         byte[] evidence = attester.attest(Models.NONCE);
         assertRefused(evidence, Code.ATT_ASSURANCE);
         EvidenceClaims denial = claims(Models.V1.digest(), false); // says that nothing can reset PCR 23
         assertRefused(
-                signed(denial, bridge.quoter().orElseThrow().quote(denial.qualifyingData()), 23, log.contents()),
+                signed(denial, bridge.quoter().orElseThrow().quote(denial.qualifyingData()), log.contents()),
                 Code.ATT_ASSURANCE);
-        AppraisalPolicy lenient = new AppraisalPolicy(Assurance.EMULATED, true, Map.of());
-        assertThat(EvidenceVerifier.verify(evidence, Models.NONCE, device, Models.PUBLISHED, lenient)
+        AppraisalPolicy lenient = Models.accepted(AppraisalPolicy.parse("""
+                {"format":1, "minAssurance":"emulated", "register":23, "allowResettableRegister":true}
+                """.getBytes(StandardCharsets.UTF_8)));
+        assertThat(EvidenceVerifier.verify(evidence, Models.question(), device, Models.PUBLISHED, lenient)
                         .status())
                 .isEqualTo(Status.WARNING);
     }

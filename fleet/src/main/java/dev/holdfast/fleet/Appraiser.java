@@ -6,7 +6,6 @@ import dev.holdfast.attestation.EnrolledDevice;
 import dev.holdfast.attestation.EvidenceVerifier;
 import dev.holdfast.attestation.ReferenceModels;
 import dev.holdfast.tee.Assurance;
-import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.RejectedException;
 import java.io.IOException;
@@ -14,8 +13,10 @@ import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Instant;
 import java.util.Locale;
-import java.util.Map;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
 /** What the two verifying commands share: the policy's options, the verdict's text, the exit code. */
@@ -33,9 +34,34 @@ final class Appraiser {
     @Option(names = "--json")
     boolean json;
 
-    Appraisal appraise(byte[] evidence, Binary nonce, EnrolledDevice device, ReferenceModels models) {
-        AppraisalPolicy policy = new AppraisalPolicy(minAssurance, allowResettableRegister, Map.of());
-        return EvidenceVerifier.verify(evidence, nonce, device, models, policy);
+    @Option(
+            names = "--policy",
+            description = "What is asked of evidence, a JSON file; then the two options above are not read.")
+    @Nullable
+    Path policy;
+
+    Appraisal appraise(
+            byte[] evidence, EvidenceVerifier.Question question, EnrolledDevice device, ReferenceModels models)
+            throws IOException, RejectedException {
+        return EvidenceVerifier.verify(evidence, question, device, models, policy());
+    }
+
+    private AppraisalPolicy policy() throws IOException, RejectedException {
+        return policy == null
+                ? AppraisalPolicy.atLeast(minAssurance).withResettableRegister(allowResettableRegister)
+                : AppraisalPolicy.parse(Files.readAllBytes(policy)).orThrow();
+    }
+
+    /** The fleet directory that the policy names, relative to the policy's own folder. */
+    Optional<Path> fleetOfPolicy() throws IOException, RejectedException {
+        if (policy == null) {
+            return Optional.empty();
+        }
+        String named = Json.readObject(Files.readAllBytes(policy), AppraisalPolicy.MAX_JSON_BYTES)
+                .orThrow()
+                .path("fleet")
+                .asText("");
+        return named.isEmpty() ? Optional.empty() : Optional.of(policy.resolveSibling(named));
     }
 
     static EnrolledDevice enrolled(Path file) throws IOException, RejectedException {
@@ -45,7 +71,7 @@ final class Appraiser {
     /** 0 only for an affirming appraisal. */
     int print(PrintWriter out, PrintWriter err, Appraisal appraisal, EnrolledDevice device) {
         if (json) {
-            out.println(new String(Json.write(appraisal.toJson()), StandardCharsets.UTF_8));
+            out.println(new String(Json.write(appraisal.toJson(Instant.now())), StandardCharsets.UTF_8));
         } else {
             String status = appraisal.status().name().toLowerCase(Locale.ROOT);
             out.println("device     " + device.deviceId());

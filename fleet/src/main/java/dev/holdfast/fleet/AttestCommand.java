@@ -2,6 +2,7 @@ package dev.holdfast.fleet;
 
 import dev.holdfast.attestation.Appraisal;
 import dev.holdfast.attestation.EnrolledDevice;
+import dev.holdfast.attestation.EvidenceVerifier;
 import dev.holdfast.link.Challenge;
 import dev.holdfast.link.Evidence;
 import dev.holdfast.link.MqttLink;
@@ -65,14 +66,19 @@ final class AttestCommand implements Callable<Integer> {
         byte[] random = new byte[NONCE_BYTES];
         new SecureRandom().nextBytes(random);
         Binary nonce = Binary.copyOf(random);
+        long asked = System.nanoTime();
         byte[] evidence = ask(config, nonce);
+        Duration age = Duration.ofNanos(System.nanoTime() - asked);
         if (out.isPresent()) {
             Files.write(out.get(), evidence);
             Files.writeString(out.get().resolveSibling(out.get().getFileName() + ".nonce"), nonce.hex() + "\n");
         }
         EnrolledDevice enrolled = Appraiser.enrolled(record);
         Appraisal appraisal = appraiser.appraise(
-                evidence, nonce, enrolled, connected.in.repository().references());
+                evidence,
+                new EvidenceVerifier.Question(nonce, Optional.of(age)),
+                enrolled,
+                connected.in.repository().references());
         FleetDirectory.replace(record, Json.write(appraisal.remember(enrolled).toJson()));
         return appraiser.print(spec.commandLine().getOut(), spec.commandLine().getErr(), appraisal, enrolled);
     }

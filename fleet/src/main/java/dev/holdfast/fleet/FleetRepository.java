@@ -2,15 +2,18 @@ package dev.holdfast.fleet;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.holdfast.attestation.ReferenceModels;
+import dev.holdfast.updater.CanonicalJson;
 import dev.holdfast.updater.RoleDocuments;
 import dev.holdfast.updater.RoleKeys;
 import dev.holdfast.updater.SignedMetadata;
 import dev.holdfast.updater.TargetFile;
+import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Sha256;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Clock;
@@ -19,9 +22,11 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 
 /**
  * The Image repository: what is published, and how it is signed. Reading trusts the operator's own disk. The timestamp is
@@ -153,13 +158,38 @@ final class FleetRepository {
 
     /** What a verifier takes as reference values. */
     ReferenceModels references() throws IOException, RejectedException {
+        Set<Binary> authorities = authorities();
         Map<Sha256, ReferenceModels.Reference> models = new HashMap<>();
         for (TargetFile file : targets()) {
             if (field(file, "kind").equals("model")) {
-                models.put(file.sha256(), new ReferenceModels.Reference(field(file, "model"), field(file, "version")));
+                models.put(
+                        file.sha256(),
+                        new ReferenceModels.Reference(
+                                field(file, "model"),
+                                field(file, "version"),
+                                Optional.of(file.path()),
+                                Optional.of(number(file, "epoch")),
+                                Optional.of(Sha256.of(
+                                        CanonicalJson.bytes(file.custom().path("template")))),
+                                authorities));
             }
         }
         return ReferenceModels.of(models);
+    }
+
+    /** The keys that ever signed targets and that a TEE can check, as devices name them in their logs. */
+    private Set<Binary> authorities() throws IOException, RejectedException {
+        Set<Binary> ids = new HashSet<>();
+        for (long version = 1; Files.exists(directory.metadata(version + ".root.json")); version++) {
+            JsonNode root = signed(version + ".root.json");
+            for (JsonNode id : root.path("roles").path("targets").path("keyids")) {
+                if (root.path("keys").path(id.asText()).path("keytype").asText().equals("ecdsa")) {
+                    ids.add(Sha256.of(id.asText().getBytes(StandardCharsets.UTF_8))
+                            .value());
+                }
+            }
+        }
+        return ids;
     }
 
     static String field(TargetFile file, String name) {

@@ -1,5 +1,6 @@
 package dev.holdfast.fleet;
 
+import dev.holdfast.attestation.EnrolmentPolicy;
 import dev.holdfast.link.Answer;
 import dev.holdfast.link.Ask;
 import dev.holdfast.link.Topics;
@@ -35,11 +36,21 @@ final class FleetResponder {
     private final EnrolmentDesk enrolment;
     private final BlobShelf blobs;
 
-    FleetResponder(FleetRepository repository, RoleKeys directorKeys, Clock clock) {
+    FleetResponder(FleetRepository repository, RoleKeys directorKeys, Clock clock)
+            throws IOException, RejectedException {
         this.directory = repository.directory();
         this.director = new DirectorDesk(repository, directorKeys, clock);
-        this.enrolment = new EnrolmentDesk(directory);
+        this.enrolment = new EnrolmentDesk(
+                directory,
+                enrolmentPolicy(directory),
+                DeviceCertificates.open(directory, directory.config().name(), clock),
+                clock);
         this.blobs = new BlobShelf(directory);
+    }
+
+    private static EnrolmentPolicy enrolmentPolicy(FleetDirectory directory) throws RejectedException {
+        Path file = directory.root().resolve("enrolment.json");
+        return Files.exists(file) ? EnrolmentPolicy.read(file).orThrow() : EnrolmentPolicy.onFirstUse();
     }
 
     /** One answer, or one per block. Never throws, never empty. */
@@ -74,8 +85,8 @@ final class FleetResponder {
             case Ask.Enrol(Binary request) ->
                 List.of(new Answer.Enrolment(Binary.copyOf(enrolment.begin(from.device(), request))));
             case Ask.Prove(Binary proof) -> {
-                enrolment.complete(from.device(), proof);
-                yield List.of(new Answer.Enrolment(Binary.empty()));
+                byte[] welcome = enrolment.complete(from.device(), proof);
+                yield List.of(new Answer.Enrolment(Binary.copyOf(welcome)));
             }
         };
     }

@@ -14,10 +14,12 @@ import java.util.Optional;
 /** What applications may ask: a subset of the OpenAI wire format. Runs on the event loop and never computes there. */
 final class ApiRoutes implements Handler<HttpServerRequest> {
     private final Engine engine;
+    private final ChallengeRelay relay;
     private final long startedSeconds = System.currentTimeMillis() / 1000;
 
-    ApiRoutes(Engine engine) {
+    ApiRoutes(Engine engine, ChallengeRelay relay) {
         this.engine = engine;
+        this.relay = relay;
     }
 
     @Override
@@ -27,6 +29,7 @@ final class ApiRoutes implements Handler<HttpServerRequest> {
         switch (request.path()) {
             case "/healthz" -> route(request, get, this::health);
             case "/v1/models" -> route(request, get, this::models);
+            case "/v1/attestation" -> route(request, get, relay::ask);
             case "/v1/chat/completions" -> route(request, post, this::chat);
             case null, default -> Replies.error(request, Code.API_NOT_FOUND, "there is no such path");
         }

@@ -30,9 +30,13 @@ final class ControlRoutes implements Handler<HttpServerRequest>, AutoCloseable {
     /** A slot with 256 canaries fits. */
     private static final int MAX_BODY_BYTES = 1 << 20;
 
+    /** Evidence in hexadecimal. */
+    private static final int MAX_EVIDENCE_BYTES = 4 << 20;
+
     private static final int MAX_WAITING = 4;
 
     private final Engine engine;
+    private final ChallengeRelay relay;
     private final long startedAtMillis = System.currentTimeMillis();
     private final ThreadPoolExecutor changes =
             new ThreadPoolExecutor(1, 1, 0, TimeUnit.SECONDS, new ArrayBlockingQueue<>(MAX_WAITING), task -> {
@@ -41,8 +45,9 @@ final class ControlRoutes implements Handler<HttpServerRequest>, AutoCloseable {
                 return thread;
             });
 
-    ControlRoutes(Engine engine) {
+    ControlRoutes(Engine engine, ChallengeRelay relay) {
         this.engine = engine;
+        this.relay = relay;
     }
 
     @Override
@@ -50,6 +55,19 @@ final class ControlRoutes implements Handler<HttpServerRequest>, AutoCloseable {
         String path = request.path() == null ? "" : request.path();
         if (path.equals("/control/v1/status") && request.method().equals(HttpMethod.GET)) {
             Replies.json(request.response(), 200, status());
+            return;
+        }
+        if (path.equals("/control/v1/challenges") && request.method().equals(HttpMethod.GET)) {
+            relay.collect(request);
+            return;
+        }
+        if (path.equals("/control/v1/evidence") && request.method().equals(HttpMethod.POST)) {
+            Replies.body(request, MAX_EVIDENCE_BYTES, body -> {
+                switch (Json.readObject(body, MAX_EVIDENCE_BYTES)) {
+                    case Verdict.Rejected<JsonNode>(Rejection reason) -> refuse(request, 400, reason);
+                    case Verdict.Accepted<JsonNode>(JsonNode evidence) -> relay.deliver(request, evidence);
+                }
+            });
             return;
         }
         boolean known = Set.of("/control/v1/candidate", "/control/v1/flip", "/control/v1/discard")

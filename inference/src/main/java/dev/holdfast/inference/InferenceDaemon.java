@@ -41,11 +41,12 @@ public final class InferenceDaemon implements AutoCloseable {
                 config.maxSequences(),
                 config.maxQueued(),
                 config.threads()));
-        control = new ControlRoutes(engine);
+        ChallengeRelay relay = new ChallengeRelay(vertx);
+        control = new ControlRoutes(engine, relay);
         SocketServer api = null;
         try {
             api = SocketServer.start(
-                    vertx, config.apiSocket(), config.apiMode(), config.apiPeers(), new ApiRoutes(engine));
+                    vertx, config.apiSocket(), config.apiMode(), config.apiPeers(), new ApiRoutes(engine, relay));
             controlServer = SocketServer.start(
                     vertx, config.controlSocket(), config.controlMode(), config.controlPeers(), control);
             apiServer = api;

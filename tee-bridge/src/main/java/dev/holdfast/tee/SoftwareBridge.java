@@ -10,7 +10,10 @@ import java.nio.file.Path;
 import java.security.GeneralSecurityException;
 import java.security.interfaces.ECPublicKey;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
+import java.util.TreeMap;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -202,7 +205,7 @@ public final class SoftwareBridge implements TeeBridge {
             }
 
             @Override
-            public Quote quote(Binary qualifyingData) throws TeeException {
+            public Quote quote(Binary qualifyingData, Set<Integer> platformRegisters) throws TeeException {
                 SoftwareState now = current();
                 Binary value = now.register().value();
                 Binary attest = new TpmAttest(
@@ -214,11 +217,12 @@ public final class SoftwareBridge implements TeeBridge {
                                 true,
                                 0,
                                 new TpmAttest.Quoted(
-                                        List.of(TpmAttest.Selection.sha256(REGISTER_INDEX)),
+                                        List.of(TpmAttest.Selection.sha256(List.of(REGISTER_INDEX))),
                                         Sha256.of(value.toArray()).value()))
                         .encode();
                 byte[] signature = P256.sign(now.attestation().getPrivate(), Sha256.of(attest.toArray()));
-                return new Quote(attest, TpmSignature.fromP1363(signature), value);
+                return new Quote(
+                        attest, TpmSignature.fromP1363(signature), new TreeMap<>(Map.of(REGISTER_INDEX, value)));
             }
         });
     }

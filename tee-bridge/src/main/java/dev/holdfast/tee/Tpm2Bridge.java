@@ -8,6 +8,7 @@ import java.nio.charset.StandardCharsets;
 import java.security.SecureRandom;
 import java.security.interfaces.ECPublicKey;
 import java.util.Optional;
+import java.util.Set;
 
 /**
  * A TPM 2.0 (TCG TPM 2.0 Library, revision 1.59), spoken to by our own marshaller. Each method of the SPI is one
@@ -182,8 +183,8 @@ public final class Tpm2Bridge implements TeeBridge {
             }
 
             @Override
-            public Quote quote(Binary qualifyingData) throws TeeException {
-                return connection.call(() -> operations.quote(qualifyingData));
+            public Quote quote(Binary qualifyingData, Set<Integer> platformRegisters) throws TeeException {
+                return connection.call(() -> operations.quote(qualifyingData, platformRegisters));
             }
         });
     }

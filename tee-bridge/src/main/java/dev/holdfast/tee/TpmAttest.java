@@ -4,8 +4,11 @@ import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.Verdict;
+import java.security.MessageDigest;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.List;
+import java.util.SortedMap;
 
 /**
  * TPMS_ATTEST (TPM 2.0 Library Part 2, 10.12.8): what an attestation key signed.
@@ -47,10 +50,12 @@ public record TpmAttest(
             selections = List.copyOf(selections);
         }
 
-        /** Whether the quote is over this one SHA-256 register, with this value, and nothing else. */
-        public boolean covers(int pcr, Binary value) {
-            return selections.equals(List.of(Selection.sha256(pcr)))
-                    && pcrDigest.equals(Sha256.of(value.toArray()).value());
+        /** Whether the quote is over exactly these SHA-256 registers with these values, and nothing else. */
+        public boolean covers(SortedMap<Integer, Binary> registers) {
+            MessageDigest concatenation = Sha256.newDigest();
+            registers.values().forEach(value -> concatenation.update(value.toArray()));
+            return selections.equals(List.of(Selection.sha256(registers.keySet())))
+                    && pcrDigest.equals(Sha256.finish(concatenation).value());
         }
     }
 
@@ -59,8 +64,12 @@ public record TpmAttest(
 
     /** One bank's registers as a bit set: bit n for PCR n. */
     public record Selection(int algorithm, long mask) {
-        static Selection sha256(int pcr) {
-            return new Selection(Tpm.ALG_SHA256, 1L << pcr);
+        static Selection sha256(Collection<Integer> pcrs) {
+            long mask = 0;
+            for (int pcr : pcrs) {
+                mask |= 1L << pcr;
+            }
+            return new Selection(Tpm.ALG_SHA256, mask);
         }
     }
 

@@ -7,12 +7,21 @@ import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.Verdict;
 import java.security.interfaces.ECPublicKey;
+import java.util.Collection;
 import java.util.List;
+import java.util.Objects;
+import java.util.Set;
+import java.util.SortedMap;
+import java.util.TreeMap;
+import java.util.TreeSet;
 
 /** What the bridge does, in commands (TPM 2.0 Library Part 3). Only on the {@code tee} thread. */
 final class TpmOperations {
     private static final int MAX_ATTEST_BYTES = 512;
     private static final int MAX_SIGNATURE_BYTES = 128;
+    /** TPML_DIGEST holds eight (Part 2, 10.9.5). */
+    private static final int MAX_PCRS_READ = 8;
+
     /** Other software may extend the register between quote and read. */
     private static final int MAX_QUOTES = 4;
 
@@ -84,16 +93,30 @@ final class TpmOperations {
 
     /** TPM2_PCR_Read (22.4). */
     Sha256 readPcr() throws TeeException, RejectedException {
-        TpmReader reply = engine.run(new TpmCommand(Tpm.CC_PCR_READ).with(this::selection));
-        reply.u32(); // update counter
-        if (!TpmAttest.selections(reply).equals(List.of(TpmAttest.Selection.sha256(pcr))) || reply.u32() != 1) {
-            throw new TeeException(Code.TEE_REFUSED, "the TPM has no SHA-256 bank with PCR " + pcr);
+        return new Sha256(Objects.requireNonNull(readPcrs(Set.of(pcr)).get(pcr)));
+    }
+
+    /** One command returns at most eight values. */
+    private SortedMap<Integer, Binary> readPcrs(Set<Integer> pcrs) throws TeeException, RejectedException {
+        SortedMap<Integer, Binary> values = new TreeMap<>();
+        List<Integer> ordered = pcrs.stream().sorted().toList();
+        for (int from = 0; from < ordered.size(); from += MAX_PCRS_READ) {
+            List<Integer> some = ordered.subList(from, Math.min(from + MAX_PCRS_READ, ordered.size()));
+            TpmReader reply = engine.run(new TpmCommand(Tpm.CC_PCR_READ).with(w -> selection(w, some)));
+            reply.u32(); // update counter
+            if (!TpmAttest.selections(reply).equals(List.of(TpmAttest.Selection.sha256(some)))
+                    || reply.u32() != some.size()) {
+                throw new TeeException(Code.TEE_REFUSED, "the TPM has no SHA-256 bank with PCR " + some);
+            }
+            for (int one : some) {
+                Binary value = reply.sized(Sha256.BYTES);
+                if (value.length() != Sha256.BYTES) {
+                    throw reply.malformed("a register of " + value.length() + " bytes");
+                }
+                values.put(one, value);
+            }
         }
-        Binary value = reply.sized(Sha256.BYTES);
-        if (value.length() != Sha256.BYTES) {
-            throw reply.malformed("a register of " + value.length() + " bytes");
-        }
-        return new Sha256(value);
+        return values;
     }
 
     /** TPM2_PCR_Extend (22.2). */
@@ -111,23 +134,25 @@ final class TpmOperations {
         return reply.u32();
     }
 
-    /** TPM2_Quote (18.4), with the register's value that it covers. */
-    Quoter.Quote quote(Binary qualifyingData) throws TeeException, RejectedException {
+    /** TPM2_Quote (18.4), with the registers' values that it covers. */
+    Quoter.Quote quote(Binary qualifyingData, Set<Integer> platformRegisters) throws TeeException, RejectedException {
+        Set<Integer> pcrs = new TreeSet<>(platformRegisters);
+        pcrs.add(pcr);
         for (int attempt = 1; attempt <= MAX_QUOTES; attempt++) {
             TpmReader reply = keys.use(
                     Role.ATTESTATION,
                     handle -> engine.run(new TpmCommand(Tpm.CC_QUOTE)
                             .authorized(handle)
-                            .with(w -> selection(w.sized(qualifyingData).u16(Tpm.ALG_NULL)))));
+                            .with(w -> selection(w.sized(qualifyingData).u16(Tpm.ALG_NULL), pcrs))));
             Binary attest = reply.sized(MAX_ATTEST_BYTES);
             Binary signature = rest(reply);
-            Binary value = readPcr().value();
+            SortedMap<Integer, Binary> values = readPcrs(pcrs);
             TpmAttest parsed = TpmAttest.parse(attest).orThrow();
-            if (parsed.body() instanceof TpmAttest.Quoted quoted && quoted.covers(pcr, value)) {
-                return new Quoter.Quote(attest, signature, value);
+            if (parsed.body() instanceof TpmAttest.Quoted quoted && quoted.covers(values)) {
+                return new Quoter.Quote(attest, signature, values);
             }
         }
-        throw new TeeException(Code.TEE_REFUSED, "PCR " + pcr + " does not stand still: other software extends it");
+        throw new TeeException(Code.TEE_REFUSED, "PCRs " + pcrs + " do not stand still: other software extends them");
     }
 
     /** TPM2_Certify (18.2): both keys are loaded at once, which is two of three slots. */
@@ -140,7 +165,7 @@ final class TpmOperations {
                                 .authorized(signer)
                                 .authorized(ak)
                                 .with(w -> w.sized(qualifyingData).u16(Tpm.ALG_NULL)))));
-        return new Quoter.Quote(reply.sized(MAX_ATTEST_BYTES), rest(reply), Binary.empty());
+        return new Quoter.Quote(reply.sized(MAX_ATTEST_BYTES), rest(reply), new TreeMap<>());
     }
 
     /** TPM2_ActivateCredential (12.5); the EK's policy is PolicySecret of the endorsement hierarchy. */
@@ -215,8 +240,8 @@ final class TpmOperations {
                 .toArray();
     }
 
-    private void selection(TpmWriter writer) {
-        TpmAttest.select(writer.u32(1), TpmAttest.Selection.sha256(pcr));
+    private static void selection(TpmWriter writer, Collection<Integer> pcrs) {
+        TpmAttest.select(writer.u32(1), TpmAttest.Selection.sha256(pcrs));
     }
 
     private static Binary rest(TpmReader reply) throws RejectedException {

@@ -67,6 +67,10 @@ public record TpmPublic(Binary encoded, long attributes, Binary authPolicy, ECPu
 
     /** Whether the key is a restricted decryption key that was made in this TPM and cannot leave it: a storage key. */
     public boolean isEndorsementKey() {
+        return isEndorsementKey(attributes);
+    }
+
+    static boolean isEndorsementKey(long attributes) {
         long needed = ATTESTATION & ~Tpm.SIGN_ENCRYPT | Tpm.DECRYPT;
         return (attributes & needed) == needed && (attributes & Tpm.SIGN_ENCRYPT) == 0;
     }

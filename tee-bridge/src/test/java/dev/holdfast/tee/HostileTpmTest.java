@@ -166,7 +166,7 @@ class HostileTpmTest {
                         0,
                         true,
                         1,
-                        new TpmAttest.Quoted(List.of(TpmAttest.Selection.sha256(14)), DATA))
+                        new TpmAttest.Quoted(List.of(TpmAttest.Selection.sha256(List.of(14))), DATA))
                 .encode()
                 .toArray();
         assertThat(TpmAttest.parse(Binary.copyOf(attest)).isAccepted()).isTrue();

@@ -128,6 +128,15 @@ public enum Code {
             "Publish the model or treat the device as suspect"),
     ATT_ASSURANCE("ATT-ASSURANCE", "The evidence is weaker than the policy asks for", "Use a device with a TEE"),
     ATT_CLOCK("ATT-CLOCK", "The TPM's clock or reset count went backwards", "Treat the device as suspect"),
+    ATT_PLATFORM(
+            "ATT-PLATFORM",
+            "A register of the platform, or the log that leads to it, is not what the policy asks for",
+            "Check firmware, boot loader and measured files"),
+    ATT_SERVING(
+            "ATT-SERVING",
+            "The device could not confirm that the measured model is the one that answers",
+            "Check the inference process"),
+    ATT_FRESHNESS("ATT-FRESHNESS", "The evidence is older than the policy allows", "Ask again"),
     ATT_ENROL("ATT-ENROL", "The enrolment does not hold", "Check EK and AK of the device"),
     ATT_TIMEOUT("ATT-TIMEOUT", "The device did not answer the challenge in time", "Check whether it is online");
 
