@@ -16,6 +16,7 @@ import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Sha256;
 import java.nio.file.Path;
 import java.security.interfaces.ECPublicKey;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -58,7 +59,7 @@ abstract class EvidenceContract {
     void enrolAndServe() throws Exception {
         bridge = openBridge();
         log = EventLog.open(temp.resolve("log"), bridge.register().orElseThrow());
-        attester = new Attester(bridge, log, Models.around(log));
+        attester = new Attester(bridge, log, Models.around(log::serving));
         device = enrol(bridge);
         log.agentStarted("holdfast", "0.1.0");
         swap(Models.V1);
@@ -226,7 +227,7 @@ abstract class EvidenceContract {
         bridge.close();
         bridge = reboot();
         log = EventLog.open(temp.resolve("log"), bridge.register().orElseThrow());
-        attester = new Attester(bridge, log, Models.around(log));
+        attester = new Attester(bridge, log, Models.around(log::serving));
         Appraisal appraisal = appraise(attester.attest(Models.NONCE));
         assertThat(appraisal.status())
                 .as(appraisal.toJson(Instant.EPOCH).toString())
@@ -339,6 +340,197 @@ abstract class EvidenceContract {
     void rejectsAModelThatNobodyPublished() throws Exception {
         swap(Models.serve("6.6.6", 3));
         assertRefused(attester.attest(Models.NONCE), Code.ATT_REFERENCE);
+    }
+
+    /** The file was replaced behind the store's back: what the engine mapped is what gets measured, and it has no name. */
+    @Test
+    void rejectsAModelThatWasSwappedOnTheDisk() throws Exception {
+        ModelEvent v1 = Models.V1;
+        ModelEvent swapped = new ModelEvent(
+                v1.kind(),
+                v1.model(),
+                v1.version(),
+                Models.hash("other bytes"),
+                v1.authority(),
+                v1.target(),
+                v1.epoch(),
+                v1.template(),
+                v1.tokenizer());
+        attester = new Attester(bridge, log, Models.around(() -> Optional.of(swapped)));
+        assertRefused(attester.attest(Models.NONCE), Code.ATT_REFERENCE);
+        assertThat(log.serving()).contains(swapped);
+    }
+
+    @Test
+    void namesWhatServesEvenWhenItSwappedUnmeasured() throws Exception {
+        attester = new Attester(bridge, log, Models.around(() -> Optional.of(Models.V2)));
+        Appraisal.Claims claims =
+                appraise(attester.attest(Models.NONCE)).claims().orElseThrow();
+        assertThat(claims.model().orElseThrow().version()).isEqualTo("2.0.0");
+    }
+
+    @Test
+    void anAnswerFromBeforeASwapIsNotMeasuredAfterIt() throws Exception {
+        attester = new Attester(bridge, log, Models.around(() -> {
+            try {
+                swap(Models.V2);
+            } catch (Exception e) {
+                throw new IllegalStateException(e);
+            }
+            return Optional.of(Models.V1);
+        }));
+        Appraisal.Claims claims =
+                appraise(attester.attest(Models.NONCE)).claims().orElseThrow();
+        assertThat(claims.model().orElseThrow().version()).isEqualTo("2.0.0");
+    }
+
+    @Test
+    void aSwapUnderWayIsLeftAlone() throws Exception {
+        attester = new Attester(bridge, log, Models.around(() -> Optional.of(Models.V1)));
+        log.beforeServe(Models.V2);
+        assertThat(appraise(attester.attest(Models.NONCE)).isAffirming()).isTrue();
+        assertThat(log.serving()).contains(Models.V2);
+    }
+
+    @Test
+    void warnsWhereTheProcessThatServesDoesNotAnswer() throws Exception {
+        attester = new Attester(bridge, log, Models.around(() -> {
+            throw new java.io.IOException("no answer");
+        }));
+        Appraisal appraisal = appraise(attester.attest(Models.NONCE));
+        assertThat(appraisal.status()).isEqualTo(Status.WARNING);
+        assertThat(appraisal.firstFailure().orElseThrow().code()).contains(Code.ATT_SERVING);
+        attester = new Attester(bridge, log, Models.around(Optional::empty));
+        assertThat(appraise(attester.attest(Models.NONCE)).status()).isEqualTo(Status.NONE);
+    }
+
+    @Test
+    void rejectsARegisterThatThePolicyDoesNotAskFor() throws Exception {
+        byte[] evidence = attester.attest(Models.NONCE);
+        AppraisalPolicy other = policy("\"register\":13");
+        assertThat(appraise(evidence, other).firstFailure().orElseThrow().code())
+                .contains(Code.ATT_QUOTE);
+    }
+
+    @Test
+    void rejectsWhatThePolicyDoesNotAllow() throws Exception {
+        byte[] evidence = attester.attest(Models.NONCE);
+        assertThat(appraise(evidence, policy("\"models\":[\"intent\"], \"minEpoch\":1, \"agentVersions\":[\"0.1.0\"]"))
+                        .isAffirming())
+                .isTrue();
+        assertFailure(evidence, policy("\"models\":[\"other\"]"), Code.ATT_REFERENCE);
+        assertFailure(evidence, policy("\"minEpoch\":2"), Code.ATT_REFERENCE);
+        assertFailure(evidence, policy("\"agentVersions\":[\"9.9.9\"]"), Code.ATT_REFERENCE);
+        assertFailure(evidence, policy("\"requireBootLog\":true"), Code.ATT_PLATFORM);
+        assertFailure(evidence, policy("\"requireImaLog\":true"), Code.ATT_PLATFORM);
+        assertFailure(
+                evidence,
+                policy("\"registers\":{\"7\":[\"" + Models.hash("secure boot").hex() + "\"]}"),
+                Code.ATT_PLATFORM);
+    }
+
+    @Test
+    void rejectsEvidenceThatIsStaleOrOfUnknownAge() throws Exception {
+        byte[] evidence = attester.attest(Models.NONCE);
+        AppraisalPolicy policy = policy("\"freshnessSeconds\":30");
+        assertThat(appraise(evidence, policy).isAffirming()).isTrue();
+        for (Optional<Duration> age : List.of(
+                Optional.<Duration>empty(), Optional.of(Duration.ofSeconds(31)), Optional.of(Duration.ofSeconds(-1)))) {
+            Appraisal appraisal = EvidenceVerifier.verify(
+                    evidence, new EvidenceVerifier.Question(Models.NONCE, age), device, Models.PUBLISHED, policy);
+            assertThat(appraisal.firstFailure().orElseThrow().code()).contains(Code.ATT_FRESHNESS);
+        }
+    }
+
+    @Test
+    void rejectsWhatDiffersFromTheSignedMetadata() throws Exception {
+        byte[] evidence = attester.attest(Models.NONCE);
+        ModelEvent v1 = Models.V1;
+        var all = new ReferenceModels.Reference(
+                "intent",
+                "1.0.0",
+                Optional.of(v1.target()),
+                Optional.of(v1.epoch()),
+                Optional.of(v1.template()),
+                java.util.Set.of(v1.authority()));
+        assertThat(withReference(evidence, all).isAffirming()).isTrue();
+        var none = java.util.Set.<Binary>of();
+        for (var other : List.of(
+                new ReferenceModels.Reference(
+                        "intent", "1.0.0", Optional.of("models/x"), Optional.empty(), Optional.empty(), none),
+                new ReferenceModels.Reference(
+                        "intent", "1.0.0", Optional.empty(), Optional.of(9L), Optional.empty(), none),
+                new ReferenceModels.Reference(
+                        "intent", "1.0.0", Optional.empty(), Optional.empty(), Optional.of(Models.hash("x")), none),
+                new ReferenceModels.Reference(
+                        "intent",
+                        "1.0.0",
+                        Optional.empty(),
+                        Optional.empty(),
+                        Optional.empty(),
+                        java.util.Set.of(Models.hash("x").value())))) {
+            assertThat(withReference(evidence, other)
+                            .firstFailure()
+                            .orElseThrow()
+                            .code())
+                    .contains(Code.ATT_REFERENCE);
+        }
+    }
+
+    private Appraisal withReference(byte[] evidence, ReferenceModels.Reference reference) {
+        return EvidenceVerifier.verify(
+                evidence,
+                Models.question(),
+                device,
+                ReferenceModels.of(Map.of(Models.V1.digest(), reference)),
+                AppraisalPolicy.atLeast(assurance()));
+    }
+
+    private AppraisalPolicy policy(String more) {
+        String json = "{\"format\":1, \"minAssurance\":\"" + assurance() + "\", " + more + "}";
+        return Models.accepted(AppraisalPolicy.parse(json.getBytes(java.nio.charset.StandardCharsets.UTF_8)));
+    }
+
+    Appraisal appraise(byte[] evidence, AppraisalPolicy policy) {
+        return EvidenceVerifier.verify(evidence, Models.question(), device, Models.PUBLISHED, policy);
+    }
+
+    private void assertFailure(byte[] evidence, AppraisalPolicy policy, Code code) {
+        Appraisal appraisal = appraise(evidence, policy);
+        assertThat(appraisal.status()).isEqualTo(Status.CONTRAINDICATED);
+        assertThat(appraisal.firstFailure().orElseThrow().code()).contains(code);
+    }
+
+    @Test
+    void aResultHasTheShapeOfAnEar() throws Exception {
+        var good = appraise(attester.attest(Models.NONCE)).toJson(Instant.ofEpochSecond(1_700_000_000));
+        var submodule = good.path("submods").path("holdfast");
+        assertThat(submodule.path("ear.status").asText()).isEqualTo("affirming");
+        assertThat(submodule
+                        .path("ear.trustworthiness-vector")
+                        .path("executables")
+                        .asInt())
+                .isEqualTo(2);
+        assertThat(submodule
+                        .path("ear.trustworthiness-vector")
+                        .path("file-system")
+                        .asInt())
+                .isZero();
+        assertThat(good.path("iat").asLong()).isEqualTo(1_700_000_000);
+        swap(Models.serve("6.6.6", 3));
+        var bad = appraise(attester.attest(Models.NONCE)).toJson(Instant.EPOCH);
+        submodule = bad.path("submods").path("holdfast");
+        assertThat(submodule.path("ear.status").asText()).isEqualTo("contraindicated");
+        assertThat(submodule
+                        .path("ear.trustworthiness-vector")
+                        .path("executables")
+                        .asInt())
+                .isEqualTo(96);
+        assertThat(submodule
+                        .path("ear.trustworthiness-vector")
+                        .path("instance-identity")
+                        .asInt())
+                .isEqualTo(2);
     }
 
     @Test

@@ -43,10 +43,10 @@ final class Models {
         return new EvidenceVerifier.Question(NONCE, Optional.of(Duration.ofMillis(20)));
     }
 
-    /** What an attester says besides what it measures, where the log is right about what serves. */
-    static Attester.Surroundings around(EventLog log) {
+    /** What an attester says besides what it measures. */
+    static Attester.Surroundings around(ServingModel serving) {
         return new Attester.Surroundings(
-                "holdfast", "0.1.0", () -> Map.of("seccomp", "on"), log::serving, PlatformLogs.none());
+                "holdfast", "0.1.0", () -> Map.of("seccomp", "on"), serving, PlatformLogs.none());
     }
 
     static Sha256 hash(String text) {

@@ -89,7 +89,8 @@ final class Swtpm implements AutoCloseable {
                         "--server",
                         "type=unixio,path=" + socket(dir),
                         "--ctrl",
-                        "type=unixio,path=" + dir.resolve("ctrl"),
+                        // Where the TCTI of tpm2-tools looks for it.
+                        "type=unixio,path=" + dir.resolve("sock.ctrl"),
                         "--flags",
                         "not-need-init,startup-clear")
                 .redirectErrorStream(true)
