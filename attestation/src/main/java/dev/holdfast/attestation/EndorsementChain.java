@@ -32,11 +32,13 @@ import org.bouncycastle.cert.X509CertificateHolder;
 import org.bouncycastle.cert.jcajce.JcaX509ContentVerifierProviderBuilder;
 import org.bouncycastle.cert.path.CertPath;
 import org.bouncycastle.cert.path.CertPathValidation;
+import org.bouncycastle.cert.path.CertPathValidationContext;
 import org.bouncycastle.cert.path.validations.BasicConstraintsValidation;
 import org.bouncycastle.cert.path.validations.KeyUsageValidation;
 import org.bouncycastle.cert.path.validations.ParentCertIssuedValidation;
 import org.bouncycastle.openssl.PEMParser;
 import org.bouncycastle.openssl.jcajce.JcaPEMKeyConverter;
+import org.bouncycastle.util.Memoable;
 
 /**
  * The endorsement certificate and its chain (TCG EK Credential Profile). Read leniently, by Bouncy Castle: makers have
@@ -140,11 +142,30 @@ final class EndorsementChain {
         CertPathValidation[] rules = {
             new ParentCertIssuedValidation(new JcaX509ContentVerifierProviderBuilder()),
             new BasicConstraintsValidation(),
-            new KeyUsageValidation()
+            new KeyUsageValidation(),
+            new UnderstoodExtensions()
         };
         return new CertPath(path.toArray(new X509CertificateHolder[0]))
                 .validate(rules)
                 .isValid();
+    }
+
+    /** Tells the path validation that the extensions that are checked here may be critical. */
+    private static final class UnderstoodExtensions implements CertPathValidation {
+        @Override
+        public void validate(CertPathValidationContext context, X509CertificateHolder certificate) {
+            UNDERSTOOD.forEach(context::addHandledExtension);
+        }
+
+        @Override
+        public void reset(Memoable other) {
+            // nothing is remembered from one certificate to the next
+        }
+
+        @Override
+        public Memoable copy() {
+            return new UnderstoodExtensions();
+        }
     }
 
     /** The TPM's model, in the alternative name's directory name (EK Credential Profile, 3.2.9). */

@@ -11,6 +11,7 @@ import java.nio.charset.StandardCharsets;
 final class BootLogWriter {
     static final int EV_NO_ACTION = 3;
     static final int EV_SEPARATOR = 4;
+    static final int EV_IPL = 13;
 
     private final ByteArrayOutputStream out = new ByteArrayOutputStream();
 

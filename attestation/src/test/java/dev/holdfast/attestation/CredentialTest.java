@@ -25,7 +25,14 @@ class CredentialTest {
             TpmTools tools = new TpmTools(temp, swtpm);
             String ek = temp.resolve("ek.ctx").toString();
             String ak = temp.resolve("ak.ctx").toString();
-            tools.run("tpm2_createek", "-c", ek, "-G", kind, "-u", temp.resolve("ek.pub").toString());
+            tools.run(
+                    "tpm2_createek",
+                    "-c",
+                    ek,
+                    "-G",
+                    kind,
+                    "-u",
+                    temp.resolve("ek.pub").toString());
             tools.run(
                     "tpm2_createak",
                     "-C",
@@ -59,14 +66,12 @@ class CredentialTest {
     private int activate(TpmTools tools, String ek, String ak, String credential) throws Exception {
         Path session = temp.resolve("session.ctx");
         // The EK's policy is PolicySecret of the endorsement hierarchy.
-        String script =
-                """
+        String script = """
                 set -e
                 tpm2_startauthsession --policy-session -S %1$s
                 tpm2_policysecret -S %1$s -c e
                 tpm2_activatecredential -c %2$s -C %3$s -i %4$s -o %5$s -P session:%1$s
-                """
-                        .formatted(session, ak, ek, temp.resolve(credential), temp.resolve("opened"));
+                """.formatted(session, ak, ek, temp.resolve(credential), temp.resolve("opened"));
         return tools.script(script);
     }
 

@@ -42,11 +42,6 @@ class TpmEvidenceTest extends EvidenceContract {
         return Assurance.EMULATED;
     }
 
-    @Override
-    int mutations() {
-        return 2000;
-    }
-
     @AfterEach
     void stop() {
         if (swtpm != null) {

@@ -20,7 +20,9 @@ final class TpmTools {
 
     /** Runs a tool that must succeed, and flushes what it left loaded: behind a socket nobody else does. */
     void run(String tool, String... arguments) throws Exception {
-        assertThat(status(tool, arguments)).as(tool + ": " + Files.readString(log)).isZero();
+        assertThat(status(tool, arguments))
+                .as(tool + ": " + Files.readString(log))
+                .isZero();
     }
 
     /** Several tools in one shell, where a session must live from one to the next. */

@@ -46,7 +46,7 @@ final class Appraiser {
         return EvidenceVerifier.verify(evidence, question, device, models, policy());
     }
 
-    private AppraisalPolicy policy() throws IOException, RejectedException {
+    AppraisalPolicy policy() throws IOException, RejectedException {
         return policy == null
                 ? AppraisalPolicy.atLeast(minAssurance).withResettableRegister(allowResettableRegister)
                 : AppraisalPolicy.parse(Files.readAllBytes(policy)).orThrow();

@@ -40,6 +40,7 @@ import org.bouncycastle.openssl.jcajce.JcaPEMKeyConverter;
 import org.bouncycastle.openssl.jcajce.JcaPEMWriter;
 import org.bouncycastle.operator.OperatorCreationException;
 import org.bouncycastle.operator.jcajce.JcaContentSignerBuilder;
+import org.bouncycastle.util.io.pem.PemObject;
 
 /**
  * The fleet's certificate authority: for each enrolled device a certificate of its attestation key and one of its signer
@@ -105,7 +106,7 @@ final class DeviceCertificates {
                 ".tmp",
                 PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
         Files.writeString(
-                fresh, pem(PrivateKeyInfo.getInstance(pair.getPrivate().getEncoded())));
+                fresh, pem(new PemObject("PRIVATE KEY", pair.getPrivate().getEncoded())));
         FleetDirectory.move(fresh, keyFile);
     }
 

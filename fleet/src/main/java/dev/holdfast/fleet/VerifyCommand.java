@@ -54,6 +54,7 @@ final class VerifyCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws Exception {
+        appraiser.policy(); // a policy that cannot be read comes before everything else
         Optional<Path> named = appraiser.fleetOfPolicy();
         FleetRepository repository = named.isPresent()
                 ? new FleetRepository(new FleetDirectory(named.get()), Clock.systemUTC())

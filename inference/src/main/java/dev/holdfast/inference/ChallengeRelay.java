@@ -60,6 +60,7 @@ final class ChallengeRelay {
             asked.computeIfAbsent(nonce, any -> new ArrayList<>()).add(response);
             handOver();
         }
+        response.closeHandler(closed -> forget(nonce, response));
         vertx.setTimer(ANSWER_MILLIS, timer -> expire(nonce, response));
     }
 
@@ -108,6 +109,10 @@ final class ChallengeRelay {
         Replies.json(request.response(), 200, Json.object());
     }
 
+    synchronized int waiting() {
+        return waiting;
+    }
+
     private synchronized void handOver() {
         HttpServerResponse to = collector;
         if (to != null && !fresh.isEmpty()) {
@@ -126,18 +131,23 @@ final class ChallengeRelay {
     }
 
     private void expire(String nonce, HttpServerResponse response) {
-        synchronized (this) {
-            List<HttpServerResponse> same = asked.get(nonce);
-            if (same == null || !same.remove(response)) {
-                return;
-            }
-            waiting--;
-            if (same.isEmpty()) {
-                asked.remove(nonce);
-                fresh.remove(nonce);
-            }
+        if (forget(nonce, response)) {
+            Replies.error(response, 503, new Rejection(Code.TEE_UNAVAILABLE, "the agent brought no evidence"));
         }
-        Replies.error(response, 503, new Rejection(Code.TEE_UNAVAILABLE, "the agent brought no evidence"));
+    }
+
+    /** Also when a program hangs up: its place is free for another. */
+    private synchronized boolean forget(String nonce, HttpServerResponse response) {
+        List<HttpServerResponse> same = asked.get(nonce);
+        if (same == null || !same.remove(response)) {
+            return false;
+        }
+        waiting--;
+        if (same.isEmpty()) {
+            asked.remove(nonce);
+            fresh.remove(nonce);
+        }
+        return true;
     }
 
     private static ObjectNode nonces(List<String> list) {

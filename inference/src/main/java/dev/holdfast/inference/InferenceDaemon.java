@@ -23,6 +23,7 @@ public final class InferenceDaemon implements AutoCloseable {
 
     private final Vertx vertx;
     private final Engine engine;
+    private final ChallengeRelay relay;
     private final ControlRoutes control;
     private final SocketServer apiServer;
     private final SocketServer controlServer;
@@ -41,7 +42,7 @@ public final class InferenceDaemon implements AutoCloseable {
                 config.maxSequences(),
                 config.maxQueued(),
                 config.threads()));
-        ChallengeRelay relay = new ChallengeRelay(vertx);
+        relay = new ChallengeRelay(vertx);
         control = new ControlRoutes(engine, relay);
         SocketServer api = null;
         try {
@@ -97,6 +98,11 @@ public final class InferenceDaemon implements AutoCloseable {
     /** What is served now. */
     public EngineStatus status() {
         return engine.status();
+    }
+
+    /** Challenges of local programs that wait for evidence. */
+    int challengesWaiting() {
+        return relay.waiting();
     }
 
     /** Closes the sockets, ends requests and unloads all models. */

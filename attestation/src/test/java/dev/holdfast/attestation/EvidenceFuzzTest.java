@@ -1,0 +1,177 @@
+package dev.holdfast.attestation;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.code_intelligence.jazzer.junit.FuzzTest;
+import com.sun.management.ThreadMXBean;
+import dev.holdfast.tee.Assurance;
+import dev.holdfast.tee.P256;
+import dev.holdfast.tee.SoftwareBridge;
+import dev.holdfast.tee.TeeBridge;
+import dev.holdfast.tee.TpmRsaPublic;
+import dev.holdfast.wire.Binary;
+import java.lang.management.ManagementFactory;
+import java.nio.file.Path;
+import java.security.interfaces.ECPublicKey;
+import java.time.Clock;
+import java.time.Instant;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Random;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * Whatever comes, every parser answers with a value, accepts nothing that was not made by the device, and takes memory in
+ * proportion to what came. With {@code JAZZER_FUZZ=1} the targets are fuzzed under coverage; without it they run on their
+ * seeds.
+ */
+class EvidenceFuzzTest {
+    private static final int MANY = 100_000;
+    private static final int SOME = 4_000;
+    /** Trees of boxed values, copies of strings and messages about them; measured are 10 to 60 times the input. */
+    private static final long BYTES_PER_BYTE = 400;
+
+    private static final long FIXED_BYTES = 2 << 20;
+
+    private static final ECPublicKey KEY = (ECPublicKey) P256.generate().getPublic();
+
+    @TempDir
+    Path temp;
+
+    private static Appraisal appraise(byte[] evidence, EnrolledDevice device) {
+        return EvidenceVerifier.verify(
+                evidence, Models.question(), device, Models.PUBLISHED, AppraisalPolicy.atLeast(Assurance.SOFTWARE));
+    }
+
+    private static EnrolledDevice device(ECPublicKey signer, ECPublicKey attestation) {
+        return new EnrolledDevice("d", signer, attestation, Models.hash("ek"), Assurance.SOFTWARE, 0, 0);
+    }
+
+    @FuzzTest
+    void evidence(byte[] bytes) {
+        assertThat(appraise(bytes, device(KEY, KEY)).status()).isEqualTo(Appraisal.Status.CONTRAINDICATED);
+        assertThat(EvidenceVerifier.claimedSigner(bytes)).isNotNull();
+    }
+
+    @FuzzTest
+    void event(byte[] bytes) {
+        assertThat(Event.parse(Binary.copyOf(bytes))).isNotNull();
+    }
+
+    @FuzzTest
+    void bootLog(byte[] bytes) {
+        assertThat(BootLog.replay(Binary.copyOf(bytes))).isNotNull();
+        assertThat(ImaLog.prefix(Binary.copyOf(bytes), Models.hash("never").value())
+                        .isAccepted())
+                .isFalse();
+    }
+
+    @FuzzTest
+    void enrolment(byte[] bytes) {
+        assertThat(EnrolmentAuthority.begin(bytes, EnrolmentPolicy.onFirstUse(), Clock.systemUTC()))
+                .isNotNull();
+        assertThat(TpmRsaPublic.parse(Binary.copyOf(bytes))).isNotNull();
+        EnrolmentPolicy nobody = new EnrolmentPolicy(Map.of(), List.of(), List.of(), Optional.empty(), false);
+        EndorsementKey key = new EndorsementKey.Ecc(Models.accepted(dev.holdfast.tee.TpmPublic.parse(ENDORSEMENT)));
+        assertThat(EndorsementChain.check(Binary.copyOf(bytes), key, nobody, Instant.EPOCH)
+                        .isAccepted())
+                .isFalse();
+    }
+
+    /** TPMT_PUBLIC by template L-2, with the curve's generator as its point. */
+    private static final Binary ENDORSEMENT = Models.accepted(
+            Binary.fromHex("0023000b000300b20020837197674484b3f81a90cc8d46a5d724fd52d76e06520b64f2a1da1b331469aa"
+                    + "00060080004300100003001000206b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296"
+                    + "00204fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5"));
+
+    @Test
+    void someMutatedEvidencesAreAllRefused() throws Exception {
+        mutate(SOME, 20261125);
+    }
+
+    @Tag("soak")
+    @Test
+    void aHundredThousandMutatedEvidencesAreAllRefused() throws Exception {
+        mutate(MANY, 1);
+    }
+
+    private static final class Counts {
+        private int outside;
+        private int signed;
+        private long mostPerByte;
+    }
+
+    /** Half are changed outside, half below the device's own signature, so that the changes reach claims, quote and log. */
+    private void mutate(int count, long seed) throws Exception {
+        try (TeeBridge bridge = SoftwareBridge.open(temp.resolve("tee"));
+                EventLog log =
+                        EventLog.open(temp.resolve("log"), bridge.register().orElseThrow())) {
+            log.agentStarted("holdfast", "0.1.0");
+            log.ensureServing(Models.V1);
+            log.ensureServing(Models.V2);
+            Attester attester = new Attester(bridge, log, Models.around(log::serving));
+            byte[] good = attester.attest(Models.NONCE);
+            EnrolledDevice mine = EvidenceContract.enrol(bridge);
+            assertThat(appraise(good, mine).isAffirming()).isTrue();
+            Binary payload =
+                    Models.accepted(EvidenceVerifier.open(good)).envelope().payload();
+            Binary header = Cose.protectedHeader(P256.thumbprint(mine.signer()));
+            Random random = new Random(seed);
+            Counts counts = new Counts();
+            for (int i = 0; i < count; i++) {
+                if (i % 2 == 0) {
+                    byte[] bad = change(good, random);
+                    if (!Arrays.equals(bad, good)) {
+                        refused(bad, mine, counts);
+                        counts.outside++;
+                    }
+                } else {
+                    Binary bad = Binary.copyOf(change(payload.toArray(), random));
+                    byte[] signature = bridge.signer().orElseThrow().sign(Cose.toBeSigned(header, bad));
+                    refused(Cose.encode(header, bad, signature), mine, counts);
+                    counts.signed++;
+                }
+            }
+            System.out.println(counts.outside + " evidences changed outside and " + counts.signed
+                    + " below a valid signature, at most " + counts.mostPerByte + " bytes of memory for a byte");
+            assertThat(counts.outside).isGreaterThan(count / 3);
+        }
+    }
+
+    private static void refused(byte[] evidence, EnrolledDevice device, Counts counts) {
+        ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+        long before = threads.getCurrentThreadAllocatedBytes();
+        Appraisal appraisal = appraise(evidence, device);
+        long taken = threads.getCurrentThreadAllocatedBytes() - before;
+        assertThat(appraisal.status()).isEqualTo(Appraisal.Status.CONTRAINDICATED);
+        assertThat(taken).isLessThan(FIXED_BYTES + BYTES_PER_BYTE * evidence.length);
+        counts.mostPerByte = Math.max(counts.mostPerByte, taken / Math.max(64, evidence.length));
+    }
+
+    private static byte[] change(byte[] good, Random random) {
+        byte[] bad = good.clone();
+        switch (random.nextInt(5)) {
+            case 0 -> bad = Arrays.copyOf(good, random.nextInt(good.length + 20));
+            case 1 -> {
+                int from = random.nextInt(good.length);
+                int length = Math.min(good.length - from, 1 + random.nextInt(32));
+                System.arraycopy(good, from, bad, random.nextInt(good.length - length + 1), length);
+            }
+            case 2 -> bad[random.nextInt(bad.length)] = (byte) random.nextInt();
+            default -> {
+                for (int flips = 1 + random.nextInt(4); flips > 0; flips--) {
+                    bad[random.nextInt(bad.length)] ^= (byte) (1 << random.nextInt(8));
+                }
+            }
+        }
+        // A change that falls on the same bytes is none.
+        if (Arrays.equals(bad, good)) {
+            bad[bad.length / 2] ^= 1;
+        }
+        return bad;
+    }
+}
