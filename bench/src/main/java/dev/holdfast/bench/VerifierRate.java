@@ -1,0 +1,127 @@
+package dev.holdfast.bench;
+
+import dev.holdfast.attestation.AppraisalPolicy;
+import dev.holdfast.attestation.Attester;
+import dev.holdfast.attestation.DeviceEnrolment;
+import dev.holdfast.attestation.EnrolledDevice;
+import dev.holdfast.attestation.EnrolmentAuthority;
+import dev.holdfast.attestation.EnrolmentPolicy;
+import dev.holdfast.attestation.EventLog;
+import dev.holdfast.attestation.EvidenceVerifier;
+import dev.holdfast.attestation.ModelEvent;
+import dev.holdfast.attestation.PlatformLogs;
+import dev.holdfast.attestation.ReferenceModels;
+import dev.holdfast.tee.Assurance;
+import dev.holdfast.tee.P256;
+import dev.holdfast.tee.SoftwareBridge;
+import dev.holdfast.wire.Binary;
+import dev.holdfast.wire.Sha256;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.security.KeyPair;
+import java.time.Clock;
+import java.time.Duration;
+import java.util.Map;
+import java.util.Optional;
+
+/** Appraises one evidence over and over, on one thread. */
+final class VerifierRate {
+    /** Events in the log. */
+    static final int EVENTS = 100;
+
+    private static final Duration WARM_UP = Duration.ofSeconds(8);
+    private static final Duration MEASURED = Duration.ofSeconds(10);
+
+    /**
+     * @param perSecond appraisals
+     * @param signaturesPerSecond pairs of ES256 verifications by the JDK, for comparison
+     */
+    record Result(double perSecond, double signaturesPerSecond, int evidenceBytes) {}
+
+    private VerifierRate() {}
+
+    static Result measure(Path dir) throws Exception {
+        ModelEvent first = event("1.0.0");
+        ModelEvent second = event("2.0.0");
+        Binary nonce = hash("nonce").value();
+        try (SoftwareBridge bridge = SoftwareBridge.open(dir.resolve("tee"));
+                EventLog log =
+                        EventLog.open(dir.resolve("log"), bridge.register().orElseThrow())) {
+            log.agentStarted("holdfast", "0.1.0");
+            for (int i = 1; i < EVENTS; i++) {
+                log.ensureServing(i % 2 == 0 ? first : second);
+            }
+            byte[] evidence = new Attester(
+                            bridge,
+                            log,
+                            new Attester.Surroundings("holdfast", "0.1.0", Map::of, log::serving, PlatformLogs.none()))
+                    .attest(nonce);
+            EnrolledDevice device = enrol(bridge);
+            ReferenceModels models = ReferenceModels.of(Map.of(
+                    first.digest(), new ReferenceModels.Reference("intent", "1.0.0"),
+                    second.digest(), new ReferenceModels.Reference("intent", "2.0.0")));
+            AppraisalPolicy policy = AppraisalPolicy.atLeast(Assurance.SOFTWARE);
+            EvidenceVerifier.Question question = new EvidenceVerifier.Question(nonce, Optional.of(Duration.ZERO));
+            Runnable appraise = () -> {
+                if (!EvidenceVerifier.verify(evidence, question, device, models, policy)
+                        .isAffirming()) {
+                    throw new IllegalStateException("not affirming");
+                }
+            };
+            rate(appraise, WARM_UP);
+            double perSecond = rate(appraise, MEASURED);
+            return new Result(perSecond, jdkSignatures(), evidence.length);
+        }
+    }
+
+    private static double jdkSignatures() {
+        KeyPair pair = P256.generate();
+        Sha256 digest = hash("digest");
+        byte[] signature = P256.sign(pair.getPrivate(), digest);
+        Runnable two = () -> {
+            for (int i = 0; i < 2; i++) {
+                if (!P256.verify((java.security.interfaces.ECPublicKey) pair.getPublic(), digest, signature)) {
+                    throw new IllegalStateException("not verified");
+                }
+            }
+        };
+        rate(two, Duration.ofSeconds(3));
+        return rate(two, Duration.ofSeconds(3));
+    }
+
+    private static double rate(Runnable work, Duration duration) {
+        long start = System.nanoTime();
+        long end = start + duration.toNanos();
+        long done = 0;
+        while (System.nanoTime() < end) {
+            work.run();
+            done++;
+        }
+        return done * 1e9 / (System.nanoTime() - start);
+    }
+
+    private static EnrolledDevice enrol(SoftwareBridge bridge) throws Exception {
+        DeviceEnrolment mine = new DeviceEnrolment(bridge, "device-1");
+        EnrolmentAuthority.Attempt attempt = EnrolmentAuthority.begin(
+                        mine.request(), EnrolmentPolicy.onFirstUse(), Clock.systemUTC())
+                .orThrow();
+        return attempt.complete(mine.prove(attempt.challenge()).orThrow()).orThrow();
+    }
+
+    private static ModelEvent event(String version) {
+        return new ModelEvent(
+                ModelEvent.Kind.SERVE,
+                "intent",
+                version,
+                hash(version),
+                hash("anchor").value(),
+                "models/intent/" + version + "/model.gguf",
+                1,
+                hash("template"),
+                Optional.of(hash("tokenizer")));
+    }
+
+    private static Sha256 hash(String text) {
+        return Sha256.of(text.getBytes(StandardCharsets.UTF_8));
+    }
+}
