@@ -92,7 +92,8 @@ public final class AgentDaemon implements AutoCloseable {
                 config.stateDir().resolve("events"),
                 bridge.register().orElseThrow(() -> new TeeException(Code.TEE_UNAVAILABLE, "no measurement register")));
         log.agentStarted("holdfast", VERSION);
-        serviceLog = new ServiceLog(log);
+        serviceLog = new ServiceLog(
+                log, model -> ServingProbe.tokenizer(http, config.inference().controlSocket(), model));
         store = ModelStore.open(config.inference().storeDir());
         Path inferenceControl = config.inference().controlSocket();
         attester = new Attester(
@@ -102,7 +103,7 @@ public final class AgentDaemon implements AutoCloseable {
                         "holdfast",
                         VERSION,
                         SandboxFacts::read,
-                        new ServingProbe(http, inferenceControl, store, serviceLog),
+                        new ServingProbe(http, inferenceControl, store::serving, serviceLog),
                         config.platformLogs()));
         challenges = new ChallengeDesk(attester::attest, ChallengeDesk.Limits.DEFAULT);
         collector = ChallengeCollector.start(http, inferenceControl, challenges);

@@ -15,11 +15,19 @@ import java.util.Optional;
 /** Writes what the installer puts into service to the attestation log. Used by the installer's thread. */
 final class ServiceLog implements Measurements {
     private final EventLog log;
+    private final Tokenizers tokenizers;
     private volatile Binary authority = Binary.empty();
     private boolean rollingBack;
 
-    ServiceLog(EventLog log) {
+    /** Knows the tokenizer's digest of a model that is loaded; absent where it is not, or nobody answers. */
+    @FunctionalInterface
+    interface Tokenizers {
+        Optional<Sha256> of(Sha256 model);
+    }
+
+    ServiceLog(EventLog log, Tokenizers tokenizers) {
         this.log = log;
+        this.tokenizers = tokenizers;
     }
 
     /** The key id of the update anchor under which models are published. */
@@ -46,6 +54,10 @@ final class ServiceLog implements Measurements {
     }
 
     ModelEvent event(Slot slot, ModelEvent.Kind kind) {
+        return event(slot, kind, tokenizers.of(slot.digest()));
+    }
+
+    ModelEvent event(Slot slot, ModelEvent.Kind kind, Optional<Sha256> tokenizer) {
         return new ModelEvent(
                 kind,
                 slot.model(),
@@ -55,6 +67,6 @@ final class ServiceLog implements Measurements {
                 slot.target(),
                 slot.epoch(),
                 Sha256.of(CanonicalJson.bytes(slot.template())),
-                Optional.empty());
+                tokenizer);
     }
 }

@@ -3,7 +3,6 @@ package dev.holdfast.agent;
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.holdfast.attestation.ModelEvent;
 import dev.holdfast.attestation.ServingModel;
-import dev.holdfast.updater.ModelStore;
 import dev.holdfast.updater.Serving;
 import dev.holdfast.updater.Slot;
 import dev.holdfast.wire.Binary;
@@ -25,15 +24,21 @@ final class ServingProbe implements ServingModel {
 
     private static final String NAMELESS = "unknown";
 
+    /** The store's pointer: which slots there are to name what serves. */
+    @FunctionalInterface
+    interface Pointer {
+        Optional<Serving> serving() throws IOException;
+    }
+
     private final UnixHttp http;
     private final Path inferenceControl;
-    private final ModelStore store;
+    private final Pointer pointer;
     private final ServiceLog log;
 
-    ServingProbe(UnixHttp http, Path inferenceControl, ModelStore store, ServiceLog log) {
+    ServingProbe(UnixHttp http, Path inferenceControl, Pointer pointer, ServiceLog log) {
         this.http = http;
         this.inferenceControl = inferenceControl;
-        this.store = store;
+        this.pointer = pointer;
         this.log = log;
     }
 
@@ -47,15 +52,36 @@ final class ServingProbe implements ServingModel {
         if (!(Sha256.fromHex(serving.path("digest").asText("")) instanceof Verdict.Accepted<Sha256>(Sha256 digest))) {
             return Optional.empty();
         }
-        return Optional.of(event(store.serving(), digest));
+        return Optional.of(event(pointer.serving(), digest, digest(serving.path("tokenizer"))));
     }
 
-    private ModelEvent event(Optional<Serving> pointer, Sha256 digest) {
+    private static Optional<Sha256> digest(JsonNode hex) {
+        return Sha256.fromHex(hex.asText("")) instanceof Verdict.Accepted<Sha256>(Sha256 digest)
+                ? Optional.of(digest)
+                : Optional.empty();
+    }
+
+    /** The tokenizer's digest of a model that serves or is about to. */
+    static Optional<Sha256> tokenizer(UnixHttp http, Path inferenceControl, Sha256 model) {
+        try {
+            JsonNode status =
+                    http.get(inferenceControl, "/control/v1/status", DEADLINE).body();
+            return Stream.of(status.path("serving"), status.path("candidate"))
+                    .filter(one -> one.path("digest").asText("").equals(model.hex()))
+                    .findFirst()
+                    .flatMap(one -> digest(one.path("tokenizer")));
+        } catch (IOException e) {
+            // The event then goes without; it is measured again, with it, before the next evidence.
+            return Optional.empty();
+        }
+    }
+
+    private ModelEvent event(Optional<Serving> pointer, Sha256 digest, Optional<Sha256> tokenizer) {
         Stream<Slot> slots =
                 pointer.stream().flatMap(one -> Stream.concat(Stream.of(one.serving()), one.fallback().stream()));
         return slots.filter(slot -> slot.digest().equals(digest))
                 .findFirst()
-                .map(slot -> log.event(slot, ModelEvent.Kind.SERVE))
+                .map(slot -> log.event(slot, ModelEvent.Kind.SERVE, tokenizer))
                 .orElseGet(() -> nameless(digest));
     }
 

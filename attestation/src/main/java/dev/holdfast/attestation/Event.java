@@ -8,7 +8,6 @@ import dev.holdfast.wire.Code;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.Verdict;
-import java.util.Arrays;
 import java.util.Optional;
 import java.util.Set;
 
@@ -20,6 +19,13 @@ import java.util.Set;
 public sealed interface Event {
     /** Longest content that is written or read: three texts of {@link ModelEvent#MAX_TEXT_CHARS} at three bytes each fit. */
     int MAX_BYTES = 4096;
+
+    /** The fields of an {@code agent-start}. */
+    Set<String> START_FIELDS = Set.of("type", "name", "version");
+
+    /** The fields of a {@code model-serve} and of a {@code model-rollback}. */
+    Set<String> MODEL_FIELDS =
+            Set.of("type", "model", "version", "digest", "authority", "target", "epoch", "template", "tokenizer");
 
     /** A register after a start of the TEE. */
     Sha256 ZERO = new Sha256(Binary.copyOf(new byte[Sha256.BYTES]));
@@ -78,18 +84,17 @@ public sealed interface Event {
                     Cbor.Fields.of(CborReader.read(content.toArray(), MAX_BYTES).orThrow());
             String type = fields.text("type", ModelEvent.MAX_TEXT_CHARS);
             if (type.equals("agent-start")) {
-                only(fields, "type", "name", "version");
+                only(fields, START_FIELDS);
                 return new AgentStart(text(fields, "name"), text(fields, "version"));
             }
-            Optional<ModelEvent.Kind> kind = Arrays.stream(ModelEvent.Kind.values())
-                    .filter(k -> k.type().equals(type))
-                    .findFirst();
-            if (kind.isEmpty()) {
-                throw new RejectedException(Code.ATT_EVENT, "event type " + type);
-            }
-            only(fields, "type", "model", "version", "digest", "authority", "target", "epoch", "template", "tokenizer");
+            ModelEvent.Kind kind = switch (type) {
+                case "model-serve" -> ModelEvent.Kind.SERVE;
+                case "model-rollback" -> ModelEvent.Kind.ROLLBACK;
+                default -> throw new RejectedException(Code.ATT_EVENT, "event type " + type);
+            };
+            only(fields, MODEL_FIELDS);
             return new Model(new ModelEvent(
-                    kind.get(),
+                    kind,
                     text(fields, "model"),
                     text(fields, "version"),
                     fields.sha256("digest"),
@@ -117,8 +122,7 @@ public sealed interface Event {
         return fields.text(key, ModelEvent.MAX_TEXT_CHARS);
     }
 
-    private static void only(Cbor.Fields fields, String... keys) throws RejectedException {
-        Set<String> known = Set.of(keys);
+    private static void only(Cbor.Fields fields, Set<String> known) throws RejectedException {
         for (Cbor key : fields.dict().entries().keySet()) {
             if (!(key instanceof Cbor.Text(String name)) || !known.contains(name)) {
                 throw new RejectedException(Code.ATT_EVENT, "a field that this event does not have");

@@ -141,8 +141,8 @@ final class ControlRoutes implements Handler<HttpServerRequest>, AutoCloseable {
     private ObjectNode status() {
         EngineStatus status = engine.status();
         ObjectNode body = Json.object();
-        body.set("serving", slot(status.serving()));
-        body.set("candidate", slot(status.candidate()));
+        body.set("serving", slot(status.serving(), status.servingTokenizer()));
+        body.set("candidate", slot(status.candidate(), status.candidateTokenizer()));
         body.put("draining", status.draining());
         body.put("requestsActive", status.requestsActive());
         body.put("startedAtMillis", startedAtMillis);
@@ -150,7 +150,7 @@ final class ControlRoutes implements Handler<HttpServerRequest>, AutoCloseable {
         return body;
     }
 
-    private static JsonNode slot(Optional<SlotDescription> slot) {
+    private static JsonNode slot(Optional<SlotDescription> slot, Optional<Sha256> tokenizer) {
         if (slot.isEmpty()) {
             return Json.object().nullNode();
         }
@@ -158,6 +158,7 @@ final class ControlRoutes implements Handler<HttpServerRequest>, AutoCloseable {
         one.put("model", slot.get().model());
         one.put("version", slot.get().version());
         one.put("digest", slot.get().digest().hex());
+        tokenizer.ifPresent(digest -> one.put("tokenizer", digest.hex()));
         return one;
     }
 

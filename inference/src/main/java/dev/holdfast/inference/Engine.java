@@ -134,8 +134,15 @@ public final class Engine implements AutoCloseable {
 
     /** What this engine holds now. Does not wait for a candidate that is being loaded. */
     public EngineStatus status() {
+        Optional<ModelSlot> now = Optional.ofNullable(serving.get());
+        Optional<ModelSlot> next = Optional.ofNullable(candidate);
         return new EngineStatus(
-                serving(), Optional.ofNullable(candidate).map(ModelSlot::description), draining.get(), active.get());
+                now.map(ModelSlot::description),
+                next.map(ModelSlot::description),
+                now.map(slot -> slot.model().tokenizerDigest()),
+                next.map(slot -> slot.model().tokenizerDigest()),
+                draining.get(),
+                active.get());
     }
 
     /** The model that serves new requests. */

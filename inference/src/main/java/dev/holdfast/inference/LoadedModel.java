@@ -3,6 +3,7 @@ package dev.holdfast.inference;
 import dev.holdfast.gguf.GgufFile;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.RejectedException;
+import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.Verdict;
 import java.nio.file.Path;
 
@@ -13,6 +14,7 @@ final class LoadedModel implements AutoCloseable {
     private final Transformer transformer;
     private final Verdict<Tokenizer> tokenizer;
     private final int contextTokens;
+    private final Sha256 tokenizerDigest;
 
     private LoadedModel(
             MappedModel mapped, GgufFile file, Transformer transformer, Verdict<Tokenizer> tokenizer, int context) {
@@ -21,6 +23,7 @@ final class LoadedModel implements AutoCloseable {
         this.transformer = transformer;
         this.tokenizer = tokenizer;
         this.contextTokens = context;
+        this.tokenizerDigest = TokenizerDigest.of(file);
     }
 
     /** Maps and loads a file; the context is the smaller one of the model's and {@code contextTokens}. */
@@ -64,6 +67,10 @@ final class LoadedModel implements AutoCloseable {
     /** The tokenizer, or why this engine has none for the model. */
     Verdict<Tokenizer> tokenizer() {
         return tokenizer;
+    }
+
+    Sha256 tokenizerDigest() {
+        return tokenizerDigest;
     }
 
     int contextTokens() {

@@ -54,8 +54,8 @@ public final class CborReader {
         return switch (major) {
             case 0 -> new Cbor.Int(argument);
             case 1 -> new Cbor.Int(-1 - argument);
-            case 2 -> new Cbor.Bytes(Binary.copyOf(take(argument)));
-            case 3 -> new Cbor.Text(utf8(take(argument)));
+            case 2 -> bytes(argument);
+            case 3 -> new Cbor.Text(utf8(argument));
             case 4 -> array(count(argument, 1), depth);
             case 5 -> dict(count(argument, 2), depth);
             default -> new Cbor.Tag(argument, item(depth + 1));
@@ -145,20 +145,34 @@ public final class CborReader {
         return input[at++] & 0xff;
     }
 
-    private byte[] take(long length) throws RejectedException {
+    /** Moves over {@code length} bytes and returns where they begin. */
+    private int skip(long length) throws RejectedException {
         if (length > input.length - at) {
             throw malformed("string longer than the input");
         }
-        byte[] bytes = Arrays.copyOfRange(input, at, at + (int) length);
+        int start = at;
         at += (int) length;
-        return bytes;
+        return start;
     }
 
-    private String utf8(byte[] bytes) throws RejectedException {
+    private Cbor bytes(long length) throws RejectedException {
+        return new Cbor.Bytes(Binary.copyOf(input, skip(length), (int) length));
+    }
+
+    private String utf8(long length) throws RejectedException {
+        int start = skip(length);
+        // Nearly all texts are ASCII, and a decoder for each costs more than the rest of the reading.
+        int ascii = start;
+        while (ascii < at && input[ascii] >= 0) {
+            ascii++;
+        }
+        if (ascii == at) {
+            return new String(input, start, (int) length, StandardCharsets.US_ASCII);
+        }
         try {
             return StandardCharsets.UTF_8
                     .newDecoder()
-                    .decode(ByteBuffer.wrap(bytes))
+                    .decode(ByteBuffer.wrap(input, start, (int) length))
                     .toString();
         } catch (CharacterCodingException e) {
             throw malformed("text is no UTF-8");

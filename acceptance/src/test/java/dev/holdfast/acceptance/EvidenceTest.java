@@ -1,0 +1,206 @@
+package dev.holdfast.acceptance;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import dev.holdfast.wire.Binary;
+import dev.holdfast.wire.Json;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.MethodOrderer;
+import org.junit.jupiter.api.Order;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestMethodOrder;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Evidence from the running stack, judged by tpm2-tools and by the fleet's command; one stack for all, in this order. */
+@TestMethodOrder(MethodOrderer.OrderAnnotation.class)
+class EvidenceTest {
+    private static final String NONCE = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+    private static final String OTHER = "ff112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+    private static final Duration LIMIT = Duration.ofSeconds(60);
+
+    @TempDir
+    static Path dir;
+
+    private static Stack stack;
+
+    @BeforeAll
+    static void start() throws Exception {
+        stack = Stack.prepare(dir.resolve("s"), true);
+        stack.startBroker();
+        stack.startFleet();
+        stack.startInference();
+        stack.startAgent();
+        stack.desire("1.0.0");
+        stack.awaitCommitted("1.0.0");
+        Tools.until(LIMIT, "enrolled", () -> stack.status().path("enrolled").asBoolean());
+        Files.writeString(stack.dir.resolve("policy.json"), """
+                {"format":1, "minAssurance":"emulated", "models":["intent"], "minEpoch":1, "fleet":"fleet"}
+                """);
+    }
+
+    @AfterAll
+    static void stop() {
+        if (stack != null) {
+            stack.close();
+        }
+    }
+
+    private static JsonNode verify(Path evidence, String nonce, int status) throws Exception {
+        Tools.Ran ran = stack.command(
+                Stack.FLEET,
+                "verify",
+                evidence.toString(),
+                "--nonce",
+                nonce,
+                "--policy",
+                stack.dir.resolve("policy.json").toString(),
+                "--json");
+        assertThat(ran.status()).as(ran.out() + ran.err()).isEqualTo(status);
+        return Json.read(ran.out().getBytes(StandardCharsets.UTF_8), 1 << 20).orThrow();
+    }
+
+    private static int checkquote(Path out, String qualifying) throws Exception {
+        return Tools.run(
+                        stack.dir,
+                        List.of(
+                                Tools.path("tpm2_checkquote", "tpm2-tools"),
+                                "-u",
+                                out.resolve("ak.pem").toString(),
+                                "-m",
+                                out.resolve("quote.msg").toString(),
+                                "-s",
+                                out.resolve("quote.sig").toString(),
+                                "-f",
+                                out.resolve("quote.pcrs").toString(),
+                                "-F",
+                                "values",
+                                "-l",
+                                Files.readString(out.resolve("pcrs.txt")).strip(),
+                                "-g",
+                                "sha256",
+                                "-q",
+                                qualifying))
+                .status();
+    }
+
+    @Test
+    @Order(1)
+    void tpm2CheckquoteAcceptsTheCommandsFilesAndNoOtherNonce() throws Exception {
+        Path evidence = stack.dir.resolve("evidence.cbor");
+        Path out = stack.dir.resolve("tpm");
+        stack.holdfastOk("attest", "--nonce", NONCE, "--out", evidence.toString(), "--tpm-out", out.toString());
+        assertThat(checkquote(
+                        out, Files.readString(out.resolve("qualifying.hex")).strip()))
+                .isZero();
+        assertThat(checkquote(out, OTHER)).isNotZero();
+        Path second = stack.dir.resolve("tpm-other");
+        stack.holdfastOk("attest", "--nonce", OTHER, "--out", evidence + "2", "--tpm-out", second.toString());
+        assertThat(checkquote(
+                        out, Files.readString(second.resolve("qualifying.hex")).strip()))
+                .isNotZero();
+        JsonNode good = verify(evidence, NONCE, 0);
+        assertThat(good.at("/submods/holdfast/ear.status").asText()).isEqualTo("affirming");
+        assertThat(good.at("/claims/model/version").asText()).isEqualTo("1.0.0");
+        assertThat(good.at("/claims/model/tokenizer").asText()).hasSize(64);
+        assertThat(good.at("/claims/sandbox/seccomp").asText()).isNotEmpty();
+        assertThat(verify(evidence, OTHER, 1).path("status").asText()).isEqualTo("contraindicated");
+    }
+
+    @Test
+    @Order(2)
+    void aLocalProgramGetsEvidenceFromTheInferenceSocket() throws Exception {
+        JsonNode answer = UnixSocket.getJson(stack.socket("inference"), "/v1/attestation?nonce=" + OTHER);
+        Path evidence = Files.write(
+                stack.dir.resolve("local.cbor"),
+                Binary.fromHex(answer.path("evidence").asText()).orThrow().toArray());
+        assertThat(verify(evidence, OTHER, 0).path("status").asText()).isEqualTo("affirming");
+        JsonNode control = UnixSocket.getJson(stack.socket("control"), "/v1/attestation?nonce=" + NONCE);
+        Files.write(
+                evidence,
+                Binary.fromHex(control.path("evidence").asText()).orThrow().toArray());
+        assertThat(verify(evidence, NONCE, 0).path("status").asText()).isEqualTo("affirming");
+    }
+
+    @Test
+    @Order(3)
+    void aFloodOfLocalChallengesLeavesTheModelAnswering() throws Exception {
+        List<Thread> programs = new ArrayList<>();
+        for (int i = 0; i < 200; i++) {
+            String nonce = String.format("%064x", i);
+            programs.add(Thread.ofVirtual().start(() -> {
+                try {
+                    UnixSocket.getJson(stack.socket("inference"), "/v1/attestation?nonce=" + nonce);
+                } catch (java.io.IOException e) {
+                    // refused or cut off: both are answers to a flood
+                }
+            }));
+        }
+        assertThat(stack.answer("dim the lounge lights to 40%")).isNotEmpty();
+        for (Thread program : programs) {
+            program.join();
+        }
+        Tools.until(
+                LIMIT,
+                "challenges are answered again",
+                () -> stack.command(
+                                        Stack.FLEET,
+                                        "attest",
+                                        "--dir",
+                                        stack.dir.resolve("fleet").toString(),
+                                        "device-1")
+                                .status()
+                        == 0);
+    }
+
+    @Test
+    @Order(4)
+    void theFleetsCertificatesAreOnTheDevice() throws Exception {
+        Path certificates = stack.dir.resolve("device/certificates");
+        Tools.Ran ran = Tools.run(
+                stack.dir,
+                List.of(
+                        Tools.path("openssl", "openssl"),
+                        "verify",
+                        "-purpose",
+                        "sslclient",
+                        "-CAfile",
+                        certificates.resolve("authority.crt").toString(),
+                        certificates.resolve("tls.crt").toString()));
+        assertThat(ran.status()).as(ran.err()).isZero();
+    }
+
+    /** Root replaces the model's bytes under its name and starts the engine again: nothing serves, and evidence says so. */
+    @Test
+    @Order(5)
+    void aModelThatWasSwappedOnTheDiskIsNotAttested() throws Exception {
+        String digest = stack.status().at("/serving/digest").asText();
+        Path blob = stack.dir.resolve("device/store/blobs").resolve(digest);
+        Files.copy(Stack.DEMO.resolve("intent-2.0.0.gguf"), blob, StandardCopyOption.REPLACE_EXISTING);
+        stack.kill("inference");
+        stack.startInference();
+        Path evidence = stack.dir.resolve("swapped.cbor");
+        Tools.until(LIMIT, "evidence without a model", () -> {
+            stack.holdfastOk("attest", "--nonce", NONCE, "--out", evidence.toString());
+            return stack.command(
+                                    Stack.FLEET,
+                                    "verify",
+                                    evidence.toString(),
+                                    "--nonce",
+                                    NONCE,
+                                    "--policy",
+                                    stack.dir.resolve("policy.json").toString())
+                            .status()
+                    == 1;
+        });
+        assertThat(verify(evidence, NONCE, 1).path("status").asText()).isIn("none", "warning");
+    }
+}
