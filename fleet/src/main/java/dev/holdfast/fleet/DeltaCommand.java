@@ -1,23 +1,23 @@
 package dev.holdfast.fleet;
 
+import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import dev.holdfast.updater.delta.BlockOutput;
-import dev.holdfast.updater.delta.DeltaApplier;
+import dev.holdfast.updater.delta.DeltaFiles;
 import dev.holdfast.updater.delta.DeltaInspection;
+import dev.holdfast.updater.delta.DeltaOp;
 import dev.holdfast.updater.delta.DeltaProducer;
 import dev.holdfast.updater.delta.DeltaSummary;
-import dev.holdfast.wire.Code;
+import dev.holdfast.updater.delta.InPlacePatch;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.RejectedException;
-import dev.holdfast.wire.Sha256;
 import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
+import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
+import java.util.Locale;
 import java.util.Map;
+import java.util.stream.Collectors;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -32,81 +32,120 @@ final class DeltaCommand {
 
     @Command(name = "create", description = "Makes a patch.")
     int create(
-            @Option(names = "--base", required = true) Path base,
-            @Option(names = "--new", required = true) Path next,
-            @Option(names = "--out", required = true) Path out,
-            @Option(names = "--json") boolean json)
+            @Option(names = "--base", required = true, description = "the model that devices have") Path base,
+            @Option(names = "--new", required = true, description = "the model that they shall have") Path next,
+            @Option(names = "--out", required = true, description = "the patch") Path out,
+            @Option(names = "--json", description = "print JSON") boolean json,
+            @Option(names = "--progress", description = "show progress where there is no terminal") boolean progress)
             throws IOException {
         long start = System.nanoTime();
-        DeltaSummary summary = DeltaProducer.create(base, next, out);
-        return print(
-                json,
-                Json.object()
-                        .put("bytes", summary.patchBytes())
-                        .put("ratio", summary.ratio())
-                        .put("seconds", secondsSince(start)));
+        try (ProgressLine line = ProgressLine.on(spec.commandLine().getErr(), progress)) {
+            DeltaSummary summary = DeltaProducer.create(base, next, out, line);
+            return print(
+                    json,
+                    Json.object()
+                            .put("bytes", summary.patchBytes())
+                            .put("ratio", summary.ratio())
+                            .put("seconds", secondsSince(start)));
+        }
     }
 
     @Command(name = "apply", description = "Makes the new file from its base and a patch.")
     int apply(
-            @Option(names = "--base", required = true) Path base,
-            @Option(names = "--patch", required = true) Path patch,
-            @Option(names = "--out", required = true) Path out,
-            @Option(names = "--json") boolean json)
+            @Option(names = "--base", required = true, description = "the file that the patch starts from") Path base,
+            @Option(names = "--patch", required = true, description = "the patch") Path patch,
+            @Option(names = "--out", description = "the new file", defaultValue = "") Path out,
+            @Option(names = "--in-place", description = "turn the base itself into the new file") boolean inPlace,
+            @Option(names = "--threads", description = "threads (default: ${DEFAULT-VALUE})", defaultValue = "1")
+                    int threads,
+            @Option(names = "--json", description = "print JSON") boolean json,
+            @Option(names = "--progress", description = "show progress where there is no terminal") boolean progress)
             throws IOException, RejectedException {
+        if (inPlace == !out.toString().isEmpty() || threads < 1) {
+            spec.commandLine().getErr().println("either --out FILE or --in-place, and at least one thread");
+            return 2;
+        }
         long start = System.nanoTime();
-        Path temporary = out.resolveSibling(out.getFileName() + ".tmp");
-        try (DeltaApplier applier = DeltaApplier.open(base, patch).orThrow()) {
-            try (FileChannel channel = FileChannel.open(
-                    temporary,
-                    StandardOpenOption.CREATE,
-                    StandardOpenOption.TRUNCATE_EXISTING,
-                    StandardOpenOption.WRITE)) {
-                BlockOutput output = new FileOutput(channel);
-                for (int block = 0; block < applier.blockCount(); block++) {
-                    applier.make(block, output).orThrow();
-                }
+        try (ProgressLine line = ProgressLine.on(spec.commandLine().getErr(), progress)) {
+            if (inPlace) {
+                InPlacePatch.apply(base, patch, base.resolveSibling(base.getFileName() + ".undo"), line)
+                        .orThrow();
+            } else {
+                DeltaFiles.apply(base, patch, out, threads, line).orThrow();
             }
-            if (!Sha256.ofFile(temporary).equals(applier.result())) {
-                throw new RejectedException(Code.INS_DIGEST, "the file is not the one that the patch names");
-            }
-            FleetDirectory.move(temporary, out);
-        } finally {
-            Files.deleteIfExists(temporary);
         }
         return print(json, Json.object().put("seconds", secondsSince(start)).put("peak_rss_kib", peakRssKib()));
     }
 
-    @Command(name = "inspect", description = "Says what a patch says of itself.")
-    int inspect(@Parameters(paramLabel = "PATCH") Path patch, @Option(names = "--json") boolean json)
+    @Command(name = "inspect", description = "Shows what each tensor of a patch costs, and why.")
+    int inspect(
+            @Parameters(paramLabel = "PATCH") Path patch,
+            @Option(names = "--json", description = "print JSON") boolean json)
             throws IOException, RejectedException {
         DeltaInspection found = DeltaInspection.of(patch).orThrow();
+        if (!json) {
+            table(found, spec.commandLine().getOut());
+            return 0;
+        }
         ObjectNode node = Json.object()
                 .put("codec", found.codec())
                 .put("bytes", found.patchBytes())
+                .put("head_bytes", found.headBytes())
                 .put("base", found.base().hex())
                 .put("base_bytes", found.baseBytes())
                 .put("result", found.result().hex())
-                .put("result_bytes", found.resultBytes());
-        ObjectNode blocks = node.putObject("blocks");
-        found.blocks().forEach((op, count) -> blocks.put(op.name(), count));
-        ObjectNode payload = node.putObject("payload_bytes");
-        found.payloadBytes().forEach((op, bytes) -> payload.put(op.name(), bytes));
-        return print(json, node);
+                .put("result_bytes", found.resultBytes())
+                .put("blocks", found.blocks());
+        ArrayNode parts = node.putArray("parts");
+        for (DeltaInspection.Part part : found.parts()) {
+            ObjectNode entry = parts.addObject()
+                    .put("name", part.name())
+                    .put("result_bytes", part.outputBytes())
+                    .put("patch_bytes", part.payloadBytes())
+                    .put("why", part.why());
+            ObjectNode operations = entry.putObject("operations");
+            part.operations().forEach((op, bytes) -> operations.put(op.name(), bytes));
+        }
+        return print(true, node);
     }
 
-    private record FileOutput(FileChannel channel) implements BlockOutput {
-        @Override
-        public boolean has(int block) {
-            return false;
+    private static void table(DeltaInspection found, PrintWriter out) {
+        out.printf(
+                Locale.ROOT,
+                "%s patch, %,d bytes (%.1f %% of the result), of which head and tables %,d%n",
+                found.codec(),
+                found.patchBytes(),
+                100.0 * found.patchBytes() / Math.max(1, found.resultBytes()),
+                found.headBytes());
+        out.printf(Locale.ROOT, "base    %s %,d bytes%n", found.base().hex(), found.baseBytes());
+        out.printf(
+                Locale.ROOT,
+                "result  %s %,d bytes in %d blocks%n%n",
+                found.result().hex(),
+                found.resultBytes(),
+                found.blocks());
+        int width = found.parts().stream()
+                .mapToInt(part -> part.name().length())
+                .max()
+                .orElse(4);
+        String row = "%-" + Math.max(4, Math.min(48, width)) + "s %14s %14s %7s  %s%n";
+        out.printf(Locale.ROOT, row, "PART", "RESULT", "PATCH", "SHARE", "HOW");
+        for (DeltaInspection.Part part : found.parts()) {
+            out.printf(
+                    Locale.ROOT,
+                    row,
+                    part.name(),
+                    "%,d".formatted(part.outputBytes()),
+                    "%,d".formatted(part.payloadBytes()),
+                    String.format(Locale.ROOT, "%.1f %%", 100.0 * part.payloadBytes() / part.outputBytes()),
+                    operations(part));
         }
+    }
 
-        @Override
-        public void write(int block, long offset, ByteBuffer bytes) throws IOException {
-            for (long at = offset; bytes.hasRemaining(); ) {
-                at += channel.write(bytes, at);
-            }
-        }
+    private static String operations(DeltaInspection.Part part) {
+        String names =
+                part.operations().keySet().stream().sorted().map(DeltaOp::name).collect(Collectors.joining("+"));
+        return part.why().isEmpty() ? names : names + " (" + part.why() + ")";
     }
 
     private int print(boolean json, ObjectNode node) {

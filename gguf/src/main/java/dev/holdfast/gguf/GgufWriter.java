@@ -62,7 +62,7 @@ public final class GgufWriter {
     }
 
     /**
-     * Adds a tensor of F32, F16 or Q8_0.
+     * Adds a tensor of any type that has a quantizer: F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K, Q6_K, IQ4_NL.
      *
      * @param dims the row length first
      */

@@ -8,7 +8,7 @@ import dev.holdfast.wire.Verdict;
  *
  * @param file the patch as listed
  * @param blocks how the patch is cut for transport
- * @param codec {@code hfd1}
+ * @param codec {@code hfd2}
  * @param base hash of the file that it applies to
  * @param result hash of the file that it makes
  * @param resultLength bytes of the file that it makes

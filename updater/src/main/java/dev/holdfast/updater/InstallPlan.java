@@ -16,7 +16,7 @@ record InstallPlan(Optional<DeltaTarget> delta, boolean present) {
     /** Begins the journal note of a plan that must not use a delta (again). */
     static final String FULL = "full";
 
-    static final String CODEC = "hfd1";
+    static final String CODEC = "hfd2";
     /** A counter in a TEE moves in single, slow steps; a signed epoch far off is a mistake. */
     private static final long MAX_EPOCH_STEP = 1024;
 

@@ -110,7 +110,7 @@ final class InstallWorld implements BlockSource, InferenceControl, Measurements 
                 .put("kind", "delta")
                 .put("model", "intent")
                 .put("version", "2.0.0")
-                .put("codec", "hfd1")
+                .put("codec", "hfd2")
                 .put("base", Sha256.of(base).hex())
                 .put("result", Sha256.of(next).hex())
                 .put("resultLength", next.length);

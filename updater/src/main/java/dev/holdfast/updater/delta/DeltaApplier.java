@@ -10,18 +10,21 @@ import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.security.MessageDigest;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
 
 /**
  * Makes a file from a base and a patch, block by block, in any order and across restarts. The payload's hash is checked
- * before it is decoded, the output's hash before it is handed on. Holds one block of source, payload and output each:
- * below 8 MiB whatever the model's size. One thread.
+ * before it is decoded, the output's hash before it is handed on. Thread-safe: each thread that makes blocks holds one
+ * block's source, payload and output and one tensor's tables, below 20 MiB whatever the model's size.
  */
 public final class DeltaApplier implements AutoCloseable {
     private final PatchHeader header;
     private final FileChannel base;
     private final FileChannel patch;
+    private final Queue<SegmentDecoder> decoders = new ConcurrentLinkedQueue<>();
 
     private DeltaApplier(PatchHeader header, FileChannel base, FileChannel patch) {
         this.header = header;
@@ -66,33 +69,69 @@ public final class DeltaApplier implements AutoCloseable {
         return ByteBuffer.wrap(header.digest().toArray()).getLong();
     }
 
+    PatchHeader header() {
+        return header;
+    }
+
     /**
      * Makes one block unless {@code out} has it.
      *
-     * @return bytes written, or {@code DLT-PAYLOAD}, {@code DLT-OUTPUT}, {@code DLT-FORMAT}
+     * @return bytes written, or {@code DLT-PAYLOAD}, {@code DLT-OUTPUT}, {@code DLT-FORMAT}; {@code DLT-BASE} where the
+     *     output does not hold and the reason is another base
      */
     public Verdict<Integer> make(int index, BlockOutput out) throws IOException {
         if (out.has(index)) {
             return Verdict.accepted(0);
         }
+        return switch (block(index)) {
+            case Verdict.Rejected<byte[]> rejected -> rejected.as();
+            case Verdict.Accepted<byte[]>(byte[] made) -> {
+                out.write(index, header.block(index).outputOffset(), ByteBuffer.wrap(made));
+                yield Verdict.accepted(made.length);
+            }
+        };
+    }
+
+    /** The verified bytes of one block. */
+    Verdict<byte[]> block(int index) throws IOException {
         PatchHeader.Block block = header.block(index);
         byte[] payload = read(patch, block.payloadOffset(), block.payloadBytes());
         if (!Sha256.of(payload).equals(block.payloadHash())) {
             return Verdict.rejected(Code.DLT_PAYLOAD, "block " + index);
         }
-        byte[] source = read(base, block.sourceOffset(), block.sourceBytes());
-        byte[] made;
+        SegmentDecoder pooled = decoders.poll();
+        SegmentDecoder decoder = pooled == null ? new SegmentDecoder(header.plan()) : pooled;
+        byte[] made = new byte[block.outputBytes()];
         try {
-            made = BlockCodec.decode(block.op(), source, payload, block.outputBytes());
+            int to = 0;
+            int from = 0;
+            for (Segment segment : block.segments()) {
+                byte[] source = read(base, segment.source(), (int) header.plan().sourceBytes(segment));
+                byte[] piece = decoder.decode(segment, source, payload, from);
+                System.arraycopy(piece, 0, made, to, piece.length);
+                to += piece.length;
+                from += segment.payloadBytes();
+            }
         } catch (RejectedException e) {
+            // The payload is what its producer hashed: a stream that does not come out was made for another base.
             Rejection why = e.rejection();
-            return Verdict.rejected(why.code(), "block " + index + ": " + why.detail());
+            return refuse(why.code(), "block " + index + ": " + why.detail());
+        } finally {
+            decoders.add(decoder);
         }
-        if (!Sha256.of(made).equals(block.outputHash())) {
-            return Verdict.rejected(Code.DLT_OUTPUT, "block " + index);
+        return Sha256.of(made).equals(block.outputHash())
+                ? Verdict.accepted(made)
+                : refuse(Code.DLT_OUTPUT, "block " + index);
+    }
+
+    private Verdict<byte[]> refuse(Code code, String detail) throws IOException {
+        MessageDigest digest = Sha256.newDigest();
+        for (long at = 0; at < header.baseBytes(); at += PatchHeader.MAX_OUTPUT_BYTES) {
+            digest.update(read(base, at, (int) Math.min(PatchHeader.MAX_OUTPUT_BYTES, header.baseBytes() - at)));
         }
-        out.write(index, block.outputOffset(), ByteBuffer.wrap(made));
-        return Verdict.accepted(made.length);
+        return Sha256.finish(digest).equals(header.base())
+                ? Verdict.rejected(code, detail)
+                : Verdict.rejected(Code.DLT_BASE, "the base is not " + header.base());
     }
 
     private static byte[] read(FileChannel channel, long offset, int count) throws IOException {
@@ -101,62 +140,6 @@ public final class DeltaApplier implements AutoCloseable {
             // Until the range is read; a file that was cut meanwhile leaves zeros, which the hashes refuse.
         }
         return buffer.array();
-    }
-
-    /**
-     * Makes {@code result} from {@code base} and {@code patch} at once, base and result hashed as a whole. The file gets
-     * its name only when all is well.
-     */
-    public static Verdict<Sha256> apply(Path base, Path patch, Path result) throws IOException {
-        Path temporary = result.resolveSibling(result.getFileName() + ".tmp");
-        Verdict<DeltaApplier> opened = open(base, patch);
-        return switch (opened) {
-            case Verdict.Rejected<DeltaApplier> rejected -> rejected.as();
-            case Verdict.Accepted<DeltaApplier>(DeltaApplier applier) -> {
-                try (applier) {
-                    Verdict<Sha256> made = applier.applyTo(base, temporary);
-                    if (made.isAccepted()) {
-                        Files.move(temporary, result, StandardCopyOption.ATOMIC_MOVE);
-                    }
-                    yield made;
-                } finally {
-                    Files.deleteIfExists(temporary);
-                }
-            }
-        };
-    }
-
-    private Verdict<Sha256> applyTo(Path baseFile, Path file) throws IOException {
-        if (!Sha256.ofFile(baseFile).equals(header.base())) {
-            return Verdict.rejected(Code.DLT_BASE, "the base is not " + header.base());
-        }
-        try (FileChannel out = FileChannel.open(
-                file, StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING, StandardOpenOption.WRITE)) {
-            for (int i = 0; i < blockCount(); i++) {
-                if (make(i, new Whole(out)) instanceof Verdict.Rejected<Integer> rejected) {
-                    return rejected.as();
-                }
-            }
-            out.force(true);
-        }
-        return Sha256.ofFile(file).equals(header.result())
-                ? Verdict.accepted(header.result())
-                : Verdict.rejected(Code.INS_DIGEST, "the result is not " + header.result());
-    }
-
-    private record Whole(FileChannel out) implements BlockOutput {
-        @Override
-        public boolean has(int block) {
-            return false;
-        }
-
-        @Override
-        public void write(int block, long offset, ByteBuffer bytes) throws IOException {
-            long at = offset;
-            while (bytes.hasRemaining()) {
-                at += out.write(bytes, at);
-            }
-        }
     }
 
     @Override

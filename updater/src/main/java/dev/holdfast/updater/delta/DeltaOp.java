@@ -2,7 +2,7 @@ package dev.holdfast.updater.delta;
 
 import java.util.Optional;
 
-/** How a block is made. Numbers are for good; those that are not listed are reserved and refused. */
+/** How a segment is made. Numbers are for good; those that are not listed are reserved and refused. */
 public enum DeltaOp {
     /** The payload is the output. */
     RAW(0),
@@ -10,12 +10,15 @@ public enum DeltaOp {
     COPY(1),
     /** The payload is one zstd frame of the output (RFC 8878). */
     ZSTD(2),
-    /** Q8_0 blocks (2 bytes of f16 scale, 32 quants): differences modulo the width, as streams, zstd. */
-    QDIFF_Q8_0(3),
-    /** 16-bit little-endian elements: zig-zag differences modulo 2^16, byte planes, zstd. */
-    DIFF_16(4),
-    /** 32-bit little-endian elements: zig-zag differences modulo 2^32, byte planes, zstd. */
-    DIFF_32(5);
+    /** Quantized weights: residuals on the new grid, entropy-coded by the tensor's own tables. */
+    QDIFF(3),
+    /** Floats: differences of their order, entropy-coded by the tensor's own tables. */
+    FDIFF(4),
+    /** Bytes: differences modulo 256 from the source range, as one zstd frame. */
+    DIFF(5),
+    /** The source range with some runs of bytes replaced. */
+    SPARSE(6);
+    // 7 is kept free for updates of low rank.
 
     private final int number;
 
@@ -30,8 +33,13 @@ public enum DeltaOp {
     boolean readsBase() {
         return switch (this) {
             case RAW, ZSTD -> false;
-            case COPY, QDIFF_Q8_0, DIFF_16, DIFF_32 -> true;
+            case COPY, QDIFF, FDIFF, DIFF, SPARSE -> true;
         };
+    }
+
+    /** Whether a tensor's tables are needed. */
+    boolean isTensor() {
+        return this == QDIFF || this == FDIFF;
     }
 
     static Optional<DeltaOp> byNumber(int number) {

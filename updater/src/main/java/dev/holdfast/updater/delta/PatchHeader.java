@@ -11,61 +11,68 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
+import java.util.List;
 
 /**
- * Head and block table of an {@code hfd1} patch, all numbers big-endian:
+ * Head, block table and plan of an {@code hfd2} patch, all numbers big-endian:
  *
  * <pre>
- *  0  "HFD1"      4  u16 version 1     6  u16 flags 0
+ *  0  "HFD2"      4  u16 version 2     6  u16 flags 0
  *  8  base SHA-256 (32)   40  i64 base length
- * 48  result SHA-256 (32) 80  i64 result length   88  i32 block count
- * 92  block table, 88 bytes each:
- *       0 u8 op  1 zero (3)  4 i32 output length  8 i64 source offset  16 i32 source length
- *      20 i32 payload length  24 payload SHA-256 (32)  56 output SHA-256 (32)
+ * 48  result SHA-256 (32) 80  i64 result length
+ * 88  i32 block count     92  i32 length of the plan as stored    96  i32 length of the plan
+ * 100 block table, 76 bytes each:
+ *       0 i32 segments  4 i32 output length  8 i32 payload length  12 payload SHA-256 (32)  44 output SHA-256 (32)
+ *     plan, one zstd frame ({@link PatchPlan})
  *     SHA-256 of everything before (32)
  *     payloads, one after the other
  * </pre>
  *
- * Output and payload offsets are sums, so blocks can neither overlap nor leave holes.
+ * Blocks take the plan's segments in order; offsets are sums, so blocks can neither overlap nor leave holes.
  */
 final class PatchHeader {
-    static final int MAGIC = 0x48464431;
-    static final int HEAD_BYTES = 92;
-    static final int ENTRY_BYTES = 88;
-    /** Output of one block; keeps a block's three buffers far below the applier's bound. */
+    static final int MAGIC = 0x48464432;
+    static final int VERSION = 2;
+    static final int HEAD_BYTES = 100;
+    static final int ENTRY_BYTES = 76;
+    /** Output of one block; keeps a block's buffers far below the applier's bound. */
     static final int MAX_OUTPUT_BYTES = 1 << 20;
-    /** Results up to 16 GiB; the table then takes 1.4 MB. */
-    static final int MAX_BLOCKS = 1 << 14;
+    /** Source ranges of one block; those of a wider type may be longer than what is made of them. */
+    static final int MAX_SOURCE_BYTES = 8 << 20;
+    /** Results up to 16 GiB and more; the table then takes 1.2 MB. */
+    static final int MAX_BLOCKS = 1 << 15;
 
     /** One block, its place in both files computed. */
     record Block(
-            DeltaOp op,
+            List<Segment> segments,
             long outputOffset,
             int outputBytes,
-            long sourceOffset,
-            int sourceBytes,
             long payloadOffset,
             int payloadBytes,
             Sha256 payloadHash,
             Sha256 outputHash) {}
 
     private final ByteBuffer bytes;
+    private final PatchPlan plan;
     private final int blockCount;
+    private final int[] firstSegments;
     private final long[] outputOffsets;
     private final long[] payloadOffsets;
-    private final DeltaOp[] ops;
 
-    private PatchHeader(ByteBuffer bytes, long patchBytes) throws RejectedException {
+    private PatchHeader(ByteBuffer bytes, PatchPlan plan, long patchBytes) throws RejectedException {
         this.bytes = bytes;
+        this.plan = plan;
         this.blockCount = bytes.getInt(88);
+        this.firstSegments = new int[blockCount + 1];
         this.outputOffsets = new long[blockCount + 1];
         this.payloadOffsets = new long[blockCount + 1];
-        this.ops = new DeltaOp[blockCount];
         payloadOffsets[0] = bytes.capacity();
         for (int i = 0; i < blockCount; i++) {
             check(i);
         }
-        if (outputOffsets[blockCount] != resultBytes() || payloadOffsets[blockCount] != patchBytes) {
+        if (outputOffsets[blockCount] != resultBytes()
+                || payloadOffsets[blockCount] != patchBytes
+                || firstSegments[blockCount] != plan.segments().size()) {
             throw wrong("blocks do not add up to the files' lengths", 88);
         }
     }
@@ -81,24 +88,35 @@ final class PatchHeader {
 
     private static Verdict<PatchHeader> readTable(FileChannel channel, ByteBuffer head) throws IOException {
         int count = head.getInt(88);
-        if (head.getInt(0) != MAGIC || head.getInt(4) != 1 << 16) {
-            return Verdict.rejected(Code.DLT_FORMAT, "no hfd1 patch of version 1");
+        int stored = head.getInt(92);
+        int raw = head.getInt(96);
+        if (head.getInt(0) != MAGIC || head.getInt(4) != VERSION << 16) {
+            return Verdict.rejected(Code.DLT_FORMAT, "no hfd2 patch of version " + VERSION);
         }
-        if (count < 0 || count > MAX_BLOCKS || head.getLong(40) < 0 || head.getLong(80) < 0) {
+        if (count < 0
+                || count > MAX_BLOCKS
+                || stored < 0
+                || stored > PatchPlan.MAX_BYTES
+                || raw < 0
+                || raw > PatchPlan.MAX_BYTES
+                || head.getLong(40) < 0
+                || head.getLong(80) < 0) {
             return Verdict.rejected(Code.DLT_FORMAT, "a length is out of range");
         }
-        ByteBuffer all = read(channel, HEAD_BYTES + count * ENTRY_BYTES + Sha256.BYTES);
-        if (all.hasRemaining()) {
-            return Verdict.rejected(Code.DLT_FORMAT, "the block table is cut off");
+        long length = HEAD_BYTES + (long) count * ENTRY_BYTES + stored + Sha256.BYTES;
+        if (length > channel.size()) {
+            return Verdict.rejected(Code.DLT_FORMAT, "table and plan are cut off");
         }
+        ByteBuffer all = read(channel, (int) length);
         int body = all.capacity() - Sha256.BYTES;
         byte[] array = all.array();
         if (!Arrays.equals(
                 Sha256.of(Arrays.copyOf(array, body)).toArray(), Arrays.copyOfRange(array, body, array.length))) {
-            return Verdict.rejected(Code.DLT_FORMAT, "head and table do not match their hash");
+            return Verdict.rejected(Code.DLT_FORMAT, "head, table and plan do not match their hash");
         }
         long patchBytes = channel.size();
-        return Verdict.of(() -> new PatchHeader(all, patchBytes));
+        return Verdict.of(() -> new PatchHeader(
+                all, PatchPlan.read(Zstd.expand(array, body - stored, stored, raw, Code.DLT_FORMAT)), patchBytes));
     }
 
     private static ByteBuffer read(FileChannel channel, int count) throws IOException {
@@ -111,19 +129,30 @@ final class PatchHeader {
 
     private void check(int index) throws RejectedException {
         int at = entry(index);
-        ops[index] = DeltaOp.byNumber(bytes.get(at) & 0xff).orElseThrow(() -> wrong("reserved operation", at));
+        int segments = bytes.getInt(at);
         int output = bytes.getInt(at + 4);
-        long source = bytes.getLong(at + 8);
-        int sourceBytes = bytes.getInt(at + 16);
-        int payload = bytes.getInt(at + 20);
-        if ((bytes.getInt(at) & 0xffffff) != 0 || output < 1 || output > MAX_OUTPUT_BYTES) {
-            throw wrong("output length", at);
+        int payload = bytes.getInt(at + 8);
+        if (segments < 1 || segments > plan.segments().size() - firstSegments[index]) {
+            throw wrong("number of segments", at);
         }
-        if (payload < 0 || payload > BlockCodec.maxPayloadBytes(output)) {
-            throw wrong("payload length", at + 20);
+        if (output < 1 || output > MAX_OUTPUT_BYTES || payload < 0 || payload > output) {
+            throw wrong("lengths of a block", at + 4);
         }
-        if (sourceBytes != (ops[index].readsBase() ? output : 0) || source < 0 || source > baseBytes() - sourceBytes) {
-            throw wrong("source range", at + 8);
+        firstSegments[index + 1] = firstSegments[index] + segments;
+        long outputs = 0;
+        long payloads = 0;
+        long sources = 0;
+        for (Segment segment : plan.segments().subList(firstSegments[index], firstSegments[index + 1])) {
+            outputs += segment.outputBytes();
+            payloads += segment.payloadBytes();
+            long source = plan.sourceBytes(segment);
+            sources += source;
+            if (segment.source() > baseBytes() - source) {
+                throw wrong("source range", at);
+            }
+        }
+        if (outputs != output || payloads != payload || sources > MAX_SOURCE_BYTES) {
+            throw wrong("segments do not add up to their block", at);
         }
         outputOffsets[index + 1] = outputOffsets[index] + output;
         payloadOffsets[index + 1] = payloadOffsets[index] + payload;
@@ -137,6 +166,10 @@ final class PatchHeader {
         return HEAD_BYTES + index * ENTRY_BYTES;
     }
 
+    PatchPlan plan() {
+        return plan;
+    }
+
     int blockCount() {
         return blockCount;
     }
@@ -144,15 +177,39 @@ final class PatchHeader {
     Block block(int index) {
         int at = entry(index);
         return new Block(
-                ops[index],
+                plan.segments().subList(firstSegments[index], firstSegments[index + 1]),
                 outputOffsets[index],
                 bytes.getInt(at + 4),
-                bytes.getLong(at + 8),
-                bytes.getInt(at + 16),
                 payloadOffsets[index],
-                bytes.getInt(at + 20),
-                hash(at + 24),
-                hash(at + 56));
+                bytes.getInt(at + 8),
+                hash(at + 12),
+                hash(at + 44));
+    }
+
+    /** Head, table, plan and hash for blocks whose payloads follow. */
+    static byte[] write(
+            Sha256 base, long baseBytes, Sha256 result, long resultBytes, List<byte[]> entries, byte[] plan) {
+        byte[] stored = Zstd.compress(plan);
+        ByteBuffer head = ByteBuffer.allocate(HEAD_BYTES + entries.size() * ENTRY_BYTES + stored.length + Sha256.BYTES);
+        head.putInt(MAGIC).putShort((short) VERSION).putShort((short) 0);
+        head.put(base.toArray()).putLong(baseBytes);
+        head.put(result.toArray()).putLong(resultBytes);
+        head.putInt(entries.size()).putInt(stored.length).putInt(plan.length);
+        entries.forEach(head::put);
+        head.put(stored);
+        return head.put(Sha256.of(Arrays.copyOf(head.array(), head.position())).toArray())
+                .array();
+    }
+
+    /** A row of the block table. */
+    static byte[] entry(int segments, byte[] output, byte[] payload) {
+        return ByteBuffer.allocate(ENTRY_BYTES)
+                .putInt(segments)
+                .putInt(output.length)
+                .putInt(payload.length)
+                .put(Sha256.of(payload).toArray())
+                .put(Sha256.of(output).toArray())
+                .array();
     }
 
     private Sha256 hash(int at) {
@@ -175,7 +232,7 @@ final class PatchHeader {
         return bytes.getLong(80);
     }
 
-    /** The hash of head and table. */
+    /** The hash of head, table and plan. */
     Sha256 digest() {
         return hash(bytes.capacity() - Sha256.BYTES);
     }

@@ -26,9 +26,9 @@ class ModelDeltaTest {
         Assumptions.assumeTrue(Files.exists(BASE) && Files.exists(NEXT));
         Path patch = dir.resolve("patch");
         DeltaSummary summary = DeltaProducer.create(BASE, NEXT, patch);
-        assertThat(DeltaApplier.apply(BASE, patch, dir.resolve("made")))
+        assertThat(DeltaFiles.apply(BASE, patch, dir.resolve("made"), 1, Progress.SILENT))
                 .isEqualTo(Verdict.accepted(Sha256.ofFile(NEXT)));
-        assertThat(summary.blocks()).as(summary.toString()).containsKey(DeltaOp.QDIFF_Q8_0);
+        assertThat(summary.blocks()).as(summary.toString()).containsKey(DeltaOp.QDIFF);
         assertThat(Files.size(patch)).as(summary.toString()).isLessThan(CHANGED_TENSOR_BYTES * 9 / 10);
     }
 }
