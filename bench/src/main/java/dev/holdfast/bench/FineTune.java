@@ -20,12 +20,12 @@ final class FineTune {
 
     /** Which tensors move, and how. */
     enum Kind {
-        /** All weights, a learning rate of 2e-5. */
-        LIGHT(2e-5, 160),
-        /** All weights, 2e-4. */
-        HEAVY(2e-4, 160),
+        /** All weights, a learning rate of 5e-5. */
+        LIGHT(5e-5, 60),
+        /** All weights, 5e-4. */
+        HEAVY(5e-4, 60),
         /** The last two of twelve layers, 1e-4. */
-        LAST(1e-4, 160),
+        LAST(1e-4, 60),
         /** Adapters of rank 8 on the attention matrices, 3e-4, merged. */
         LORA(3e-4, 160);
 

@@ -26,9 +26,13 @@ public final class DeltaProducer {
     /** Below this a tensor shares its model with others of its types: tables of its own would cost more than they save. */
     private static final long OWN_MODEL_BYTES = 64 * 1024;
 
+    /** Plan bytes from which on models get the plainest contexts, so that the plan stays below its bound. */
+    private static final int FULL_PLAN_BYTES = PatchPlan.MAX_BYTES / 2;
+
     private final FileChannel base;
     private final FileChannel next;
     private final Progress progress;
+    private long planBytes;
     private final List<String> labels = new ArrayList<>();
     private final List<PatchPlan.Model> models = new ArrayList<>();
     private final List<Segment> segments = new ArrayList<>();
@@ -57,13 +61,12 @@ public final class DeltaProducer {
             try (FileChannel out = create(payloads)) {
                 producer.run(out);
             }
+            byte[] plan = PatchPlan.write(producer.labels, producer.models, producer.segments);
+            if (plan.length > PatchPlan.MAX_BYTES || producer.entries.size() > PatchHeader.MAX_BLOCKS) {
+                throw new IOException("the file has more parts than a patch can hold");
+            }
             byte[] head = PatchHeader.write(
-                    Sha256.ofFile(base),
-                    older.size(),
-                    Sha256.ofFile(next),
-                    newer.size(),
-                    producer.entries,
-                    PatchPlan.write(producer.labels, producer.models, producer.segments));
+                    Sha256.ofFile(base), older.size(), Sha256.ofFile(next), newer.size(), producer.entries, plan);
             try (FileChannel out = create(patch);
                     FileChannel in = FileChannel.open(payloads, StandardOpenOption.READ)) {
                 write(out, head);
@@ -87,11 +90,12 @@ public final class DeltaProducer {
                 Piece.Pair pair = piece.tensors().get();
                 if (piece.length() < OWN_MODEL_BYTES) {
                     model = shared.getOrDefault(types(pair), -1);
-                } else {
-                    Optional<PatchPlan.Model> own = builder.of(pair);
+                } else if (models.size() < PatchPlan.MAX_MODELS) {
+                    Optional<PatchPlan.Model> own = builder.of(pair, planBytes > FULL_PLAN_BYTES);
                     if (own.isPresent()) {
                         model = models.size();
                         models.add(own.get());
+                        planBytes += PatchPlan.storedBytes(own.get());
                     }
                 }
             }

@@ -32,8 +32,8 @@ final class ModelBuilder {
         this.next = next;
     }
 
-    /** A model of one large tensor; empty where every byte is as before. */
-    Optional<PatchPlan.Model> of(Piece.Pair pair) throws IOException {
+    /** A model of one large tensor, with the plainest contexts if asked; empty where every byte is as before. */
+    Optional<PatchPlan.Model> of(Piece.Pair pair, boolean plain) throws IOException {
         Moves moves = new Moves(pair);
         boolean changed = false;
         for (Stride stride : strides(pair)) {
@@ -43,6 +43,10 @@ final class ModelBuilder {
             return Optional.empty();
         }
         Prediction full = moves.prediction();
+        if (plain) {
+            return Optional.of(
+                    count(full.with(Prediction.Activity.NONE), strides(pair)).model());
+        }
         List<Stride> trial = sample(strides(pair));
         double share = (double) trial.stream().mapToLong(Stride::weights).sum()
                 / pair.newer().elements();

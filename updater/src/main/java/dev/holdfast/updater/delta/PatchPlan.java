@@ -25,7 +25,7 @@ final class PatchPlan {
     static final int MAX_BYTES = 16 << 20;
     private static final int MAX_LABELS = 1 << 16;
     private static final int MAX_LABEL_BYTES = 1024;
-    private static final int MAX_MODELS = 1 << 14;
+    static final int MAX_MODELS = 1 << 14;
     static final int MAX_SEGMENTS = 1 << 17;
     /** Most weights of a tensor; keeps products within 63 bits. */
     private static final long MAX_WEIGHTS = 1L << 40;
@@ -88,7 +88,7 @@ final class PatchPlan {
         return out.array();
     }
 
-    private static int storedBytes(Model model) {
+    static int storedBytes(Model model) {
         Prediction prediction = model.prediction();
         int size = 11;
         if (prediction.activity() == Prediction.Activity.FULL) {

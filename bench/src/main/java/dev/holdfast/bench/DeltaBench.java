@@ -1,0 +1,233 @@
+package dev.holdfast.bench;
+
+import dev.holdfast.gguf.GgmlType;
+import dev.holdfast.updater.delta.DeltaFiles;
+import dev.holdfast.updater.delta.DeltaProducer;
+import dev.holdfast.updater.delta.Progress;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.EnumMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalLong;
+
+/**
+ * Patches of a real pair of releases and of fine-tunes, quantized by our own writer, beside bsdiff, xdelta3 and
+ * {@code zstd --patch-from}: sizes, and the time to apply. Every patch, ours and theirs, is applied and compared.
+ */
+public final class DeltaBench {
+    private static final int APPLIES = 15;
+
+    /** A pair and the goal for our size over that of the best peer. */
+    private record Case(String tune, GgmlType type, double goal) {}
+
+    private static final List<Case> CASES = List.of(
+            new Case("bge", GgmlType.Q4_0, 0.70),
+            new Case("light", GgmlType.Q4_0, 0.70),
+            new Case("lora", GgmlType.Q4_0, 0.70),
+            new Case("last", GgmlType.Q4_0, 0.70),
+            new Case("heavy", GgmlType.Q4_0, 0.52),
+            new Case("bge", GgmlType.Q8_0, Double.NaN),
+            new Case("light", GgmlType.Q8_0, 0.36),
+            new Case("bge", GgmlType.Q4_K, Double.NaN),
+            new Case("light", GgmlType.Q4_K, 0.60));
+
+    private record Row(
+            Case of, long fileBytes, long ours, Map<DeltaPeer, Long> peers, double applySeconds, double zstdSeconds) {
+        long bestPeer() {
+            return peers.values().stream().mapToLong(Long::longValue).min().orElse(0);
+        }
+
+        double ratio() {
+            return (double) ours / bestPeer();
+        }
+    }
+
+    private DeltaBench() {}
+
+    public static void main(String[] arguments) throws Exception {
+        Path dir = Files.createDirectories(Path.of("bench", "target", "delta"));
+        if (arguments.length > 0 && arguments[0].equals("large")) {
+            LargeDelta.measure(dir);
+            return;
+        }
+        Map<String, List<OnnxWeights.Tensor>> tunes = new LinkedHashMap<>();
+        List<OnnxWeights.Tensor> base = BgeModel.weights(false);
+        tunes.put("bge", BgeModel.weights(true));
+        for (FineTune.Kind kind : FineTune.Kind.values()) {
+            tunes.put(kind.name().toLowerCase(Locale.ROOT), FineTune.of(base, kind, 7));
+        }
+        List<Row> rows = new ArrayList<>();
+        for (Case one : CASES) {
+            Path older = dir.resolve("base.gguf");
+            Path newer = dir.resolve("next.gguf");
+            BgeModel.write(base, one.type(), GgmlType.Q5_0, older);
+            BgeModel.write(tunes.getOrDefault(one.tune(), base), one.type(), GgmlType.Q5_0, newer);
+            rows.add(measure(one, older, newer, dir));
+            System.out.println(line(rows.getLast()));
+        }
+        Optional<Double> copy = copySpeed(base, dir);
+        PerformancePage.replace("delta", page(rows, copy));
+        Files.writeString(Path.of("docs", "performance-delta.svg"), plot(rows));
+    }
+
+    private static Row measure(Case one, Path older, Path newer, Path dir) throws IOException, InterruptedException {
+        Path patch = dir.resolve("ours.patch");
+        DeltaProducer.create(older, newer, patch);
+        Map<DeltaPeer, Long> peers = new EnumMap<>(DeltaPeer.class);
+        for (DeltaPeer peer : DeltaPeer.values()) {
+            OptionalLong size = peer.isInstalled() ? peer.measure(older, newer, dir) : OptionalLong.empty();
+            size.ifPresent(bytes -> peers.put(peer, bytes));
+        }
+        // Taken in turns, so that a noisy machine is unfair to neither.
+        List<Double> ours = new ArrayList<>();
+        List<Double> zstd = new ArrayList<>();
+        for (int i = 0; i < APPLIES; i++) {
+            ours.add(applySeconds(older, patch, newer, dir));
+            if (peers.containsKey(DeltaPeer.ZSTD)) {
+                zstd.add(DeltaPeer.ZSTD.applySeconds(older, dir));
+            }
+        }
+        return new Row(
+                one, Files.size(newer), Files.size(patch), peers, median(ours), zstd.isEmpty() ? 0 : median(zstd));
+    }
+
+    private static double applySeconds(Path older, Path patch, Path newer, Path dir) throws IOException {
+        Path made = dir.resolve("made.gguf");
+        Files.deleteIfExists(made);
+        long start = System.nanoTime();
+        if (!DeltaFiles.apply(older, patch, made, 1, Progress.SILENT).isAccepted()) {
+            throw new IllegalStateException("the patch was refused");
+        }
+        double seconds = (System.nanoTime() - start) / 1e9;
+        if (Files.mismatch(newer, made) >= 0) {
+            throw new IllegalStateException("another file came out");
+        }
+        return seconds;
+    }
+
+    /** Bytes a second where everything is copied. */
+    private static Optional<Double> copySpeed(List<OnnxWeights.Tensor> base, Path dir) throws IOException {
+        Path file = dir.resolve("base.gguf");
+        BgeModel.write(base, GgmlType.Q8_0, GgmlType.Q8_0, file);
+        Path patch = dir.resolve("ours.patch");
+        DeltaProducer.create(file, file, patch);
+        List<Double> seconds = new ArrayList<>();
+        for (int i = 0; i < APPLIES; i++) {
+            seconds.add(applySeconds(file, patch, file, dir));
+        }
+        return Optional.of(Files.size(file) / median(seconds));
+    }
+
+    private static double median(List<Double> values) {
+        return values.stream().sorted(Comparator.naturalOrder()).toList().get(values.size() / 2);
+    }
+
+    private static String line(Row row) {
+        StringBuilder peers = new StringBuilder();
+        for (DeltaPeer peer : DeltaPeer.values()) {
+            Long bytes = row.peers().get(peer);
+            peers.append(" | ").append(bytes == null ? "absent" : "%,d".formatted(bytes));
+        }
+        double goal = row.of().goal();
+        return String.format(
+                Locale.ROOT,
+                "| %s %s | %,d | **%,d** (%.1f %%)%s | **%.3f** | %s | %.0f | %.0f |",
+                row.of().type(),
+                row.of().tune(),
+                row.fileBytes(),
+                row.ours(),
+                100.0 * row.ours() / row.fileBytes(),
+                peers,
+                row.ratio(),
+                Double.isNaN(goal)
+                        ? "none"
+                        : String.format(Locale.ROOT, "%.2f, %s", goal, row.ratio() <= goal ? "met" : "**missed**"),
+                row.fileBytes() / row.applySeconds() / 1e6,
+                row.zstdSeconds() == 0 ? 0 : row.fileBytes() / row.zstdSeconds() / 1e6);
+    }
+
+    private static String page(List<Row> rows, Optional<Double> copy) throws IOException {
+        StringBuilder out = new StringBuilder();
+        out.append("`./dev bench delta`, on ").append(Machine.describe()).append(".\n\n");
+        out.append(
+                "The real pair is two consecutive published releases of one encoder of 33 million weights (`bge`); the fine-tunes start from\n");
+        out.append(
+                "the first of them: Adam on gradients of low rank over all weights (`light`, `heavy`), over the last two layers (`last`), and merged\n");
+        out.append(
+                "adapters of rank 8 (`lora`). All are quantized by our own writer; matrices that blocks of 256 do not fit are Q5_0, as usual. Peers\n");
+        out.append(
+                "run at their strongest setting, and every patch was applied and compared. Ratio: ours over the best peer. Speeds are medians of ");
+        out.append(APPLIES)
+                .append(
+                        " runs\nin turns: ours on one thread of a warm JVM with both hashes and fsync, zstd's with the start of its process.\n\n");
+        out.append(
+                "| pair | file | ours | bsdiff | xdelta3 -9 | zstd -19 --patch-from | ratio | goal | apply, MB/s | zstd, MB/s |\n");
+        out.append("|---|---|---|---|---|---|---|---|---|---|\n");
+        rows.forEach(row -> out.append(line(row)).append('\n'));
+        copy.ifPresent(speed -> out.append(String.format(
+                Locale.ROOT,
+                "%nApply where every block is copied: %.0f MB/s (goal 500, %s). Goal for Q4_0: 80 MB/s, and faster than zstd where zstd is the peer.%n",
+                speed / 1e6,
+                speed >= 500e6 ? "met" : "**missed**")));
+        out.append("\n![Size of patches against the best peer](performance-delta.svg)\n");
+        return out.toString();
+    }
+
+    /** Bars: our patch against the best peer's, by pair. */
+    private static String plot(List<Row> rows) {
+        StringBuilder svg = new StringBuilder();
+        int height = 40 + 44 * rows.size();
+        svg.append("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"720\" height=\"")
+                .append(height);
+        svg.append(
+                "\" font-family=\"sans-serif\" font-size=\"12\">\n<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n");
+        svg.append(
+                "<text x=\"10\" y=\"20\" font-size=\"14\">Patch size, share of the model file: ours (blue), best peer (grey)</text>\n");
+        double most = rows.stream()
+                .mapToDouble(row -> (double) row.bestPeer() / row.fileBytes())
+                .max()
+                .orElse(1);
+        for (int i = 0; i < rows.size(); i++) {
+            Row row = rows.get(i);
+            int y = 36 + 44 * i;
+            double ours = 480 * row.ours() / (row.fileBytes() * most);
+            double peer = 480 * row.bestPeer() / (row.fileBytes() * most);
+            svg.append(String.format(
+                    Locale.ROOT,
+                    "<text x=\"10\" y=\"%d\">%s %s</text>%n",
+                    y + 20,
+                    row.of().type(),
+                    row.of().tune()));
+            svg.append(String.format(
+                    Locale.ROOT,
+                    "<rect x=\"110\" y=\"%d\" width=\"%.1f\" height=\"14\" fill=\"#2b6cb0\"/>%n",
+                    y + 2,
+                    ours));
+            svg.append(String.format(
+                    Locale.ROOT,
+                    "<rect x=\"110\" y=\"%d\" width=\"%.1f\" height=\"14\" fill=\"#a0aec0\"/>%n",
+                    y + 18,
+                    peer));
+            svg.append(String.format(
+                    Locale.ROOT,
+                    "<text x=\"%.1f\" y=\"%d\">%.1f %%</text>%n",
+                    116 + ours,
+                    y + 14,
+                    100.0 * row.ours() / row.fileBytes()));
+            svg.append(String.format(
+                    Locale.ROOT,
+                    "<text x=\"%.1f\" y=\"%d\">%.1f %%</text>%n",
+                    116 + peer,
+                    y + 30,
+                    100.0 * row.bestPeer() / row.fileBytes()));
+        }
+        return svg.append("</svg>\n").toString();
+    }
+}
