@@ -169,7 +169,7 @@ final class AppraisalSteps {
     private Optional<ModelEvent> events(List<Binary> log, int prefix) {
         Optional<ModelEvent> last = Optional.empty();
         for (int i = 0; i < prefix; i++) {
-            switch (Event.parse(log.get(i))) {
+            switch (KnownEvents.parse(log.get(i))) {
                 case Verdict.Accepted<Event>(Event.Model(ModelEvent event)) -> last = Optional.of(event);
                 case Verdict.Accepted<Event>(Event.AgentStart start) -> {}
                 case Verdict.Rejected<Event>(Rejection reason) -> {

@@ -89,7 +89,7 @@ final class BootLog {
         if (pcr != 0 || type != EV_NO_ACTION || !startsWith(spec.array(), SPEC_ID)) {
             throw malformed("no crypto-agile log", bytes);
         }
-        spec.position(SPEC_ID.length + 8); // platform class, versions, errata, size of a UINTN
+        take(spec, SPEC_ID.length + 8); // platform class, versions, errata, size of a UINTN
         int count = spec.getInt();
         if (count < 1 || count > MAX_ALGORITHMS) {
             throw malformed(count + " algorithms", bytes);

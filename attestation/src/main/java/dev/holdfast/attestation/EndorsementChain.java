@@ -73,7 +73,8 @@ final class EndorsementChain {
                 X509CertificateHolder leaf = lenient(certificate.toArray());
                 requirePurpose(leaf, key.publicKey());
                 return new Vouched(root(leaf, policy, now).grants(), emulated(leaf));
-            } catch (IOException | IllegalArgumentException | IllegalStateException e) {
+            } catch (IOException | RuntimeException e) {
+                // A parser of ASN.1 has many ways to stumble over a hostile certificate; all of them are a refusal.
                 throw EnrolmentMessage.refused("the endorsement certificate cannot be read: " + e.getMessage());
             }
         });

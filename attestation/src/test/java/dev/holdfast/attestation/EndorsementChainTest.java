@@ -210,6 +210,31 @@ class EndorsementChainTest {
         assertThat(EnrolmentPolicy.read(file).isAccepted()).isFalse();
     }
 
+    /** Nothing is trusted before it is parsed, so depth is the first thing that an attacker may choose. */
+    @Test
+    void deeplyNestedBytesAreRefused() throws Exception {
+        EndorsementKey key = new EndorsementKey.Ecc(endorsement);
+        byte[] open = new byte[8192];
+        for (int i = 0; i < open.length; i += 2) {
+            open[i] = 0x30;
+            open[i + 1] = (byte) 0x80; // of indefinite length
+        }
+        byte[] nested = new byte[0];
+        while (nested.length < 8000) {
+            byte[] length = nested.length < 128
+                    ? new byte[] {0x30, (byte) nested.length}
+                    : new byte[] {0x30, (byte) 0x82, (byte) (nested.length >> 8), (byte) nested.length};
+            byte[] outer = Arrays.copyOf(length, length.length + nested.length);
+            System.arraycopy(nested, 0, outer, length.length, nested.length);
+            nested = outer;
+        }
+        for (byte[] hostile : new byte[][] {open, nested}) {
+            assertThat(EndorsementChain.check(Binary.copyOf(hostile), key, pinned("hardware"), Instant.now())
+                            .isAccepted())
+                    .isFalse();
+        }
+    }
+
     @Test
     void mutatedCertificatesNeverThrowAndNeverVouchForSomethingElse() throws Exception {
         EnrolmentPolicy policy = pinned("hardware");

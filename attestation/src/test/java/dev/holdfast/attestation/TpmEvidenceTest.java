@@ -117,7 +117,6 @@ class TpmEvidenceTest extends EvidenceContract {
 
     @Test
     void tpm2CheckquoteReadsWhatWeExport() throws Exception {
-        Swtpm.require("tpm2_checkquote");
         Path out = temp.resolve("out");
         Models.accepted(TpmQuoteFiles.write(
                 out,
@@ -132,25 +131,7 @@ class TpmEvidenceTest extends EvidenceContract {
     }
 
     private int checkquote(Path out, String qualifying) throws Exception {
-        return Swtpm.run(
-                temp.resolve("checkquote.log"),
-                "tpm2_checkquote",
-                "-u",
-                out.resolve("ak.pem").toString(),
-                "-m",
-                out.resolve("quote.msg").toString(),
-                "-s",
-                out.resolve("quote.sig").toString(),
-                "-f",
-                out.resolve("quote.pcrs").toString(),
-                "-F",
-                "values",
-                "-l",
-                "sha256:14",
-                "-g",
-                "sha256",
-                "-q",
-                qualifying);
+        return TpmTools.checkquote(temp.resolve("checkquote.log"), out, qualifying);
     }
 
     @Test

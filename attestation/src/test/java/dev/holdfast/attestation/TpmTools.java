@@ -46,4 +46,19 @@ final class TpmTools {
             Swtpm.run(log.resolveSibling("flush.log"), "tpm2_flushcontext", "-T", tcti, kind);
         }
     }
+
+    /** The status of tpm2_checkquote on what {@link TpmQuoteFiles} wrote to {@code out}; it needs no TPM. */
+    static int checkquote(Path log, Path out, String qualifying) throws Exception {
+        Swtpm.require("tpm2_checkquote");
+        String pcrs = Files.readString(out.resolve("pcrs.txt")).strip();
+        List<String> command = new ArrayList<>(List.of("tpm2_checkquote", "-g", "sha256", "-q", qualifying));
+        for (String file : List.of("-u:ak.pem", "-m:quote.msg", "-s:quote.sig", "-f:quote.pcrs")) {
+            command.add(file.substring(0, 2));
+            command.add(out.resolve(file.substring(3)).toString());
+        }
+        if (pcrs.split(",").length <= 8) {
+            command.addAll(List.of("-F", "values", "-l", pcrs));
+        }
+        return Swtpm.run(log, command.toArray(String[]::new));
+    }
 }

@@ -132,6 +132,9 @@ public final class PahoLink implements MqttLink {
             options.setCleanStart(true);
             options.setKeepAliveInterval(KEEP_ALIVE_SECONDS);
             options.setReceiveMaximum(RECEIVE_MAXIMUM);
+            if (config.brokerUri().startsWith("tcp://")) {
+                options.setSocketFactory(new PromptSockets());
+            }
             options.setMaximumPacketSize(MAX_PACKET_BYTES);
             config.presence().ifPresent(topic -> options.setWill(topic, message("0")));
             fresh.connect(options).waitForCompletion(config.ackDeadline().toMillis());
