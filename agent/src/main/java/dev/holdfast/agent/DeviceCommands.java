@@ -15,6 +15,8 @@ import java.security.KeyFactory;
 import java.security.interfaces.ECPublicKey;
 import java.security.spec.X509EncodedKeySpec;
 import java.time.Duration;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -139,6 +141,83 @@ final class DeviceCommands {
                     .orThrow()
                     .toArray();
             return (ECPublicKey) KeyFactory.getInstance("EC").generatePublic(new X509EncodedKeySpec(spki));
+        }
+    }
+
+    @Command(
+            name = "doctor",
+            description = "Checks processes, root of trust, fleet and store; exit code 1 when something is broken.")
+    static final class Doctor extends HoldfastCommand.Configured {
+        @Option(names = "--json", description = "print JSON")
+        boolean json;
+
+        @Override
+        public Integer call() throws RejectedException {
+            Checkup checkup = Checkup.of(config());
+            System.out.print(json ? checkup.json() + "\n" : checkup.text());
+            return checkup.isHealthy() ? 0 : 1;
+        }
+    }
+
+    @Command(name = "watch", description = "Follows what the agent does, a line for each change, until interrupted.")
+    static final class Watch extends HoldfastCommand.Configured {
+        private static final Duration POLL = Duration.ofMillis(500);
+
+        @Option(names = "--json", description = "print the status as a line of JSON for each change")
+        boolean json;
+
+        @Option(names = "--seconds", description = "end after so many seconds", defaultValue = "2147483647")
+        int seconds = Integer.MAX_VALUE;
+
+        @Override
+        public Integer call() throws RejectedException, InterruptedException {
+            Path socket = config().controlSocket();
+            long end = System.nanoTime() + Duration.ofSeconds(seconds).toNanos();
+            String last = "";
+            try (UnixHttp http = new UnixHttp()) {
+                while (System.nanoTime() < end) {
+                    String now = line(http, socket);
+                    if (!now.equals(last)) {
+                        System.out.println(json ? now : Instant.now().truncatedTo(ChronoUnit.SECONDS) + "  " + now);
+                        last = now;
+                    }
+                    Thread.sleep(POLL);
+                }
+            }
+            return 0;
+        }
+
+        private String line(UnixHttp http, Path socket) {
+            try {
+                JsonNode status = Question.expect(http.get(socket, "/v1/status", QUICK));
+                return json ? status.toString() : line(status);
+            } catch (IOException | RejectedException e) {
+                return json ? Json.object().put("state", "no answer").toString() : "the agent does not answer";
+            }
+        }
+
+        /** Whole columns, and progress in steps of whole percents, so that nothing jitters. */
+        private static String line(JsonNode status) {
+            String model = status.has("model")
+                    ? status.path("model").asText() + "@"
+                            + status.path("version").asText()
+                    : "no model";
+            String state =
+                    status.path("connected").asBoolean() ? status.path("state").asText() : "offline";
+            StringBuilder out = new StringBuilder("%-10s serves %-24s".formatted(state, model));
+            JsonNode install = status.path("install");
+            int total = install.path("blocksTotal").asInt();
+            if (total > 0) {
+                out.append("  %-14s %3d %%"
+                        .formatted(
+                                install.path("state").asText(),
+                                100 * install.path("blocksDone").asInt() / total));
+            }
+            JsonNode rejection = status.path("lastRejection");
+            if (!rejection.isMissingNode()) {
+                out.append("  ").append(rejection.path("code").asText());
+            }
+            return out.toString().stripTrailing();
         }
     }
 

@@ -34,6 +34,8 @@ import picocli.CommandLine.Parameters;
             DeviceCommands.Pause.class,
             DeviceCommands.Resume.class,
             DeviceCommands.Attest.class,
+            DeviceCommands.Doctor.class,
+            DeviceCommands.Watch.class,
             DeviceCommands.Run.class,
             ModelCommands.class
         })

@@ -2,12 +2,15 @@ package dev.holdfast.agent;
 
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.holdfast.gguf.GgmlType;
+import dev.holdfast.gguf.GgufQuantizer;
 import dev.holdfast.inference.ModelInspection;
 import dev.holdfast.inference.ModelRunner;
 import dev.holdfast.inference.Sampling;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.RejectedException;
+import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -28,7 +31,8 @@ import picocli.CommandLine.Parameters;
             ModelCommands.Logits.class,
             ModelCommands.Generate.class,
             ModelCommands.Perplexity.class,
-            ModelCommands.Bench.class
+            ModelCommands.Bench.class,
+            ModelCommands.Quantize.class
         })
 final class ModelCommands {
     private static final int DEFAULT_CONTEXT = 2048;
@@ -205,6 +209,27 @@ final class ModelCommands {
                         .put("first_token_millis", measured.firstTokenMillis())
                         .put("peak_rss_kib", measured.peakRssKib()));
             }
+            return 0;
+        }
+    }
+
+    @Command(name = "quantize", description = "Writes a model of floats anew with its matrices as TYPE.")
+    static final class Quantize extends OnFile {
+        @Parameters(paramLabel = "OUT.gguf")
+        Path out = Path.of("");
+
+        @Parameters(
+                paramLabel = "TYPE",
+                description = "Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K, Q6_K, IQ4_NL, F16, BF16")
+        GgmlType type = GgmlType.Q8_0;
+
+        @Override
+        public Integer call() throws RejectedException, IOException {
+            GgufQuantizer.Summary made = GgufQuantizer.quantize(file, out, type).orThrow();
+            ObjectNode result = Json.object().put("bytes", made.bytes());
+            ObjectNode types = result.putObject("tensors");
+            made.tensors().forEach((used, count) -> types.put(used.name(), count));
+            print(result);
             return 0;
         }
     }
