@@ -20,7 +20,7 @@ import java.util.stream.Stream;
  */
 final class ServingProbe implements ServingModel {
     /** Status is answered from memory; who does not answer in this time hangs. */
-    private static final Duration DEADLINE = Duration.ofSeconds(2);
+    private static final Duration DEADLINE = Duration.ofSeconds(5);
 
     private static final String NAMELESS = "unknown";
 
