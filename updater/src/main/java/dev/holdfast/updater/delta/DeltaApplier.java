@@ -1,7 +1,6 @@
 package dev.holdfast.updater.delta;
 
 import dev.holdfast.wire.Code;
-import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Rejection;
 import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.Verdict;
@@ -94,52 +93,28 @@ public final class DeltaApplier implements AutoCloseable {
 
     /** The verified bytes of one block. */
     Verdict<byte[]> block(int index) throws IOException {
-        PatchHeader.Block block = header.block(index);
-        byte[] payload = read(patch, block.payloadOffset(), block.payloadBytes());
-        if (!Sha256.of(payload).equals(block.payloadHash())) {
-            return Verdict.rejected(Code.DLT_PAYLOAD, "block " + index);
-        }
         SegmentDecoder pooled = decoders.poll();
         SegmentDecoder decoder = pooled == null ? new SegmentDecoder(header.plan()) : pooled;
-        byte[] made = new byte[block.outputBytes()];
         try {
-            int to = 0;
-            int from = 0;
-            for (Segment segment : block.segments()) {
-                byte[] source = read(base, segment.source(), (int) header.plan().sourceBytes(segment));
-                byte[] piece = decoder.decode(segment, source, payload, from);
-                System.arraycopy(piece, 0, made, to, piece.length);
-                to += piece.length;
-                from += segment.payloadBytes();
-            }
-        } catch (RejectedException e) {
-            // The payload is what its producer hashed: a stream that does not come out was made for another base.
-            Rejection why = e.rejection();
-            return refuse(why.code(), "block " + index + ": " + why.detail());
+            Verdict<byte[]> made = BlockMaker.make(header.plan(), header.block(index), base, patch, decoder);
+            // A payload that holds but does not come out was made for another base.
+            return made instanceof Verdict.Rejected<byte[]>(Rejection why)
+                    ? refuse(why.code(), "block " + index + ": " + why.detail())
+                    : made;
         } finally {
             decoders.add(decoder);
         }
-        return Sha256.of(made).equals(block.outputHash())
-                ? Verdict.accepted(made)
-                : refuse(Code.DLT_OUTPUT, "block " + index);
     }
 
     private Verdict<byte[]> refuse(Code code, String detail) throws IOException {
         MessageDigest digest = Sha256.newDigest();
         for (long at = 0; at < header.baseBytes(); at += PatchHeader.MAX_OUTPUT_BYTES) {
-            digest.update(read(base, at, (int) Math.min(PatchHeader.MAX_OUTPUT_BYTES, header.baseBytes() - at)));
+            digest.update(
+                    BlockMaker.read(base, at, (int) Math.min(PatchHeader.MAX_OUTPUT_BYTES, header.baseBytes() - at)));
         }
         return Sha256.finish(digest).equals(header.base())
                 ? Verdict.rejected(code, detail)
                 : Verdict.rejected(Code.DLT_BASE, "the base is not " + header.base());
-    }
-
-    private static byte[] read(FileChannel channel, long offset, int count) throws IOException {
-        ByteBuffer buffer = ByteBuffer.allocate(count);
-        while (buffer.hasRemaining() && channel.read(buffer, offset + buffer.position()) >= 0) {
-            // Until the range is read; a file that was cut meanwhile leaves zeros, which the hashes refuse.
-        }
-        return buffer.array();
     }
 
     @Override

@@ -2,7 +2,6 @@ package dev.holdfast.updater.delta;
 
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
-import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Rejection;
 import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.Verdict;
@@ -75,9 +74,9 @@ public final class InPlacePatch {
             SegmentDecoder decoder = new SegmentDecoder(header.plan());
             for (int i = begin; i < header.blockCount(); i++) {
                 PatchHeader.Block block = header.block(i);
-                byte[] old = read(channel, block.outputOffset(), block.outputBytes());
+                byte[] old = BlockMaker.read(channel, block.outputOffset(), block.outputBytes());
                 if (!Sha256.of(old).equals(block.outputHash())) {
-                    switch (make(header, block, channel, payloads, decoder)) {
+                    switch (BlockMaker.make(header.plan(), block, channel, payloads, decoder)) {
                         case Verdict.Rejected<byte[]>(Rejection reason) -> {
                             return Verdict.rejected(reason.code(), "block " + i + ": " + reason.detail());
                         }
@@ -97,32 +96,6 @@ public final class InPlacePatch {
         return Sha256.ofFile(file).equals(header.result())
                 ? Verdict.accepted(header.result())
                 : Verdict.rejected(Code.INS_DIGEST, "the result is not " + header.result());
-    }
-
-    private static Verdict<byte[]> make(
-            PatchHeader header, PatchHeader.Block block, FileChannel file, FileChannel payloads, SegmentDecoder decoder)
-            throws IOException {
-        byte[] payload = read(payloads, block.payloadOffset(), block.payloadBytes());
-        if (!Sha256.of(payload).equals(block.payloadHash())) {
-            return Verdict.rejected(Code.DLT_PAYLOAD, "the payload's hash");
-        }
-        byte[] made = new byte[block.outputBytes()];
-        int to = 0;
-        int from = 0;
-        try {
-            for (Segment segment : block.segments()) {
-                byte[] source = read(file, segment.source(), (int) header.plan().sourceBytes(segment));
-                byte[] piece = decoder.decode(segment, source, payload, from);
-                System.arraycopy(piece, 0, made, to, piece.length);
-                to += piece.length;
-                from += segment.payloadBytes();
-            }
-        } catch (RejectedException e) {
-            return new Verdict.Rejected<>(e.rejection());
-        }
-        return Sha256.of(made).equals(block.outputHash())
-                ? Verdict.accepted(made)
-                : Verdict.rejected(Code.DLT_OUTPUT, "the output's hash");
     }
 
     /** Undoes a block that may be half written; the block to go on with. */
@@ -170,14 +143,6 @@ public final class InPlacePatch {
             write(out, Sha256.of(body).toArray(), body.length);
             out.force(true);
         }
-    }
-
-    private static byte[] read(FileChannel channel, long offset, int count) throws IOException {
-        ByteBuffer buffer = ByteBuffer.allocate(count);
-        while (buffer.hasRemaining() && channel.read(buffer, offset + buffer.position()) >= 0) {
-            // Until the range is read; what lies past the end reads as zeros.
-        }
-        return buffer.array();
     }
 
     private static void write(FileChannel channel, byte[] bytes, long offset) throws IOException {
