@@ -15,7 +15,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** A real broker that is killed in the middle of a download and comes back. */
 class BrokerLossTest {
-    private static final Duration LIMIT = Duration.ofSeconds(60);
+    private static final Duration LIMIT = Duration.ofSeconds(120);
     private static final int SLOW_BYTES_PER_MILLI = 250;
 
     @TempDir

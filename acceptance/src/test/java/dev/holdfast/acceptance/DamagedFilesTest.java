@@ -20,7 +20,7 @@ import org.junit.jupiter.api.io.TempDir;
  * coded line why its agent does not start (where its root of trust is what was damaged); inference serves either way.
  */
 class DamagedFilesTest {
-    private static final Duration LIMIT = Duration.ofSeconds(60);
+    private static final Duration LIMIT = Duration.ofSeconds(120);
 
     @TempDir
     static Path dir;

@@ -25,7 +25,7 @@ import org.junit.jupiter.api.io.TempDir;
 class EvidenceTest {
     private static final String NONCE = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
     private static final String OTHER = "ff112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
-    private static final Duration LIMIT = Duration.ofSeconds(60);
+    private static final Duration LIMIT = Duration.ofSeconds(120);
 
     @TempDir
     static Path dir;

@@ -21,7 +21,7 @@ import org.junit.jupiter.api.io.TempDir;
  * real broker and the real fleet service. Afterwards the device serves a verified model, ends the install and attests.
  */
 class KillTest {
-    private static final Duration LIMIT = Duration.ofSeconds(60);
+    private static final Duration LIMIT = Duration.ofSeconds(120);
     private static final List<String> STATES = List.of(
             "ANNOUNCED",
             "PLANNED",

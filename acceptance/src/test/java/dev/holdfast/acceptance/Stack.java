@@ -30,7 +30,8 @@ final class Stack implements AutoCloseable {
     static final String AGENT = "dev.holdfast.agent.HoldfastCommand";
     static final String FLEET = "dev.holdfast.fleet.FleetCommand";
     static final Path DEMO = Path.of("..", "demo");
-    private static final Duration LIMIT = Duration.ofSeconds(60);
+    /** Generous: machines that run tests are busy. */
+    private static final Duration LIMIT = Duration.ofSeconds(120);
 
     final Path dir;
     final int port;

@@ -29,6 +29,15 @@ import org.slf4j.LoggerFactory;
  */
 public final class PahoLink implements MqttLink {
     private static final Logger LOG = LoggerFactory.getLogger(PahoLink.class);
+    /** The client prints a trace of its own for each lost connection; what is to be known of it is logged here. */
+    private static final java.util.logging.Logger CLIENT =
+            java.util.logging.Logger.getLogger("org.eclipse.paho.mqttv5");
+
+    static {
+        // Held by the field: a logger that nobody holds forgets its level.
+        CLIENT.setLevel(java.util.logging.Level.OFF);
+    }
+
     /** HiveMQ announces 10; staying at 8 never meets it. */
     private static final int MAX_IN_FLIGHT = 8;
     /** What the broker may have in flight towards us, times the longest message, bounds the memory. */
