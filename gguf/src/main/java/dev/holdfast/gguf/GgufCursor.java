@@ -5,17 +5,11 @@ import dev.holdfast.wire.RejectedException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 
 /** Reads little-endian values one after another; each read is checked against the end of the file first. */
 final class GgufCursor {
-    private static final ValueLayout.OfShort SHORT =
-            ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-    private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-    private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-
     private final MemorySegment file;
     private long position;
 
@@ -48,15 +42,15 @@ final class GgufCursor {
     }
 
     short i16() throws RejectedException {
-        return take(2).get(SHORT, 0);
+        return take(2).get(LittleEndian.SHORT, 0);
     }
 
     int i32() throws RejectedException {
-        return take(4).get(INT, 0);
+        return take(4).get(LittleEndian.INT, 0);
     }
 
     long i64() throws RejectedException {
-        return take(8).get(LONG, 0);
+        return take(8).get(LittleEndian.LONG, 0);
     }
 
     /** A 64-bit count or length that must not be beyond {@code max}; a negative one counts as huge. */

@@ -38,12 +38,6 @@ public sealed interface GgufValue {
 
     /** An array of numbers or flags; {@code data} has {@code size * type.bytes()} little-endian bytes. */
     record Numbers(GgufType type, int size, MemorySegment data) implements GgufValue {
-        private static final ValueLayout.OfShort SHORT =
-                ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-        private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-        private static final ValueLayout.OfLong LONG =
-                ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-
         public Numbers {
             if (type.bytes() == 0 || data.byteSize() != (long) size * type.bytes()) {
                 throw new IllegalArgumentException(size + " of " + type + " in " + data.byteSize() + " bytes");
@@ -56,11 +50,11 @@ public sealed interface GgufValue {
             return switch (type) {
                 case UINT8 -> Byte.toUnsignedLong(data.get(ValueLayout.JAVA_BYTE, at));
                 case INT8, BOOL -> data.get(ValueLayout.JAVA_BYTE, at);
-                case UINT16 -> Short.toUnsignedLong(data.get(SHORT, at));
-                case INT16 -> data.get(SHORT, at);
-                case UINT32 -> Integer.toUnsignedLong(data.get(INT, at));
-                case INT32 -> data.get(INT, at);
-                case UINT64, INT64 -> data.get(LONG, at);
+                case UINT16 -> Short.toUnsignedLong(data.get(LittleEndian.SHORT, at));
+                case INT16 -> data.get(LittleEndian.SHORT, at);
+                case UINT32 -> Integer.toUnsignedLong(data.get(LittleEndian.INT, at));
+                case INT32 -> data.get(LittleEndian.INT, at);
+                case UINT64, INT64 -> data.get(LittleEndian.LONG, at);
                 case FLOAT32, FLOAT64 -> (long) real(index);
                 case STRING, ARRAY -> throw new IllegalStateException();
             };
@@ -70,8 +64,8 @@ public sealed interface GgufValue {
         public double real(int index) {
             long at = (long) index * type.bytes();
             return switch (type) {
-                case FLOAT32 -> Float.intBitsToFloat(data.get(INT, at));
-                case FLOAT64 -> Double.longBitsToDouble(data.get(LONG, at));
+                case FLOAT32 -> Float.intBitsToFloat(data.get(LittleEndian.INT, at));
+                case FLOAT64 -> Double.longBitsToDouble(data.get(LittleEndian.LONG, at));
                 case UINT8, INT8, UINT16, INT16, UINT32, INT32, UINT64, INT64, BOOL -> whole(index);
                 case STRING, ARRAY -> throw new IllegalStateException();
             };
@@ -81,7 +75,7 @@ public sealed interface GgufValue {
         public static Numbers ofFloats(float... values) {
             MemorySegment bytes = MemorySegment.ofArray(new byte[values.length * 4]);
             for (int i = 0; i < values.length; i++) {
-                bytes.set(INT, 4L * i, Float.floatToRawIntBits(values[i]));
+                bytes.set(LittleEndian.INT, 4L * i, Float.floatToRawIntBits(values[i]));
             }
             return new Numbers(GgufType.FLOAT32, values.length, bytes);
         }
@@ -90,7 +84,7 @@ public sealed interface GgufValue {
         public static Numbers ofInts(int... values) {
             MemorySegment bytes = MemorySegment.ofArray(new byte[values.length * 4]);
             for (int i = 0; i < values.length; i++) {
-                bytes.set(INT, 4L * i, values[i]);
+                bytes.set(LittleEndian.INT, 4L * i, values[i]);
             }
             return new Numbers(GgufType.INT32, values.length, bytes);
         }

@@ -1,6 +1,6 @@
 package dev.holdfast.inference;
 
-import java.lang.foreign.MemorySegment;
+import dev.holdfast.gguf.RowDecoder;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 
@@ -8,26 +8,12 @@ import java.nio.ByteOrder;
 final class ScalarKernels implements Kernels {
     static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-    private static final int Q8_BLOCK = 32;
-    private static final int Q8_BYTES = 34;
 
     @Override
     public void row(Weights weights, int row, float[] out, int at) {
-        MemorySegment file = weights.file();
-        long from = weights.row(row);
-        for (int c = 0; c < weights.columns(); c++) {
-            out[at + c] = switch (weights.type()) {
-                case F32 -> file.get(FLOAT, from + 4L * c);
-                case F16 -> Float.float16ToFloat(file.get(SHORT, from + 2L * c));
-                case BF16 -> Float.intBitsToFloat(file.get(SHORT, from + 2L * c) << 16);
-                case Q8_0 -> {
-                    long block = from + (long) (c / Q8_BLOCK) * Q8_BYTES;
-                    float scale = Float.float16ToFloat(file.get(SHORT, block));
-                    yield scale * file.get(ValueLayout.JAVA_BYTE, block + 2 + c % Q8_BLOCK);
-                }
-                default -> throw new IllegalStateException(weights.type().name());
-            };
-        }
+        RowDecoder.of(weights.type())
+                .orElseThrow()
+                .decode(weights.file(), weights.row(row), out, at, weights.columns());
     }
 
     @Override

@@ -3,6 +3,7 @@ package dev.holdfast.inference;
 import dev.holdfast.gguf.GgmlType;
 import dev.holdfast.gguf.GgufFile;
 import dev.holdfast.gguf.GgufTensor;
+import dev.holdfast.gguf.RowDecoder;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.RejectedException;
 import java.lang.foreign.MemorySegment;
@@ -57,7 +58,7 @@ final class TensorTable {
     }
 
     static boolean supported(GgmlType type) {
-        return type == GgmlType.F32 || type == GgmlType.F16 || type == GgmlType.BF16 || type == GgmlType.Q8_0;
+        return RowDecoder.of(type).isPresent();
     }
 
     private GgufTensor find(String name, List<Long> dims) throws RejectedException {

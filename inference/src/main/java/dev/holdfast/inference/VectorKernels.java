@@ -2,6 +2,7 @@ package dev.holdfast.inference;
 
 import static java.nio.ByteOrder.LITTLE_ENDIAN;
 
+import dev.holdfast.gguf.RowDecoder;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
@@ -78,7 +79,7 @@ final class VectorKernels implements Kernels {
                     q8Block(file, from, out, at + c);
                 }
             }
-            default -> throw new IllegalStateException(weights.type().name());
+            default -> RowDecoder.of(weights.type()).orElseThrow().decode(file, from, out, at, columns);
         }
     }
 

@@ -9,7 +9,6 @@ import java.lang.foreign.ValueLayout;
 
 /** Looks through every weight for what no sound model has: NaN, infinity, and matrices that are all zero. */
 final class WeightScan {
-    private static final int Q8_BLOCK_BYTES = 34;
     private static final int HALF_EXPONENT = 0x7c00;
     private static final int BRAIN_EXPONENT = 0x7f80;
 
@@ -30,11 +29,13 @@ final class WeightScan {
     }
 
     private static boolean finite(GgufTensor tensor, MemorySegment data) {
+        int step = tensor.type().blockBytes();
         return switch (tensor.type()) {
             case F32 -> floats(data);
-            case F16 -> halves(data, 2, HALF_EXPONENT);
-            case BF16 -> halves(data, 2, BRAIN_EXPONENT);
-            case Q8_0 -> halves(data, Q8_BLOCK_BYTES, HALF_EXPONENT);
+            case BF16 -> halves(data, 0, 2, BRAIN_EXPONENT);
+            case F16, Q8_0, Q4_0, Q5_0, IQ4_NL -> halves(data, 0, step, HALF_EXPONENT);
+            case Q4_1, Q5_1, Q4_K, Q5_K -> halves(data, 0, step, HALF_EXPONENT) && halves(data, 2, step, HALF_EXPONENT);
+            case Q6_K -> halves(data, step - 2, step, HALF_EXPONENT);
             default -> true;
         };
     }
@@ -47,10 +48,10 @@ final class WeightScan {
         return sound;
     }
 
-    /** An exponent of all ones means NaN or infinity. */
-    private static boolean halves(MemorySegment data, int step, int exponent) {
+    /** The half-precision numbers, one in each block; an exponent of all ones means NaN or infinity. */
+    private static boolean halves(MemorySegment data, int first, int step, int exponent) {
         boolean sound = true;
-        for (long at = 0; at < data.byteSize(); at += step) {
+        for (long at = first; at < data.byteSize(); at += step) {
             sound &= (data.get(ScalarKernels.SHORT, at) & exponent) != exponent;
         }
         return sound;
