@@ -19,22 +19,35 @@ class ReferenceLogitsTest {
                 "llama-s-F16",
                 "llama-s-BF16",
                 "llama-s-Q8_0",
+                "llama-s-Q4_0",
+                "llama-s-Q4_1",
+                "llama-s-Q5_0",
+                "llama-s-Q5_1",
+                "llama-s-IQ4_NL",
+                "llama-s-Q4_K_M",
                 "llama-w-Q8_0",
+                "llama-w-Q4_0",
+                "llama-w-Q4_K_M",
+                "llama-w-Q5_K_M",
+                "llama-w-Q6_K",
                 "qwen2-s-F32",
-                "qwen2-s-Q8_0"
+                "qwen2-s-Q8_0",
+                "qwen2-s-Q4_0",
+                "qwen2-w-Q4_K_M"
             })
     void logitsAgreeWithTheReferenceInBatches(String model) throws Exception {
         compare(model, new VectorKernels(), 2, Integer.MAX_VALUE);
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"llama-s-F32", "llama-s-Q8_0", "llama-w-Q8_0"})
+    @ValueSource(
+            strings = {"llama-s-F32", "llama-s-Q8_0", "llama-w-Q8_0", "llama-s-Q5_1", "llama-w-Q5_K_M", "llama-w-Q6_K"})
     void logitsAgreeWithTheReferenceTokenByToken(String model) throws Exception {
         compare(model, new VectorKernels(), 1, 1);
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"llama-s-F32", "llama-s-Q8_0"})
+    @ValueSource(strings = {"llama-s-F32", "llama-s-Q8_0", "llama-s-IQ4_NL", "llama-w-Q4_K_M", "qwen2-w-Q4_K_M"})
     void scalarKernelsAgreeWithTheReference(String model) throws Exception {
         compare(model, new ScalarKernels(), 1, 7);
     }
