@@ -172,7 +172,14 @@ class KillTest {
                 LIMIT,
                 "the device is enrolled",
                 () -> stack.status().path("enrolled").asBoolean());
-        String verdict = stack.fleet("attest", "device-1");
-        assertThat(verdict).contains("affirming").contains(version).containsIgnoringCase("emulated");
+        // On a busy machine the evidence may say that inference was too slow to be asked; then a verifier asks again.
+        Tools.Ran[] ran = new Tools.Ran[1];
+        Tools.until(LIMIT, "an appraisal that could ask what serves", () -> {
+            ran[0] = stack.command(
+                    Stack.FLEET, "attest", "--dir", stack.dir.resolve("fleet").toString(), "device-1");
+            return !ran[0].err().contains("ATT-SERVING");
+        });
+        assertThat(ran[0].status()).as(ran[0].err()).isZero();
+        assertThat(ran[0].out()).contains("affirming").contains(version).containsIgnoringCase("emulated");
     }
 }
