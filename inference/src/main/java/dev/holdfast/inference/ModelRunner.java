@@ -199,8 +199,8 @@ public final class ModelRunner implements AutoCloseable {
     }
 
     private int begin() {
-        return model.tokenizer() instanceof Verdict.Accepted<Tokenizer>(Tokenizer tokenizer) && tokenizer.addsBegin()
-                ? tokenizer.vocabulary().begin()
+        return model.tokenizer() instanceof Verdict.Accepted<Tokenizer>(Tokenizer tokenizer)
+                ? tokenizer.frame().begin()
                 : -1;
     }
 

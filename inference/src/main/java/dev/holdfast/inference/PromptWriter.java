@@ -23,14 +23,13 @@ final class PromptWriter {
     private final BitSet special = new BitSet();
 
     private PromptWriter(ChatTemplate template, Tokenizer tokenizer) throws RejectedException {
-        Vocabulary vocabulary = tokenizer.vocabulary();
-        begin = ids(template.bos(), vocabulary);
+        begin = ids(template.bos(), tokenizer);
         for (Map.Entry<String, ChatTemplate.Around> role : template.roles().entrySet()) {
             ChatTemplate.Around around = role.getValue();
-            roles.put(role.getKey(), new Tokens(ids(around.before(), vocabulary), ids(around.after(), vocabulary)));
+            roles.put(role.getKey(), new Tokens(ids(around.before(), tokenizer), ids(around.after(), tokenizer)));
         }
-        generation = ids(template.generation(), vocabulary);
-        for (int id : ids(template.stop(), vocabulary)) {
+        generation = ids(template.generation(), tokenizer);
+        for (int id : ids(template.stop(), tokenizer)) {
             special.set(id);
         }
         content = tokenizer.without(special);
@@ -40,17 +39,17 @@ final class PromptWriter {
         return Verdict.of(() -> new PromptWriter(template, tokenizer));
     }
 
-    private int[] ids(List<String> literals, Vocabulary vocabulary) throws RejectedException {
+    private int[] ids(List<String> literals, Tokenizer tokenizer) throws RejectedException {
         int[] ids = new int[literals.size()];
         for (int i = 0; i < ids.length; i++) {
-            Integer id = vocabulary.find(literals.get(i));
+            Integer id = tokenizer.literal(literals.get(i));
             if (id == null) {
                 throw new RejectedException(
                         Code.GGUF_UNSUPPORTED, "the template's literal " + literals.get(i) + " is no single token");
             }
             ids[i] = id;
             // A newline or a role's name may be a literal too, and must still be writable by users.
-            Vocabulary.Kind kind = vocabulary.kind(id);
+            Vocabulary.Kind kind = tokenizer.vocabulary().kind(id);
             if (kind != Vocabulary.Kind.NORMAL && kind != Vocabulary.Kind.BYTE) {
                 special.set(id);
             }

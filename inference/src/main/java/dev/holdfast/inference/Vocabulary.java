@@ -41,40 +41,57 @@ final class Vocabulary {
     private final int begin;
     private final int end;
 
-    private Vocabulary(GgufFile file) throws RejectedException {
+    private Vocabulary(GgufFile file, boolean scored, int usualUnknown) throws RejectedException {
         GgufValue.Texts tokens = file.texts(PREFIX + "tokens").orThrow();
         int size = tokens.size();
-        GgufValue.Numbers listedScores = numbers(file, "scores", size);
-        GgufValue.Numbers listedKinds = numbers(file, "token_type", size);
+        GgufValue.@Nullable Numbers listedScores = numbers(file, "scores", size, scored);
+        GgufValue.@Nullable Numbers listedKinds = numbers(file, "token_type", size, scored);
         texts = new String[size];
         scores = new float[size];
         kinds = new Kind[size];
         Arrays.fill(byteTokens, -1);
         for (int id = 0; id < size; id++) {
             texts[id] = tokens.text(id);
-            scores[id] = (float) listedScores.real(id);
-            kinds[id] = kind(listedKinds.whole(id));
+            scores[id] = listedScores == null ? 0 : (float) listedScores.real(id);
+            kinds[id] = listedKinds == null ? Kind.NORMAL : kind(listedKinds.whole(id));
             if (Float.isNaN(scores[id])) {
                 throw new RejectedException(Code.GGUF_FORMAT, "the score of token " + id + " is no number");
             }
             all.putIfAbsent(texts[id], id);
             note(id);
         }
-        unknown = id(file, "unknown_token_id", size, 0);
-        begin = id(file, "bos_token_id", size, -1);
-        end = id(file, "eos_token_id", size, -1);
-        for (int special : new int[] {unknown, begin, end, id(file, "eot_token_id", size, -1)}) {
-            if (special >= 0) {
-                control.set(special);
-            }
+        unknown = id(file, "unknown_token_id", usualUnknown);
+        begin = id(file, "bos_token_id", -1);
+        end = id(file, "eos_token_id", -1);
+        for (String key : new String[] {"eot", "eom", "cls", "seperator", "padding", "mask"}) {
+            setControl(id(file, key + "_token_id", -1));
+        }
+        setControl(unknown);
+        setControl(begin);
+        setControl(end);
+    }
+
+    /**
+     * Reads the words.
+     *
+     * @param scored whether the file must have a score and a kind for each word
+     * @param usualUnknown the unknown token where the file does not name it, or -1
+     */
+    static Vocabulary of(GgufFile file, boolean scored, int usualUnknown) throws RejectedException {
+        return new Vocabulary(file, scored, usualUnknown);
+    }
+
+    private void setControl(int id) {
+        if (id >= 0) {
+            control.set(id);
         }
     }
 
-    static Vocabulary of(GgufFile file) throws RejectedException {
-        return new Vocabulary(file);
-    }
-
-    private static GgufValue.Numbers numbers(GgufFile file, String key, int size) throws RejectedException {
+    private static GgufValue.@Nullable Numbers numbers(GgufFile file, String key, int size, boolean needed)
+            throws RejectedException {
+        if (!needed && !file.metadata().containsKey(PREFIX + key)) {
+            return null;
+        }
         GgufValue.Numbers numbers = file.numbers(PREFIX + key).orThrow();
         if (numbers.size() != size) {
             throw new RejectedException(Code.GGUF_FORMAT, PREFIX + key + " has " + numbers.size() + " of " + size);
@@ -89,10 +106,10 @@ final class Vocabulary {
         return Kind.values()[(int) number];
     }
 
-    /** Converters write -1 for "none", as an unsigned number. */
-    private static int id(GgufFile file, String key, int size, int absent) throws RejectedException {
+    /** The token that a key names. Converters write -1 for "none", as an unsigned number. */
+    int id(GgufFile file, String key, int absent) throws RejectedException {
         long id = file.whole(PREFIX + key, -1, 0xffff_ffffL, (long) absent).orThrow();
-        return id >= 0 && id < size ? (int) id : absent >= size ? -1 : absent;
+        return id >= 0 && id < texts.length ? (int) id : absent >= texts.length ? -1 : absent;
     }
 
     private void note(int id) throws RejectedException {
