@@ -8,5 +8,5 @@ interface Architecture {
     String name();
 
     /** Finds and checks every tensor; nothing is computed yet. */
-    Transformer load(TensorTable table) throws RejectedException;
+    Network load(TensorTable table) throws RejectedException;
 }

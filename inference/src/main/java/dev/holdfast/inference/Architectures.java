@@ -6,11 +6,12 @@ import java.util.List;
 
 /** The architectures that this engine knows. */
 final class Architectures {
-    private static final List<Architecture> ALL = List.of(new Llama(), new Qwen2());
+    private static final List<Architecture> ALL =
+            List.of(new Llama(), new Qwen2(), new Qwen3(), new Gemma3(), new Bert());
 
     private Architectures() {}
 
-    static Transformer load(TensorTable table) throws RejectedException {
+    static Network load(TensorTable table) throws RejectedException {
         String name = table.file().text("general.architecture", null).orThrow();
         for (Architecture architecture : ALL) {
             if (architecture.name().equals(name)) {

@@ -50,6 +50,11 @@ final class Generation {
     }
 
     Verdict<Outcome> run(Sequence sequence, int[] prompt, Sampling sampling, Limits limits, Listener listener) {
+        return model.decoder().then(decoder -> run(decoder, sequence, prompt, sampling, limits, listener));
+    }
+
+    private Verdict<Outcome> run(
+            Transformer decoder, Sequence sequence, int[] prompt, Sampling sampling, Limits limits, Listener listener) {
         if (prompt.length == 0) {
             return Verdict.rejected(Code.API_REQUEST, "the prompt is empty");
         }
@@ -57,27 +62,32 @@ final class Generation {
             return Verdict.rejected(
                     Code.API_CONTEXT, prompt.length + " prompt tokens, the context has " + sequence.room());
         }
-        if (!readPrompt(sequence, prompt, listener)) {
+        if (!readPrompt(decoder, sequence, prompt, listener)) {
             return Verdict.accepted(new Outcome(prompt.length, 0, Finish.CANCELLED));
         }
-        return answer(sequence, prompt.length, sampling, limits, listener);
+        return answer(decoder, sequence, prompt.length, sampling, limits, listener);
     }
 
     /** In batches, so that a long prompt can be cancelled. */
-    private boolean readPrompt(Sequence sequence, int[] prompt, Listener listener) {
+    private static boolean readPrompt(Transformer decoder, Sequence sequence, int[] prompt, Listener listener) {
         for (int from = 0; from < prompt.length; from += Kernels.BATCH) {
             if (listener.cancelled()) {
                 return false;
             }
-            model.transformer().read(sequence, prompt, from, Math.min(Kernels.BATCH, prompt.length - from), null);
+            decoder.read(sequence, prompt, from, Math.min(Kernels.BATCH, prompt.length - from), null);
         }
         return true;
     }
 
     private Verdict<Outcome> answer(
-            Sequence sequence, int promptTokens, Sampling sampling, Limits limits, Listener listener) {
+            Transformer decoder,
+            Sequence sequence,
+            int promptTokens,
+            Sampling sampling,
+            Limits limits,
+            Listener listener) {
         Sampler sampler = new Sampler(sampling, sequence.logits.length);
-        TextDecoder decoder = new TextDecoder(tokenizer);
+        TextDecoder words = new TextDecoder(tokenizer);
         StopWords stop = new StopWords(limits.stop());
         // The last token needs no room: it is not read.
         int most = Math.min(limits.maxTokens(), sequence.room() + 1);
@@ -102,7 +112,7 @@ final class Generation {
             }
             count++;
             listener.token(token[0]);
-            String text = stop.pass(decoder.next(token[0]));
+            String text = stop.pass(words.next(token[0]));
             pace(started, count, limits.tokensPerSecond());
             if (!text.isEmpty() && !listener.text(text)) {
                 return Verdict.accepted(new Outcome(promptTokens, count, Finish.CANCELLED));
@@ -111,10 +121,10 @@ final class Generation {
                 return Verdict.accepted(new Outcome(promptTokens, count, Finish.STOP));
             }
             if (count < most) {
-                model.transformer().read(sequence, token, 0, 1, null);
+                decoder.read(sequence, token, 0, 1, null);
             }
         }
-        String rest = stop.pass(decoder.end()) + stop.rest();
+        String rest = stop.pass(words.end()) + stop.rest();
         if (!rest.isEmpty() && !listener.text(rest)) {
             finish = Finish.CANCELLED;
         }

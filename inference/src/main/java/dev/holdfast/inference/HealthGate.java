@@ -115,8 +115,18 @@ final class HealthGate {
         }
     }
 
-    private static void warmUp(ModelSlot slot) {
-        Transformer transformer = slot.model().transformer();
+    private static void warmUp(ModelSlot slot) throws RejectedException {
+        switch (slot.model().decoder()) {
+            case Verdict.Accepted<Transformer>(Transformer decoder) -> warmUp(slot, decoder);
+            case Verdict.Rejected<Transformer> encoderInstead ->
+                slot.model()
+                        .encoder()
+                        .orThrow()
+                        .embed(new int[Math.min(Kernels.BATCH, slot.model().contextTokens())]);
+        }
+    }
+
+    private static void warmUp(ModelSlot slot, Transformer transformer) {
         Sequence sequence = slot.borrow();
         try {
             int[] tokens = new int[Kernels.BATCH];

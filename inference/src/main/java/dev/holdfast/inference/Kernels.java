@@ -26,11 +26,33 @@ interface Kernels {
     /** {@code Y[r][t] = W[r] . X[.][t]} for rows {@code from} to {@code to} and the first {@code tokens} columns. */
     void batchProduct(Weights weights, int from, int to, float[] x, float[] y, int tokens, float[] scratch);
 
-    /** Root-mean-square norm of each token over {@code features}, times {@code gain}. */
-    void rmsNorm(float[] x, float[] gain, float[] out, int features, int stride, float epsilon);
+    /** Root-mean-square norm of each token over {@code features} from {@code x[at]} on, times {@code gain}, to the same places of {@code out}. */
+    void rmsNorm(float[] x, int at, float[] gain, float[] out, int features, int stride, float epsilon);
 
-    /** {@code gate[i] = silu(gate[i]) * up[i]}. */
-    void swiGlu(float[] gate, float[] up, int length);
+    /** Norm of each token over {@code features} by mean and variance, times {@code gain}, plus {@code bias}, in place. */
+    void layerNorm(float[] x, float[] gain, float[] bias, int features, int stride, float epsilon);
+
+    /** {@code gate[i] = activation(gate[i]) * up[i]}. */
+    void gate(Activation activation, float[] gate, float[] up, int length);
+
+    /** {@code x[i] = gelu(x[i])}. */
+    void gelu(float[] x, int length);
+
+    /** Adds {@code bias[feature]} to each token; an empty bias adds nothing. */
+    default void addBias(float[] x, float[] bias, int stride) {
+        for (int f = 0; f < bias.length; f++) {
+            for (int t = 0; t < stride; t++) {
+                x[f * stride + t] += bias[f];
+            }
+        }
+    }
+
+    /** {@code x[i] += more[i]}. */
+    default void add(float[] x, float[] more, int length) {
+        for (int i = 0; i < length; i++) {
+            x[i] += more[i];
+        }
+    }
 
     /**
      * {@code out[p] = scale * sum over d of q[d] * K[d][p]} for the first {@code positions}; writes up to

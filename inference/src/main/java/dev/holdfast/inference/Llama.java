@@ -10,7 +10,7 @@ final class Llama implements Architecture {
     }
 
     @Override
-    public Transformer load(TensorTable table) throws RejectedException {
-        return TransformerLoader.load(table, RotaryPairs.NEIGHBOURS, false);
+    public Network load(TensorTable table) throws RejectedException {
+        return DecoderLoader.load(table, DecoderTraits.llama(RotaryPairs.NEIGHBOURS));
     }
 }

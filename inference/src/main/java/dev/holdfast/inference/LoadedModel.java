@@ -11,16 +11,15 @@ import java.nio.file.Path;
 final class LoadedModel implements AutoCloseable {
     private final MappedModel mapped;
     private final GgufFile file;
-    private final Transformer transformer;
+    private final Network network;
     private final Verdict<Tokenizer> tokenizer;
     private final int contextTokens;
     private final Sha256 tokenizerDigest;
 
-    private LoadedModel(
-            MappedModel mapped, GgufFile file, Transformer transformer, Verdict<Tokenizer> tokenizer, int context) {
+    private LoadedModel(MappedModel mapped, GgufFile file, Network network, Verdict<Tokenizer> tokenizer, int context) {
         this.mapped = mapped;
         this.file = file;
-        this.transformer = transformer;
+        this.network = network;
         this.tokenizer = tokenizer;
         this.contextTokens = context;
         this.tokenizerDigest = TokenizerDigest.of(file);
@@ -35,16 +34,16 @@ final class LoadedModel implements AutoCloseable {
     static Verdict<LoadedModel> of(MappedModel mapped, Products products, int contextTokens) {
         Verdict<LoadedModel> verdict = Verdict.of(() -> {
             GgufFile file = mapped.head().orThrow();
-            Transformer transformer = Architectures.load(new TensorTable(file, mapped.bytes()));
-            int context = Math.min(contextTokens, transformer.shape().contextTokens());
-            long cacheBytes = transformer.shape().cacheBytes(context);
+            Network network = Architectures.load(new TensorTable(file, mapped.bytes()));
+            int context = Math.min(contextTokens, network.shape().contextTokens());
+            long cacheBytes = network.sequenceBytes(context);
             if (cacheBytes > Runtime.getRuntime().maxMemory() / 2) {
                 throw new RejectedException(
                         Code.GATE_LOAD,
                         "one sequence needs a cache of " + (cacheBytes >> 20) + " MiB; lower the context");
             }
-            transformer.prepare(products, context);
-            return new LoadedModel(mapped, file, transformer, Verdict.of(() -> Tokenizer.of(file)), context);
+            network.prepare(products, context);
+            return new LoadedModel(mapped, file, network, Verdict.of(() -> Tokenizer.of(file)), context);
         });
         if (!verdict.isAccepted()) {
             mapped.close();
@@ -60,8 +59,37 @@ final class LoadedModel implements AutoCloseable {
         return file;
     }
 
-    Transformer transformer() {
-        return transformer;
+    ModelShape shape() {
+        return network.shape();
+    }
+
+    /** The decoder, or the refusal of a model that continues no text. */
+    Verdict<Transformer> decoder() {
+        return switch (network) {
+            case Transformer decoder -> Verdict.accepted(decoder);
+            case Encoder encoder -> Verdict.rejected(Code.API_REQUEST, "this model embeds texts and continues none");
+        };
+    }
+
+    /** The encoder, or the refusal of a model that embeds no text. */
+    Verdict<Encoder> encoder() {
+        return switch (network) {
+            case Encoder encoder -> Verdict.accepted(encoder);
+            case Transformer decoder ->
+                Verdict.rejected(Code.API_REQUEST, "this model continues texts and embeds none");
+        };
+    }
+
+    /** The vector of a text, of length one, with the number of its tokens. */
+    Verdict<Embedding> embed(String text) {
+        return encoder()
+                .then(encoder -> tokenizer.then(tokenizer -> {
+                    int[] tokens = tokenizer.encodeText(text);
+                    return tokens.length < 1 || tokens.length > contextTokens
+                            ? Verdict.rejected(
+                                    Code.API_CONTEXT, tokens.length + " tokens, allowed 1 to " + contextTokens)
+                            : Verdict.accepted(Embedding.of(encoder.embed(tokens), tokens.length));
+                }));
     }
 
     /** The tokenizer, or why this engine has none for the model. */
@@ -78,7 +106,7 @@ final class LoadedModel implements AutoCloseable {
     }
 
     Sequence newSequence() {
-        return new Sequence(transformer.shape(), contextTokens);
+        return new Sequence(network.shape(), contextTokens);
     }
 
     @Override

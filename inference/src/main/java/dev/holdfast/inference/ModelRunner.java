@@ -15,19 +15,19 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 
 /** A model outside any service, for {@code holdfast model ...} and for benchmarks. Belongs to one thread. */
 public final class ModelRunner implements AutoCloseable {
     private final LoadedModel model;
     private final Products products;
-    private final Sequence sequence;
+    private @Nullable Sequence sequence;
     private final long openedNanos;
     private final double loadMillis;
 
     private ModelRunner(LoadedModel model, Products products, long openedNanos) {
         this.model = model;
         this.products = products;
-        this.sequence = model.newSequence();
         this.openedNanos = openedNanos;
         this.loadMillis = millisSince(openedNanos);
     }
@@ -50,7 +50,7 @@ public final class ModelRunner implements AutoCloseable {
     }
 
     public ModelShape shape() {
-        return model.transformer().shape();
+        return model.shape();
     }
 
     /** The longest sequence, in tokens. */
@@ -67,6 +67,22 @@ public final class ModelRunner implements AutoCloseable {
     public Verdict<String> text(int[] tokens) {
         return checked(tokens, Integer.MAX_VALUE)
                 .then(ids -> model.tokenizer().then(tokenizer -> Verdict.accepted(tokenizer.decode(ids))));
+    }
+
+    /** The sequence of this runner, empty; only a decoder has one. */
+    private Sequence sequence() {
+        Sequence known = sequence;
+        if (known == null) {
+            known = model.newSequence();
+            sequence = known;
+        }
+        known.rewind();
+        return known;
+    }
+
+    /** The vector of a text. */
+    public Verdict<Embedding> embed(String text) {
+        return model.embed(text);
     }
 
     private Verdict<int[]> checked(int[] tokens, int most) {
@@ -92,10 +108,16 @@ public final class ModelRunner implements AutoCloseable {
         if (input instanceof Verdict.Rejected<int[]> rejected) {
             return rejected.as();
         }
-        sequence.rewind();
+        return switch (model.decoder()) {
+            case Verdict.Rejected<Transformer> rejected -> rejected.as();
+            case Verdict.Accepted<Transformer>(Transformer decoder) -> write(decoder, tokens, all, out);
+        };
+    }
+
+    private Verdict<Integer> write(Transformer decoder, int[] tokens, boolean all, Path out) throws IOException {
         try (OutputStream stream = new BufferedOutputStream(Files.newOutputStream(out))) {
             ByteBuffer row = ByteBuffer.allocate(4 * shape().vocabulary()).order(ByteOrder.LITTLE_ENDIAN);
-            model.transformer().read(sequence, tokens, 0, tokens.length, (position, logits) -> {
+            decoder.read(sequence(), tokens, 0, tokens.length, (position, logits) -> {
                 if (all || position == tokens.length - 1) {
                     row.asFloatBuffer().put(logits);
                     try {
@@ -129,7 +151,6 @@ public final class ModelRunner implements AutoCloseable {
     }
 
     private Verdict<Continuation> generate(int[] prompt, int maxTokens, Sampling sampling, Tokenizer tokenizer) {
-        sequence.rewind();
         List<Integer> tokens = new ArrayList<>();
         StringBuilder text = new StringBuilder();
         long started = System.nanoTime();
@@ -151,7 +172,7 @@ public final class ModelRunner implements AutoCloseable {
         };
         Generation.Limits limits = new Generation.Limits(maxTokens, false, 0, List.of());
         return new Generation(model, tokenizer, tokenizer.vocabulary()::isControl)
-                .run(sequence, prompt, sampling, limits, listener)
+                .run(sequence(), prompt, sampling, limits, listener)
                 .then(outcome -> {
                     double rest = millisSince(started) - first[0];
                     double rate = tokens.size() < 2 ? 0 : (tokens.size() - 1) * 1000 / rest;
@@ -178,24 +199,24 @@ public final class ModelRunner implements AutoCloseable {
             return Verdict.rejected(
                     Code.API_CONTEXT, tokens.length + " tokens in windows of " + context + " of " + contextTokens());
         }
-        return checked(tokens, Integer.MAX_VALUE).then(input -> {
-            int begin = begin();
-            double[] loss = {0};
-            int windows = input.length / context;
-            int[] window = new int[context];
-            for (int w = 0; w < windows; w++) {
-                System.arraycopy(input, w * context, window, 0, context);
-                window[0] = begin >= 0 ? begin : window[0];
-                sequence.rewind();
-                model.transformer().read(sequence, window, 0, context, (position, logits) -> {
-                    if (position >= context / 2 && position < context - 1) {
-                        loss[0] -= logLikelihood(logits, window[position + 1]);
+        return model.decoder()
+                .then(decoder -> checked(tokens, Integer.MAX_VALUE).then(input -> {
+                    int begin = begin();
+                    double[] loss = {0};
+                    int windows = input.length / context;
+                    int[] window = new int[context];
+                    for (int w = 0; w < windows; w++) {
+                        System.arraycopy(input, w * context, window, 0, context);
+                        window[0] = begin >= 0 ? begin : window[0];
+                        decoder.read(sequence(), window, 0, context, (position, logits) -> {
+                            if (position >= context / 2 && position < context - 1) {
+                                loss[0] -= logLikelihood(logits, window[position + 1]);
+                            }
+                        });
                     }
-                });
-            }
-            int scored = windows * (context - 1 - context / 2);
-            return Verdict.accepted(new Perplexity(Math.exp(loss[0] / scored), scored, windows));
-        });
+                    int scored = windows * (context - 1 - context / 2);
+                    return Verdict.accepted(new Perplexity(Math.exp(loss[0] / scored), scored, windows));
+                }));
     }
 
     private int begin() {
@@ -235,44 +256,46 @@ public final class ModelRunner implements AutoCloseable {
         if (prefillTokens < 1 || decodeTokens < 1) {
             return Verdict.rejected(Code.API_REQUEST, "at least one token of each kind");
         }
+        return model.decoder().then(decoder -> Verdict.accepted(bench(decoder, prefillTokens, decodeTokens)));
+    }
+
+    private Bench bench(Transformer decoder, int prefillTokens, int decodeTokens) {
         int[] tokens =
                 new Random(1).ints(contextTokens(), 0, shape().vocabulary()).toArray();
-        sequence.rewind();
-        model.transformer().read(sequence, tokens, 0, 1, null);
+        decoder.read(sequence(), tokens, 0, 1, null);
         double firstTokenMillis = millisSince(openedNanos);
         long until = System.nanoTime() + TimeUnit.SECONDS.toNanos(2);
         while (System.nanoTime() < until) {
-            prefill(tokens, Math.min(prefillTokens, 64));
-            decode(tokens, Math.min(decodeTokens, 32));
+            prefill(decoder, tokens, Math.min(prefillTokens, 64));
+            decode(decoder, tokens, Math.min(decodeTokens, 32));
         }
         double[] prefill = new double[5];
         double[] decode = new double[5];
         for (int run = 0; run < 5; run++) {
-            prefill[run] = prefillTokens / prefill(tokens, prefillTokens);
-            decode[run] = decodeTokens / decode(tokens, decodeTokens);
+            prefill[run] = prefillTokens / prefill(decoder, tokens, prefillTokens);
+            decode[run] = decodeTokens / decode(decoder, tokens, decodeTokens);
         }
         Arrays.sort(prefill);
         Arrays.sort(decode);
-        return Verdict.accepted(new Bench(prefill[2], decode[2], loadMillis, firstTokenMillis, peakRssKib()));
+        return new Bench(prefill[2], decode[2], loadMillis, firstTokenMillis, peakRssKib());
     }
 
-    private double prefill(int[] tokens, int count) {
+    private double prefill(Transformer decoder, int[] tokens, int count) {
         long started = System.nanoTime();
         for (int done = 0; done < count; done += tokens.length) {
-            sequence.rewind();
-            model.transformer().read(sequence, tokens, 0, Math.min(tokens.length, count - done), null);
+            decoder.read(sequence(), tokens, 0, Math.min(tokens.length, count - done), null);
         }
         return millisSince(started) / 1000;
     }
 
-    private double decode(int[] tokens, int count) {
-        sequence.rewind();
+    private double decode(Transformer decoder, int[] tokens, int count) {
+        Sequence sequence = sequence();
         long started = System.nanoTime();
         for (int done = 0; done < count; done++) {
             if (sequence.room() == 0) {
                 sequence.rewind();
             }
-            model.transformer().read(sequence, tokens, done % tokens.length, 1, null);
+            decoder.read(sequence, tokens, done % tokens.length, 1, null);
         }
         return millisSince(started) / 1000;
     }

@@ -10,7 +10,7 @@ final class Qwen2 implements Architecture {
     }
 
     @Override
-    public Transformer load(TensorTable table) throws RejectedException {
-        return TransformerLoader.load(table, RotaryPairs.HALVES, true);
+    public Network load(TensorTable table) throws RejectedException {
+        return DecoderLoader.load(table, DecoderTraits.llama(RotaryPairs.HALVES).withBiases());
     }
 }

@@ -2,45 +2,46 @@ package dev.holdfast.inference;
 
 /**
  * Rotary position embedding (Su et al., arXiv 2104.09864): pair {@code i} of a head at position {@code p} is turned by
- * {@code p / factor * base^(-2i/n) / divisors[i]}. Angles are computed in double precision once, at load, for as many
- * positions as a sequence may have.
+ * {@code p * frequencies[i]}. Angles are computed in double precision once, at load, for as many positions as a sequence may
+ * have.
  */
 final class Rotary {
     private final RotaryPairs pairs;
-    private final int turned;
-    private final double base;
-    private final double factor;
-    private final float[] divisors;
+    private final double[] frequencies;
+    private final double magnitude;
     private float[] cosines = new float[0];
     private float[] sines = new float[0];
     private int positions;
 
-    Rotary(RotaryPairs pairs, int turned, double base, double factor, float[] divisors) {
+    /**
+     * A turning.
+     *
+     * @param frequencies one for each pair; elements of a head behind the pairs stay as they are
+     * @param magnitude what a turned pair is multiplied with
+     */
+    Rotary(RotaryPairs pairs, double[] frequencies, double magnitude) {
         this.pairs = pairs;
-        this.turned = turned;
-        this.base = base;
-        this.factor = factor;
-        this.divisors = divisors;
+        this.frequencies = frequencies.clone();
+        this.magnitude = magnitude;
     }
 
     /** Fills the tables {@code [pair][position]}; called once, before any turning. */
     void prepare(int contextTokens) {
         // A batch may begin just before the end of the context, and its unused columns reach beyond it.
         positions = contextTokens + Kernels.BATCH;
-        cosines = new float[Math.multiplyExact(turned / 2, positions)];
+        cosines = new float[Math.multiplyExact(frequencies.length, positions)];
         sines = new float[cosines.length];
-        for (int i = 0; i < turned / 2; i++) {
-            double frequency = Math.pow(base, -2.0 * i / turned) / factor / (divisors.length == 0 ? 1 : divisors[i]);
+        for (int i = 0; i < frequencies.length; i++) {
             for (int p = 0; p < positions; p++) {
-                cosines[i * positions + p] = (float) Math.cos(p * frequency);
-                sines[i * positions + p] = (float) Math.sin(p * frequency);
+                cosines[i * positions + p] = (float) (Math.cos(p * frequencies[i]) * magnitude);
+                sines[i * positions + p] = (float) (Math.sin(p * frequencies[i]) * magnitude);
             }
         }
     }
 
     /** Turns all heads of {@code x} ({@code [feature][token]}), whose first token is at {@code position}. */
     void turn(float[] x, int heads, int headSize, int position, int stride) {
-        int half = turned / 2;
+        int half = frequencies.length;
         for (int head = 0; head < heads; head++) {
             int at = head * headSize;
             for (int i = 0; i < half; i++) {

@@ -43,8 +43,8 @@ final class ScalarKernels implements Kernels {
     }
 
     @Override
-    public void rmsNorm(float[] x, float[] gain, float[] out, int features, int stride, float epsilon) {
-        for (int t = 0; t < stride; t++) {
+    public void rmsNorm(float[] x, int at, float[] gain, float[] out, int features, int stride, float epsilon) {
+        for (int t = at; t < at + stride; t++) {
             double squares = 0;
             for (int f = 0; f < features; f++) {
                 squares += (double) x[f * stride + t] * x[f * stride + t];
@@ -57,10 +57,44 @@ final class ScalarKernels implements Kernels {
     }
 
     @Override
-    public void swiGlu(float[] gate, float[] up, int length) {
-        for (int i = 0; i < length; i++) {
-            gate[i] = (float) (gate[i] / (1 + Math.exp(-gate[i])) * up[i]);
+    public void layerNorm(float[] x, float[] gain, float[] bias, int features, int stride, float epsilon) {
+        for (int t = 0; t < stride; t++) {
+            double mean = 0;
+            for (int f = 0; f < features; f++) {
+                mean += x[f * stride + t];
+            }
+            mean /= features;
+            double squares = 0;
+            for (int f = 0; f < features; f++) {
+                squares += (x[f * stride + t] - mean) * (x[f * stride + t] - mean);
+            }
+            double factor = 1 / Math.sqrt(squares / features + epsilon);
+            for (int f = 0; f < features; f++) {
+                x[f * stride + t] = (float) ((x[f * stride + t] - mean) * factor * gain[f] + bias[f]);
+            }
         }
+    }
+
+    @Override
+    public void gate(Activation activation, float[] gate, float[] up, int length) {
+        for (int i = 0; i < length; i++) {
+            double bent = switch (activation) {
+                case SILU -> gate[i] / (1 + Math.exp(-gate[i]));
+                case GELU -> gelu(gate[i]);
+            };
+            gate[i] = (float) (bent * up[i]);
+        }
+    }
+
+    @Override
+    public void gelu(float[] x, int length) {
+        for (int i = 0; i < length; i++) {
+            x[i] = (float) gelu(x[i]);
+        }
+    }
+
+    static double gelu(double x) {
+        return x / (1 + Math.exp(-2 * Math.sqrt(2 / Math.PI) * (x + 0.044715 * x * x * x)));
     }
 
     @Override

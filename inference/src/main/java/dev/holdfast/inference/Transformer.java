@@ -1,5 +1,6 @@
 package dev.holdfast.inference;
 
+import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -8,21 +9,27 @@ import org.jspecify.annotations.Nullable;
  * feed-forward layer. Weights stay in the mapped file; activations, keys and values are floats. Immutable after
  * {@link #prepare}; many sequences may go through it at once.
  */
-final class Transformer {
-    /** One layer; a bias that the architecture does not have is empty. */
-    record Layer(
-            float[] attentionNorm,
+final class Transformer implements Network {
+    record Layer(Attention attention, FeedForward feedForward) {}
+
+    /** Attention of one layer; a bias or norm that the architecture does not have is empty. {@code window} is how many tokens a
+     * token sees, itself included. */
+    record Attention(
+            float[] norm,
             Weights query,
             Weights key,
             Weights value,
             float[] queryBias,
             float[] keyBias,
             float[] valueBias,
-            Weights attentionOutput,
-            float[] feedForwardNorm,
-            Weights gate,
-            Weights up,
-            Weights down) {}
+            float[] queryNorm,
+            float[] keyNorm,
+            Rotary rotary,
+            int window,
+            Weights output,
+            float[] postNorm) {}
+
+    record FeedForward(float[] norm, Weights gate, Weights up, Activation activation, Weights down, float[] postNorm) {}
 
     /** Gets the logits after each token that was read. */
     @FunctionalInterface
@@ -32,9 +39,9 @@ final class Transformer {
     }
 
     private final ModelShape shape;
-    private final Rotary rotary;
     private final float epsilon;
     private final Weights embedding;
+    private final float embeddingScale;
     private final List<Layer> layers;
     private final float[] outputNorm;
     private final Weights output;
@@ -43,30 +50,39 @@ final class Transformer {
 
     Transformer(
             ModelShape shape,
-            Rotary rotary,
             float epsilon,
             Weights embedding,
+            float embeddingScale,
             List<Layer> layers,
             float[] outputNorm,
             Weights output) {
         this.shape = shape;
-        this.rotary = rotary;
         this.epsilon = epsilon;
         this.embedding = embedding;
+        this.embeddingScale = embeddingScale;
         this.layers = List.copyOf(layers);
         this.outputNorm = outputNorm;
         this.output = output;
     }
 
-    ModelShape shape() {
+    @Override
+    public ModelShape shape() {
         return shape;
     }
 
-    /** Fixes the arithmetic and the longest sequence; called once, before the first sequence. */
-    void prepare(Products products, int contextTokens) {
+    @Override
+    public long sequenceBytes(int tokens) {
+        return shape.cacheBytes(tokens);
+    }
+
+    @Override
+    public void prepare(Products products, int contextTokens) {
         this.products = products;
         this.kernels = products.kernels();
-        rotary.prepare(contextTokens);
+        layers.stream()
+                .map(layer -> layer.attention.rotary)
+                .distinct()
+                .forEach(rotary -> rotary.prepare(contextTokens));
     }
 
     /**
@@ -85,7 +101,7 @@ final class Transformer {
             embed(sequence, tokens, from + done, n, stride);
             for (int i = 0; i < layers.size(); i++) {
                 attend(sequence, i, n, stride);
-                feedForward(sequence, layers.get(i), n, stride);
+                feedForward(sequence, layers.get(i).feedForward, n, stride);
             }
             done += n;
             int position = sequence.position();
@@ -105,30 +121,46 @@ final class Transformer {
         for (int t = 0; t < n; t++) {
             kernels.row(embedding, tokens[from + t], s.scratch, 0);
             for (int i = 0; i < shape.width(); i++) {
-                s.x[i * stride + t] = s.scratch[i];
+                s.x[i * stride + t] = s.scratch[i] * embeddingScale;
             }
         }
     }
 
     private void attend(Sequence s, int index, int n, int stride) {
-        Layer layer = layers.get(index);
-        kernels.rmsNorm(s.x, layer.attentionNorm, s.normed, shape.width(), stride, epsilon);
+        Attention layer = layers.get(index).attention;
+        kernels.rmsNorm(s.x, 0, layer.norm, s.normed, shape.width(), stride, epsilon);
         products.multiply(layer.query, s.normed, s.query, n, stride, s.scratch);
         products.multiply(layer.key, s.normed, s.key, n, stride, s.scratch);
         products.multiply(layer.value, s.normed, s.value, n, stride, s.scratch);
-        addBias(s.query, layer.queryBias, stride);
-        addBias(s.key, layer.keyBias, stride);
-        addBias(s.value, layer.valueBias, stride);
-        rotary.turn(s.query, shape.heads(), shape.headSize(), s.position(), stride);
-        rotary.turn(s.key, shape.keyHeads(), shape.headSize(), s.position(), stride);
+        kernels.addBias(s.query, layer.queryBias, stride);
+        kernels.addBias(s.key, layer.keyBias, stride);
+        kernels.addBias(s.value, layer.valueBias, stride);
+        normHeads(s.query, layer.queryNorm, shape.heads(), stride);
+        normHeads(s.key, layer.keyNorm, shape.keyHeads(), stride);
+        layer.rotary.turn(s.query, shape.heads(), shape.headSize(), s.position(), stride);
+        layer.rotary.turn(s.key, shape.keyHeads(), shape.headSize(), s.position(), stride);
         remember(s, index, n, stride);
         for (int head = 0; head < shape.heads(); head++) {
             for (int t = 0; t < n; t++) {
-                attendHead(s, index, head, t, stride);
+                attendHead(s, index, layer.window, head, t, stride);
             }
         }
-        products.multiply(layer.attentionOutput, s.mixed, s.normed, n, stride, s.scratch);
-        add(s.x, s.normed, shape.width() * stride);
+        products.multiply(layer.output, s.mixed, s.normed, n, stride, s.scratch);
+        addNormed(s, layer.postNorm, stride);
+    }
+
+    private void normHeads(float[] x, float[] norm, int heads, int stride) {
+        for (int head = 0; norm.length > 0 && head < heads; head++) {
+            kernels.rmsNorm(x, head * norm.length * stride, norm, x, norm.length, stride, epsilon);
+        }
+    }
+
+    /** Adds what attention or feed-forward gave, which is in {@code s.normed}. */
+    private void addNormed(Sequence s, float[] postNorm, int stride) {
+        if (postNorm.length > 0) {
+            kernels.rmsNorm(s.normed, 0, postNorm, s.normed, shape.width(), stride, epsilon);
+        }
+        kernels.add(s.x, s.normed, shape.width() * stride);
     }
 
     /** Copies the batch's keys and values to the cache. */
@@ -146,52 +178,44 @@ final class Transformer {
         }
     }
 
-    /** A token sees itself and all before it. */
-    private void attendHead(Sequence s, int index, int head, int t, int stride) {
+    /** A token sees itself and those before it within the window. */
+    private void attendHead(Sequence s, int index, int window, int head, int t, int stride) {
         int headSize = shape.headSize();
         int keyHead = head / (shape.heads() / shape.keyHeads());
-        int positions = s.position() + t + 1;
+        int seen = s.position() + t + 1;
+        int first = Math.max(0, seen - window);
+        // Kernels run along keys in whole vectors: begin where one begins, and take what lies before the window out
+        // again.
+        int begin = first - first % Kernels.PADDING;
+        int positions = seen - begin;
         float scale = (float) (1 / Math.sqrt(headSize));
         int queryAt = head * headSize * stride + t;
-        int keysAt = keyHead * headSize * s.keyStride;
+        int keysAt = keyHead * headSize * s.keyStride + begin;
         kernels.scores(
                 s.query, queryAt, stride, s.keys[index], keysAt, s.keyStride, headSize, positions, scale, s.scores);
+        Arrays.fill(s.scores, 0, first - begin, Float.NEGATIVE_INFINITY);
         kernels.softmax(s.scores, positions);
-        int valuesAt = keyHead * s.capacity * s.valueStride;
+        int valuesAt = (keyHead * s.capacity + begin) * s.valueStride;
         kernels.mix(s.scores, positions, s.values[index], valuesAt, s.valueStride, s.headOut);
         for (int d = 0; d < headSize; d++) {
             s.mixed[queryAt + d * stride] = s.headOut[d];
         }
     }
 
-    private void feedForward(Sequence s, Layer layer, int n, int stride) {
-        kernels.rmsNorm(s.x, layer.feedForwardNorm, s.normed, shape.width(), stride, epsilon);
+    private void feedForward(Sequence s, FeedForward layer, int n, int stride) {
+        kernels.rmsNorm(s.x, 0, layer.norm, s.normed, shape.width(), stride, epsilon);
         products.multiply(layer.gate, s.normed, s.gate, n, stride, s.scratch);
         products.multiply(layer.up, s.normed, s.up, n, stride, s.scratch);
-        kernels.swiGlu(s.gate, s.up, shape.feedForward() * stride);
+        kernels.gate(layer.activation, s.gate, s.up, shape.feedForward() * stride);
         products.multiply(layer.down, s.gate, s.normed, n, stride, s.scratch);
-        add(s.x, s.normed, shape.width() * stride);
+        addNormed(s, layer.postNorm, stride);
     }
 
     private void project(Sequence s, int token, int stride) {
         for (int i = 0; i < shape.width(); i++) {
             s.last[i] = s.x[i * stride + token];
         }
-        kernels.rmsNorm(s.last, outputNorm, s.last, shape.width(), 1, epsilon);
+        kernels.rmsNorm(s.last, 0, outputNorm, s.last, shape.width(), 1, epsilon);
         products.multiply(output, s.last, s.logits, 1, 1, s.scratch);
-    }
-
-    private static void addBias(float[] x, float[] bias, int stride) {
-        for (int f = 0; f < bias.length; f++) {
-            for (int t = 0; t < stride; t++) {
-                x[f * stride + t] += bias[f];
-            }
-        }
-    }
-
-    private static void add(float[] x, float[] more, int length) {
-        for (int i = 0; i < length; i++) {
-            x[i] += more[i];
-        }
     }
 }

@@ -122,7 +122,7 @@ final class VectorKernels implements Kernels {
         }
         for (; r < to; r++) {
             row(weights, r, scratch, 0);
-            y[r] = dot(scratch, x, weights.columns());
+            y[r] = dot(scratch, 0, x, 0, weights.columns());
         }
     }
 
@@ -202,17 +202,18 @@ final class VectorKernels implements Kernels {
         return sum;
     }
 
-    private static float dot(float[] row, float[] x, int columns) {
+    private static float dot(float[] row, int rowAt, float[] x, int xAt, int columns) {
         FloatVector even = FloatVector.zero(F);
         FloatVector odd = even;
         int c = 0;
         for (; c + TILE <= columns; c += TILE) {
-            even = FloatVector.fromArray(F, row, c).fma(FloatVector.fromArray(F, x, c), even);
-            odd = FloatVector.fromArray(F, row, c + LANES).fma(FloatVector.fromArray(F, x, c + LANES), odd);
+            even = FloatVector.fromArray(F, row, rowAt + c).fma(FloatVector.fromArray(F, x, xAt + c), even);
+            odd = FloatVector.fromArray(F, row, rowAt + c + LANES)
+                    .fma(FloatVector.fromArray(F, x, xAt + c + LANES), odd);
         }
         float sum = even.add(odd).reduceLanes(VectorOperators.ADD);
         for (; c < columns; c++) {
-            sum = Math.fma(row[c], x[c], sum);
+            sum = Math.fma(row[rowAt + c], x[xAt + c], sum);
         }
         return sum;
     }
@@ -279,15 +280,15 @@ final class VectorKernels implements Kernels {
     }
 
     @Override
-    public void rmsNorm(float[] x, float[] gain, float[] out, int features, int stride, float epsilon) {
+    public void rmsNorm(float[] x, int at, float[] gain, float[] out, int features, int stride, float epsilon) {
         if (stride == 1) {
-            float factor = (float) (1 / Math.sqrt(dot(x, x, features) / features + epsilon));
+            float factor = (float) (1 / Math.sqrt(dot(x, at, x, at, features) / features + epsilon));
             for (int f = 0; f < features; f++) {
-                out[f] = x[f] * factor * gain[f];
+                out[at + f] = x[at + f] * factor * gain[f];
             }
             return;
         }
-        for (int t = 0; t < stride; t += LANES) {
+        for (int t = at; t < at + stride; t += LANES) {
             FloatVector squares = FloatVector.zero(F);
             for (int f = 0; f < features; f++) {
                 FloatVector value = FloatVector.fromArray(F, x, f * stride + t);
@@ -323,7 +324,67 @@ final class VectorKernels implements Kernels {
     }
 
     @Override
-    public void swiGlu(float[] gate, float[] up, int length) {
+    public void layerNorm(float[] x, float[] gain, float[] bias, int features, int stride, float epsilon) {
+        if (stride < LANES) {
+            new ScalarKernels().layerNorm(x, gain, bias, features, stride, epsilon);
+            return;
+        }
+        for (int t = 0; t < stride; t += LANES) {
+            FloatVector sum = FloatVector.zero(F);
+            for (int f = 0; f < features; f++) {
+                sum = sum.add(FloatVector.fromArray(F, x, f * stride + t));
+            }
+            FloatVector mean = sum.div(features);
+            FloatVector squares = FloatVector.zero(F);
+            for (int f = 0; f < features; f++) {
+                FloatVector off = FloatVector.fromArray(F, x, f * stride + t).sub(mean);
+                squares = off.fma(off, squares);
+            }
+            FloatVector factor = FloatVector.broadcast(F, 1f)
+                    .div(squares.div(features).add(epsilon).sqrt());
+            for (int f = 0; f < features; f++) {
+                FloatVector.fromArray(F, x, f * stride + t)
+                        .sub(mean)
+                        .mul(factor)
+                        .mul(gain[f])
+                        .add(bias[f])
+                        .intoArray(x, f * stride + t);
+            }
+        }
+    }
+
+    @Override
+    public void gate(Activation activation, float[] gate, float[] up, int length) {
+        switch (activation) {
+            case SILU -> swiGlu(gate, up, length);
+            case GELU -> {
+                gelu(gate, length);
+                multiply(gate, up, length);
+            }
+        }
+    }
+
+    @Override
+    public void gelu(float[] x, int length) {
+        float twice = (float) (2 * Math.sqrt(2 / Math.PI));
+        int i = 0;
+        for (; i + LANES <= length; i += LANES) {
+            FloatVector v = FloatVector.fromArray(F, x, i);
+            FloatVector u = v.mul(v).mul(v).mul(0.044715f).add(v).mul(-twice);
+            v.div(exp(u).add(1f)).intoArray(x, i);
+        }
+        for (; i < length; i++) {
+            x[i] = (float) ScalarKernels.gelu(x[i]);
+        }
+    }
+
+    private static void multiply(float[] x, float[] by, int length) {
+        for (int i = 0; i < length; i++) {
+            x[i] *= by[i];
+        }
+    }
+
+    private static void swiGlu(float[] gate, float[] up, int length) {
         int i = 0;
         for (; i + LANES <= length; i += LANES) {
             FloatVector g = FloatVector.fromArray(F, gate, i);

@@ -112,19 +112,32 @@ class KernelsTest {
         float[] gain = random(features);
         float[] expected = new float[x.length];
         float[] actual = new float[x.length];
-        scalar.rmsNorm(x, gain, expected, features, stride, 1e-5f);
-        vector.rmsNorm(x, gain, actual, features, stride, 1e-5f);
+        scalar.rmsNorm(x, 0, gain, expected, features, stride, 1e-5f);
+        vector.rmsNorm(x, 0, gain, actual, features, stride, 1e-5f);
         assertClose(actual, expected, x.length, 1e-5f);
+        int half = features / 2;
+        scalar.rmsNorm(x, half * stride, gain, expected, features - half, stride, 1e-5f);
+        vector.rmsNorm(x, half * stride, gain, actual, features - half, stride, 1e-5f);
+        assertClose(actual, expected, x.length, 1e-5f);
+        float[] bias = random(features);
+        float[] expectedNorm = x.clone();
+        float[] actualNorm = x.clone();
+        scalar.layerNorm(expectedNorm, gain, bias, features, stride, 1e-5f);
+        vector.layerNorm(actualNorm, gain, bias, features, stride, 1e-5f);
+        assertClose(actualNorm, expectedNorm, x.length, 1e-5f);
 
         float[] up = random(x.length);
         float[] expectedGate = x.clone();
         for (int i = 0; i < x.length; i++) {
             expectedGate[i] *= 1 << i % 8;
         }
-        float[] actualGate = expectedGate.clone();
-        scalar.swiGlu(expectedGate, up, x.length);
-        vector.swiGlu(actualGate, up, x.length);
-        assertClose(actualGate, expectedGate, x.length, 1e-4f);
+        for (Activation activation : Activation.values()) {
+            float[] expectedBent = expectedGate.clone();
+            float[] actualBent = expectedGate.clone();
+            scalar.gate(activation, expectedBent, up, x.length);
+            vector.gate(activation, actualBent, up, x.length);
+            assertClose(actualBent, expectedBent, x.length, 1e-4f);
+        }
     }
 
     private static void assertClose(float[] actual, float[] expected, int length, float tolerance) {

@@ -1,0 +1,229 @@
+package dev.holdfast.inference;
+
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A transformer in which each token sees all others, and whose output is one vector for the whole text. Weights stay in the
+ * mapped file. Immutable after {@link #prepare}; each call has its own buffers, so many may run at once.
+ */
+final class Encoder implements Network {
+    private static final int BATCH = Kernels.BATCH;
+
+    record Linear(Weights weights, float[] bias) {}
+
+    record Norm(float[] gain, float[] bias) {}
+
+    record Layer(
+            Linear query,
+            Linear key,
+            Linear value,
+            Linear output,
+            Norm attentionNorm,
+            Linear up,
+            Linear down,
+            Norm outputNorm) {}
+
+    private final ModelShape shape;
+    private final float epsilon;
+    private final Pooling pooling;
+    private final Weights embedding;
+    private final Weights positions;
+    private final @Nullable Weights kinds;
+    private final Norm embeddingNorm;
+    private final List<Layer> layers;
+    private Products products = new Products(new VectorKernels(), 1);
+
+    Encoder(
+            ModelShape shape,
+            float epsilon,
+            Pooling pooling,
+            Weights embedding,
+            Weights positions,
+            @Nullable Weights kinds,
+            Norm embeddingNorm,
+            List<Layer> layers) {
+        this.shape = shape;
+        this.epsilon = epsilon;
+        this.pooling = pooling;
+        this.embedding = embedding;
+        this.positions = positions;
+        this.kinds = kinds;
+        this.embeddingNorm = embeddingNorm;
+        this.layers = List.copyOf(layers);
+    }
+
+    @Override
+    public ModelShape shape() {
+        return shape;
+    }
+
+    @Override
+    public long sequenceBytes(int tokens) {
+        // Activations, keys and values of one layer.
+        return 4L * (tokens + 2L * BATCH) * (shape.width() * 2L + shape.heads() * (shape.headSize() + 16L));
+    }
+
+    @Override
+    public void prepare(Products products, int contextTokens) {
+        this.products = products;
+    }
+
+    /**
+     * The vector of a text, not normalized.
+     *
+     * @param tokens at least one, and no more than the model has positions for
+     */
+    float[] embed(int[] tokens) {
+        if (tokens.length < 1 || tokens.length > shape.contextTokens()) {
+            throw new IllegalArgumentException(tokens.length + " tokens");
+        }
+        Pass pass = new Pass(tokens);
+        for (Layer layer : layers) {
+            pass.attend(layer);
+            pass.feedForward(layer);
+        }
+        return pass.pooled();
+    }
+
+    /**
+     * One text on its way: {@code x[batch]} holds {@value Kernels#BATCH} tokens as {@code [feature][token]}; keys and values
+     * lie as in {@link Sequence}. Columns behind the last token hold numbers that nobody reads.
+     */
+    private final class Pass {
+        private final Kernels kernels = products.kernels();
+        private final int count;
+        private final float[][] x;
+        private final float[] query = new float[shape.width() * BATCH];
+        private final float[] other = new float[shape.width() * BATCH];
+        private final float[] wide = new float[shape.feedForward() * BATCH];
+        private final int keyStride;
+        private final int valueStride = Sequence.padded(shape.headSize(), Sequence.VALUE_PADDING);
+        private final float[] keys;
+        private final float[] values;
+        private final float[] scores;
+        private final float[] headOut = new float[valueStride];
+        private final float[] scratch = new float[Kernels.ROWS * Math.max(shape.width(), shape.feedForward())];
+
+        Pass(int[] tokens) {
+            count = tokens.length;
+            keyStride = Sequence.keyStride(count + BATCH);
+            keys = new float[shape.width() * keyStride];
+            values = new float[shape.heads() * (count + BATCH) * valueStride];
+            scores = new float[keyStride];
+            x = new float[(count + BATCH - 1) / BATCH][shape.width() * BATCH];
+            for (int p = 0; p < count; p++) {
+                float[] batch = x[p / BATCH];
+                addRow(embedding, tokens[p], batch, p % BATCH);
+                addRow(positions, p, batch, p % BATCH);
+                if (kinds != null) {
+                    addRow(kinds, 0, batch, p % BATCH);
+                }
+            }
+            for (float[] batch : x) {
+                norm(batch, embeddingNorm);
+            }
+        }
+
+        private void addRow(Weights table, int row, float[] batch, int token) {
+            kernels.row(table, row, scratch, 0);
+            for (int f = 0; f < shape.width(); f++) {
+                batch[f * BATCH + token] += scratch[f];
+            }
+        }
+
+        private void norm(float[] batch, Norm norm) {
+            kernels.layerNorm(batch, norm.gain, norm.bias, shape.width(), BATCH, epsilon);
+        }
+
+        private void multiply(Linear linear, float[] in, float[] out) {
+            products.multiply(linear.weights, in, out, BATCH, BATCH, scratch);
+            kernels.addBias(out, linear.bias, BATCH);
+        }
+
+        void attend(Layer layer) {
+            for (int b = 0; b < x.length; b++) {
+                multiply(layer.key, x[b], other);
+                for (int f = 0; f < shape.width(); f++) {
+                    System.arraycopy(other, f * BATCH, keys, f * keyStride + b * BATCH, BATCH);
+                }
+                multiply(layer.value, x[b], other);
+                rememberValues(b * BATCH);
+            }
+            for (float[] batch : x) {
+                multiply(layer.query, batch, query);
+                for (int head = 0; head < shape.heads(); head++) {
+                    for (int t = 0; t < BATCH; t++) {
+                        attendHead(head, t);
+                    }
+                }
+                multiply(layer.output, query, other);
+                kernels.add(batch, other, batch.length);
+                norm(batch, layer.attentionNorm);
+            }
+        }
+
+        private void rememberValues(int position) {
+            for (int f = 0; f < shape.width(); f++) {
+                int head = f / shape.headSize();
+                int at = (head * (count + BATCH) + position) * valueStride + f % shape.headSize();
+                for (int t = 0; t < BATCH; t++, at += valueStride) {
+                    values[at] = other[f * BATCH + t];
+                }
+            }
+        }
+
+        /** Writes the head's output where its query was, which nobody needs any more. */
+        private void attendHead(int head, int token) {
+            int headSize = shape.headSize();
+            int queryAt = head * headSize * BATCH + token;
+            float scale = (float) (1 / Math.sqrt(headSize));
+            kernels.scores(
+                    query,
+                    queryAt,
+                    BATCH,
+                    keys,
+                    head * headSize * keyStride,
+                    keyStride,
+                    headSize,
+                    count,
+                    scale,
+                    scores);
+            kernels.softmax(scores, count);
+            kernels.mix(scores, count, values, head * (count + BATCH) * valueStride, valueStride, headOut);
+            for (int d = 0; d < headSize; d++) {
+                query[queryAt + d * BATCH] = headOut[d];
+            }
+        }
+
+        void feedForward(Layer layer) {
+            for (float[] batch : x) {
+                multiply(layer.up, batch, wide);
+                kernels.gelu(wide, wide.length);
+                multiply(layer.down, wide, other);
+                kernels.add(batch, other, batch.length);
+                norm(batch, layer.outputNorm);
+            }
+        }
+
+        float[] pooled() {
+            float[] out = new float[shape.width()];
+            for (int f = 0; f < out.length; f++) {
+                out[f] = switch (pooling) {
+                    case FIRST -> x[0][f * BATCH];
+                    case LAST -> x[x.length - 1][f * BATCH + (count - 1) % BATCH];
+                    case MEAN -> mean(f);
+                };
+            }
+            return out;
+        }
+
+        private float mean(int feature) {
+            double sum = 0;
+            for (int p = 0; p < count; p++) {
+                sum += x[p / BATCH][feature * BATCH + p % BATCH];
+            }
+            return (float) (sum / count);
+        }
+    }
+}

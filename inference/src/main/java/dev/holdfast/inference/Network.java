@@ -1,0 +1,12 @@
+package dev.holdfast.inference;
+
+/** What an architecture makes of a file's tensors: a {@link Transformer} that continues text, or an {@link Encoder} that embeds it. */
+sealed interface Network permits Transformer, Encoder {
+    ModelShape shape();
+
+    /** Heap bytes that one sequence of {@code tokens} needs. */
+    long sequenceBytes(int tokens);
+
+    /** Fixes the arithmetic and the longest sequence; called once, before anything is computed. */
+    void prepare(Products products, int contextTokens);
+}
