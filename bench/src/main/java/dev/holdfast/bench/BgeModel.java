@@ -16,6 +16,10 @@ final class BgeModel {
 
     /** The weights of {@code bge-small-en} or {@code bge-small-en-v1.5}, out of the local Maven repository. */
     static List<OnnxWeights.Tensor> weights(boolean newer) throws IOException {
+        return OnnxWeights.read(jar(newer), newer ? "bge-small-en-v1.5.onnx" : "bge-small-en.onnx");
+    }
+
+    static Path jar(boolean newer) throws IOException {
         String artifact = "langchain4j-embeddings-bge-small-en" + (newer ? "-v15" : "");
         Path jar = Path.of(System.getProperty("user.home"), ".m2/repository/dev/langchain4j")
                 .resolve(artifact)
@@ -25,7 +29,7 @@ final class BgeModel {
             throw new IOException("not in the local Maven repository: dev.langchain4j:" + artifact + ":" + VERSION
                     + " (mvn dependency:get -Dartifact=dev.langchain4j:" + artifact + ":" + VERSION + ")");
         }
-        return OnnxWeights.read(jar, newer ? "bge-small-en-v1.5.onnx" : "bge-small-en.onnx");
+        return jar;
     }
 
     /**
