@@ -14,6 +14,7 @@ import io.vertx.core.net.SocketAddress;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
@@ -55,16 +56,18 @@ final class UnixHttp implements AutoCloseable {
                 .setMethod(method)
                 .setURI(uri);
         try {
-            return client.request(options)
+            CompletableFuture<Raw> raw = new CompletableFuture<>();
+            // On the event loop from the first step on: a step that is joined from another thread runs in a later turn
+            // of
+            // the loop, and what the response brought until then has gone by unread.
+            vertx.runOnContext(ignored -> client.request(options)
                     .compose(request -> body == null
                             ? request.send()
                             : request.putHeader("content-type", "application/json")
                                     .send(Buffer.buffer(Json.write(body))))
                     .compose(response -> response.body().map(bytes -> new Raw(response.statusCode(), bytes.getBytes())))
-                    .toCompletionStage()
-                    .toCompletableFuture()
-                    .get(deadline.toMillis(), TimeUnit.MILLISECONDS)
-                    .read();
+                    .onComplete(raw::complete, raw::completeExceptionally));
+            return raw.get(deadline.toMillis(), TimeUnit.MILLISECONDS).read();
         } catch (ExecutionException e) {
             throw new IOException(socket.getFileName() + ": " + e.getCause(), e);
         } catch (TimeoutException e) {
