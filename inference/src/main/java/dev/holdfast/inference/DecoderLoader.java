@@ -74,7 +74,7 @@ final class DecoderLoader {
                 optional(traits.headNorms(), at + "attn_q_norm.weight", shape.headSize()),
                 optional(traits.headNorms(), at + "attn_k_norm.weight", shape.headSize()),
                 windowed ? windowRotary : rotary,
-                windowed ? window : Integer.MAX_VALUE,
+                new Heads.Window(windowed ? window : Integer.MAX_VALUE),
                 table.matrix(at + "attn_output.weight", shape.queryWidth(), width),
                 optional(traits.postNorms(), at + "post_attention_norm.weight", width));
     }

@@ -32,7 +32,7 @@ final class Encoder implements Network {
     private final @Nullable Weights kinds;
     private final Norm embeddingNorm;
     private final List<Layer> layers;
-    private Products products = new Products(new VectorKernels(), 1);
+    private Workers workers = Workers.of(1);
 
     Encoder(
             ModelShape shape,
@@ -65,8 +65,8 @@ final class Encoder implements Network {
     }
 
     @Override
-    public void prepare(Products products, int contextTokens) {
-        this.products = products;
+    public void prepare(Workers workers, int contextTokens) {
+        this.workers = workers;
     }
 
     /**
@@ -91,7 +91,9 @@ final class Encoder implements Network {
      * lie as in {@link Sequence}. Columns behind the last token hold numbers that nobody reads.
      */
     private final class Pass {
-        private final Kernels kernels = products.kernels();
+        private final Kernels kernels = workers.kernels();
+        private final Products products = new Products();
+        private final Heads heads = new Heads(shape);
         private final int count;
         private final float[][] x;
         private final float[] query = new float[shape.width() * BATCH];
@@ -99,18 +101,18 @@ final class Encoder implements Network {
         private final float[] wide = new float[shape.feedForward() * BATCH];
         private final int keyStride;
         private final int valueStride = Sequence.padded(shape.headSize(), Sequence.VALUE_PADDING);
-        private final float[] keys;
-        private final float[] values;
-        private final float[] scores;
-        private final float[] headOut = new float[valueStride];
-        private final float[] scratch = new float[Kernels.ROWS * Math.max(shape.width(), shape.feedForward())];
+        private final Heads.Cache cache;
+        private final float[] scratch;
 
         Pass(int[] tokens) {
             count = tokens.length;
             keyStride = Sequence.keyStride(count + BATCH);
-            keys = new float[shape.width() * keyStride];
-            values = new float[shape.heads() * (count + BATCH) * valueStride];
-            scores = new float[keyStride];
+            int room = count + BATCH;
+            float[] keys = new float[shape.width() * keyStride];
+            float[] values = new float[shape.heads() * room * valueStride];
+            cache = new Heads.Cache(keys, values, keyStride, valueStride, room);
+            int widest = Math.max(shape.width(), shape.feedForward());
+            scratch = new float[Math.max(Kernels.ROWS * widest, Heads.scratchFloats(shape, keyStride, valueStride))];
             x = new float[(count + BATCH - 1) / BATCH][shape.width() * BATCH];
             for (int p = 0; p < count; p++) {
                 float[] batch = x[p / BATCH];
@@ -137,7 +139,7 @@ final class Encoder implements Network {
         }
 
         private void multiply(Linear linear, float[] in, float[] out) {
-            products.multiply(linear.weights, in, out, BATCH, BATCH, scratch);
+            products.of(in, BATCH, BATCH).to(linear.weights, out).run(workers, scratch);
             kernels.addBias(out, linear.bias, BATCH);
         }
 
@@ -145,18 +147,14 @@ final class Encoder implements Network {
             for (int b = 0; b < x.length; b++) {
                 multiply(layer.key, x[b], other);
                 for (int f = 0; f < shape.width(); f++) {
-                    System.arraycopy(other, f * BATCH, keys, f * keyStride + b * BATCH, BATCH);
+                    System.arraycopy(other, f * BATCH, cache.keys(), f * keyStride + b * BATCH, BATCH);
                 }
                 multiply(layer.value, x[b], other);
                 rememberValues(b * BATCH);
             }
             for (float[] batch : x) {
                 multiply(layer.query, batch, query);
-                for (int head = 0; head < shape.heads(); head++) {
-                    for (int t = 0; t < BATCH; t++) {
-                        attendHead(head, t);
-                    }
-                }
+                heads.run(workers, cache, new Heads.All(count), query, query, 0, BATCH, BATCH, scratch);
                 multiply(layer.output, query, other);
                 kernels.add(batch, other, batch.length);
                 norm(batch, layer.attentionNorm);
@@ -166,33 +164,10 @@ final class Encoder implements Network {
         private void rememberValues(int position) {
             for (int f = 0; f < shape.width(); f++) {
                 int head = f / shape.headSize();
-                int at = (head * (count + BATCH) + position) * valueStride + f % shape.headSize();
+                int at = (head * cache.room() + position) * valueStride + f % shape.headSize();
                 for (int t = 0; t < BATCH; t++, at += valueStride) {
-                    values[at] = other[f * BATCH + t];
+                    cache.values()[at] = other[f * BATCH + t];
                 }
-            }
-        }
-
-        /** Writes the head's output where its query was, which nobody needs any more. */
-        private void attendHead(int head, int token) {
-            int headSize = shape.headSize();
-            int queryAt = head * headSize * BATCH + token;
-            float scale = (float) (1 / Math.sqrt(headSize));
-            kernels.scores(
-                    query,
-                    queryAt,
-                    BATCH,
-                    keys,
-                    head * headSize * keyStride,
-                    keyStride,
-                    headSize,
-                    count,
-                    scale,
-                    scores);
-            kernels.softmax(scores, count);
-            kernels.mix(scores, count, values, head * (count + BATCH) * valueStride, valueStride, headOut);
-            for (int d = 0; d < headSize; d++) {
-                query[queryAt + d * BATCH] = headOut[d];
             }
         }
 

@@ -33,7 +33,7 @@ public final class Engine implements AutoCloseable {
     public record Settings(Path blobs, int contextTokens, int maxSequences, int maxQueued, int threads) {}
 
     private final Settings settings;
-    private final Products products;
+    private final Workers workers;
     private final ThreadPoolExecutor sequences;
     private final AtomicReference<@Nullable ModelSlot> serving = new AtomicReference<>();
     private final AtomicInteger draining = new AtomicInteger();
@@ -44,7 +44,7 @@ public final class Engine implements AutoCloseable {
 
     public Engine(Settings settings) {
         this.settings = settings;
-        this.products = new Products(new VectorKernels(), settings.threads());
+        this.workers = Workers.of(settings.threads());
         AtomicInteger number = new AtomicInteger();
         this.sequences = new ThreadPoolExecutor(
                 settings.maxSequences(),
@@ -82,7 +82,7 @@ public final class Engine implements AutoCloseable {
 
     private HealthGate.Result gate(SlotDescription slot, boolean canaries) {
         return new HealthGate(slot)
-                .run(settings.blobs(), products, settings.contextTokens(), settings.maxSequences(), canaries);
+                .run(settings.blobs(), workers, settings.contextTokens(), settings.maxSequences(), canaries);
     }
 
     /** Makes the candidate the serving model; where that digest serves already, nothing changes. */
@@ -264,6 +264,6 @@ public final class Engine implements AutoCloseable {
                 old.retire(() -> {});
             }
         }
-        products.close();
+        workers.close();
     }
 }

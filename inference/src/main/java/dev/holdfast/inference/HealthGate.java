@@ -34,11 +34,11 @@ final class HealthGate {
     /** The model when it passed, else null; and the report either way. */
     record Result(@Nullable ModelSlot model, GateReport report) {}
 
-    Result run(Path blobs, Products products, int contextTokens, int maxSequences, boolean canaries) {
+    Result run(Path blobs, Workers workers, int contextTokens, int maxSequences, boolean canaries) {
         long started = System.nanoTime();
         LoadedModel loaded = null;
         try {
-            loaded = load(blobs.resolve(slot.digest().hex()), products, contextTokens);
+            loaded = load(blobs.resolve(slot.digest().hex()), workers, contextTokens);
             ModelSlot model = bind(loaded, maxSequences);
             warmUp(model);
             loadMillis = TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - started);
@@ -64,7 +64,7 @@ final class HealthGate {
         return new Result(null, new GateReport(Optional.of(why), loadMillis, checks));
     }
 
-    private LoadedModel load(Path file, Products products, int contextTokens) throws RejectedException {
+    private LoadedModel load(Path file, Workers workers, int contextTokens) throws RejectedException {
         MappedModel mapped = MappedModel.map(file).orThrow();
         try {
             checkDigest(mapped);
@@ -72,7 +72,7 @@ final class HealthGate {
             mapped.close();
             throw e;
         }
-        LoadedModel model = LoadedModel.of(mapped, products, contextTokens).orThrow();
+        LoadedModel model = LoadedModel.of(mapped, workers, contextTokens).orThrow();
         try {
             Verdict<Integer> scan = WeightScan.scan(model.file(), mapped.bytes());
             note("weights", scan, scan instanceof Verdict.Accepted<Integer>(Integer n) ? n + " tensors" : "");

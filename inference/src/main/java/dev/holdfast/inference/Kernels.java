@@ -6,14 +6,14 @@ package dev.holdfast.inference;
  *
  * <p>Activations of a batch lie feature by feature: element {@code [feature][token]} is at
  * {@code feature * stride + token}. Every loop then runs over tokens, needs no horizontal sum, and is the same for
- * norms, products and activations. A single token has stride 1; a batch has stride {@link #BATCH}, and the columns
+ * norms, workers and activations. A single token has stride 1; a batch has stride {@link #BATCH}, and the columns
  * behind its last token hold numbers that nobody reads.
  */
 interface Kernels {
     /** Tokens that go through the layers together; a multiple of every vector length up to 512 bits. */
     int BATCH = 32;
     /** Rows that a product unpacks together; {@code scratch} holds this many rows. */
-    int ROWS = 4;
+    int ROWS = 6;
     /** Buffers along which a kernel runs in whole vectors are padded to a multiple of this. */
     int PADDING = 64;
 
@@ -55,26 +55,34 @@ interface Kernels {
     }
 
     /**
-     * {@code out[p] = scale * sum over d of q[d] * K[d][p]} for the first {@code positions}; writes up to
-     * {@link #PADDING} more numbers that nobody reads.
+     * Queries of one head, for neighbouring tokens or for the heads that share their keys. Element {@code [query][dimension]} is
+     * at {@code at + query * step + dimension * stride}.
+     */
+    record Queries(float[] values, int at, int count, int step, int stride, int headSize, float scale) {}
+
+    /**
+     * {@code out[i * stride + p] = scale * sum over d of q[i][d] * K[d][p]} for the first {@code positions}; writes up to
+     * {@link #PADDING} more numbers in each row that nobody reads.
      *
      * @param keys keys of one head, dimension by dimension, {@code keyStride} apart
      */
-    void scores(
-            float[] query,
-            int queryAt,
-            int queryStride,
-            float[] keys,
-            int keysAt,
-            int keyStride,
-            int headSize,
+    void scores(Queries queries, float[] keys, int keysAt, int keyStride, int positions, float[] out, int stride);
+
+    /** Softmax over {@code length} scores from {@code at} on; up to {@link #PADDING} numbers behind them may be overwritten. */
+    void softmax(float[] scores, int at, int length);
+
+    /**
+     * {@code out[outAt + i * valueStride + d] = sum over p of weights[i * stride + p] * V[p][d]} for {@code count} rows.
+     * {@code valueStride} is the padded head size. {@code out} may be {@code weights}, behind their rows.
+     */
+    void mix(
+            float[] weights,
+            int count,
+            int stride,
             int positions,
-            float scale,
-            float[] out);
-
-    /** Softmax over the first {@code length}; the padding behind it may be overwritten. */
-    void softmax(float[] scores, int length);
-
-    /** {@code out[d] = sum over p of weights[p] * V[p][d]}; {@code valueStride} is the padded head size. */
-    void mix(float[] weights, int positions, float[] values, int valuesAt, int valueStride, float[] out);
+            float[] values,
+            int valuesAt,
+            int valueStride,
+            float[] out,
+            int outAt);
 }

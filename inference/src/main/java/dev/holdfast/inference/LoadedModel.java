@@ -26,12 +26,12 @@ final class LoadedModel implements AutoCloseable {
     }
 
     /** Maps and loads a file; the context is the smaller one of the model's and {@code contextTokens}. */
-    static Verdict<LoadedModel> load(Path path, Products products, int contextTokens) {
-        return MappedModel.map(path).then(mapped -> of(mapped, products, contextTokens));
+    static Verdict<LoadedModel> load(Path path, Workers workers, int contextTokens) {
+        return MappedModel.map(path).then(mapped -> of(mapped, workers, contextTokens));
     }
 
     /** Takes over {@code mapped}, and closes it when the model is refused. */
-    static Verdict<LoadedModel> of(MappedModel mapped, Products products, int contextTokens) {
+    static Verdict<LoadedModel> of(MappedModel mapped, Workers workers, int contextTokens) {
         Verdict<LoadedModel> verdict = Verdict.of(() -> {
             GgufFile file = mapped.head().orThrow();
             Network network = Architectures.load(new TensorTable(file, mapped.bytes()));
@@ -42,7 +42,7 @@ final class LoadedModel implements AutoCloseable {
                         Code.GATE_LOAD,
                         "one sequence needs a cache of " + (cacheBytes >> 20) + " MiB; lower the context");
             }
-            network.prepare(products, context);
+            network.prepare(workers, context);
             return new LoadedModel(mapped, file, network, Verdict.of(() -> Tokenizer.of(file)), context);
         });
         if (!verdict.isAccepted()) {

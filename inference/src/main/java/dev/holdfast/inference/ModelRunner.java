@@ -20,14 +20,14 @@ import org.jspecify.annotations.Nullable;
 /** A model outside any service, for {@code holdfast model ...} and for benchmarks. Belongs to one thread. */
 public final class ModelRunner implements AutoCloseable {
     private final LoadedModel model;
-    private final Products products;
+    private final Workers workers;
     private @Nullable Sequence sequence;
     private final long openedNanos;
     private final double loadMillis;
 
-    private ModelRunner(LoadedModel model, Products products, long openedNanos) {
+    private ModelRunner(LoadedModel model, Workers workers, long openedNanos) {
         this.model = model;
-        this.products = products;
+        this.workers = workers;
         this.openedNanos = openedNanos;
         this.loadMillis = millisSince(openedNanos);
     }
@@ -40,11 +40,11 @@ public final class ModelRunner implements AutoCloseable {
      */
     public static Verdict<ModelRunner> open(Path path, int contextTokens, int threads) {
         long started = System.nanoTime();
-        Products products = new Products(new VectorKernels(), threads);
-        Verdict<ModelRunner> verdict = LoadedModel.load(path, products, contextTokens)
-                .then(model -> Verdict.accepted(new ModelRunner(model, products, started)));
+        Workers workers = Workers.of(threads);
+        Verdict<ModelRunner> verdict = LoadedModel.load(path, workers, contextTokens)
+                .then(model -> Verdict.accepted(new ModelRunner(model, workers, started)));
         if (!verdict.isAccepted()) {
-            products.close();
+            workers.close();
         }
         return verdict;
     }
@@ -320,7 +320,7 @@ public final class ModelRunner implements AutoCloseable {
 
     @Override
     public void close() {
-        products.close();
+        workers.close();
         model.close();
     }
 }

@@ -8,5 +8,5 @@ sealed interface Network permits Transformer, Encoder {
     long sequenceBytes(int tokens);
 
     /** Fixes the arithmetic and the longest sequence; called once, before anything is computed. */
-    void prepare(Products products, int contextTokens);
+    void prepare(Workers workers, int contextTokens);
 }

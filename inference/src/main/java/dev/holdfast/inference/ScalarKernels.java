@@ -99,49 +99,54 @@ final class ScalarKernels implements Kernels {
 
     @Override
     public void scores(
-            float[] query,
-            int queryAt,
-            int queryStride,
-            float[] keys,
-            int keysAt,
-            int keyStride,
-            int headSize,
-            int positions,
-            float scale,
-            float[] out) {
-        for (int p = 0; p < positions; p++) {
-            double sum = 0;
-            for (int d = 0; d < headSize; d++) {
-                sum += (double) query[queryAt + d * queryStride] * keys[keysAt + d * keyStride + p];
+            Queries queries, float[] keys, int keysAt, int keyStride, int positions, float[] out, int stride) {
+        for (int i = 0; i < queries.count(); i++) {
+            for (int p = 0; p < positions; p++) {
+                double sum = 0;
+                for (int d = 0; d < queries.headSize(); d++) {
+                    sum += (double) queries.values()[queries.at() + i * queries.step() + d * queries.stride()]
+                            * keys[keysAt + d * keyStride + p];
+                }
+                out[i * stride + p] = (float) (sum * queries.scale());
             }
-            out[p] = (float) (sum * scale);
         }
     }
 
     @Override
-    public void softmax(float[] scores, int length) {
+    public void softmax(float[] scores, int at, int length) {
         float largest = Float.NEGATIVE_INFINITY;
-        for (int i = 0; i < length; i++) {
+        for (int i = at; i < at + length; i++) {
             largest = Math.max(largest, scores[i]);
         }
         double sum = 0;
-        for (int i = 0; i < length; i++) {
+        for (int i = at; i < at + length; i++) {
             scores[i] = (float) Math.exp(scores[i] - largest);
             sum += scores[i];
         }
-        for (int i = 0; i < length; i++) {
+        for (int i = at; i < at + length; i++) {
             scores[i] = (float) (scores[i] / sum);
         }
     }
 
     @Override
-    public void mix(float[] weights, int positions, float[] values, int valuesAt, int valueStride, float[] out) {
-        for (int d = 0; d < valueStride; d++) {
-            double sum = 0;
-            for (int p = 0; p < positions; p++) {
-                sum += (double) weights[p] * values[valuesAt + p * valueStride + d];
+    public void mix(
+            float[] weights,
+            int count,
+            int stride,
+            int positions,
+            float[] values,
+            int valuesAt,
+            int valueStride,
+            float[] out,
+            int outAt) {
+        for (int i = 0; i < count; i++) {
+            for (int d = 0; d < valueStride; d++) {
+                double sum = 0;
+                for (int p = 0; p < positions; p++) {
+                    sum += (double) weights[i * stride + p] * values[valuesAt + p * valueStride + d];
+                }
+                out[outAt + i * valueStride + d] = (float) sum;
             }
-            out[d] = (float) sum;
         }
     }
 }

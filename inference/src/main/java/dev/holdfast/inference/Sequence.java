@@ -33,11 +33,12 @@ final class Sequence {
     final float[] mixed;
     final float[] gate;
     final float[] up;
-    final float[] scores;
-    final float[] headOut;
     final float[] last;
     final float[] logits;
     final float[] scratch;
+    final Heads.Cache[] caches;
+    final Heads heads;
+    final Products products = new Products();
 
     private int position;
 
@@ -59,12 +60,15 @@ final class Sequence {
         this.mixed = new float[Math.max(shape.queryWidth(), shape.width()) * batch];
         this.gate = new float[shape.feedForward() * batch];
         this.up = new float[shape.feedForward() * batch];
-        this.scores = new float[keyStride];
-        this.headOut = new float[valueStride];
         this.last = new float[shape.width()];
         this.logits = new float[shape.vocabulary()];
-        this.scratch =
-                new float[Kernels.ROWS * Math.max(Math.max(shape.width(), shape.queryWidth()), shape.feedForward())];
+        int widest = Math.max(Math.max(shape.width(), shape.queryWidth()), shape.feedForward());
+        this.scratch = new float[Math.max(Kernels.ROWS * widest, Heads.scratchFloats(shape, keyStride, valueStride))];
+        this.caches = new Heads.Cache[shape.layers()];
+        for (int i = 0; i < caches.length; i++) {
+            caches[i] = new Heads.Cache(keys[i], values[i], keyStride, valueStride, capacity);
+        }
+        this.heads = new Heads(shape);
     }
 
     static int keyStride(int tokens) {

@@ -1,6 +1,5 @@
 package dev.holdfast.inference;
 
-import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -12,8 +11,7 @@ import org.jspecify.annotations.Nullable;
 final class Transformer implements Network {
     record Layer(Attention attention, FeedForward feedForward) {}
 
-    /** Attention of one layer; a bias or norm that the architecture does not have is empty. {@code window} is how many tokens a
-     * token sees, itself included. */
+    /** Attention of one layer; a bias or norm that the architecture does not have is empty.  */
     record Attention(
             float[] norm,
             Weights query,
@@ -25,7 +23,7 @@ final class Transformer implements Network {
             float[] queryNorm,
             float[] keyNorm,
             Rotary rotary,
-            int window,
+            Heads.Window window,
             Weights output,
             float[] postNorm) {}
 
@@ -45,8 +43,8 @@ final class Transformer implements Network {
     private final List<Layer> layers;
     private final float[] outputNorm;
     private final Weights output;
-    private Kernels kernels = new VectorKernels();
-    private Products products = new Products(kernels, 1);
+    private Workers workers = Workers.of(1);
+    private Kernels kernels = workers.kernels();
 
     Transformer(
             ModelShape shape,
@@ -76,9 +74,9 @@ final class Transformer implements Network {
     }
 
     @Override
-    public void prepare(Products products, int contextTokens) {
-        this.products = products;
-        this.kernels = products.kernels();
+    public void prepare(Workers workers, int contextTokens) {
+        this.workers = workers;
+        this.kernels = workers.kernels();
         layers.stream()
                 .map(layer -> layer.attention.rotary)
                 .distinct()
@@ -129,9 +127,12 @@ final class Transformer implements Network {
     private void attend(Sequence s, int index, int n, int stride) {
         Attention layer = layers.get(index).attention;
         kernels.rmsNorm(s.x, 0, layer.norm, s.normed, shape.width(), stride, epsilon);
-        products.multiply(layer.query, s.normed, s.query, n, stride, s.scratch);
-        products.multiply(layer.key, s.normed, s.key, n, stride, s.scratch);
-        products.multiply(layer.value, s.normed, s.value, n, stride, s.scratch);
+        s.products
+                .of(s.normed, n, stride)
+                .to(layer.query, s.query)
+                .to(layer.key, s.key)
+                .to(layer.value, s.value)
+                .run(workers, s.scratch);
         kernels.addBias(s.query, layer.queryBias, stride);
         kernels.addBias(s.key, layer.keyBias, stride);
         kernels.addBias(s.value, layer.valueBias, stride);
@@ -140,12 +141,8 @@ final class Transformer implements Network {
         layer.rotary.turn(s.query, shape.heads(), shape.headSize(), s.position(), stride);
         layer.rotary.turn(s.key, shape.keyHeads(), shape.headSize(), s.position(), stride);
         remember(s, index, n, stride);
-        for (int head = 0; head < shape.heads(); head++) {
-            for (int t = 0; t < n; t++) {
-                attendHead(s, index, layer.window, head, t, stride);
-            }
-        }
-        products.multiply(layer.output, s.mixed, s.normed, n, stride, s.scratch);
+        s.heads.run(workers, s.caches[index], layer.window, s.query, s.mixed, s.position(), n, stride, s.scratch);
+        s.products.of(s.mixed, n, stride).to(layer.output, s.normed).run(workers, s.scratch);
         addNormed(s, layer.postNorm, stride);
     }
 
@@ -178,36 +175,15 @@ final class Transformer implements Network {
         }
     }
 
-    /** A token sees itself and those before it within the window. */
-    private void attendHead(Sequence s, int index, int window, int head, int t, int stride) {
-        int headSize = shape.headSize();
-        int keyHead = head / (shape.heads() / shape.keyHeads());
-        int seen = s.position() + t + 1;
-        int first = Math.max(0, seen - window);
-        // Kernels run along keys in whole vectors: begin where one begins, and take what lies before the window out
-        // again.
-        int begin = first - first % Kernels.PADDING;
-        int positions = seen - begin;
-        float scale = (float) (1 / Math.sqrt(headSize));
-        int queryAt = head * headSize * stride + t;
-        int keysAt = keyHead * headSize * s.keyStride + begin;
-        kernels.scores(
-                s.query, queryAt, stride, s.keys[index], keysAt, s.keyStride, headSize, positions, scale, s.scores);
-        Arrays.fill(s.scores, 0, first - begin, Float.NEGATIVE_INFINITY);
-        kernels.softmax(s.scores, positions);
-        int valuesAt = (keyHead * s.capacity + begin) * s.valueStride;
-        kernels.mix(s.scores, positions, s.values[index], valuesAt, s.valueStride, s.headOut);
-        for (int d = 0; d < headSize; d++) {
-            s.mixed[queryAt + d * stride] = s.headOut[d];
-        }
-    }
-
     private void feedForward(Sequence s, FeedForward layer, int n, int stride) {
         kernels.rmsNorm(s.x, 0, layer.norm, s.normed, shape.width(), stride, epsilon);
-        products.multiply(layer.gate, s.normed, s.gate, n, stride, s.scratch);
-        products.multiply(layer.up, s.normed, s.up, n, stride, s.scratch);
+        s.products
+                .of(s.normed, n, stride)
+                .to(layer.gate, s.gate)
+                .to(layer.up, s.up)
+                .run(workers, s.scratch);
         kernels.gate(layer.activation, s.gate, s.up, shape.feedForward() * stride);
-        products.multiply(layer.down, s.gate, s.normed, n, stride, s.scratch);
+        s.products.of(s.gate, n, stride).to(layer.down, s.normed).run(workers, s.scratch);
         addNormed(s, layer.postNorm, stride);
     }
 
@@ -216,6 +192,6 @@ final class Transformer implements Network {
             s.last[i] = s.x[i * stride + token];
         }
         kernels.rmsNorm(s.last, 0, outputNorm, s.last, shape.width(), 1, epsilon);
-        products.multiply(output, s.last, s.logits, 1, 1, s.scratch);
+        s.products.of(s.last, 1, 1).to(output, s.logits).run(workers, s.scratch);
     }
 }

@@ -17,6 +17,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /** The vector kernels against their scalar twin, at sizes that fill no vector. */
 class KernelsTest {
@@ -28,7 +29,26 @@ class KernelsTest {
     Path folder;
 
     @ParameterizedTest
-    @CsvSource({"F32,1,1", "F32,172,7", "F32,33,13", "F16,1,3", "F16,172,6", "Q8_0,32,1", "Q8_0,96,7", "Q8_0,352,18"})
+    @CsvSource({
+        "F32,1,1",
+        "F32,172,7",
+        "F32,33,13",
+        "F16,1,3",
+        "F16,172,6",
+        "Q8_0,32,1",
+        "Q8_0,96,7",
+        "Q8_0,352,18",
+        "BF16,33,5",
+        "Q4_0,32,1",
+        "Q4_0,352,13",
+        "Q4_1,96,7",
+        "Q5_0,96,11",
+        "Q5_1,96,3",
+        "IQ4_NL,64,9",
+        "Q4_K,512,8",
+        "Q5_K,256,6",
+        "Q6_K,768,7"
+    })
     void productsAgree(GgmlType type, int columns, int rows) throws Exception {
         Weights weights = weights(type, columns, rows);
         float[] scratch = new float[Kernels.ROWS * columns];
@@ -54,18 +74,35 @@ class KernelsTest {
         }
     }
 
+    /** Not nearly: what a delta or a digest of logits is compared with must not depend on which of the two unpacked. */
+    @ParameterizedTest
+    @EnumSource(
+            value = GgmlType.class,
+            names = {"F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q4_K", "Q5_K", "Q6_K", "IQ4_NL"})
+    void rowsAreUnpackedBitForBit(GgmlType type) throws Exception {
+        Weights weights = weights(type, 1024, 9);
+        for (int row = 0; row < 9; row++) {
+            float[] expected = new float[1024 + 3];
+            float[] actual = new float[1024 + 3];
+            scalar.row(weights, row, expected, 3);
+            vector.row(weights, row, actual, 3);
+            assertThat(actual).isEqualTo(expected);
+        }
+    }
+
     @Test
     void helpersComputeWhatOneThreadComputes() throws Exception {
         Weights weights = weights(GgmlType.Q8_0, 512, 611);
         float[] scratch = new float[Kernels.ROWS * 512];
-        try (Products alone = new Products(vector, 1);
-                Products together = new Products(vector, 3)) {
+        try (ThreadTeam one = new ThreadTeam(1);
+                ThreadTeam three = new ThreadTeam(3)) {
+            Products products = new Products();
             for (int round = 0; round < 200; round++) {
                 float[] x = random(512);
                 float[] expected = new float[611];
                 float[] actual = new float[611];
-                alone.multiply(weights, x, expected, 1, 1, scratch);
-                together.multiply(weights, x, actual, 1, 1, scratch);
+                products.of(x, 1, 1).to(weights, expected).run(new Workers(vector, one), scratch);
+                products.of(x, 1, 1).to(weights, actual).run(new Workers(vector, three), scratch);
                 // The order of a horizontal sum is the compiler's choice.
                 assertClose(actual, expected, 611, 1e-4f);
             }
@@ -73,26 +110,30 @@ class KernelsTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"8,1", "16,17", "32,63", "80,64", "128,65", "2,200"})
-    void attentionAgrees(int headSize, int positions) {
+    @CsvSource({"8,1,1", "16,17,4", "32,63,3", "80,64,6", "128,65,4", "2,200,9", "24,40,5"})
+    void attentionAgrees(int headSize, int positions, int count) {
         int stride = Sequence.keyStride(positions);
         int valueStride = Sequence.padded(headSize, Sequence.VALUE_PADDING);
-        float[] query = random(headSize * 3 + 5);
         float[] keys = random(headSize * stride + 9);
         float[] values = random(positions * valueStride + 9);
-        float[] expected = new float[stride];
-        float[] actual = new float[stride];
-        scalar.scores(query, 5, 3, keys, 9, stride, headSize, positions, 0.3f, expected);
-        vector.scores(query, 5, 3, keys, 9, stride, headSize, positions, 0.3f, actual);
-        assertClose(actual, expected, positions, 1e-4f);
-        scalar.softmax(expected, positions);
-        vector.softmax(actual, positions);
-        assertClose(actual, expected, positions, 1e-6f);
-        float[] expectedMix = new float[valueStride];
-        float[] actualMix = new float[valueStride];
-        scalar.mix(expected, positions, values, 9, valueStride, expectedMix);
-        vector.mix(actual, positions, values, 9, valueStride, actualMix);
-        assertClose(actualMix, expectedMix, headSize, 1e-5f);
+        Kernels.Queries queries = new Kernels.Queries(random(headSize * 32 + 5), 5, count, 2, 32, headSize, 0.3f);
+        float[] expected = new float[count * stride];
+        float[] actual = new float[count * stride];
+        scalar.scores(queries, keys, 9, stride, positions, expected, stride);
+        vector.scores(queries, keys, 9, stride, positions, actual, stride);
+        for (int i = 0; i < count; i++) {
+            assertClose(actual, i * stride, expected, i * stride, positions, 1e-4f);
+            scalar.softmax(expected, i * stride, positions);
+            vector.softmax(actual, i * stride, positions);
+            assertClose(actual, i * stride, expected, i * stride, positions, 1e-6f);
+        }
+        float[] expectedMix = new float[count * valueStride + 3];
+        float[] actualMix = new float[count * valueStride + 3];
+        scalar.mix(expected, count, stride, positions, values, 9, valueStride, expectedMix, 3);
+        vector.mix(actual, count, stride, positions, values, 9, valueStride, actualMix, 3);
+        for (int i = 0; i < count; i++) {
+            assertClose(actualMix, 3 + i * valueStride, expectedMix, 3 + i * valueStride, headSize, 1e-5f);
+        }
     }
 
     @Test
@@ -100,7 +141,7 @@ class KernelsTest {
         float[] scores = new float[64];
         Arrays.fill(scores, -3e38f);
         scores[3] = 3e38f;
-        vector.softmax(scores, 40);
+        vector.softmax(scores, 0, 40);
         assertThat(scores[3]).isEqualTo(1f);
         assertThat(scores[4]).isLessThan(1e-37f);
     }
@@ -141,8 +182,13 @@ class KernelsTest {
     }
 
     private static void assertClose(float[] actual, float[] expected, int length, float tolerance) {
+        assertClose(actual, 0, expected, 0, length, tolerance);
+    }
+
+    private static void assertClose(
+            float[] actual, int actualAt, float[] expected, int expectedAt, int length, float tolerance) {
         for (int i = 0; i < length; i++) {
-            assertThat(actual[i]).as("element " + i).isCloseTo(expected[i], within(tolerance));
+            assertThat(actual[actualAt + i]).as("element " + i).isCloseTo(expected[expectedAt + i], within(tolerance));
         }
     }
 

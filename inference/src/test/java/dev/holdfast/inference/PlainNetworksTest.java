@@ -24,8 +24,8 @@ class PlainNetworksTest {
         new RandomModel("qwen3", shape, type, 7).put("rope.freq_base", 1e6f).writeDecoder(path);
         int[] tokens = new Random(2).ints(45, 0, shape.vocabulary()).toArray();
         double[][] expected = new PlainNetworks(path).qwen3(tokens);
-        try (Products products = new Products(new VectorKernels(), 2);
-                LoadedModel model = LoadedModel.load(path, products, 128).orThrow()) {
+        try (Workers workers = Workers.of(2);
+                LoadedModel model = LoadedModel.load(path, workers, 128).orThrow()) {
             Sequence sequence = model.newSequence();
             for (int from = 0; from < tokens.length; from += step) {
                 model.decoder()
@@ -47,8 +47,8 @@ class PlainNetworksTest {
         new RandomModel("bert", shape, type, 8).put("pooling_type", pooling).writeEncoder(path);
         int[] tokens = new Random(length).ints(length, 0, shape.vocabulary()).toArray();
         double[][] each = new PlainNetworks(path).bert(tokens);
-        try (Products products = new Products(new VectorKernels(), 2);
-                LoadedModel model = LoadedModel.load(path, products, 128).orThrow()) {
+        try (Workers workers = Workers.of(2);
+                LoadedModel model = LoadedModel.load(path, workers, 128).orThrow()) {
             float[] pooled = model.encoder().orThrow().embed(tokens);
             for (int i = 0; i < pooled.length; i++) {
                 double mean = 0;

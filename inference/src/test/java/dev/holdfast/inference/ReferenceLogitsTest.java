@@ -77,11 +77,11 @@ class ReferenceLogitsTest {
         JsonNode entry = entry("models/" + model + ".gguf");
         try (MappedModel mapped = MappedModel.map(Fixtures.path("models/" + model + ".gguf"))
                         .orThrow();
-                Products products = new Products(kernels, threads)) {
+                Workers workers = new Workers(kernels, new ThreadTeam(threads))) {
             assertThat(mapped.digest()).hasToString(entry.get("sha256").textValue());
             Transformer transformer = (Transformer)
                     Architectures.load(new TensorTable(mapped.head().orThrow(), mapped.bytes()));
-            transformer.prepare(products, 512);
+            transformer.prepare(workers, 512);
             for (JsonNode sequence : entry.get("sequences")) {
                 float[] expected = Fixtures.floats(Fixtures.path(reference(sequence)));
                 assertThat(distance(transformer, sequence, expected, step))
