@@ -186,54 +186,15 @@ public final class DeltaBench {
         return out.toString();
     }
 
-    /** Bars: our patch against the best peer's, by pair. */
     private static String plot(List<Row> rows) {
-        StringBuilder svg = new StringBuilder();
-        int height = 40 + 44 * rows.size();
-        svg.append("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"720\" height=\"")
-                .append(height);
-        svg.append(
-                "\" font-family=\"sans-serif\" font-size=\"12\">\n<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n");
-        svg.append(
-                "<text x=\"10\" y=\"20\" font-size=\"14\">Patch size, share of the model file: ours (blue), best peer (grey)</text>\n");
-        double most = rows.stream()
-                .mapToDouble(row -> (double) row.bestPeer() / row.fileBytes())
-                .max()
-                .orElse(1);
-        for (int i = 0; i < rows.size(); i++) {
-            Row row = rows.get(i);
-            int y = 36 + 44 * i;
-            double ours = 480 * row.ours() / (row.fileBytes() * most);
-            double peer = 480 * row.bestPeer() / (row.fileBytes() * most);
-            svg.append(String.format(
-                    Locale.ROOT,
-                    "<text x=\"10\" y=\"%d\">%s %s</text>%n",
-                    y + 20,
-                    row.of().type(),
-                    row.of().tune()));
-            svg.append(String.format(
-                    Locale.ROOT,
-                    "<rect x=\"110\" y=\"%d\" width=\"%.1f\" height=\"14\" fill=\"#2b6cb0\"/>%n",
-                    y + 2,
-                    ours));
-            svg.append(String.format(
-                    Locale.ROOT,
-                    "<rect x=\"110\" y=\"%d\" width=\"%.1f\" height=\"14\" fill=\"#a0aec0\"/>%n",
-                    y + 18,
-                    peer));
-            svg.append(String.format(
-                    Locale.ROOT,
-                    "<text x=\"%.1f\" y=\"%d\">%.1f %%</text>%n",
-                    116 + ours,
-                    y + 14,
-                    100.0 * row.ours() / row.fileBytes()));
-            svg.append(String.format(
-                    Locale.ROOT,
-                    "<text x=\"%.1f\" y=\"%d\">%.1f %%</text>%n",
-                    116 + peer,
-                    y + 30,
-                    100.0 * row.bestPeer() / row.fileBytes()));
+        BarChart chart =
+                new BarChart("Patch size, percent of the model file: ours (blue), best peer (grey)", "%.1f %%");
+        for (Row row : rows) {
+            chart.add(
+                    row.of().type() + " " + row.of().tune(),
+                    100.0 * row.ours() / row.fileBytes(),
+                    100.0 * row.bestPeer() / row.fileBytes());
         }
-        return svg.append("</svg>\n").toString();
+        return chart.svg();
     }
 }
