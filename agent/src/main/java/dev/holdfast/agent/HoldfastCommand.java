@@ -19,6 +19,7 @@ import picocli.CommandLine.Parameters;
 @Command(
         name = "holdfast",
         mixinStandardHelpOptions = true,
+        scope = CommandLine.ScopeType.INHERIT,
         version = AgentDaemon.VERSION,
         description = "Signed model updates, local inference and attestation on this device.",
         subcommands = {

@@ -20,6 +20,7 @@ import picocli.CommandLine.Option;
 @Command(
         name = "fleet",
         mixinStandardHelpOptions = true,
+        scope = CommandLine.ScopeType.INHERIT,
         version = "Holdfast fleet 0.1.0",
         description = "Keys, publishing, service and verifier of a Holdfast fleet.",
         subcommands = {

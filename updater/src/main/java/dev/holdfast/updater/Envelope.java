@@ -101,7 +101,7 @@ record Envelope(byte[] bytes, String type, Fields signed, byte[] canonical, Map<
             }
         }
         try {
-            Signature check = Signature.getInstance(key.kind().algorithm());
+            Signature check = key.kind().signature();
             check.initVerify(key.key());
             check.update(TufKey.message(key.kind(), canonical));
             return check.verify(signature);

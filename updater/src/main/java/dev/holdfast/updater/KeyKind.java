@@ -1,5 +1,10 @@
 package dev.holdfast.updater;
 
+import java.security.GeneralSecurityException;
+import java.security.Signature;
+import java.security.spec.MGF1ParameterSpec;
+import java.security.spec.PSSParameterSpec;
+
 /**
  * The kinds of key that sign metadata.
  *
@@ -9,7 +14,12 @@ public enum KeyKind {
     ED25519("ed25519", "ed25519", "Ed25519"),
     ECDSA_P256("ecdsa", "ecdsa-sha2-nistp256", "SHA256withECDSA"),
     ML_DSA_44("mldsa", "ml-dsa-44/1", "ML-DSA-44"),
-    ML_DSA_65("mldsa", "ml-dsa-65/1", "ML-DSA-65");
+    ML_DSA_65("mldsa", "ml-dsa-65/1", "ML-DSA-65"),
+    ML_DSA_87("mldsa", "ml-dsa-87/1", "ML-DSA-87"),
+    RSA_PSS_SHA256("rsa", "rsassa-pss-sha256", "RSASSA-PSS");
+
+    /** As long as the hash, which is what TUF's signers use. */
+    private static final int SALT_BYTES = 32;
 
     private final String keyType;
     private final String scheme;
@@ -29,6 +39,24 @@ public enum KeyKind {
     /** TUF {@code scheme}. */
     public String scheme() {
         return scheme;
+    }
+
+    /** Name of the JDK's key factory and generator. */
+    String keyAlgorithm() {
+        return switch (this) {
+            case ECDSA_P256 -> "EC";
+            case RSA_PSS_SHA256 -> "RSA";
+            default -> algorithm;
+        };
+    }
+
+    /** A signature object of the JDK with the scheme's parameters. */
+    Signature signature() throws GeneralSecurityException {
+        Signature signature = Signature.getInstance(algorithm);
+        if (this == RSA_PSS_SHA256) {
+            signature.setParameter(new PSSParameterSpec("SHA-256", "MGF1", MGF1ParameterSpec.SHA256, SALT_BYTES, 1));
+        }
+        return signature;
     }
 
     /** Name of the JDK's {@link java.security.Signature}. */

@@ -10,7 +10,7 @@ import java.nio.file.Path;
 import java.util.Optional;
 
 /** The trusted root, verified link by link from the hash in the TEE, and the state record beside it. */
-final class RootChain {
+final class RootChain implements TrustedRoot, SeenVersions {
     private final Path directory;
     private final TrustAnchors anchors;
     private final TrustStateStore store;
@@ -79,22 +79,15 @@ final class RootChain {
     }
 
     /** TUF 1.0.34 section 5.3.4 to 5.3.8, and 5.3.11. Durable when it returns. */
-    void append(byte[] bytes) throws IOException, RejectedException {
+    @Override
+    public void append(byte[] bytes) throws IOException, RejectedException {
         RootDocument link = link(bytes);
         DurableFiles.replace(file(link.version()), bytes);
         accept(link);
     }
 
     private RootDocument link(byte[] bytes) throws RejectedException {
-        RootDocument next = RootDocument.parse(bytes);
-        next.envelope().requireThreshold(root.role("root"), anchors.verifier());
-        next.envelope().requireThreshold(next.role("root"), anchors.verifier());
-        if (next.version() != root.version() + 1) {
-            throw new RejectedException(
-                    next.version() <= root.version() ? Code.UPD_ROLLBACK : Code.UPD_MISMATCH,
-                    "root " + next.version() + " after " + root.version());
-        }
-        return next;
+        return root.next(bytes, anchors.verifier());
     }
 
     private void accept(RootDocument next) throws IOException, RejectedException {
@@ -118,8 +111,36 @@ final class RootChain {
         state = store.save(changed);
     }
 
-    RootDocument root() {
+    @Override
+    public RootDocument root() {
         return root;
+    }
+
+    @Override
+    public long timestamp() {
+        return state.timestampVersion();
+    }
+
+    @Override
+    public long snapshot() {
+        return state.snapshotVersion();
+    }
+
+    @Override
+    public long targets() {
+        return state.targetsVersion();
+    }
+
+    @Override
+    public void raise(long timestamp, long snapshot, long targets) throws IOException, RejectedException {
+        if (timestamp > state.timestampVersion()
+                || snapshot > state.snapshotVersion()
+                || targets > state.targetsVersion()) {
+            save(state.image(
+                    Math.max(timestamp, state.timestampVersion()),
+                    Math.max(snapshot, state.snapshotVersion()),
+                    Math.max(targets, state.targetsVersion())));
+        }
     }
 
     TrustState state() {

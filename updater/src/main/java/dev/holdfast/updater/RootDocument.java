@@ -1,6 +1,7 @@
 package dev.holdfast.updater;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import dev.holdfast.tee.AnchorVerifier;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Sha256;
@@ -23,6 +24,7 @@ record RootDocument(Envelope envelope, Map<String, Role> roles) {
 
     static final String DIRECTOR = "director";
     private static final int MAX_KEYS = 128;
+    private static final List<String> TOP_LEVEL = List.of("root", "targets", "snapshot", "timestamp");
 
     /**
      * A role's keys.
@@ -35,18 +37,10 @@ record RootDocument(Envelope envelope, Map<String, Role> roles) {
 
     static RootDocument parse(byte[] bytes) throws RejectedException {
         Envelope envelope = Envelope.parse(bytes, "root", MAX_BYTES);
-        JsonNode keyNode = envelope.signed().object("keys").node();
-        if (keyNode.size() > MAX_KEYS) {
-            throw new RejectedException(Code.UPD_FORMAT, "more than " + MAX_KEYS + " keys");
-        }
-        Map<String, TufKey> keys = new HashMap<>();
-        for (Map.Entry<String, JsonNode> entry : keyNode.properties()) {
-            // Key ids are opaque (TUF 1.0.34 section 4.2.1): never recomputed.
-            TufKey.fromJson(entry.getValue()).ifPresent(key -> keys.put(entry.getKey(), key));
-        }
+        Map<String, TufKey> keys = keys(envelope.signed().object("keys").node());
         Fields roleNode = envelope.signed().object("roles");
         Map<String, Role> roles = new HashMap<>();
-        for (String name : List.of("root", "targets", "snapshot", "timestamp")) {
+        for (String name : TOP_LEVEL) {
             roles.put(name, role(roleNode.object(name), keys));
         }
         if (envelope.signed().has(RoleDocuments.DIRECTOR_FIELD)) {
@@ -55,7 +49,38 @@ record RootDocument(Envelope envelope, Map<String, Role> roles) {
         return new RootDocument(envelope, Map.copyOf(roles));
     }
 
-    private static Role role(Fields fields, Map<String, TufKey> keys) throws RejectedException {
+    /** Keys by id; those of kinds that this client does not know are left out. */
+    static Map<String, TufKey> keys(JsonNode keyNode) throws RejectedException {
+        if (keyNode.size() > MAX_KEYS) {
+            throw new RejectedException(Code.UPD_FORMAT, "more than " + MAX_KEYS + " keys");
+        }
+        Map<String, TufKey> keys = new HashMap<>();
+        for (Map.Entry<String, JsonNode> entry : keyNode.properties()) {
+            // Key ids are opaque (TUF 1.0.34 section 4.2.1): never recomputed.
+            TufKey.fromJson(entry.getValue()).ifPresent(key -> keys.put(entry.getKey(), key));
+        }
+        return keys;
+    }
+
+    /** The root after this one, TUF 1.0.34 section 5.3.4 and 5.3.5: signed by both, and of the next version. */
+    RootDocument next(byte[] bytes, AnchorVerifier verifier) throws RejectedException {
+        RootDocument next = parse(bytes);
+        next.envelope.requireThreshold(role("root"), verifier);
+        next.envelope.requireThreshold(next.role("root"), verifier);
+        if (next.version() != version() + 1) {
+            throw new RejectedException(
+                    next.version() <= version() ? Code.UPD_ROLLBACK : Code.UPD_MISMATCH,
+                    "root " + next.version() + " after " + version());
+        }
+        return next;
+    }
+
+    /** Whether files carry their version in their name (TUF 1.0.34 section 6.2). */
+    boolean consistentSnapshot() {
+        return envelope.signed().node().path("consistent_snapshot").asBoolean(false);
+    }
+
+    static Role role(Fields fields, Map<String, TufKey> keys) throws RejectedException {
         LinkedHashSet<String> ids = new LinkedHashSet<>();
         for (JsonNode id : fields.array("keyids", MAX_KEYS)) {
             if (!id.isTextual() || !ids.add(id.textValue())) {
@@ -81,6 +106,10 @@ record RootDocument(Envelope envelope, Map<String, Role> roles) {
             throw new RejectedException(Code.UPD_FORMAT, "the root names no keys for " + name);
         }
         return role;
+    }
+
+    static boolean isTopLevel(String role) {
+        return TOP_LEVEL.contains(role);
     }
 
     /** Whether keys or threshold of a role differ from those of {@code other}. */

@@ -42,8 +42,7 @@ public final class SigningKey {
     /** A fresh key pair. */
     public static SigningKey generate(KeyKind kind) {
         try {
-            KeyPairGenerator generator =
-                    KeyPairGenerator.getInstance(kind == KeyKind.ECDSA_P256 ? "EC" : kind.algorithm());
+            KeyPairGenerator generator = KeyPairGenerator.getInstance(kind.keyAlgorithm());
             if (kind == KeyKind.ECDSA_P256) {
                 generator.initialize(new ECGenParameterSpec("secp256r1"));
             }
@@ -58,7 +57,7 @@ public final class SigningKey {
     public static SigningKey load(KeyKind kind, Path pem) throws IOException {
         String text = Files.readString(pem, StandardCharsets.US_ASCII);
         try {
-            KeyFactory factory = KeyFactory.getInstance(kind == KeyKind.ECDSA_P256 ? "EC" : kind.algorithm());
+            KeyFactory factory = KeyFactory.getInstance(kind.keyAlgorithm());
             return new SigningKey(
                     kind,
                     factory.generatePrivate(new PKCS8EncodedKeySpec(section(text, "PRIVATE KEY"))),
@@ -102,7 +101,7 @@ public final class SigningKey {
     /** Signs canonical bytes the way that the scheme asks for. */
     byte[] sign(byte[] canonical) {
         try {
-            Signature signature = Signature.getInstance(kind.algorithm());
+            Signature signature = kind.signature();
             signature.initSign(privateKey);
             signature.update(TufKey.message(kind, canonical));
             return signature.sign();

@@ -1,11 +1,9 @@
 package dev.holdfast.updater;
 
-import com.fasterxml.jackson.databind.JsonNode;
 import dev.holdfast.tee.TeeException;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.RejectedException;
-import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.Verdict;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -22,33 +20,27 @@ import java.util.Map;
  *
  * <p>Every role names keys of two families and a threshold that forces both; the ECDSA member is checked inside the TEE.
  * What was seen is kept in a record that the TEE signs, so expired files on the disk neither block nor matter.
- * Delegated targets are not followed: what they list is unknown here. Thread-safe: one call at a time.
+ * Thread-safe: one call at a time.
  */
 public final class TrustClient {
     /** Length of the nonce in a Director's order. */
     public static final int NONCE_BYTES = 32;
 
-    /** W, X, Y and Z of TUF 1.0.34 section 5: how many roots in one go and how long each file may be. */
-    static final int MAX_ROOT_STEPS = 64;
-
-    static final int MAX_TIMESTAMP_BYTES = 64 * 1024;
-    static final int MAX_SNAPSHOT_BYTES = 256 * 1024;
-    static final int MAX_TARGETS_BYTES = 4 * 1024 * 1024;
     static final int MAX_ORDER_BYTES = 512 * 1024;
 
     private final RootChain chain;
     private final TrustAnchors anchors;
     private final MetadataSource source;
     private final Clock clock;
-    private final Path stateDir;
+    private final TufClient client;
     private final SecureRandom random = new SecureRandom();
 
-    private TrustClient(RootChain chain, TrustAnchors anchors, MetadataSource source, Clock clock, Path stateDir) {
+    private TrustClient(RootChain chain, TrustAnchors anchors, MetadataSource source, Clock clock, TufClient client) {
         this.chain = chain;
         this.anchors = anchors;
         this.source = source;
         this.clock = clock;
-        this.stateDir = stateDir;
+        this.client = client;
     }
 
     /**
@@ -64,7 +56,10 @@ public final class TrustClient {
         Files.createDirectories(stateDir);
         try {
             RootChain chain = RootChain.load(stateDir, factoryRoot, anchors);
-            return Verdict.accepted(new TrustClient(chain, anchors, source, clock, stateDir));
+            // A directory of their own: whoever delegates chooses names of files.
+            Path metadata = Files.createDirectories(stateDir.resolve("metadata"));
+            TufClient client = new TufClient(metadata, chain, chain, source, anchors.verifier());
+            return Verdict.accepted(new TrustClient(chain, anchors, source, clock, client));
         } catch (RejectedException e) {
             return new Verdict.Rejected<>(e.rejection());
         }
@@ -126,66 +121,11 @@ public final class TrustClient {
     }
 
     private TrustedTargets refresh(Instant now) throws RejectedException, IOException {
-        updateRoot(now);
-        Envelope timestamp = updateTimestamp(now);
-        Envelope snapshot = updateSnapshot(Meta.of(timestamp, "snapshot.json"), now);
-        return updateTargets(Meta.of(snapshot, "targets.json"), now);
-    }
-
-    private void updateRoot(Instant now) throws RejectedException, IOException {
-        // 5.3.2-5.3.9: one version at a time, each signed by the one before and by itself.
-        for (int step = 0; step < MAX_ROOT_STEPS; step++) {
-            long next = chain.root().version() + 1;
-            var file = source.fetch(next + ".root.json", RootDocument.MAX_BYTES);
-            if (file.isEmpty()) {
-                break;
-            }
-            chain.append(file.get());
-        }
+        client.refresh(now);
         if (chain.root().version() < chain.state().rootVersion()) {
             throw new RejectedException(Code.UPD_ROLLBACK, "the root is older than the one seen before");
         }
-        // 5.3.10: only the last one must be fresh.
-        chain.root().envelope().requireFresh(now);
-    }
-
-    private Envelope updateTimestamp(Instant now) throws RejectedException, IOException {
-        byte[] bytes = required("timestamp.json", MAX_TIMESTAMP_BYTES); // 5.4.1
-        Envelope timestamp = signed(bytes, "timestamp", MAX_TIMESTAMP_BYTES); // 5.4.2
-        TrustState state = chain.state();
-        Meta snapshot = Meta.of(timestamp, "snapshot.json");
-        requireNotOlder("timestamp", timestamp.version(), state.timestampVersion()); // 5.4.3.1
-        requireNotOlder("snapshot", snapshot.version(), state.snapshotVersion()); // 5.4.3.2
-        timestamp.requireFresh(now); // 5.4.4
-        if (timestamp.version() > state.timestampVersion() || snapshot.version() > state.snapshotVersion()) {
-            DurableFiles.replace(stateDir.resolve("timestamp.json"), bytes); // 5.4.5
-            chain.save(state.image(timestamp.version(), snapshot.version(), state.targetsVersion()));
-        }
-        return timestamp;
-    }
-
-    private Envelope updateSnapshot(Meta meta, Instant now) throws RejectedException, IOException {
-        byte[] bytes = current(meta, "snapshot", MAX_SNAPSHOT_BYTES); // 5.5.1, 5.5.2
-        Envelope snapshot = signed(bytes, "snapshot", MAX_SNAPSHOT_BYTES); // 5.5.3
-        meta.requireVersion(snapshot); // 5.5.4
-        TrustState state = chain.state();
-        long targets = Meta.of(snapshot, "targets.json").version();
-        requireNotOlder("targets", targets, state.targetsVersion()); // 5.5.5
-        snapshot.requireFresh(now); // 5.5.6
-        DurableFiles.replace(stateDir.resolve("snapshot.json"), bytes); // 5.5.7
-        if (targets > state.targetsVersion()) {
-            chain.save(state.image(state.timestampVersion(), state.snapshotVersion(), targets));
-        }
-        return snapshot;
-    }
-
-    private TrustedTargets updateTargets(Meta meta, Instant now) throws RejectedException, IOException {
-        byte[] bytes = current(meta, "targets", MAX_TARGETS_BYTES); // 5.6.1, 5.6.2
-        Envelope targets = signed(bytes, "targets", MAX_TARGETS_BYTES); // 5.6.3
-        meta.requireVersion(targets); // 5.6.4
-        targets.requireFresh(now); // 5.6.5
-        DurableFiles.replace(stateDir.resolve("targets.json"), bytes); // 5.6.6
-        return new TrustedTargets(targets.version(), TargetList.parse(targets.signed()));
+        return client.targets();
     }
 
     private Order order(String deviceId, TrustedTargets image, Instant now) throws RejectedException, IOException {
@@ -202,7 +142,7 @@ public final class TrustClient {
             throw new RejectedException(Code.UPD_DIRECTOR_NONCE, "another nonce");
         }
         TrustState state = chain.state();
-        requireNotOlder("director", order.version(), state.directorVersion());
+        TufClient.requireNotOlder("director", order.version(), state.directorVersion());
         order.requireFresh(now);
         Order checked = agree(order, deviceId, image);
         long issued = signed.has("issued") ? signed.integer("issued", 0) : 0;
@@ -215,14 +155,17 @@ public final class TrustClient {
     }
 
     /** Uptane's full verification: nothing that the Image repository does not list in the same words. */
-    private static Order agree(Envelope order, String deviceId, TrustedTargets image) throws RejectedException {
+    private Order agree(Envelope order, String deviceId, TrustedTargets image) throws RejectedException, IOException {
         List<ModelTarget> models = new ArrayList<>();
-        Map<String, TargetFile> ordered = TargetList.parse(order.signed());
+        Map<String, TargetFile> ordered = TargetsRole.files(order.signed());
         for (TargetFile target : ordered.values()) {
-            TargetFile listed = image.find(target.path())
+            TargetFile listed = client.find(target.path())
                     .orElseThrow(() -> new RejectedException(Code.UPD_TARGET_UNKNOWN, target.path()));
             if (!listed.equals(target)) {
                 throw new RejectedException(Code.UPD_DIRECTOR_DISAGREES, target.path());
+            }
+            if (!target.isNamed()) {
+                throw new RejectedException(Code.UPD_FORMAT, target.path() + " has no sha256");
             }
             if (CustomBlock.isKind(target, "model")) {
                 models.add(ModelTarget.of(target).orThrow());
@@ -235,7 +178,8 @@ public final class TrustClient {
         List<DeltaTarget> deltas = new ArrayList<>();
         for (TargetFile target : image.files().values()) {
             // A delta that does not read is no delta: the full model remains.
-            if (CustomBlock.isKind(target, "delta")
+            if (target.isNamed()
+                    && CustomBlock.isKind(target, "delta")
                     && DeltaTarget.of(target) instanceof Verdict.Accepted<DeltaTarget>(DeltaTarget delta)
                     && delta.result().equals(model.file().sha256())
                     && delta.resultLength() == model.file().length()) {
@@ -261,58 +205,5 @@ public final class TrustClient {
         Envelope envelope = Envelope.parse(bytes, role, maxBytes);
         envelope.requireThreshold(chain.root().role(role), anchors.verifier());
         return envelope;
-    }
-
-    private byte[] required(String name, int maxBytes) throws RejectedException, IOException {
-        return source.fetch(name, maxBytes)
-                .orElseThrow(() -> new RejectedException(Code.LNK_REFUSED, name + " is not offered"));
-    }
-
-    /** The stored file where it is the one that is asked for, else the fetched one; either way untrusted so far. */
-    private byte[] current(Meta meta, String role, int maxBytes) throws RejectedException, IOException {
-        Path stored = stateDir.resolve(role + ".json");
-        if (meta.hash().isPresent() && Files.exists(stored) && Files.size(stored) <= maxBytes) {
-            byte[] bytes = Files.readAllBytes(stored);
-            if (Sha256.of(bytes).equals(meta.hash().get())) {
-                return bytes;
-            }
-        }
-        byte[] bytes = required(meta.version() + "." + role + ".json", meta.maxBytes(maxBytes));
-        meta.requireBytes(bytes, role, maxBytes);
-        return bytes;
-    }
-
-    private static void requireNotOlder(String role, long version, long seen) throws RejectedException {
-        if (version < seen) {
-            throw new RejectedException(Code.UPD_ROLLBACK, role + " " + version + " after " + seen);
-        }
-    }
-
-    /** Reads {@code targets} of a targets role or of an order. */
-    static final class TargetList {
-        private static final int MAX_TARGETS = 20_000;
-
-        private TargetList() {}
-
-        static Map<String, TargetFile> parse(Fields signed) throws RejectedException {
-            JsonNode node = signed.object("targets").node();
-            if (node.size() > MAX_TARGETS) {
-                throw new RejectedException(Code.UPD_FORMAT, "more than " + MAX_TARGETS + " targets");
-            }
-            Map<String, TargetFile> files = new java.util.LinkedHashMap<>();
-            for (Map.Entry<String, JsonNode> entry : node.properties()) {
-                Fields target = Fields.of(entry.getValue());
-                JsonNode custom =
-                        target.has("custom") ? target.object("custom").node() : dev.holdfast.wire.Json.object();
-                files.put(
-                        entry.getKey(),
-                        new TargetFile(
-                                entry.getKey(),
-                                target.integer("length", 0),
-                                target.object("hashes").sha256("sha256"),
-                                custom));
-            }
-            return files;
-        }
     }
 }

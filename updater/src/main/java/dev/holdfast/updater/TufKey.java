@@ -11,6 +11,7 @@ import java.security.KeyFactory;
 import java.security.MessageDigest;
 import java.security.PublicKey;
 import java.security.interfaces.ECPublicKey;
+import java.security.interfaces.RSAPublicKey;
 import java.security.spec.X509EncodedKeySpec;
 import java.util.Arrays;
 import java.util.Base64;
@@ -37,20 +38,28 @@ record TufKey(KeyKind kind, PublicKey key) {
         String scheme = fields.text("scheme", Fields.MAX_NAME_CHARS);
         String publicText = fields.object("keyval").text("public", MAX_PUBLIC_CHARS);
         for (KeyKind kind : KeyKind.values()) {
-            if (kind.keyType().equals(type) && kind.scheme().equals(scheme)) {
+            if (kind.scheme().equals(scheme) && (kind.keyType().equals(type) || isOldName(kind, type))) {
                 return Optional.of(new TufKey(kind, decode(kind, publicText)));
             }
         }
         return Optional.empty();
     }
 
+    /** Before version 1.0.20 of the specification, an ECDSA key's type was what is its scheme now. */
+    private static boolean isOldName(KeyKind kind, String type) {
+        return kind == KeyKind.ECDSA_P256 && type.equals(kind.scheme());
+    }
+
     private static PublicKey decode(KeyKind kind, String text) throws RejectedException {
         try {
             byte[] spki = kind == KeyKind.ED25519 ? ed25519(text) : pem(text);
-            PublicKey key = KeyFactory.getInstance(kind == KeyKind.ECDSA_P256 ? "EC" : kind.algorithm())
-                    .generatePublic(new X509EncodedKeySpec(spki));
+            PublicKey key = KeyFactory.getInstance(kind.keyAlgorithm()).generatePublic(new X509EncodedKeySpec(spki));
             if (key instanceof ECPublicKey ec && ec.getParams().getOrder().bitLength() != 256) {
                 throw new RejectedException(Code.UPD_FORMAT, "an ecdsa key that is not on P-256");
+            }
+            if (key instanceof RSAPublicKey rsa
+                    && (rsa.getModulus().bitLength() < 2048 || rsa.getModulus().bitLength() > 8192)) {
+                throw new RejectedException(Code.UPD_FORMAT, "an rsa key of less than 2,048 or more than 8,192 bits");
             }
             return key;
         } catch (GeneralSecurityException | IllegalArgumentException e) {
@@ -93,8 +102,8 @@ record TufKey(KeyKind kind, PublicKey key) {
     /** What the scheme signs for these canonical bytes. */
     static byte[] message(KeyKind kind, byte[] canonical) throws GeneralSecurityException {
         return switch (kind) {
-            case ED25519, ECDSA_P256 -> canonical;
-            case ML_DSA_44, ML_DSA_65 -> {
+            case ED25519, ECDSA_P256, RSA_PSS_SHA256 -> canonical;
+            case ML_DSA_44, ML_DSA_65, ML_DSA_87 -> {
                 byte[] hash = MessageDigest.getInstance("SHA-512").digest(canonical);
                 byte[] message = Arrays.copyOf(TAP21_PREFIX, TAP21_PREFIX.length + hash.length);
                 System.arraycopy(hash, 0, message, TAP21_PREFIX.length, hash.length);

@@ -416,8 +416,8 @@ class TrustClientTest {
                 bytes[random.nextInt(bytes.length)] ^= (byte) (1 << random.nextInt(8));
             }
             Verdict<Envelope> read = Verdict.of(() -> {
-                Envelope envelope = Envelope.parse(bytes, "targets", TrustClient.MAX_TARGETS_BYTES);
-                TrustClient.TargetList.parse(envelope.signed());
+                Envelope envelope = Envelope.parse(bytes, "targets", TufClient.MAX_TARGETS_BYTES);
+                TargetsRole.parse(envelope);
                 envelope.requireThreshold(
                         RootDocument.parse(repo.file("1.root.json")).role("targets"),
                         tee.anchors().verifier());
@@ -426,7 +426,7 @@ class TrustClientTest {
             if (read instanceof Verdict.Accepted<Envelope>(Envelope envelope)) {
                 // A flip that leaves the signed meaning alone, such as the case of a hexadecimal digit.
                 assertThat(envelope.canonical())
-                        .isEqualTo(Envelope.parse(sound, "targets", TrustClient.MAX_TARGETS_BYTES)
+                        .isEqualTo(Envelope.parse(sound, "targets", TufClient.MAX_TARGETS_BYTES)
                                 .canonical());
             }
         }

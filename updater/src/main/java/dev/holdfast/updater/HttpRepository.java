@@ -1,0 +1,84 @@
+package dev.holdfast.updater;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.Optional;
+
+/**
+ * A repository of metadata on an HTTP server. No credentials, no redirects, no caches: what comes is verified, and where it comes
+ * from does not matter. Thread-safe.
+ */
+public final class HttpRepository implements MetadataSource {
+    private static final Duration CONNECT = Duration.ofSeconds(10);
+    /** A whole file of metadata; a server that trickles is one that does not answer. */
+    private static final Duration TRANSFER = Duration.ofSeconds(60);
+
+    private final HttpClient client = HttpClient.newBuilder()
+            .version(HttpClient.Version.HTTP_1_1)
+            .connectTimeout(CONNECT)
+            .build();
+    private final String base;
+
+    /** @param base URL of the directory that holds {@code timestamp.json} */
+    public HttpRepository(String base) {
+        this.base = base.endsWith("/") ? base : base + "/";
+    }
+
+    @Override
+    public Optional<byte[]> fetch(String fileName, int maxBytes) throws IOException {
+        return get(URI.create(base + fileName), maxBytes);
+    }
+
+    /** There is no Director on a plain server. */
+    @Override
+    public Optional<byte[]> directorOrder(byte[] nonce) {
+        return Optional.empty();
+    }
+
+    private Optional<byte[]> get(URI uri, int maxBytes) throws IOException {
+        long deadline = System.nanoTime() + TRANSFER.toNanos();
+        HttpResponse<InputStream> response = open(uri);
+        try (InputStream body = response.body()) {
+            if (response.statusCode() == 404 || response.statusCode() == 403) {
+                return Optional.empty();
+            }
+            if (response.statusCode() != 200) {
+                throw new IOException("status " + response.statusCode() + " of " + uri);
+            }
+            byte[] bytes = new byte[0];
+            int length = 0;
+            while (true) {
+                if (bytes.length == length) {
+                    bytes = Arrays.copyOf(bytes, Math.min(maxBytes + 1, Math.max(8192, 2 * length)));
+                }
+                int read = body.read(bytes, length, bytes.length - length);
+                if (read < 0) {
+                    return Optional.of(Arrays.copyOf(bytes, length));
+                }
+                length += read;
+                if (length > maxBytes) {
+                    throw new IOException(uri + " is longer than " + maxBytes + " bytes");
+                }
+                if (System.nanoTime() > deadline) {
+                    throw new IOException(uri + " took longer than " + TRANSFER.toSeconds() + " s");
+                }
+            }
+        }
+    }
+
+    HttpResponse<InputStream> open(URI uri) throws IOException {
+        HttpRequest request = HttpRequest.newBuilder(uri).timeout(TRANSFER).build();
+        try {
+            return client.send(request, HttpResponse.BodyHandlers.ofInputStream());
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new IOException("interrupted", e);
+        }
+    }
+}

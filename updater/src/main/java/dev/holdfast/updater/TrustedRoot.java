@@ -1,0 +1,12 @@
+package dev.holdfast.updater;
+
+import dev.holdfast.wire.RejectedException;
+import java.io.IOException;
+
+/** The root that is trusted now. */
+interface TrustedRoot {
+    RootDocument root();
+
+    /** Takes the next root, TUF 1.0.34 section 5.3.4 to 5.3.8. Durable when it returns. */
+    void append(byte[] bytes) throws IOException, RejectedException;
+}
