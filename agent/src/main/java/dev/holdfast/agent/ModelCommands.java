@@ -4,8 +4,11 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.gguf.GgmlType;
 import dev.holdfast.gguf.GgufQuantizer;
+import dev.holdfast.inference.Embedding;
+import dev.holdfast.inference.ModelComparison;
 import dev.holdfast.inference.ModelInspection;
 import dev.holdfast.inference.ModelRunner;
+import dev.holdfast.inference.Penalties;
 import dev.holdfast.inference.Sampling;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
@@ -29,6 +32,7 @@ import picocli.CommandLine.Parameters;
             ModelCommands.Inspect.class,
             ModelCommands.Tokenize.class,
             ModelCommands.Logits.class,
+            ModelCommands.Embed.class,
             ModelCommands.Generate.class,
             ModelCommands.Perplexity.class,
             ModelCommands.Bench.class,
@@ -47,7 +51,9 @@ final class ModelCommands {
         @Option(names = "--json", description = "print JSON")
         boolean json;
 
-        @Option(names = "--threads", defaultValue = "1")
+        @Option(
+                names = {"-t", "--threads"},
+                defaultValue = "1")
         int threads = 1;
 
         void print(ObjectNode result) {
@@ -127,6 +133,26 @@ final class ModelCommands {
         }
     }
 
+    @Command(name = "embed", description = "Shows the vector of a text, of length one.")
+    static final class Embed extends OnFile {
+        @Option(names = "--text", required = true)
+        String text = "";
+
+        @Override
+        public Integer call() throws RejectedException {
+            try (ModelRunner runner = open()) {
+                Embedding made = runner.embed(text).orThrow();
+                ObjectNode result = Json.object().put("tokens", made.tokens()).put("norm", made.norm());
+                ArrayNode vector = result.putArray("embedding");
+                for (float value : made.vector()) {
+                    vector.add(value);
+                }
+                print(result);
+            }
+            return 0;
+        }
+    }
+
     @Command(name = "generate", description = "Continues a text or token ids.")
     static final class Generate extends OnFile {
         @Option(names = "--text")
@@ -143,8 +169,35 @@ final class ModelCommands {
         @Option(names = "--temperature", defaultValue = "0")
         double temperature;
 
+        @Option(names = "--top-k", defaultValue = "0", description = "only so many most likely tokens; 0 for all")
+        int topK;
+
+        @Option(names = "--top-p", defaultValue = "1")
+        double topP = 1;
+
+        @Option(names = "--min-p", defaultValue = "0")
+        double minP;
+
+        @Option(names = "--repetition-penalty", defaultValue = "1")
+        double repetitionPenalty = 1;
+
+        @Option(names = "--presence-penalty", defaultValue = "0")
+        double presencePenalty;
+
+        @Option(names = "--frequency-penalty", defaultValue = "0")
+        double frequencyPenalty;
+
         @Option(names = "--seed", defaultValue = "0")
         long seed;
+
+        private Sampling sampling() throws RejectedException {
+            try {
+                Penalties penalties = new Penalties(repetitionPenalty, presencePenalty, frequencyPenalty);
+                return new Sampling(temperature, topK, topP, minP, penalties, seed);
+            } catch (IllegalArgumentException e) {
+                throw new RejectedException(Code.API_REQUEST, "out of range: " + e.getMessage());
+            }
+        }
 
         @Override
         public Integer call() throws RejectedException {
@@ -152,9 +205,8 @@ final class ModelCommands {
                 int[] prompt = tokens != null
                         ? ids(tokens)
                         : runner.tokenize(text == null ? "" : text).orThrow();
-                Sampling sampling = temperature == 0 ? Sampling.GREEDY : new Sampling(temperature, 1.0, seed);
                 ModelRunner.Continuation made =
-                        runner.generate(prompt, maxTokens, sampling).orThrow();
+                        runner.generate(prompt, maxTokens, sampling()).orThrow();
                 ObjectNode result = Json.object()
                         .put("text", made.text())
                         .put("finish", made.finish().toString().toLowerCase(java.util.Locale.ROOT))
@@ -167,7 +219,9 @@ final class ModelCommands {
         }
     }
 
-    @Command(name = "perplexity", description = "Measures perplexity over a text.")
+    @Command(
+            name = "perplexity",
+            description = "Measures perplexity over a text, and the divergence from a base model.")
     static final class Perplexity extends OnFile {
         @Option(names = "--text-file", required = true)
         Path textFile = Path.of("");
@@ -175,41 +229,95 @@ final class ModelCommands {
         @Option(names = "--context", defaultValue = "256")
         int context = 256;
 
+        @Option(names = "--kl-base", paramLabel = "BASE.gguf", description = "the model to compare with, such as F16")
+        @Nullable
+        Path base;
+
         @Override
         public Integer call() throws Exception {
             try (ModelRunner runner = open()) {
                 int[] ids = runner.tokenize(Files.readString(textFile)).orThrow();
-                ModelRunner.Perplexity measured =
-                        runner.perplexity(ids, context).orThrow();
-                print(Json.object()
-                        .put("perplexity", measured.perplexity())
-                        .put("tokens", measured.tokens())
-                        .put("windows", measured.windows()));
+                print(base == null ? alone(runner, ids) : beside(base, runner, ids));
             }
             return 0;
         }
+
+        private ObjectNode alone(ModelRunner runner, int[] ids) throws RejectedException {
+            ModelRunner.Perplexity measured = runner.perplexity(ids, context).orThrow();
+            return Json.object()
+                    .put("perplexity", measured.perplexity())
+                    .put("tokens", measured.tokens())
+                    .put("windows", measured.windows());
+        }
+
+        private ObjectNode beside(Path other, ModelRunner runner, int[] ids) throws RejectedException {
+            try (ModelRunner reference =
+                    ModelRunner.open(other, DEFAULT_CONTEXT, threads).orThrow()) {
+                ModelComparison measured =
+                        ModelComparison.of(reference, runner, ids, context).orThrow();
+                return Json.object()
+                        .put("perplexity", measured.perplexity())
+                        .put("tokens", measured.tokens())
+                        .put("windows", measured.windows())
+                        .put("base_perplexity", measured.basePerplexity())
+                        .put("kl_mean", measured.meanDivergence())
+                        .put("kl_p99", measured.p99Divergence())
+                        .put("kl_max", measured.maxDivergence())
+                        .put("same_top", measured.sameTop());
+            }
+        }
     }
 
-    @Command(name = "bench", description = "Measures prefill and decode.")
+    @Command(name = "bench", description = "Measures prefill and decode, with the options of llama-bench.")
     static final class Bench extends OnFile {
-        @Option(names = "--pp", defaultValue = "512")
+        @Option(
+                names = {"-p", "--pp", "--n-prompt"},
+                defaultValue = "512",
+                description = "tokens of a prompt; 0 for none")
         int prefill = 512;
 
-        @Option(names = "--tg", defaultValue = "128")
+        @Option(
+                names = {"-n", "--tg", "--n-gen"},
+                defaultValue = "128",
+                description = "tokens generated; 0 for none")
         int decode = 128;
+
+        @Option(
+                names = {"-r", "--repetitions"},
+                defaultValue = "5")
+        int repetitions = 5;
+
+        @Option(
+                names = {"-o", "--output"},
+                description = "json or md, the table that llama-bench prints: mean and standard deviation")
+        Output output = Output.json;
 
         @Override
         public Integer call() throws RejectedException {
             try (ModelRunner runner = open()) {
-                ModelRunner.Bench measured = runner.bench(prefill, decode).orThrow();
-                print(Json.object()
+                ModelRunner.Bench measured =
+                        runner.bench(prefill, decode, repetitions).orThrow();
+                if (output == Output.md && !json) {
+                    System.out.print(new BenchTable(file, threads).of(measured, prefill, decode));
+                    return 0;
+                }
+                ObjectNode result = Json.object()
                         .put("pp_tokens_per_second", measured.prefillTokensPerSecond())
                         .put("tg_tokens_per_second", measured.decodeTokensPerSecond())
                         .put("load_millis", measured.loadMillis())
                         .put("first_token_millis", measured.firstTokenMillis())
-                        .put("peak_rss_kib", measured.peakRssKib()));
+                        .put("peak_rss_kib", measured.peakRssKib());
+                measured.prefill().forEach(result.putArray("pp_samples")::add);
+                measured.decode().forEach(result.putArray("tg_samples")::add);
+                print(result);
             }
             return 0;
+        }
+
+        /** Named as llama-bench names them. */
+        enum Output {
+            json,
+            md
         }
     }
 

@@ -27,6 +27,7 @@ record ChatCall(@Nullable String model, ChatRequest request, boolean stream, boo
     private static final int MAX_STOP_CHARS = 256;
     private static final long MAX_TOKENS = 1 << 20;
     private static final long DEFAULT_TOKENS = 512;
+    private static final int MAX_TOP_K = 1 << 20;
     private static final int MAX_TOKENS_PER_SECOND = 1000;
     private static final Set<String> FIELDS = Set.of(
             "model",
@@ -37,6 +38,11 @@ record ChatCall(@Nullable String model, ChatRequest request, boolean stream, boo
             "max_completion_tokens",
             "temperature",
             "top_p",
+            "top_k",
+            "min_p",
+            "repetition_penalty",
+            "presence_penalty",
+            "frequency_penalty",
             "seed",
             "stop",
             "ignore_eos",
@@ -52,20 +58,10 @@ record ChatCall(@Nullable String model, ChatRequest request, boolean stream, boo
         String model = fields.has("model") ? fields.text("model", MAX_NAME_CHARS) : null;
         long maxTokens = fields.whole("max_tokens", 1, MAX_TOKENS, DEFAULT_TOKENS);
         maxTokens = fields.whole("max_completion_tokens", 1, MAX_TOKENS, maxTokens);
-        double topP = fields.real("top_p", 0, 1, 1);
-        Sampling sampling = new Sampling(
-                fields.real("temperature", 0, 2, 0),
-                // Zero is allowed on the wire, and means the most likely token only.
-                Math.max(topP, Double.MIN_NORMAL),
-                fields.whole(
-                        "seed",
-                        Long.MIN_VALUE,
-                        Long.MAX_VALUE,
-                        ThreadLocalRandom.current().nextLong()));
         ChatRequest request = new ChatRequest(
                 messages(node.path("messages")),
                 (int) maxTokens,
-                sampling,
+                sampling(fields),
                 stop(node.path("stop")),
                 fields.flag("ignore_eos", false),
                 (int) fields.whole("tokens_per_second", 1, MAX_TOKENS_PER_SECOND, 0L));
@@ -76,6 +72,26 @@ record ChatCall(@Nullable String model, ChatRequest request, boolean stream, boo
             usage = options.flag("include_usage", false);
         }
         return new ChatCall(model, request, fields.flag("stream", false), usage);
+    }
+
+    private static Sampling sampling(Fields fields) throws RejectedException {
+        Penalties penalties = new Penalties(
+                // Zero would divide by zero; what is below a hundredth is no penalty that anybody means.
+                fields.real("repetition_penalty", 0.01, 4, 1),
+                fields.real("presence_penalty", -2, 2, 0),
+                fields.real("frequency_penalty", -2, 2, 0));
+        return new Sampling(
+                fields.real("temperature", 0, 2, 0),
+                (int) fields.whole("top_k", 0, MAX_TOP_K, 0L),
+                // Zero is allowed on the wire, and means the most likely token only.
+                Math.max(fields.real("top_p", 0, 1, 1), Double.MIN_NORMAL),
+                fields.real("min_p", 0, 1, 0),
+                penalties,
+                fields.whole(
+                        "seed",
+                        Long.MIN_VALUE,
+                        Long.MAX_VALUE,
+                        ThreadLocalRandom.current().nextLong()));
     }
 
     private static List<Message> messages(JsonNode array) throws RejectedException {

@@ -65,7 +65,7 @@ final class Generation {
         if (!readPrompt(decoder, sequence, prompt, listener)) {
             return Verdict.accepted(new Outcome(prompt.length, 0, Finish.CANCELLED));
         }
-        return answer(decoder, sequence, prompt.length, sampling, limits, listener);
+        return answer(decoder, sequence, prompt, sampling, limits, listener);
     }
 
     /** In batches, so that a long prompt can be cancelled. */
@@ -80,13 +80,11 @@ final class Generation {
     }
 
     private Verdict<Outcome> answer(
-            Transformer decoder,
-            Sequence sequence,
-            int promptTokens,
-            Sampling sampling,
-            Limits limits,
-            Listener listener) {
+            Transformer decoder, Sequence sequence, int[] prompt, Sampling sampling, Limits limits, Listener listener) {
+        int promptTokens = prompt.length;
         Sampler sampler = new Sampler(sampling, sequence.logits.length);
+        sampler.prompt(prompt);
+        LogitMask mask = limits.ignoreEnd() ? LogitMask.without(ends) : LogitMask.NONE;
         TextDecoder words = new TextDecoder(tokenizer);
         StopWords stop = new StopWords(limits.stop());
         // The last token needs no room: it is not read.
@@ -99,9 +97,7 @@ final class Generation {
             if (listener.cancelled()) {
                 return Verdict.accepted(new Outcome(promptTokens, count, Finish.CANCELLED));
             }
-            if (limits.ignoreEnd()) {
-                mask(sequence.logits);
-            }
+            mask.apply(sequence.logits);
             token[0] = sampler.next(sequence.logits);
             if (token[0] < 0) {
                 return Verdict.rejected(Code.API_INTERNAL, "the model computed no number");
@@ -111,6 +107,7 @@ final class Generation {
                 break;
             }
             count++;
+            mask.chosen(token[0]);
             listener.token(token[0]);
             String text = stop.pass(words.next(token[0]));
             pace(started, count, limits.tokensPerSecond());
@@ -129,14 +126,6 @@ final class Generation {
             finish = Finish.CANCELLED;
         }
         return Verdict.accepted(new Outcome(promptTokens, count, finish));
-    }
-
-    private void mask(float[] logits) {
-        for (int id = 0; id < logits.length; id++) {
-            if (ends.test(id)) {
-                logits[id] = Float.NEGATIVE_INFINITY;
-            }
-        }
     }
 
     private static void pace(long started, int count, int tokensPerSecond) {

@@ -1,5 +1,6 @@
 package dev.holdfast.inference;
 
+import dev.holdfast.gguf.GgufTensor;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Verdict;
 import java.io.BufferedOutputStream;
@@ -70,7 +71,7 @@ public final class ModelRunner implements AutoCloseable {
     }
 
     /** The sequence of this runner, empty; only a decoder has one. */
-    private Sequence sequence() {
+    Sequence sequence() {
         Sequence known = sequence;
         if (known == null) {
             known = model.newSequence();
@@ -195,28 +196,40 @@ public final class ModelRunner implements AutoCloseable {
      * is replaced by the begin token where the model wants one.
      */
     public Verdict<Perplexity> perplexity(int[] tokens, int context) {
+        return windows(tokens, context)
+                .then(windows -> model.decoder().then(decoder -> {
+                    double[] loss = {0};
+                    for (int[] window : windows) {
+                        decoder.read(sequence(), window, 0, context, (position, logits) -> {
+                            if (position >= context / 2 && position < context - 1) {
+                                loss[0] -= LogProbabilities.of(logits, window[position + 1]);
+                            }
+                        });
+                    }
+                    int scored = windows.length * (context - 1 - context / 2);
+                    return Verdict.accepted(new Perplexity(Math.exp(loss[0] / scored), scored, windows.length));
+                }));
+    }
+
+    /** The windows that {@link #perplexity} scores. */
+    Verdict<int[][]> windows(int[] tokens, int context) {
         if (context < 4 || context > model.contextTokens() || tokens.length < context) {
             return Verdict.rejected(
                     Code.API_CONTEXT, tokens.length + " tokens in windows of " + context + " of " + contextTokens());
         }
-        return model.decoder()
-                .then(decoder -> checked(tokens, Integer.MAX_VALUE).then(input -> {
-                    int begin = begin();
-                    double[] loss = {0};
-                    int windows = input.length / context;
-                    int[] window = new int[context];
-                    for (int w = 0; w < windows; w++) {
-                        System.arraycopy(input, w * context, window, 0, context);
-                        window[0] = begin >= 0 ? begin : window[0];
-                        decoder.read(sequence(), window, 0, context, (position, logits) -> {
-                            if (position >= context / 2 && position < context - 1) {
-                                loss[0] -= logLikelihood(logits, window[position + 1]);
-                            }
-                        });
-                    }
-                    int scored = windows * (context - 1 - context / 2);
-                    return Verdict.accepted(new Perplexity(Math.exp(loss[0] / scored), scored, windows));
-                }));
+        return checked(tokens, Integer.MAX_VALUE).then(input -> {
+            int begin = begin();
+            int[][] windows = new int[input.length / context][];
+            for (int w = 0; w < windows.length; w++) {
+                windows[w] = Arrays.copyOfRange(input, w * context, (w + 1) * context);
+                windows[w][0] = begin >= 0 ? begin : windows[w][0];
+            }
+            return Verdict.accepted(windows);
+        });
+    }
+
+    Verdict<Transformer> decoder() {
+        return model.decoder();
     }
 
     private int begin() {
@@ -225,41 +238,55 @@ public final class ModelRunner implements AutoCloseable {
                 : -1;
     }
 
-    private static double logLikelihood(float[] logits, int token) {
-        double largest = Double.NEGATIVE_INFINITY;
-        for (float logit : logits) {
-            largest = Math.max(largest, logit);
-        }
-        double sum = 0;
-        for (float logit : logits) {
-            sum += Math.exp(logit - largest);
-        }
-        return logits[token] - largest - Math.log(sum);
-    }
-
     /**
      * Speed.
      *
-     * @param prefillTokensPerSecond reading a prompt
-     * @param decodeTokensPerSecond one token after the other
+     * @param prefill tokens per second of each run, reading a prompt; in order of size
+     * @param decode tokens per second of each run, one token after the other; in order of size
      * @param firstTokenMillis from opening the file to the first token, cold
+     * @param modelBytes of the file
      */
     public record Bench(
-            double prefillTokensPerSecond,
-            double decodeTokensPerSecond,
+            List<Double> prefill,
+            List<Double> decode,
             double loadMillis,
             double firstTokenMillis,
-            long peakRssKib) {}
-
-    /** Measures after a warm-up; the median of five runs. Longer runs than the context begin again at its start. */
-    public Verdict<Bench> bench(int prefillTokens, int decodeTokens) {
-        if (prefillTokens < 1 || decodeTokens < 1) {
-            return Verdict.rejected(Code.API_REQUEST, "at least one token of each kind");
+            long peakRssKib,
+            long modelBytes,
+            long parameters) {
+        /** The median; 0 where that kind was not measured. */
+        public double prefillTokensPerSecond() {
+            return median(prefill);
         }
-        return model.decoder().then(decoder -> Verdict.accepted(bench(decoder, prefillTokens, decodeTokens)));
+
+        /** The median; 0 where that kind was not measured. */
+        public double decodeTokensPerSecond() {
+            return median(decode);
+        }
+
+        private static double median(List<Double> sorted) {
+            int middle = sorted.size() / 2;
+            if (sorted.isEmpty()) {
+                return 0;
+            }
+            return sorted.size() % 2 == 1 ? sorted.get(middle) : (sorted.get(middle - 1) + sorted.get(middle)) / 2;
+        }
     }
 
-    private Bench bench(Transformer decoder, int prefillTokens, int decodeTokens) {
+    /**
+     * Measures after a warm-up. Longer runs than the context begin again at its start.
+     *
+     * @param prefillTokens of one run; 0 leaves prefill out
+     * @param decodeTokens of one run; 0 leaves decode out
+     */
+    public Verdict<Bench> bench(int prefillTokens, int decodeTokens, int runs) {
+        if (prefillTokens < 0 || decodeTokens < 0 || prefillTokens + (long) decodeTokens == 0 || runs < 1) {
+            return Verdict.rejected(Code.API_REQUEST, "at least one token of one kind and one run");
+        }
+        return model.decoder().then(decoder -> Verdict.accepted(bench(decoder, prefillTokens, decodeTokens, runs)));
+    }
+
+    private Bench bench(Transformer decoder, int prefillTokens, int decodeTokens, int runs) {
         int[] tokens =
                 new Random(1).ints(contextTokens(), 0, shape().vocabulary()).toArray();
         decoder.read(sequence(), tokens, 0, 1, null);
@@ -269,15 +296,26 @@ public final class ModelRunner implements AutoCloseable {
             prefill(decoder, tokens, Math.min(prefillTokens, 64));
             decode(decoder, tokens, Math.min(decodeTokens, 32));
         }
-        double[] prefill = new double[5];
-        double[] decode = new double[5];
-        for (int run = 0; run < 5; run++) {
-            prefill[run] = prefillTokens / prefill(decoder, tokens, prefillTokens);
-            decode[run] = decodeTokens / decode(decoder, tokens, decodeTokens);
+        List<Double> prefill = new ArrayList<>();
+        List<Double> decode = new ArrayList<>();
+        for (int run = 0; run < runs; run++) {
+            if (prefillTokens > 0) {
+                prefill.add(prefillTokens / prefill(decoder, tokens, prefillTokens));
+            }
+            if (decodeTokens > 0) {
+                decode.add(decodeTokens / decode(decoder, tokens, decodeTokens));
+            }
         }
-        Arrays.sort(prefill);
-        Arrays.sort(decode);
-        return new Bench(prefill[2], decode[2], loadMillis, firstTokenMillis, peakRssKib());
+        long parameters =
+                model.file().tensors().stream().mapToLong(GgufTensor::elements).sum();
+        return new Bench(
+                prefill.stream().sorted().toList(),
+                decode.stream().sorted().toList(),
+                loadMillis,
+                firstTokenMillis,
+                peakRssKib(),
+                model.file().length(),
+                parameters);
     }
 
     private double prefill(Transformer decoder, int[] tokens, int count) {
