@@ -1,13 +1,12 @@
 package dev.holdfast.attestation;
 
 import dev.holdfast.tee.P256;
+import dev.holdfast.tee.TpmKdf;
 import dev.holdfast.tee.TpmPublic;
 import dev.holdfast.tee.TpmRsaPublic;
 import dev.holdfast.wire.Binary;
-import dev.holdfast.wire.Sha256;
 import java.io.ByteArrayOutputStream;
 import java.nio.ByteBuffer;
-import java.nio.charset.StandardCharsets;
 import java.security.GeneralSecurityException;
 import java.security.KeyPair;
 import java.security.SecureRandom;
@@ -16,11 +15,8 @@ import java.security.interfaces.RSAPublicKey;
 import java.security.spec.MGF1ParameterSpec;
 import javax.crypto.Cipher;
 import javax.crypto.KeyAgreement;
-import javax.crypto.Mac;
-import javax.crypto.spec.IvParameterSpec;
 import javax.crypto.spec.OAEPParameterSpec;
 import javax.crypto.spec.PSource;
-import javax.crypto.spec.SecretKeySpec;
 
 /**
  * TPM2_MakeCredential in software for a P-256 or RSA endorsement key with AES-128-CFB (TPM 2.0 Library Part 1, 24):
@@ -35,6 +31,7 @@ record Credential(Binary blob, Binary encryptedSecret) {
     private static final int HMAC_BITS = 256;
 
     private static final int SEED_BYTES = 32;
+    private static final byte[] NO_CONTEXT = new byte[0];
 
     /** A seed that only the endorsement key's holder learns, and the form in which it travels. */
     private record Seed(byte[] seed, byte[] encrypted) {}
@@ -45,11 +42,10 @@ record Credential(Binary blob, Binary encryptedSecret) {
                 case EndorsementKey.Ecc(TpmPublic area) -> ecc(area.key());
                 case EndorsementKey.Rsa(TpmRsaPublic area) -> rsa(area.key());
             };
-            Cipher cipher = Cipher.getInstance("AES/CFB/NoPadding");
-            byte[] key = kdfa(fresh.seed(), "STORAGE", name.toArray(), SYMMETRIC_BITS);
-            cipher.init(Cipher.ENCRYPT_MODE, new SecretKeySpec(key, "AES"), new IvParameterSpec(new byte[16]));
-            byte[] identity = cipher.doFinal(sized(secret));
-            byte[] integrity = hmac(kdfa(fresh.seed(), "INTEGRITY", new byte[0], HMAC_BITS), identity, name.toArray());
+            byte[] key = TpmKdf.kdfa(fresh.seed(), "STORAGE", name.toArray(), NO_CONTEXT, SYMMETRIC_BITS);
+            byte[] identity = TpmKdf.aesCfb(Cipher.ENCRYPT_MODE, key, new byte[16], sized(secret));
+            byte[] macKey = TpmKdf.kdfa(fresh.seed(), "INTEGRITY", NO_CONTEXT, NO_CONTEXT, HMAC_BITS);
+            byte[] integrity = TpmKdf.hmac(macKey, identity, name.toArray());
             return new Credential(Binary.copyOf(concat(sized(integrity), identity)), Binary.copyOf(fresh.encrypted()));
         } catch (GeneralSecurityException e) {
             throw new IllegalStateException(e);
@@ -63,8 +59,8 @@ record Credential(Binary blob, Binary encryptedSecret) {
         KeyAgreement agreement = KeyAgreement.getInstance("ECDH");
         agreement.init(ephemeral.getPrivate());
         agreement.doPhase(endorsement, true);
-        byte[] seed = kdfe(
-                agreement.generateSecret(), x(mine), x(P256.encode(endorsement).toArray()));
+        byte[] theirX = x(P256.encode(endorsement).toArray());
+        byte[] seed = TpmKdf.kdfe(agreement.generateSecret(), "IDENTITY", x(mine), theirX);
         return new Seed(seed, concat(sized(x(mine)), sized(y(mine))));
     }
 
@@ -77,41 +73,8 @@ record Credential(Binary blob, Binary encryptedSecret) {
                 Cipher.ENCRYPT_MODE,
                 endorsement,
                 new OAEPParameterSpec(
-                        "SHA-256", "MGF1", MGF1ParameterSpec.SHA256, new PSource.PSpecified(label("IDENTITY"))));
+                        "SHA-256", "MGF1", MGF1ParameterSpec.SHA256, new PSource.PSpecified(TpmKdf.label("IDENTITY"))));
         return new Seed(seed, oaep.doFinal(seed));
-    }
-
-    static byte[] hmac(byte[] key, byte[]... parts) {
-        try {
-            Mac mac = Mac.getInstance("HmacSHA256");
-            mac.init(new SecretKeySpec(key, "HmacSHA256"));
-            for (byte[] part : parts) {
-                mac.update(part);
-            }
-            return mac.doFinal();
-        } catch (GeneralSecurityException e) {
-            throw new IllegalStateException(e);
-        }
-    }
-
-    /** KDFa (Part 1, 11.4.10.2), one round. */
-    private static byte[] kdfa(byte[] key, String label, byte[] context, int bits) {
-        byte[] out = hmac(key, u32(1), label(label), context, u32(bits));
-        return java.util.Arrays.copyOf(out, bits / 8);
-    }
-
-    /** KDFe (Part 1, 11.4.10.3) for "IDENTITY", one round of SHA-256. */
-    private static byte[] kdfe(byte[] z, byte[] partyU, byte[] partyV) {
-        return Sha256.of(u32(1), z, label("IDENTITY"), partyU, partyV).toArray();
-    }
-
-    /** Labels include their terminating zero. */
-    private static byte[] label(String text) {
-        return (text + "\0").getBytes(StandardCharsets.US_ASCII);
-    }
-
-    private static byte[] u32(int value) {
-        return ByteBuffer.allocate(4).putInt(value).array();
     }
 
     private static byte[] sized(byte[] bytes) {

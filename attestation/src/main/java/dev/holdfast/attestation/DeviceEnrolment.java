@@ -6,6 +6,7 @@ import dev.holdfast.tee.P256;
 import dev.holdfast.tee.Quoter;
 import dev.holdfast.tee.TeeBridge;
 import dev.holdfast.tee.TeeException;
+import dev.holdfast.tee.TpmKdf;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.RejectedException;
@@ -123,7 +124,7 @@ public final class DeviceEnrolment {
         if (secret.length() == 0) {
             throw new TeeException(Code.TEE_RESPONSE, "an empty credential");
         }
-        return Binary.copyOf(Credential.hmac(secret.toArray(), transcript.toArray()));
+        return Binary.copyOf(TpmKdf.hmac(secret.toArray(), transcript.toArray()));
     }
 
     private static TeeException unable() {

@@ -3,6 +3,7 @@ package dev.holdfast.attestation;
 import dev.holdfast.tee.Assurance;
 import dev.holdfast.tee.P256;
 import dev.holdfast.tee.TpmAttest;
+import dev.holdfast.tee.TpmKdf;
 import dev.holdfast.tee.TpmPublic;
 import dev.holdfast.tee.TpmSignature;
 import dev.holdfast.wire.Binary;
@@ -102,7 +103,7 @@ public final class EnrolmentAuthority {
                 Sha256 transcript = EnrolmentMessage.transcript(request, challenge);
                 boolean holds = device.assurance() == Assurance.SOFTWARE
                         ? Es256.verify(device.signer(), transcript, given)
-                        : MessageDigest.isEqual(given, Credential.hmac(secret, transcript.toArray()));
+                        : MessageDigest.isEqual(given, TpmKdf.hmac(secret, transcript.toArray()));
                 if (!holds) {
                     throw EnrolmentMessage.refused("the proof does not answer this challenge");
                 }

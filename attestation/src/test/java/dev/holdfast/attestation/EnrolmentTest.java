@@ -6,6 +6,7 @@ import dev.holdfast.tee.Assurance;
 import dev.holdfast.tee.SoftwareBridge;
 import dev.holdfast.tee.TeeException;
 import dev.holdfast.tee.Tpm2Bridge;
+import dev.holdfast.tee.TpmKdf;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
@@ -65,7 +66,7 @@ class EnrolmentTest {
                     .orElseThrow()
                     .activate(asked.blob(), asked.encryptedSecret())
                     .toArray();
-            byte[] hmac = Credential.hmac(
+            byte[] hmac = TpmKdf.hmac(
                     secret,
                     EnrolmentMessage.transcript(boast, attempt.challenge()).toArray());
             EnrolledDevice device =

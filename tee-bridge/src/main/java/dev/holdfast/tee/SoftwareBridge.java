@@ -119,29 +119,60 @@ public final class SoftwareBridge implements TeeBridge {
     public Optional<Sealer> sealer() {
         return Optional.of(new Sealer() {
             @Override
-            public byte[] seal(byte[] secret) throws TeeException {
-                if (secret.length > MAX_SECRET_BYTES) {
+            public byte[] seal(byte[] secret, SealPolicy policy) throws TeeException {
+                if (secret.length == 0 || secret.length > MAX_SECRET_BYTES) {
                     throw new TeeException(
-                            Code.TEE_REFUSED, secret.length + " bytes to seal, at most " + MAX_SECRET_BYTES);
+                            Code.TEE_REFUSED, secret.length + " bytes to seal; 1 to " + MAX_SECRET_BYTES + " can be");
                 }
                 current();
                 try {
-                    return vault.aead().encrypt(secret, SEAL_LABEL);
+                    return vault.aead().encrypt(secret, sealContext(policy.digest()));
                 } catch (GeneralSecurityException e) {
                     throw new TeeException(Code.TEE_REFUSED, "sealing failed", e);
                 }
             }
 
             @Override
-            public byte[] unseal(byte[] sealed) throws TeeException {
-                current();
+            public byte[] unseal(byte[] sealed, Unlock unlock) throws TeeException {
+                Sha256 policy = satisfied(unlock);
                 try {
-                    return vault.aead().decrypt(sealed, SEAL_LABEL);
+                    return vault.aead().decrypt(sealed, sealContext(policy));
                 } catch (GeneralSecurityException e) {
-                    throw new TeeException(Code.TEE_REFUSED, "not sealed by this device, or damaged", e);
+                    throw new TeeException(
+                            Code.TEE_REFUSED, "not sealed by this device, or its policy does not hold", e);
                 }
             }
         });
+    }
+
+    /** The digest that a TPM in this state would hold against the object's. */
+    private Sha256 satisfied(Unlock unlock) throws TeeException {
+        return switch (unlock) {
+            case Unlock.ThisDevice() -> {
+                current();
+                yield new SealPolicy.ThisDevice().digest();
+            }
+            case Unlock.Registers(Set<Integer> pcrs) -> registersNow(pcrs).digest();
+            case Unlock.Approved(SealPolicy.AuthorizedBy policy, Set<Integer> pcrs, Binary signature) -> {
+                Sha256 signed = Unlock.approved(registersNow(pcrs), policy.purpose());
+                if (!P256.verify(policy.anchor(), signed, signature.toArray())) {
+                    throw new TeeException(Code.TEE_REFUSED, "the key did not approve this state of the registers");
+                }
+                yield policy.digest();
+            }
+        };
+    }
+
+    private SealPolicy.Registers registersNow(Set<Integer> pcrs) throws TeeException {
+        if (!pcrs.equals(Set.of(REGISTER_INDEX))) {
+            throw new TeeException(Code.TEE_REFUSED, "this bridge has register " + REGISTER_INDEX + " alone");
+        }
+        return new SealPolicy.Registers(
+                new TreeMap<>(Map.of(REGISTER_INDEX, current().register())));
+    }
+
+    private static byte[] sealContext(Sha256 policy) {
+        return new TpmWriter().bytes(SEAL_LABEL).bytes(policy.toArray()).toArray();
     }
 
     @Override

@@ -66,11 +66,14 @@ final class Tpm {
     static final long CC_FLUSH_CONTEXT = 0x165;
     static final long CC_LOAD_EXTERNAL = 0x167;
     static final long CC_NV_READ_PUBLIC = 0x169;
+    static final long CC_POLICY_AUTHORIZE = 0x16a;
     static final long CC_POLICY_COMMAND_CODE = 0x16c;
     static final long CC_START_AUTH_SESSION = 0x176;
     static final long CC_VERIFY_SIGNATURE = 0x177;
     static final long CC_GET_CAPABILITY = 0x17a;
     static final long CC_PCR_READ = 0x17e;
+    static final long CC_POLICY_PCR = 0x17f;
+    static final long CC_POLICY_GET_DIGEST = 0x189;
     static final long CC_READ_CLOCK = 0x181;
     static final long CC_PCR_EXTEND = 0x182;
     // 6.6 TPM_RC

@@ -5,7 +5,6 @@ import dev.holdfast.wire.Code;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Sha256;
 import java.nio.charset.StandardCharsets;
-import java.security.SecureRandom;
 import java.security.interfaces.ECPublicKey;
 import java.util.Optional;
 import java.util.Set;
@@ -17,7 +16,6 @@ import java.util.Set;
 public final class Tpm2Bridge implements TeeBridge {
     private static final long TRANSIENT_FIRST = 0x80000000L;
     private static final long LOADED_SESSION_FIRST = 0x02000000L;
-    private static final SecureRandom RANDOM = new SecureRandom();
 
     private final TpmConnection connection;
     private final TpmOperations operations;
@@ -107,17 +105,17 @@ public final class Tpm2Bridge implements TeeBridge {
     public Optional<Sealer> sealer() {
         return Optional.of(new Sealer() {
             @Override
-            public byte[] seal(byte[] secret) throws TeeException {
+            public byte[] seal(byte[] secret, SealPolicy policy) throws TeeException {
                 if (secret.length == 0 || secret.length > MAX_SECRET_BYTES) {
                     throw new TeeException(
                             Code.TEE_REFUSED, secret.length + " bytes to seal; 1 to " + MAX_SECRET_BYTES + " can be");
                 }
-                return connection.call(() -> operations.seal(secret));
+                return connection.call(() -> operations.secrets().seal(secret, policy));
             }
 
             @Override
-            public byte[] unseal(byte[] sealed) throws TeeException {
-                return connection.call(() -> operations.unseal(sealed, nonce()));
+            public byte[] unseal(byte[] sealed, Unlock unlock) throws TeeException {
+                return connection.call(() -> operations.secrets().unseal(sealed, unlock));
             }
         });
     }
@@ -222,7 +220,7 @@ public final class Tpm2Bridge implements TeeBridge {
 
             @Override
             public Binary activate(Binary credentialBlob, Binary encryptedSecret) throws TeeException {
-                return connection.call(() -> operations.activate(credentialBlob, encryptedSecret, nonce()));
+                return connection.call(() -> operations.secrets().activate(credentialBlob, encryptedSecret));
             }
         });
     }
@@ -264,11 +262,5 @@ public final class Tpm2Bridge implements TeeBridge {
                 TeeDescription.Kind.TPM2,
                 emulated ? Assurance.EMULATED : Assurance.FIRMWARE,
                 name + ", firmware " + firmware + ", at " + address);
-    }
-
-    private static Binary nonce() {
-        byte[] nonce = new byte[16];
-        RANDOM.nextBytes(nonce);
-        return Binary.copyOf(nonce);
     }
 }

@@ -159,7 +159,13 @@ final class TpmConnection implements AutoCloseable {
                 throw e;
             }
         }
-        return operation.run();
+        try {
+            return operation.run();
+        } catch (RejectedException e) {
+            // What the TPM keeps loaded after an answer that cannot be read is unknown; a fresh channel starts clean.
+            drop();
+            throw e;
+        }
     }
 
     private byte[] receive(ByteChannel open) throws IOException, TeeException {

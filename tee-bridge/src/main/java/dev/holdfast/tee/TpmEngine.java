@@ -1,6 +1,5 @@
 package dev.holdfast.tee;
 
-import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.RejectedException;
 import java.util.ArrayList;
@@ -45,8 +44,9 @@ final class TpmEngine {
     /** Runs a command whose refusal the caller understands. */
     Reply send(TpmCommand command, boolean returnsHandle) throws TeeException, RejectedException {
         long wait = FIRST_WAIT_NANOS;
+        byte[] bytes = command.encode();
         for (int attempt = 1; ; attempt++) {
-            Reply reply = parse(connection.transmit(command.encode()), command.hasSessions(), returnsHandle);
+            Reply reply = parse(command, connection.transmit(bytes), returnsHandle);
             if (!isTransient(reply.rc()) || attempt == MAX_TRIES) {
                 return reply;
             }
@@ -77,19 +77,6 @@ final class TpmEngine {
             return 0;
         }
         return reader.u32() == tag ? reader.u32() : 0;
-    }
-
-    /** A policy session on which nothing has been asserted yet. */
-    long startPolicySession(Binary nonce) throws TeeException, RejectedException {
-        return load(new TpmCommand(Tpm.CC_START_AUTH_SESSION)
-                        .handle(Tpm.RH_NULL)
-                        .handle(Tpm.RH_NULL)
-                        .with(w -> w.sized(nonce)
-                                .u16(0) // no salt
-                                .u8(1) // TPM_SE_POLICY
-                                .u16(Tpm.ALG_NULL)
-                                .u16(Tpm.ALG_SHA256)))
-                .handle();
     }
 
     private TpmReader capability(long capability, long property, int count) throws TeeException, RejectedException {
@@ -125,8 +112,9 @@ final class TpmEngine {
         return new TeeException(isTransient(rc) ? Code.TEE_UNAVAILABLE : Code.TEE_REFUSED, text);
     }
 
-    private Reply parse(byte[] response, boolean sessions, boolean returnsHandle) throws RejectedException {
+    private Reply parse(TpmCommand command, byte[] response, boolean returnsHandle) throws RejectedException {
         TpmReader reader = new TpmReader(response);
+        boolean sessions = command.hasSessions();
         int tag = reader.u16();
         reader.u32(); // the size, checked by the connection
         long rc = reader.u32();
@@ -134,7 +122,6 @@ final class TpmEngine {
             return new Reply(rc, 0, new TpmReader(new byte[0]));
         }
         if (tag != (sessions ? Tpm.ST_SESSIONS : Tpm.ST_NO_SESSIONS)) {
-            connection.drop();
             throw reader.malformed("response tag 0x" + Integer.toHexString(tag));
         }
         long handle = returnsHandle ? reader.u32() : 0;
@@ -142,7 +129,8 @@ final class TpmEngine {
         if (size > reader.remaining()) {
             throw reader.malformed("parameters longer than the response");
         }
-        return new Reply(rc, handle, new TpmReader(reader.bytes((int) size).toArray()));
+        byte[] parameters = reader.bytes((int) size).toArray();
+        return new Reply(rc, handle, new TpmReader(sessions ? command.open(parameters, reader) : parameters));
     }
 
     private static boolean isTransient(long rc) {

@@ -28,13 +28,19 @@ final class TpmOperations {
     private final TpmEngine engine;
     private final TpmKeys keys;
     private final TpmNv nv;
+    private final TpmSecrets secrets;
     private final int pcr;
 
     TpmOperations(TpmEngine engine, int pcr) {
         this.engine = engine;
         this.keys = new TpmKeys(engine);
         this.nv = new TpmNv(engine);
+        this.secrets = new TpmSecrets(engine, keys);
         this.pcr = pcr;
+    }
+
+    TpmSecrets secrets() {
+        return secrets;
     }
 
     TpmNv nv() {
@@ -61,21 +67,8 @@ final class TpmOperations {
 
     /** TPM2_LoadExternal (12.3) and TPM2_VerifySignature (20.1). */
     boolean verify(ECPublicKey key, Sha256 digest, byte[] signature) throws TeeException, RejectedException {
-        byte[] xy = P256.encode(key).toArray();
-        byte[] publicArea = new TpmWriter()
-                .u16(Tpm.ALG_ECC)
-                .u16(Tpm.ALG_SHA256)
-                .u32(Tpm.SIGN_ENCRYPT | Tpm.USER_WITH_AUTH)
-                .u16(0)
-                .u16(Tpm.ALG_NULL)
-                .u16(Tpm.ALG_NULL)
-                .u16(Tpm.ECC_NIST_P256)
-                .u16(Tpm.ALG_NULL)
-                .sized(Binary.copyOf(xy, 0, P256.FIELD_BYTES))
-                .sized(Binary.copyOf(xy, P256.FIELD_BYTES, P256.FIELD_BYTES))
-                .toArray();
         TpmEngine.Reply loaded = engine.load(new TpmCommand(Tpm.CC_LOAD_EXTERNAL)
-                .with(w -> w.u16(0).sized(publicArea).u32(Tpm.RH_NULL)));
+                .with(w -> w.u16(0).sized(TpmPublic.verifier(key)).u32(Tpm.RH_NULL)));
         return keys.flushing(loaded.handle(), handle -> {
             TpmCommand command = new TpmCommand(Tpm.CC_VERIFY_SIGNATURE)
                     .handle(handle)
@@ -166,78 +159,6 @@ final class TpmOperations {
                                 .authorized(ak)
                                 .with(w -> w.sized(qualifyingData).u16(Tpm.ALG_NULL)))));
         return new Quoter.Quote(reply.sized(MAX_ATTEST_BYTES), rest(reply), new TreeMap<>());
-    }
-
-    /** TPM2_ActivateCredential (12.5); the EK's policy is PolicySecret of the endorsement hierarchy. */
-    Binary activate(Binary credential, Binary secret, Binary nonce) throws TeeException, RejectedException {
-        return keys.use(
-                Role.ATTESTATION,
-                ak -> keys.use(
-                        Role.ENDORSEMENT,
-                        ek -> keys.flushing(engine.startPolicySession(nonce), session -> {
-                            engine.run(new TpmCommand(Tpm.CC_POLICY_SECRET)
-                                    .authorized(Tpm.RH_ENDORSEMENT)
-                                    .handle(session)
-                                    .with(w -> w.u16(0).u16(0).u16(0).u32(0)));
-                            return engine.run(new TpmCommand(Tpm.CC_ACTIVATE_CREDENTIAL)
-                                            .authorized(ak)
-                                            .authorized(ek, session)
-                                            .with(w -> w.sized(credential).sized(secret)))
-                                    .sized(64);
-                        })));
-    }
-
-    /** TPM2_Create (12.1) of a data object that only a policy session for TPM2_Unseal opens. */
-    byte[] seal(byte[] secret) throws TeeException, RejectedException {
-        byte[] sensitive = new TpmWriter().u16(0).sized(secret).toArray();
-        byte[] publicArea = new TpmWriter()
-                .u16(Tpm.ALG_KEYEDHASH)
-                .u16(Tpm.ALG_SHA256)
-                .u32(Tpm.FIXED_TPM | Tpm.FIXED_PARENT | Tpm.NO_DA)
-                .sized(unsealPolicy())
-                .u16(Tpm.ALG_NULL)
-                .u16(0)
-                .toArray();
-        TpmReader reply = keys.use(
-                Role.STORAGE,
-                parent -> engine.run(new TpmCommand(Tpm.CC_CREATE)
-                        .authorized(parent)
-                        .with(w -> w.sized(sensitive).sized(publicArea).u16(0).u32(0))));
-        return new TpmWriter()
-                .sized(reply.sized(TpmConnection.MAX_BYTES))
-                .sized(reply.sized(TpmConnection.MAX_BYTES))
-                .toArray();
-    }
-
-    /** TPM2_Load (12.2) and TPM2_Unseal (12.7). */
-    byte[] unseal(byte[] sealed, Binary nonce) throws TeeException, RejectedException {
-        if (sealed.length > 1024) {
-            throw new TeeException(Code.TEE_REFUSED, "not sealed by this device");
-        }
-        TpmEngine.Reply loaded = keys.use(
-                Role.STORAGE,
-                parent -> engine.load(
-                        new TpmCommand(Tpm.CC_LOAD).authorized(parent).with(w -> w.bytes(sealed))));
-        return keys.flushing(
-                loaded.handle(),
-                object -> keys.flushing(engine.startPolicySession(nonce), session -> {
-                    engine.run(new TpmCommand(Tpm.CC_POLICY_COMMAND_CODE)
-                            .handle(session)
-                            .with(w -> w.u32(Tpm.CC_UNSEAL)));
-                    return engine.run(new TpmCommand(Tpm.CC_UNSEAL).authorized(object, session))
-                            .sized(Sealer.MAX_SECRET_BYTES)
-                            .toArray();
-                }));
-    }
-
-    /** PolicyCommandCode(TPM2_Unseal) (23.11): the place where a policy over registers will stand. */
-    private static byte[] unsealPolicy() {
-        return Sha256.of(new TpmWriter()
-                        .bytes(new byte[Sha256.BYTES])
-                        .u32(Tpm.CC_POLICY_COMMAND_CODE)
-                        .u32(Tpm.CC_UNSEAL)
-                        .toArray())
-                .toArray();
     }
 
     private static void selection(TpmWriter writer, Collection<Integer> pcrs) {

@@ -53,6 +53,23 @@ public record TpmPublic(Binary encoded, long attributes, Binary authPolicy, ECPu
         return name(encoded);
     }
 
+    /** TPMT_PUBLIC under which a key from outside is loaded to check its signatures. */
+    static Binary verifier(ECPublicKey key) {
+        byte[] xy = P256.encode(key).toArray();
+        return new TpmWriter()
+                .u16(Tpm.ALG_ECC)
+                .u16(Tpm.ALG_SHA256)
+                .u32(Tpm.SIGN_ENCRYPT | Tpm.USER_WITH_AUTH)
+                .u16(0)
+                .u16(Tpm.ALG_NULL)
+                .u16(Tpm.ALG_NULL)
+                .u16(Tpm.ECC_NIST_P256)
+                .u16(Tpm.ALG_NULL)
+                .sized(Binary.copyOf(xy, 0, P256.FIELD_BYTES))
+                .sized(Binary.copyOf(xy, P256.FIELD_BYTES, P256.FIELD_BYTES))
+                .toBinary();
+    }
+
     static Binary name(Binary publicArea) {
         return new TpmWriter()
                 .u16(Tpm.ALG_SHA256)

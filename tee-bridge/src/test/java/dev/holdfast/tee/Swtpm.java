@@ -88,7 +88,7 @@ final class Swtpm implements AutoCloseable {
                         "--server",
                         "type=unixio,path=" + socket(dir),
                         "--ctrl",
-                        "type=unixio,path=" + dir.resolve("ctrl"),
+                        "type=unixio,path=" + dir.resolve("sock.ctrl"),
                         "--flags",
                         "not-need-init,startup-clear")
                 .redirectErrorStream(true)

@@ -1,0 +1,274 @@
+package dev.holdfast.tee;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.holdfast.wire.Binary;
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.Sha256;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.ByteChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.KeyPair;
+import java.security.interfaces.ECPublicKey;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.function.UnaryOperator;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Secrets on a bus that somebody listens to and changes, and the policies that guard them, beside tpm2-tools. */
+class TpmSecretsTest {
+    private static final byte[] SECRET = "a secret that nobody overhears".getBytes(StandardCharsets.US_ASCII);
+    private static final Binary PURPOSE = Binary.copyOf("model key".getBytes(StandardCharsets.US_ASCII));
+
+    @TempDir
+    Path temp;
+
+    private Swtpm swtpm;
+    private Tpm2Bridge bridge;
+    private final ByteArrayOutputStream bus = new ByteArrayOutputStream();
+    private UnaryOperator<byte[]> interposer = UnaryOperator.identity();
+
+    @BeforeEach
+    void open() throws Exception {
+        swtpm = Swtpm.start(temp);
+        bridge = Tpm2Bridge.open(() -> new Tapped(swtpm.address().open()), Tpm2Options.DEFAULT);
+    }
+
+    @AfterEach
+    void close() {
+        if (bridge != null) {
+            bridge.close();
+        }
+        if (swtpm != null) {
+            swtpm.close();
+        }
+    }
+
+    /** Records what passes in both directions and lets the interposer change responses. */
+    private final class Tapped implements ByteChannel {
+        private final ByteChannel real;
+
+        Tapped(ByteChannel real) {
+            this.real = real;
+        }
+
+        @Override
+        public int write(ByteBuffer command) throws IOException {
+            byte[] bytes = new byte[command.remaining()];
+            command.duplicate().get(bytes);
+            bus.writeBytes(bytes);
+            return real.write(command);
+        }
+
+        @Override
+        public int read(ByteBuffer into) throws IOException {
+            ByteBuffer response = ByteBuffer.allocate(into.remaining());
+            int length = real.read(response);
+            if (length > 0) {
+                byte[] bytes = new byte[length];
+                response.flip().get(bytes);
+                bus.writeBytes(bytes);
+                into.put(interposer.apply(bytes));
+            }
+            return length;
+        }
+
+        @Override
+        public boolean isOpen() {
+            return real.isOpen();
+        }
+
+        @Override
+        public void close() throws IOException {
+            real.close();
+        }
+    }
+
+    @Test
+    void noSecretIsInTheBytesOfTheBus() throws Exception {
+        Sealer sealer = bridge.sealer().orElseThrow();
+        byte[] sealed = sealer.seal(SECRET);
+        assertThat(sealer.unseal(sealed)).isEqualTo(SECRET);
+        KeyPair anchor = P256.generate();
+        var policy = new SealPolicy.AuthorizedBy((ECPublicKey) anchor.getPublic(), PURPOSE);
+        byte[] authorized = sealer.seal(SECRET, policy);
+        assertThat(sealer.unseal(authorized, approval(anchor, policy))).isEqualTo(SECRET);
+        assertThat(activate(SECRET)).isEqualTo(SECRET);
+
+        assertThat(isOnBus(SECRET)).isFalse();
+        // The tap hears: what is no secret is found.
+        bridge.register().orElseThrow().extend(BridgeContract.DIGEST);
+        assertThat(isOnBus(BridgeContract.DIGEST.toArray())).isTrue();
+        assertThat(isOnBus(policy.digest().toArray())).isTrue();
+    }
+
+    @Test
+    void aChangedResponseIsNoticed() throws Exception {
+        Sealer sealer = bridge.sealer().orElseThrow();
+        byte[] sealed = sealer.seal(SECRET);
+        for (int place : new int[] {16, 20, 60, 100}) {
+            interposer = response -> {
+                // Only the answer to TPM2_Unseal carries so many encrypted bytes behind a 16-bit size.
+                if (isUnsealed(response)) {
+                    response[Math.min(place, response.length - 1)] ^= 1;
+                }
+                return response;
+            };
+            assertThatThrownBy(() -> sealer.unseal(sealed))
+                    .isInstanceOfSatisfying(
+                            TeeException.class, e -> assertThat(e.code()).isEqualTo(Code.TEE_RESPONSE));
+        }
+        interposer = UnaryOperator.identity();
+        assertThat(sealer.unseal(sealed)).isEqualTo(SECRET);
+    }
+
+    private static boolean isUnsealed(byte[] response) {
+        return response.length > 16 && ByteBuffer.wrap(response).getInt(10) == SECRET.length + 2;
+    }
+
+    @Test
+    void opensOnlyWhileTheRegistersHold() throws Exception {
+        Sealer sealer = bridge.sealer().orElseThrow();
+        byte[] sealed = sealer.seal(SECRET, registersNow());
+        byte[] device = sealer.seal(SECRET);
+        Unlock now = new Unlock.Registers(Set.of(14));
+        assertThat(sealer.unseal(sealed, now)).isEqualTo(SECRET);
+        assertRefused(() -> sealer.unseal(sealed));
+        assertRefused(() -> sealer.unseal(device, now));
+        bridge.register().orElseThrow().extend(BridgeContract.DIGEST);
+        assertRefused(() -> sealer.unseal(sealed, now));
+    }
+
+    @Test
+    void opensInEachStateThatTheAnchorApprovedAndInNoOther() throws Exception {
+        Sealer sealer = bridge.sealer().orElseThrow();
+        KeyPair anchor = P256.generate();
+        var policy = new SealPolicy.AuthorizedBy((ECPublicKey) anchor.getPublic(), PURPOSE);
+        byte[] sealed = sealer.seal(SECRET, policy);
+        Unlock.Approved before = approval(anchor, policy);
+        assertThat(sealer.unseal(sealed, before)).isEqualTo(SECRET);
+        bridge.register().orElseThrow().extend(BridgeContract.DIGEST);
+        assertRefused(() -> sealer.unseal(sealed, before));
+        assertThat(sealer.unseal(sealed, approval(anchor, policy))).isEqualTo(SECRET);
+
+        KeyPair other = P256.generate();
+        assertRefused(() -> sealer.unseal(sealed, approval(other, policy)));
+        var theirs = new SealPolicy.AuthorizedBy((ECPublicKey) other.getPublic(), PURPOSE);
+        assertRefused(() -> sealer.unseal(sealed, approval(other, theirs)));
+        var elsewhere = new SealPolicy.AuthorizedBy((ECPublicKey) anchor.getPublic(), Binary.empty());
+        assertRefused(() -> sealer.unseal(sealed, approval(anchor, elsewhere)));
+    }
+
+    @Test
+    void policyDigestsEqualThoseOfTpm2Tools() throws Exception {
+        SealPolicy.Registers registers = registersNow();
+        KeyPair anchor = P256.generate();
+        var authorized = new SealPolicy.AuthorizedBy((ECPublicKey) anchor.getPublic(), PURPOSE);
+        Path name = temp.resolve("anchor.name");
+        Files.write(
+                name, TpmPublic.name(TpmPublic.verifier(authorized.anchor())).toArray());
+        Path pcrs = temp.resolve("pcrs");
+        Files.write(
+                pcrs, new TreeMap<>(registers.values()).firstEntry().getValue().toArray());
+        bridge.close();
+
+        assertThat(toolDigest("tpm2_policycommandcode", "TPM2_CC_Unseal"))
+                .isEqualTo(new SealPolicy.ThisDevice().digest());
+        assertThat(toolDigest("tpm2_policypcr", "-l", "sha256:14", "-f", pcrs.toString()))
+                .isEqualTo(registers.digest());
+        assertThat(toolDigest("tpm2_policyauthorize", "-n", name.toString(), "-q", PURPOSE.hex()))
+                .isEqualTo(authorized.digest());
+    }
+
+    /** Runs one policy tool in a trial session. */
+    private Sha256 toolDigest(String tool, String... arguments) throws Exception {
+        Swtpm.require(tool);
+        Path session = temp.resolve("session");
+        Path digest = temp.resolve("digest");
+        Files.deleteIfExists(digest);
+        tool("tpm2_startauthsession", "-S", session.toString());
+        String[] command = new String[arguments.length + 5];
+        command[0] = tool;
+        command[1] = "-S";
+        command[2] = session.toString();
+        command[3] = "-L";
+        command[4] = digest.toString();
+        System.arraycopy(arguments, 0, command, 5, arguments.length);
+        tool(command);
+        tool("tpm2_flushcontext", session.toString());
+        return new Sha256(Binary.copyOf(Files.readAllBytes(digest)));
+    }
+
+    /** A credential that tpm2-tools made for this TPM's keys, without a TPM, and that ours opens. */
+    private byte[] activate(byte[] secret) throws Exception {
+        Swtpm.require("tpm2_makecredential");
+        Enroller enroller = bridge.enroller().orElseThrow();
+        Files.write(
+                temp.resolve("ek.pub"),
+                new TpmWriter().sized(enroller.endorsementPublic()).toArray());
+        Files.write(temp.resolve("secret"), secret);
+        String name = BridgeContract.accepted(TpmPublic.parse(enroller.attestationPublic()))
+                .name()
+                .hex();
+        Path made = temp.resolve("credential");
+        tool(
+                "tpm2_makecredential",
+                "-Q",
+                "-T",
+                "none",
+                "-u",
+                temp.resolve("ek.pub").toString(),
+                "-s",
+                temp.resolve("secret").toString(),
+                "-n",
+                name,
+                "-o",
+                made.toString());
+        TpmReader reader = new TpmReader(Files.readAllBytes(made));
+        assertThat(reader.u32()).isEqualTo(0xbadcc0deL);
+        reader.u32(); // version
+        Binary blob = reader.sized(1024);
+        Binary seed = reader.sized(1024);
+        return enroller.activate(blob, seed).toArray();
+    }
+
+    private void tool(String... command) throws Exception {
+        Path log = temp.resolve("tool.log");
+        String[] whole = new String[command.length + 3];
+        whole[0] = "env";
+        whole[1] = "TPM2TOOLS_TCTI=swtpm:path=" + ((TpmAddress.Unix) swtpm.address()).path();
+        whole[2] = "LC_ALL=C";
+        System.arraycopy(command, 0, whole, 3, command.length);
+        assertThat(Swtpm.run(log, whole)).as(Files.readString(log)).isZero();
+    }
+
+    private SealPolicy.Registers registersNow() throws TeeException {
+        return new SealPolicy.Registers(
+                new TreeMap<>(Map.of(14, bridge.register().orElseThrow().read())));
+    }
+
+    private Unlock.Approved approval(KeyPair by, SealPolicy.AuthorizedBy policy) throws TeeException {
+        Sha256 signed = Unlock.approved(registersNow(), policy.purpose());
+        return new Unlock.Approved(policy, Set.of(14), Binary.copyOf(P256.sign(by.getPrivate(), signed)));
+    }
+
+    private static void assertRefused(org.assertj.core.api.ThrowableAssert.ThrowingCallable call) {
+        assertThatThrownBy(call)
+                .isInstanceOfSatisfying(
+                        TeeException.class, e -> assertThat(e.code()).isEqualTo(Code.TEE_REFUSED));
+    }
+
+    private boolean isOnBus(byte[] needle) {
+        return new String(bus.toByteArray(), StandardCharsets.ISO_8859_1)
+                .contains(new String(needle, StandardCharsets.ISO_8859_1));
+    }
+}
