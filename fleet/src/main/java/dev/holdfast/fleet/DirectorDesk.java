@@ -58,6 +58,7 @@ final class DirectorDesk {
         byte[] signed = SignedMetadata.sign(
                 RoleDocuments.director(
                         wish.counter(),
+                        now,
                         now.plus(ORDER_LIFE),
                         device,
                         nonce.toArray(),

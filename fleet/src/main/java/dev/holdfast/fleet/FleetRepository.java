@@ -3,6 +3,7 @@ package dev.holdfast.fleet;
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.holdfast.attestation.ReferenceModels;
 import dev.holdfast.updater.CanonicalJson;
+import dev.holdfast.updater.FamilyPolicy;
 import dev.holdfast.updater.RoleDocuments;
 import dev.holdfast.updater.RoleKeys;
 import dev.holdfast.updater.SignedMetadata;
@@ -39,6 +40,9 @@ final class FleetRepository {
     private static final Duration SNAPSHOT_LIFE = Duration.ofDays(30);
     private static final Duration TIMESTAMP_LIFE = Duration.ofDays(7);
 
+    /** Of every role, for good: what the factory root says binds a device until it is provisioned again. */
+    private static final FamilyPolicy FAMILIES = new FamilyPolicy(1, 1);
+
     private final FleetDirectory directory;
     private final Clock clock;
 
@@ -60,7 +64,7 @@ final class FleetRepository {
         FleetDirectory.replace(
                 root,
                 SignedMetadata.sign(
-                        RoleDocuments.root(1, now.plus(ROOT_LIFE), roles),
+                        FAMILIES.into(RoleDocuments.root(1, now.plus(ROOT_LIFE), roles)),
                         roles.root().keys()));
         sign(List.of(), new Versions(0, 0, 0), roles.targets(), roles.snapshot(), roles.timestamp());
         directory.write(config);

@@ -11,10 +11,9 @@ import java.security.GeneralSecurityException;
 import java.security.Signature;
 import java.security.interfaces.ECPublicKey;
 import java.time.Instant;
-import java.util.HashSet;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.Map;
-import java.util.Set;
 
 /**
  * A metadata file taken apart, its type and version known, its signatures not yet checked.
@@ -74,13 +73,14 @@ record Envelope(byte[] bytes, String type, Fields signed, byte[] canonical, Map<
     }
 
     /** Counts distinct keys with a valid signature; the same key under two ids counts once. */
-    void requireThreshold(RootDocument.Role role, AnchorVerifier verifier) throws RejectedException {
-        Set<Binary> counted = new HashSet<>();
+    void requireThreshold(RootDocument.Role role, FamilyPolicy families, AnchorVerifier verifier)
+            throws RejectedException {
+        Map<Binary, KeyKind> counted = new HashMap<>();
         for (String keyId : role.keyIds()) {
             byte[] signature = signatures.get(keyId);
             TufKey key = role.keys().get(keyId);
             if (signature != null && key != null && verifies(key, signature, verifier)) {
-                counted.add(Binary.copyOf(key.key().getEncoded()));
+                counted.put(Binary.copyOf(key.key().getEncoded()), key.kind());
             }
         }
         if (counted.size() < role.threshold()) {
@@ -88,6 +88,7 @@ record Envelope(byte[] bytes, String type, Fields signed, byte[] canonical, Map<
                     Code.UPD_SIGNATURE,
                     type + " has " + counted.size() + " valid signatures, " + role.threshold() + " are needed");
         }
+        families.require(type, counted.values());
     }
 
     private boolean verifies(TufKey key, byte[] signature, AnchorVerifier verifier) throws RejectedException {

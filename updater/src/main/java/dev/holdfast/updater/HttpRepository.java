@@ -24,9 +24,15 @@ public final class HttpRepository implements MetadataSource {
             .connectTimeout(CONNECT)
             .build();
     private final String base;
+    private final Duration transfer;
 
     /** @param base URL of the directory that holds {@code timestamp.json} */
     public HttpRepository(String base) {
+        this(base, TRANSFER);
+    }
+
+    HttpRepository(String base, Duration transfer) {
+        this.transfer = transfer;
         this.base = base.endsWith("/") ? base : base + "/";
     }
 
@@ -42,9 +48,9 @@ public final class HttpRepository implements MetadataSource {
     }
 
     private Optional<byte[]> get(URI uri, int maxBytes) throws IOException {
-        long deadline = System.nanoTime() + TRANSFER.toNanos();
         HttpResponse<InputStream> response = open(uri);
-        try (InputStream body = response.body()) {
+        try (InputStream body = response.body();
+                StallGuard guard = new StallGuard(body, transfer)) {
             if (response.statusCode() == 404 || response.statusCode() == 403) {
                 return Optional.empty();
             }
@@ -58,6 +64,7 @@ public final class HttpRepository implements MetadataSource {
                     bytes = Arrays.copyOf(bytes, Math.min(maxBytes + 1, Math.max(8192, 2 * length)));
                 }
                 int read = body.read(bytes, length, bytes.length - length);
+                guard.check(uri);
                 if (read < 0) {
                     return Optional.of(Arrays.copyOf(bytes, length));
                 }
@@ -65,15 +72,17 @@ public final class HttpRepository implements MetadataSource {
                 if (length > maxBytes) {
                     throw new IOException(uri + " is longer than " + maxBytes + " bytes");
                 }
-                if (System.nanoTime() > deadline) {
-                    throw new IOException(uri + " took longer than " + TRANSFER.toSeconds() + " s");
-                }
             }
         }
     }
 
+    /** For a file of metadata as a whole, and for each buffer of a target. */
+    Duration patience() {
+        return transfer;
+    }
+
     HttpResponse<InputStream> open(URI uri) throws IOException {
-        HttpRequest request = HttpRequest.newBuilder(uri).timeout(TRANSFER).build();
+        HttpRequest request = HttpRequest.newBuilder(uri).timeout(transfer).build();
         try {
             return client.send(request, HttpResponse.BodyHandlers.ofInputStream());
         } catch (InterruptedException e) {

@@ -41,6 +41,13 @@ public enum KeyKind {
         return scheme;
     }
 
+    KeyFamily family() {
+        return switch (this) {
+            case ED25519, ECDSA_P256, RSA_PSS_SHA256 -> KeyFamily.CLASSICAL;
+            case ML_DSA_44, ML_DSA_65, ML_DSA_87 -> KeyFamily.LATTICE;
+        };
+    }
+
     /** Name of the JDK's key factory and generator. */
     String keyAlgorithm() {
         return switch (this) {

@@ -15,6 +15,7 @@ import java.nio.file.StandardCopyOption;
 import java.security.GeneralSecurityException;
 import java.security.Signature;
 import java.time.Clock;
+import java.time.Duration;
 import java.util.Optional;
 
 /**
@@ -100,7 +101,7 @@ public final class RepositoryClient {
         URI uri = URI.create((base.endsWith("/") ? base : base + "/") + TufClient.quotedPath(name));
         Path part = file.resolveSibling(file.getFileName() + DurableFiles.TEMPORARY);
         try {
-            Verdict<Path> received = receive(repository.open(uri), target, part);
+            Verdict<Path> received = receive(repository.open(uri), target, part, repository.patience());
             if (received instanceof Verdict.Rejected<Path> rejected) {
                 return rejected.as();
             }
@@ -111,17 +112,23 @@ public final class RepositoryClient {
         }
     }
 
-    private static Verdict<Path> receive(HttpResponse<InputStream> response, TargetFile target, Path part)
-            throws IOException {
+    private static Verdict<Path> receive(
+            HttpResponse<InputStream> response, TargetFile target, Path part, Duration patience) throws IOException {
         Hashes.Running hashes = new Hashes.Running();
         try (InputStream body = response.body();
+                StallGuard guard = new StallGuard(body, patience);
                 OutputStream out = Files.newOutputStream(part)) {
             if (response.statusCode() != 200) {
                 return Verdict.rejected(Code.LNK_REFUSED, "status " + response.statusCode() + " of " + target.path());
             }
             byte[] buffer = new byte[BUFFER_BYTES];
             long left = target.length();
-            for (int read = body.read(buffer); read >= 0; read = body.read(buffer)) {
+            // Full buffers: a server that trickles gets no more time for each byte.
+            for (int read = body.readNBytes(buffer, 0, buffer.length);
+                    read > 0;
+                    read = body.readNBytes(buffer, 0, buffer.length)) {
+                guard.check(target.path());
+                guard.extend(patience);
                 left -= read;
                 if (left < 0) {
                     return Verdict.rejected(Code.UPD_MISMATCH, target.path() + " is longer than listed");
@@ -129,6 +136,7 @@ public final class RepositoryClient {
                 hashes.update(buffer, read);
                 out.write(buffer, 0, read);
             }
+            guard.check(target.path());
         }
         return hashes.match(target.hashes())
                 ? Verdict.accepted(part)

@@ -21,6 +21,9 @@ public final class RoleDocuments {
     /** Where a root document names the Director's keys; TUF clients ignore fields that they do not know. */
     public static final String DIRECTOR_FIELD = "x-holdfast-director";
 
+    /** When an order was made, in seconds since 1970: what raises a device's trusted time. */
+    static final String ISSUED_FIELD = "issued";
+
     private RoleDocuments() {}
 
     /** Keys and thresholds of all roles. */
@@ -62,9 +65,10 @@ public final class RoleDocuments {
 
     /** A Director's answer to one device's nonce. */
     public static ObjectNode director(
-            long version, Instant expires, String device, byte[] nonce, Collection<TargetFile> files) {
+            long version, Instant issued, Instant expires, String device, byte[] nonce, Collection<TargetFile> files) {
         ObjectNode signed = head("director", version, expires)
                 .put("device", device)
+                .put(ISSUED_FIELD, issued.getEpochSecond())
                 .put("nonce", Binary.copyOf(nonce).hex());
         put(signed.putObject("targets"), files);
         return signed;

@@ -14,15 +14,18 @@ final class RootChain implements TrustedRoot, SeenVersions {
     private final Path directory;
     private final TrustAnchors anchors;
     private final TrustStateStore store;
+    private final FamilyPolicy families;
     private RootDocument root;
     private TrustState state;
 
     private RootChain(
-            Path directory, TrustAnchors anchors, TrustStateStore store, RootDocument root, TrustState state) {
+            Path directory, TrustAnchors anchors, TrustStateStore store, RootDocument factory, TrustState state)
+            throws RejectedException {
         this.directory = directory;
         this.anchors = anchors;
         this.store = store;
-        this.root = root;
+        this.families = FamilyPolicy.of(factory);
+        this.root = factory;
         this.state = state;
     }
 
@@ -87,7 +90,7 @@ final class RootChain implements TrustedRoot, SeenVersions {
     }
 
     private RootDocument link(byte[] bytes) throws RejectedException {
-        return root.next(bytes, anchors.verifier());
+        return root.next(bytes, families, anchors.verifier());
     }
 
     private void accept(RootDocument next) throws IOException, RejectedException {
@@ -114,6 +117,11 @@ final class RootChain implements TrustedRoot, SeenVersions {
     @Override
     public RootDocument root() {
         return root;
+    }
+
+    @Override
+    public FamilyPolicy families() {
+        return families;
     }
 
     @Override

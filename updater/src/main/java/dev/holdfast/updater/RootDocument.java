@@ -63,10 +63,10 @@ record RootDocument(Envelope envelope, Map<String, Role> roles) {
     }
 
     /** The root after this one, TUF 1.0.34 section 5.3.4 and 5.3.5: signed by both, and of the next version. */
-    RootDocument next(byte[] bytes, AnchorVerifier verifier) throws RejectedException {
+    RootDocument next(byte[] bytes, FamilyPolicy families, AnchorVerifier verifier) throws RejectedException {
         RootDocument next = parse(bytes);
-        next.envelope.requireThreshold(role("root"), verifier);
-        next.envelope.requireThreshold(next.role("root"), verifier);
+        next.envelope.requireThreshold(role("root"), families, verifier);
+        next.envelope.requireThreshold(next.role("root"), families, verifier);
         if (next.version() != version() + 1) {
             throw new RejectedException(
                     next.version() <= version() ? Code.UPD_ROLLBACK : Code.UPD_MISMATCH,

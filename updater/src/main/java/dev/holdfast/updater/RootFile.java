@@ -24,7 +24,7 @@ final class RootFile implements TrustedRoot {
             throw new RejectedException(Code.UPD_ANCHOR, "there is no trusted root of a sane length");
         }
         RootDocument root = RootDocument.parse(Files.readAllBytes(file));
-        root.envelope().requireThreshold(root.role("root"), verifier);
+        root.envelope().requireThreshold(root.role("root"), FamilyPolicy.NONE, verifier);
         return new RootFile(file, verifier, root);
     }
 
@@ -33,9 +33,15 @@ final class RootFile implements TrustedRoot {
         return root;
     }
 
+    /** A root that was handed over is taken as it is: what it says of families binds devices, which anchor it. */
+    @Override
+    public FamilyPolicy families() {
+        return FamilyPolicy.NONE;
+    }
+
     @Override
     public void append(byte[] bytes) throws IOException, RejectedException {
-        RootDocument next = root.next(bytes, verifier);
+        RootDocument next = root.next(bytes, families(), verifier);
         DurableFiles.replace(file, bytes);
         root = next;
     }

@@ -26,6 +26,9 @@ public final class TrustClient {
     /** Length of the nonce in a Director's order. */
     public static final int NONCE_BYTES = 32;
 
+    /** The record is written and signed again for a new time no oftener than this. */
+    private static final long TIME_STEP_SECONDS = 3600;
+
     static final int MAX_ORDER_BYTES = 512 * 1024;
 
     private final RootChain chain;
@@ -145,10 +148,14 @@ public final class TrustClient {
         TufClient.requireNotOlder("director", order.version(), state.directorVersion());
         order.requireFresh(now);
         Order checked = agree(order, deviceId, image);
-        long issued = signed.has("issued") ? signed.integer("issued", 0) : 0;
-        if (order.version() > state.directorVersion() || issued > state.trustedTime()) {
-            chain.save(state.director(
-                    order.version(), Math.min(issued, signed.expires().getEpochSecond())));
+        // Whoever stole the Director's key may not set the time to a day on which everything has expired: no further
+        // than to
+        // the end of the Image repository's own timestamp.
+        long issued = signed.has(RoleDocuments.ISSUED_FIELD) ? signed.integer(RoleDocuments.ISSUED_FIELD, 0) : 0;
+        issued = Math.min(issued, signed.expires().getEpochSecond());
+        issued = Math.min(issued, client.timestampExpires().getEpochSecond() - 1);
+        if (order.version() > state.directorVersion() || issued > state.trustedTime() + TIME_STEP_SECONDS) {
+            chain.save(state.director(order.version(), issued));
         }
         requireEpoch(checked.model());
         return checked;
@@ -203,7 +210,7 @@ public final class TrustClient {
 
     private Envelope signed(byte[] bytes, String role, int maxBytes) throws RejectedException {
         Envelope envelope = Envelope.parse(bytes, role, maxBytes);
-        envelope.requireThreshold(chain.root().role(role), anchors.verifier());
+        envelope.requireThreshold(chain.root().role(role), chain.families(), anchors.verifier());
         return envelope;
     }
 }

@@ -45,6 +45,7 @@ final class TufClient {
     private final AnchorVerifier verifier;
     private final Map<String, Loaded> roles = new HashMap<>();
     private @Nullable Envelope snapshot;
+    private Instant timestampExpires = Instant.EPOCH;
     private Instant now = Instant.EPOCH;
 
     TufClient(Path directory, TrustedRoot trusted, SeenVersions seen, MetadataSource source, AnchorVerifier verifier) {
@@ -74,6 +75,11 @@ final class TufClient {
             throw new IllegalStateException("not refreshed");
         }
         return new TrustedTargets(targets.role.version(), targets.role.files());
+    }
+
+    /** When the timestamp of the last refresh expires. */
+    Instant timestampExpires() {
+        return timestampExpires;
     }
 
     /** Whether target files carry their hash in their name. */
@@ -154,6 +160,7 @@ final class TufClient {
             }
         }
         timestamp.requireFresh(now); // 5.4.4
+        timestampExpires = timestamp.signed().expires();
         keep("timestamp", timestamp); // 5.4.5
         seen.raise(timestamp.version(), meta.version(), 0);
         return timestamp;
@@ -221,7 +228,7 @@ final class TufClient {
 
     private Envelope signed(byte[] bytes, String type, RootDocument.Role keys, int maxBytes) throws RejectedException {
         Envelope envelope = Envelope.parse(bytes, type, maxBytes);
-        envelope.requireThreshold(keys, verifier);
+        envelope.requireThreshold(keys, trusted.families(), verifier);
         return envelope;
     }
 

@@ -33,6 +33,8 @@ final class RepositorySimulator implements MetadataSource {
     long version;
     long directorVersion = 1;
     Instant expires = LATER;
+    Instant issued = NOW;
+    Optional<FamilyPolicy> families = Optional.empty();
     Optional<List<TargetFile>> ordered = Optional.empty();
     String device = "device-1";
     UnaryOperator<ObjectNode> orderLie = order -> order;
@@ -86,9 +88,9 @@ final class RepositorySimulator implements MetadataSource {
 
     void root(List<SigningKey> signers) {
         rootVersion++;
-        files.put(
-                rootVersion + ".root.json",
-                SignedMetadata.sign(RoleDocuments.root(rootVersion, LATER, roles), signers));
+        ObjectNode root = RoleDocuments.root(rootVersion, LATER, roles);
+        families.ifPresent(policy -> policy.into(root));
+        files.put(rootVersion + ".root.json", SignedMetadata.sign(root, signers));
     }
 
     /** Publishes one more version of targets, snapshot and timestamp. */
@@ -129,7 +131,7 @@ final class RepositorySimulator implements MetadataSource {
     @Override
     public Optional<byte[]> directorOrder(byte[] nonce) {
         ObjectNode order = RoleDocuments.director(
-                directorVersion, expires, device, nonce, ordered.orElse(List.copyOf(targets.values())));
+                directorVersion, issued, expires, device, nonce, ordered.orElse(List.copyOf(targets.values())));
         return Optional.of(
                 SignedMetadata.sign(orderLie.apply(order), roles.director().keys()));
     }

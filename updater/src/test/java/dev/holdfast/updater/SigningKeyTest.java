@@ -35,7 +35,8 @@ class SigningKeyTest {
         TufKey known = TufKey.fromJson(key.publicJson()).orElseThrow();
         RootDocument.Role role = new RootDocument.Role(List.of(key.keyId()), Map.of(key.keyId(), known), 1);
         Envelope.parse(file, "targets", 100_000)
-                .requireThreshold(role, new FakeTee().anchors().verifier());
+                .requireThreshold(
+                        role, FamilyPolicy.NONE, new FakeTee().anchors().verifier());
         assertThatThrownBy(() -> key.save(pem)).isInstanceOf(FileAlreadyExistsException.class);
     }
 

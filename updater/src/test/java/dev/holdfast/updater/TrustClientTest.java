@@ -420,6 +420,7 @@ class TrustClientTest {
                 TargetsRole.parse(envelope);
                 envelope.requireThreshold(
                         RootDocument.parse(repo.file("1.root.json")).role("targets"),
+                        FamilyPolicy.NONE,
                         tee.anchors().verifier());
                 return envelope;
             });
