@@ -31,6 +31,8 @@ final class ApiRoutes implements Handler<HttpServerRequest> {
             case "/v1/models" -> route(request, get, this::models);
             case "/v1/attestation" -> route(request, get, relay::ask);
             case "/v1/chat/completions" -> route(request, post, this::chat);
+            case "/v1/completions" -> route(request, post, this::complete);
+            case "/v1/embeddings" -> route(request, post, this::embed);
             case null, default -> Replies.error(request, Code.API_NOT_FOUND, "there is no such path");
         }
     }
@@ -67,16 +69,43 @@ final class ApiRoutes implements Handler<HttpServerRequest> {
     }
 
     private void chat(HttpServerRequest request) {
-        Replies.body(request, ChatCall.MAX_BODY_BYTES, body -> {
-            switch (ChatCall.read(body)) {
-                case Verdict.Rejected<ChatCall> rejected ->
-                    Replies.error(
-                            request.response(), Replies.status(rejected.reason().code()), rejected.reason());
-                case Verdict.Accepted<ChatCall>(ChatCall call) ->
-                    engine.chat(
-                            call.model(),
-                            call.request(),
-                            new ChatReply(request.response(), call.stream(), call.includeUsage()));
+        Replies.body(
+                request, ChatCall.MAX_BODY_BYTES, body -> answer(request, ChatReply.Shape.CHAT, ChatCall.read(body)));
+    }
+
+    private void complete(HttpServerRequest request) {
+        Replies.body(
+                request,
+                ChatCall.MAX_BODY_BYTES,
+                body -> answer(request, ChatReply.Shape.TEXT, ChatCall.readPlain(body)));
+    }
+
+    private void answer(HttpServerRequest request, ChatReply.Shape shape, Verdict<ChatCall> verdict) {
+        switch (verdict) {
+            case Verdict.Rejected<ChatCall>(Rejection why) ->
+                Replies.error(request.response(), Replies.status(why.code()), why);
+            case Verdict.Accepted<ChatCall>(ChatCall call) ->
+                engine.chat(
+                        call.model(),
+                        call.request(),
+                        new ChatReply(request.response(), shape, call.stream(), call.includeUsage()));
+        }
+    }
+
+    private void embed(HttpServerRequest request) {
+        Replies.body(request, EmbeddingCall.MAX_BODY_BYTES, body -> {
+            switch (EmbeddingCall.read(body)) {
+                case Verdict.Rejected<EmbeddingCall>(Rejection why) ->
+                    Replies.error(request.response(), Replies.status(why.code()), why);
+                case Verdict.Accepted<EmbeddingCall>(EmbeddingCall call) ->
+                    engine.embed(call.model(), call.texts(), verdict -> {
+                        switch (verdict) {
+                            case Verdict.Rejected<Engine.Embeddings>(Rejection why) ->
+                                Replies.error(request.response(), Replies.status(why.code()), why);
+                            case Verdict.Accepted<Engine.Embeddings>(Engine.Embeddings embeddings) ->
+                                Replies.json(request.response(), 200, call.reply(embeddings));
+                        }
+                    });
             }
         });
     }

@@ -6,13 +6,14 @@ import dev.holdfast.wire.Json;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Verdict;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ThreadLocalRandom;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The body of {@code POST /v1/chat/completions}. Every field is checked for type and range, and an unknown one is
+ * The body of {@code POST /v1/chat/completions} or {@code /v1/completions}. Every field is checked for type and range, and an unknown one is
  * refused: what is silently ignored is taken for granted by the caller.
  *
  * @param model the model asked for, or null
@@ -27,18 +28,16 @@ record ChatCall(@Nullable String model, ChatRequest request, boolean stream, boo
     private static final int MAX_STOP_CHARS = 256;
     private static final long MAX_TOKENS = 1 << 20;
     private static final long DEFAULT_TOKENS = 512;
-    private static final int MAX_TOP_K = 1 << 20;
     private static final int MAX_TOKENS_PER_SECOND = 1000;
     private static final Set<String> FIELDS = Set.of(
             "model",
-            "messages",
             "stream",
             "stream_options",
             "max_tokens",
             "max_completion_tokens",
             "temperature",
-            "top_p",
             "top_k",
+            "top_p",
             "min_p",
             "repetition_penalty",
             "presence_penalty",
@@ -48,18 +47,32 @@ record ChatCall(@Nullable String model, ChatRequest request, boolean stream, boo
             "ignore_eos",
             "tokens_per_second");
 
+    /** Reads a body with {@code messages}. */
     static Verdict<ChatCall> read(byte[] body) {
-        return Json.readObject(body, MAX_BODY_BYTES).then(node -> Verdict.of(() -> read(node)));
+        return read(body, "messages");
     }
 
-    private static ChatCall read(JsonNode node) throws RejectedException {
+    /** Reads a body with {@code prompt}, a text. */
+    static Verdict<ChatCall> readPlain(byte[] body) {
+        return read(body, "prompt");
+    }
+
+    private static Verdict<ChatCall> read(byte[] body, String promptField) {
+        return Json.readObject(body, MAX_BODY_BYTES).then(node -> Verdict.of(() -> read(node, promptField)));
+    }
+
+    private static ChatCall read(JsonNode node, String promptField) throws RejectedException {
         Fields fields = new Fields(node);
-        fields.only(FIELDS);
+        Set<String> known = new HashSet<>(FIELDS);
+        known.add(promptField);
+        fields.only(known);
         String model = fields.has("model") ? fields.text("model", MAX_NAME_CHARS) : null;
         long maxTokens = fields.whole("max_tokens", 1, MAX_TOKENS, DEFAULT_TOKENS);
         maxTokens = fields.whole("max_completion_tokens", 1, MAX_TOKENS, maxTokens);
         ChatRequest request = new ChatRequest(
-                messages(node.path("messages")),
+                promptField.equals("prompt")
+                        ? new Prompt.Text(fields.text("prompt", MAX_BODY_BYTES))
+                        : new Prompt.Conversation(messages(node.path("messages"))),
                 (int) maxTokens,
                 sampling(fields),
                 stop(node.path("stop")),
@@ -82,7 +95,7 @@ record ChatCall(@Nullable String model, ChatRequest request, boolean stream, boo
                 fields.real("frequency_penalty", -2, 2, 0));
         return new Sampling(
                 fields.real("temperature", 0, 2, 0),
-                (int) fields.whole("top_k", 0, MAX_TOP_K, 0L),
+                (int) fields.whole("top_k", 0, Integer.MAX_VALUE, 0L),
                 // Zero is allowed on the wire, and means the most likely token only.
                 Math.max(fields.real("top_p", 0, 1, 1), Double.MIN_NORMAL),
                 fields.real("min_p", 0, 1, 0),

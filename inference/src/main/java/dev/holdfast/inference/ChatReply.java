@@ -24,19 +24,38 @@ final class ChatReply implements AnswerListener {
     private static final int WINDOW = 32;
     private static final int STALL_SECONDS = 20;
 
+    /** The two ways in which answers are written: with roles, or as text alone. */
+    enum Shape {
+        CHAT("chatcmpl-", "chat.completion", "chat.completion.chunk"),
+        TEXT("cmpl-", "text_completion", "text_completion");
+
+        private final String prefix;
+        private final String whole;
+        private final String part;
+
+        Shape(String prefix, String whole, String part) {
+            this.prefix = prefix;
+            this.whole = whole;
+            this.part = part;
+        }
+    }
+
     private final HttpServerResponse response;
+    private final Shape shape;
     private final boolean stream;
     private final boolean includeUsage;
-    private final String id =
-            "chatcmpl-" + HexFormat.of().toHexDigits(ThreadLocalRandom.current().nextLong());
+    private final String id;
     private final long created = System.currentTimeMillis() / 1000;
     private final Semaphore window = new Semaphore(WINDOW);
     private final StringBuilder answer = new StringBuilder();
     private volatile boolean cancelled;
     private ObjectNode head = Json.object();
 
-    ChatReply(HttpServerResponse response, boolean stream, boolean includeUsage) {
+    ChatReply(HttpServerResponse response, Shape shape, boolean stream, boolean includeUsage) {
         this.response = response;
+        this.shape = shape;
+        this.id = shape.prefix
+                + HexFormat.of().toHexDigits(ThreadLocalRandom.current().nextLong());
         this.stream = stream;
         this.includeUsage = includeUsage;
         response.closeHandler(closed -> {
@@ -49,7 +68,7 @@ final class ChatReply implements AnswerListener {
     public void begun(SlotDescription model) {
         head = Json.object();
         head.put("id", id);
-        head.put("object", stream ? "chat.completion.chunk" : "chat.completion");
+        head.put("object", stream ? shape.part : shape.whole);
         head.put("created", created);
         head.put("model", model.id());
         head.put("system_fingerprint", model.fingerprint());
@@ -57,10 +76,12 @@ final class ChatReply implements AnswerListener {
             response.putHeader("Content-Type", "text/event-stream");
             response.putHeader("Cache-Control", "no-store");
             response.setChunked(true);
-            ObjectNode delta = Json.object();
-            delta.put("role", "assistant");
-            delta.put("content", "");
-            send(chunk(delta, null));
+            if (shape == Shape.CHAT) {
+                ObjectNode delta = Json.object();
+                delta.put("role", "assistant");
+                delta.put("content", "");
+                send(chunk(delta, null));
+            }
         }
     }
 
@@ -70,9 +91,7 @@ final class ChatReply implements AnswerListener {
             answer.append(delta);
             return !cancelled;
         }
-        ObjectNode content = Json.object();
-        content.put("content", delta);
-        return send(chunk(content, null));
+        return send(chunk(Json.object().put("content", delta), null));
     }
 
     @Override
@@ -95,9 +114,10 @@ final class ChatReply implements AnswerListener {
         ObjectNode body = head.deepCopy();
         ObjectNode choice = body.putArray("choices").addObject();
         choice.put("index", 0);
-        ObjectNode message = choice.putObject("message");
-        message.put("role", "assistant");
-        message.put("content", answer.toString());
+        switch (shape) {
+            case CHAT -> choice.putObject("message").put("role", "assistant").put("content", answer.toString());
+            case TEXT -> choice.put("text", answer.toString());
+        }
         choice.put("finish_reason", finish.wire());
         body.set("usage", usage(promptTokens, completionTokens));
         Replies.json(response, 200, body);
@@ -123,7 +143,10 @@ final class ChatReply implements AnswerListener {
         ObjectNode chunk = head.deepCopy();
         ObjectNode choice = chunk.putArray("choices").addObject();
         choice.put("index", 0);
-        choice.set("delta", delta);
+        switch (shape) {
+            case CHAT -> choice.set("delta", delta);
+            case TEXT -> choice.put("text", delta.path("content").asText(""));
+        }
         choice.put("finish_reason", finish);
         return chunk;
     }

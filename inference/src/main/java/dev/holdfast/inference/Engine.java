@@ -5,6 +5,8 @@ import dev.holdfast.wire.Rejection;
 import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.Verdict;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.RejectedExecutionException;
@@ -12,6 +14,9 @@ import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Consumer;
+import java.util.function.Function;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -157,29 +162,71 @@ public final class Engine implements AutoCloseable {
      * @param model the model that the caller asked for, by name or name and version; null for whatever serves
      */
     public void chat(@Nullable String model, ChatRequest request, AnswerListener listener) {
-        if (admitted.incrementAndGet() > settings.maxSequences() + settings.maxQueued()) {
-            admitted.decrementAndGet();
-            listener.failed(new Rejection(Code.API_BUSY, "all sequences are in use"));
-            return;
-        }
-        try {
-            sequences.execute(() -> answer(model, request, listener));
-        } catch (RejectedExecutionException e) {
-            admitted.decrementAndGet();
-            listener.failed(new Rejection(Code.API_BUSY, "the engine is closing"));
+        submit(
+                () -> switch (pinned(model, slot -> Verdict.accepted(answerOn(slot, request, listener)))) {
+                    case Verdict.Rejected<Runnable>(Rejection why) -> () -> listener.failed(why);
+                    case Verdict.Accepted<Runnable>(Runnable end) -> end;
+                },
+                listener::failed);
+    }
+
+    /**
+     * Vectors of texts.
+     *
+     * @param model which model made them
+     * @param vectors in the order of the texts
+     */
+    record Embeddings(SlotDescription model, List<Embedding> vectors) {
+        Embeddings {
+            vectors = List.copyOf(vectors);
         }
     }
 
-    /** The listener hears of the end last of all: who then asks again at once finds the place free. */
-    private void answer(@Nullable String model, ChatRequest request, AnswerListener listener) {
+    /** Turns texts into vectors on a thread of the engine; refused like an answer. */
+    void embed(@Nullable String model, List<String> texts, Consumer<Verdict<Embeddings>> listener) {
+        submit(
+                () -> {
+                    Verdict<Embeddings> outcome = pinned(model, slot -> embed(slot, texts));
+                    return () -> listener.accept(outcome);
+                },
+                why -> listener.accept(new Verdict.Rejected<>(why)));
+    }
+
+    private static Verdict<Embeddings> embed(ModelSlot slot, List<String> texts) {
+        return Verdict.of(() -> {
+            List<Embedding> vectors = new ArrayList<>();
+            for (String text : texts) {
+                vectors.add(slot.model().embed(text).orThrow());
+            }
+            return new Embeddings(slot.description(), vectors);
+        });
+    }
+
+    /** Does work on a thread of the engine; what it returns is run last. */
+    private void submit(Supplier<Runnable> work, Consumer<Rejection> refuse) {
+        if (admitted.incrementAndGet() > settings.maxSequences() + settings.maxQueued()) {
+            admitted.decrementAndGet();
+            refuse.accept(new Rejection(Code.API_BUSY, "all sequences are in use"));
+            return;
+        }
+        try {
+            sequences.execute(() -> perform(work, refuse));
+        } catch (RejectedExecutionException e) {
+            admitted.decrementAndGet();
+            refuse.accept(new Rejection(Code.API_BUSY, "the engine is closing"));
+        }
+    }
+
+    /** The caller hears of the end last of all: who then asks again at once finds the place free. */
+    private void perform(Supplier<Runnable> work, Consumer<Rejection> refuse) {
         active.incrementAndGet();
         Runnable end;
         try {
-            end = answerPinned(model, request, listener);
+            end = work.get();
         } catch (RuntimeException | OutOfMemoryError e) {
             // The type only: a message might quote what the user wrote.
             Rejection why = new Rejection(Code.API_INTERNAL, e.getClass().getName());
-            end = () -> listener.failed(why);
+            end = () -> refuse.accept(why);
         } finally {
             active.decrementAndGet();
             admitted.decrementAndGet();
@@ -187,18 +234,17 @@ public final class Engine implements AutoCloseable {
         end.run();
     }
 
-    private Runnable answerPinned(@Nullable String model, ChatRequest request, AnswerListener listener) {
+    private <T> Verdict<T> pinned(@Nullable String model, Function<ModelSlot, Verdict<T>> work) {
         ModelSlot slot = pinServing();
         if (slot == null) {
-            return () -> listener.failed(new Rejection(Code.API_NO_MODEL, "no model is in service yet"));
+            return Verdict.rejected(Code.API_NO_MODEL, "no model is in service yet");
         }
         try {
             SlotDescription description = slot.description();
             if (model != null && !model.equals(description.model()) && !model.equals(description.id())) {
-                return () ->
-                        listener.failed(new Rejection(Code.API_NOT_FOUND, "the model " + model + " is not in service"));
+                return Verdict.rejected(Code.API_NOT_FOUND, "the model " + model + " is not in service");
             }
-            return answerOn(slot, request, listener);
+            return work.apply(slot);
         } finally {
             slot.unpin();
         }

@@ -75,7 +75,7 @@ final class ModelSlot {
 
     /** Answers on the calling thread, which holds a pin. */
     Verdict<Generation.Outcome> answer(ChatRequest request, Generation.Listener listener) {
-        return prompts.write(request.messages()).then(prompt -> {
+        return prompts.write(request.prompt()).then(prompt -> {
             Sequence sequence = borrow();
             try {
                 Generation.Limits limits = new Generation.Limits(

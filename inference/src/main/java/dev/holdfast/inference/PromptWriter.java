@@ -57,7 +57,14 @@ final class PromptWriter {
         return ids;
     }
 
-    /** The prompt of a conversation, ready for the model's answer. */
+    /** The tokens that the model's answer continues. */
+    Verdict<int[]> write(Prompt prompt) {
+        return switch (prompt) {
+            case Prompt.Conversation(List<Message> messages) -> write(messages);
+            case Prompt.Text(String text) -> Verdict.accepted(join(begin, content.encode(text, true)));
+        };
+    }
+
     Verdict<int[]> write(List<Message> messages) {
         int[] out = begin.clone();
         for (Message message : messages) {

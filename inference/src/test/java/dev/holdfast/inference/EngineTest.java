@@ -155,8 +155,8 @@ class EngineTest {
         assertThat(refusal("intent@2.0.0", ChatRequest.greedy("hello", 5))).isEqualTo(Code.API_NOT_FOUND);
         assertThat(refusal("intent@1.0.0", ChatRequest.greedy("#".repeat(300), 5)))
                 .isEqualTo(Code.API_CONTEXT);
-        ChatRequest system =
-                new ChatRequest(List.of(new Message("system", "x")), 5, Sampling.GREEDY, List.of(), false, 0);
+        ChatRequest system = new ChatRequest(
+                new Prompt.Conversation(List.of(new Message("system", "x"))), 5, Sampling.GREEDY, List.of(), false, 0);
         assertThat(refusal("intent", system)).isEqualTo(Code.API_REQUEST);
     }
 
@@ -184,7 +184,12 @@ class EngineTest {
         String whole = chat(request(30, 0)).await();
         String word = whole.substring(10, 13);
         ChatRequest stopped = new ChatRequest(
-                List.of(new Message("user", "hi")), 30, Sampling.GREEDY, List.of("never", word), true, 0);
+                new Prompt.Conversation(List.of(new Message("user", "hi"))),
+                30,
+                Sampling.GREEDY,
+                List.of("never", word),
+                true,
+                0);
         Collected answer = chat(stopped);
         assertThat(answer.await()).isEqualTo(whole.substring(0, whole.indexOf(word)));
         assertThat(answer.finish).isEqualTo(Finish.STOP);
@@ -264,12 +269,22 @@ class EngineTest {
 
     private static ChatRequest request(int tokens, int tokensPerSecond) {
         return new ChatRequest(
-                List.of(new Message("user", "hi")), tokens, Sampling.GREEDY, List.of(), true, tokensPerSecond);
+                new Prompt.Conversation(List.of(new Message("user", "hi"))),
+                tokens,
+                Sampling.GREEDY,
+                List.of(),
+                true,
+                tokensPerSecond);
     }
 
     private static ChatRequest sampled(long seed) {
         return new ChatRequest(
-                List.of(new Message("user", "hi")), 20, new Sampling(1.2, 0.95, seed), List.of(), true, 0);
+                new Prompt.Conversation(List.of(new Message("user", "hi"))),
+                20,
+                new Sampling(1.2, 0.95, seed),
+                List.of(),
+                true,
+                0);
     }
 
     private static void awaitAnswerFrom(SlotDescription model, List<Collected> answers) {

@@ -139,8 +139,41 @@ class InferenceDaemonTest {
     }
 
     @Test
+    void continuesAPlainText() throws Exception {
+        String prompt = "{\"prompt\":\"on the light\",\"max_tokens\":6,\"ignore_eos\":true";
+        JsonNode plain = api.post("/v1/completions", prompt + "}").json();
+        assertThat(plain.get("object").textValue()).isEqualTo("text_completion");
+        String text = plain.at("/choices/0/text").textValue();
+        assertThat(text).isNotEmpty();
+        assertThat(plain.at("/usage/completion_tokens").intValue()).isEqualTo(6);
+        List<String> events =
+                api.post("/v1/completions", prompt + ",\"stream\":true}").events();
+        StringBuilder streamed = new StringBuilder();
+        for (String event : events.subList(0, events.size() - 1)) {
+            streamed.append(TinyStore.node(event).at("/choices/0/text").asText(""));
+        }
+        assertThat(streamed.toString()).isEqualTo(text);
+        assertThat(api.post("/v1/completions", HELLO + "}").status())
+                .as("messages belong to the other path")
+                .isEqualTo(400);
+    }
+
+    @Test
+    void aModelThatContinuesTextsEmbedsNone() throws Exception {
+        Curl.Answer refused = api.post("/v1/embeddings", "{\"input\":\"a text\"}");
+        assertThat(refused.status()).isEqualTo(400);
+        assertThat(refused.json().at("/error/message").textValue()).contains("embeds none");
+        for (String body : new String[] {
+            "{}", "{\"input\":[]}", "{\"input\":[7]}", "{\"input\":\"\"}", "{\"input\":\"a\",\"encoding_format\":\"x\"}"
+        }) {
+            assertThat(api.post("/v1/embeddings", body).json().at("/error/code").textValue())
+                    .isEqualTo("WIRE-FIELD");
+        }
+    }
+
+    @Test
     void refusesWhatIsNotThere() throws Exception {
-        assertThat(api.get("/v1/embeddings").status()).isEqualTo(404);
+        assertThat(api.get("/v1/embeddings").status()).isEqualTo(405);
         assertThat(api.get("/control/v1/status").status()).isEqualTo(404);
         assertThat(api.get("/v1/chat/completions").status()).isEqualTo(405);
         assertThat(api.post("/v1/chat/completions", HELLO + ",\"model\":\"other\"}")
