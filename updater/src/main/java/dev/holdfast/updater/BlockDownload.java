@@ -43,7 +43,8 @@ final class BlockDownload {
         totalBlocks.set(count);
         Attempts attempts = new Attempts(deadline);
         List<Sha256> leaves = leaves(file.sha256(), tree, count, attempts);
-        try (PartialFile partial = PartialFile.open(store.part(file.sha256()), count, file.length(), tree.bytes())) {
+        try (PartialFile partial =
+                PartialFile.open(store.disk(), store.part(file.sha256()), count, file.length(), tree.bytes())) {
             recheck(partial, file, tree, leaves);
             for (int missing; (missing = partial.nextMissing(0)) >= 0; ) {
                 patience.requireGoing();
@@ -136,7 +137,7 @@ final class BlockDownload {
                 if (MerkleTree.root(leaves).equals(tree.root())) {
                     ByteBuffer bytes = ByteBuffer.allocate(count * Sha256.BYTES);
                     leaves.forEach(leaf -> bytes.put(leaf.toArray()));
-                    DurableFiles.replace(stored, bytes.array());
+                    store.disk().replace(stored, bytes.array());
                     return leaves;
                 }
                 attempts.failed(Code.BLK_HASH, "the leaves do not lead to the signed root");

@@ -8,10 +8,8 @@ import dev.holdfast.wire.Rejection;
 import dev.holdfast.wire.Sha256;
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.time.Instant;
 import java.util.Arrays;
 import java.util.HashMap;
@@ -33,22 +31,26 @@ final class InstallJournal {
     private static final int PREV_CHARS = 16;
 
     private final Path file;
+    private final Disk disk;
     private final List<InstallRecord> records = new java.util.concurrent.CopyOnWriteArrayList<>();
     private final Map<String, Slot> slots = new HashMap<>();
     private Optional<Rejection> damage = Optional.empty();
     private String previous = "";
+    /** Where the next line begins; what lies beyond is what a failed write left. */
+    private long end;
 
-    private InstallJournal(Path file) {
+    private InstallJournal(Path file, Disk disk) {
         this.file = file;
+        this.disk = disk;
     }
 
-    static InstallJournal open(Path file) throws IOException {
-        InstallJournal journal = new InstallJournal(file);
+    static InstallJournal open(Path file, Disk disk) throws IOException {
+        InstallJournal journal = new InstallJournal(file, disk);
         if (Files.exists(file)) {
             journal.read(Files.readAllBytes(file));
         } else {
-            Files.createFile(file);
-            DurableFiles.syncDirectoryOf(file);
+            disk.open(file).close();
+            disk.syncDirectory(Disk.directoryOf(file));
         }
         return journal;
     }
@@ -67,11 +69,12 @@ final class InstallJournal {
             }
         }
         if (start < bytes.length) {
-            try (FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
-                channel.truncate(start);
-                channel.force(true);
+            try (Disk.OpenFile open = disk.open(file)) {
+                open.truncate(start);
+                open.force();
             }
         }
+        end = start;
     }
 
     private void accept(byte[] line) throws RejectedException {
@@ -145,14 +148,16 @@ final class InstallJournal {
         body.put("prev", previous);
         body.put("crc", crc(Json.write(body)));
         byte[] line = Json.write(body);
-        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE, StandardOpenOption.APPEND)) {
-            ByteBuffer buffer = ByteBuffer.wrap(Arrays.copyOf(line, line.length + 1));
-            buffer.put(line.length, (byte) '\n');
-            while (buffer.hasRemaining()) {
-                channel.write(buffer);
+        byte[] ended = Arrays.copyOf(line, line.length + 1);
+        ended[line.length] = '\n';
+        try (Disk.OpenFile open = disk.open(file)) {
+            if (open.size() > end) {
+                open.truncate(end);
             }
-            channel.force(true);
+            open.write(ByteBuffer.wrap(ended), end);
+            open.force();
         }
+        end += ended.length;
         previous = link(line);
         slots.put(slot.digest().hex(), slot);
         InstallRecord record = new InstallRecord(sequence, at, orderVersion, state, slot, reason, note);

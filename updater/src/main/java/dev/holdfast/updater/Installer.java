@@ -30,7 +30,7 @@ public final class Installer {
 
     /** Reads the journal; a torn last line is cut off, damage is reported by {@link #recover}. */
     public static Installer open(ModelStore store, InstallerConfig config, InstallerPorts ports) throws IOException {
-        InstallJournal journal = InstallJournal.open(store.journal());
+        InstallJournal journal = InstallJournal.open(store.journal(), store.disk());
         return new Installer(new InstallContext(store, config, ports, journal, new Patience(config)));
     }
 

@@ -96,6 +96,7 @@ final class ModelFetch {
             case Verdict.Accepted<DeltaApplier>(DeltaApplier applier) -> {
                 try (applier;
                         PartialFile partial = PartialFile.open(
+                                context.store().disk(),
                                 context.store().part(file.sha256()),
                                 applier.blockCount(),
                                 file.length(),
@@ -133,7 +134,7 @@ final class ModelFetch {
             }
             plan.delta().ifPresent(delta -> deletePatch(delta));
         } else if (!context.store().verifies(slot)) {
-            Files.delete(context.store().blob(slot.digest()));
+            context.store().disk().deleteIfExists(context.store().blob(slot.digest()));
             throw InstallStop.failed(Code.INS_DIGEST, "the stored " + slot.target());
         } else {
             enter(order, InstallState.VERIFIED);

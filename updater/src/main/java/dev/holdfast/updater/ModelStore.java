@@ -6,10 +6,8 @@ import dev.holdfast.wire.Json;
 import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.Verdict;
 import java.io.IOException;
-import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.HashSet;
 import java.util.List;
@@ -28,24 +26,26 @@ public final class ModelStore {
 
     private final Path directory;
     private final LongSupplier usableBytes;
+    private final Disk disk;
 
-    private ModelStore(Path directory, LongSupplier usableBytes) {
+    private ModelStore(Path directory, LongSupplier usableBytes, Disk disk) {
         this.directory = directory;
+        this.disk = disk;
         this.usableBytes = usableBytes;
     }
 
     /** Opens or creates a store; removes temporary files that a crash left behind. */
     public static ModelStore open(Path directory) throws IOException {
-        return open(directory, () -> directory.toFile().getUsableSpace());
+        return open(directory, () -> directory.toFile().getUsableSpace(), Disk.LOCAL);
     }
 
-    static ModelStore open(Path directory, LongSupplier usableBytes) throws IOException {
-        ModelStore store = new ModelStore(directory, usableBytes);
+    static ModelStore open(Path directory, LongSupplier usableBytes, Disk disk) throws IOException {
+        ModelStore store = new ModelStore(directory, usableBytes, disk);
         for (Path folder : List.of(directory, store.blobs(), store.partials())) {
-            Files.createDirectories(folder);
+            disk.createDirectories(folder);
             for (Path file : list(folder)) {
-                if (file.getFileName().toString().endsWith(DurableFiles.TEMPORARY)) {
-                    Files.delete(file);
+                if (file.getFileName().toString().endsWith(Disk.TEMPORARY)) {
+                    disk.deleteIfExists(file);
                 }
             }
         }
@@ -89,6 +89,10 @@ public final class ModelStore {
                 && Sha256.ofFile(blob(slot.digest())).equals(slot.digest());
     }
 
+    Disk disk() {
+        return disk;
+    }
+
     Path journal() {
         return directory.resolve("journal.jsonl");
     }
@@ -101,12 +105,12 @@ public final class ModelStore {
         } else {
             json.putNull("fallback");
         }
-        DurableFiles.replace(pointer(), Json.write(json));
+        disk.replace(pointer(), Json.write(json));
     }
 
     void pointToNothing() throws IOException {
-        Files.deleteIfExists(pointer());
-        DurableFiles.syncDirectoryOf(pointer());
+        disk.deleteIfExists(pointer());
+        disk.syncDirectory(directory);
     }
 
     /** Whether {@code bytes} more fit beside {@code keepFree}; what partial files already hold is given as {@code held}. */
@@ -135,38 +139,47 @@ public final class ModelStore {
             return Verdict.rejected(Code.INS_DIGEST, slot.target());
         }
         Files.setPosixFilePermissions(part, PosixFilePermissions.fromString("rw-r-----"));
-        try (FileChannel channel = FileChannel.open(part, StandardOpenOption.WRITE)) {
-            channel.force(true);
+        try (Disk.OpenFile file = disk.open(part)) {
+            file.force();
         }
-        DurableFiles.move(part, blob(slot.digest()));
+        disk.move(part, blob(slot.digest()));
         discardPartial(slot.digest());
         return Verdict.accepted(blob(slot.digest()));
     }
 
     void discardPartial(Sha256 digest) throws IOException {
         Path part = part(digest);
-        Files.deleteIfExists(PartialFile.bitmapOf(part));
-        Files.deleteIfExists(part);
-        Files.deleteIfExists(leavesFile(digest));
+        disk.deleteIfExists(PartialFile.bitmapOf(part));
+        disk.deleteIfExists(part);
+        disk.deleteIfExists(leavesFile(digest));
     }
 
-    /** Removes every partial file, and every blob that is neither serving, nor fallback, nor {@code alsoKeep}. */
+    /**
+     * Removes every blob that is neither serving, nor fallback, nor {@code alsoKeep}, and every partial file but those of
+     * {@code alsoKeep}. What lies among the partial files of a finished blob came back with a power cut.
+     */
     void collect(Set<Sha256> alsoKeep) throws IOException {
-        Set<String> keep = new HashSet<>();
-        alsoKeep.forEach(digest -> keep.add(digest.hex()));
+        Set<String> blobs = new HashSet<>();
+        Set<String> partials = new HashSet<>();
+        for (Sha256 digest : alsoKeep) {
+            blobs.add(digest.hex());
+            if (!has(digest)) {
+                partials.add(digest.hex());
+            }
+        }
         serving().ifPresent(serving -> {
-            keep.add(serving.serving().digest().hex());
-            serving.fallback().ifPresent(slot -> keep.add(slot.digest().hex()));
+            blobs.add(serving.serving().digest().hex());
+            serving.fallback().ifPresent(slot -> blobs.add(slot.digest().hex()));
         });
         for (Path file : list(blobs())) {
-            if (!keep.contains(file.getFileName().toString())) {
-                Files.delete(file);
+            if (!blobs.contains(file.getFileName().toString())) {
+                disk.deleteIfExists(file);
             }
         }
         for (Path file : list(partials())) {
             String name = file.getFileName().toString();
-            if (!keep.contains(name.substring(0, Math.min(name.length(), 2 * Sha256.BYTES)))) {
-                Files.delete(file);
+            if (!partials.contains(name.substring(0, Math.min(name.length(), 2 * Sha256.BYTES)))) {
+                disk.deleteIfExists(file);
             }
         }
     }

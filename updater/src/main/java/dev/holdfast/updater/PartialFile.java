@@ -3,10 +3,8 @@ package dev.holdfast.updater;
 import dev.holdfast.updater.delta.BlockOutput;
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 import java.util.BitSet;
 
@@ -25,17 +23,20 @@ final class PartialFile implements BlockOutput, AutoCloseable {
 
     private final Path part;
     private final Path have;
-    private final FileChannel channel;
+    private final Disk disk;
+    private final Disk.OpenFile file;
     private final BitSet bits;
     private final int blockCount;
     private final long length;
     private final long layout;
     private long dirtyBytes;
 
-    private PartialFile(Path part, FileChannel channel, BitSet bits, int blockCount, long length, long layout) {
+    private PartialFile(
+            Path part, Disk disk, Disk.OpenFile file, BitSet bits, int blockCount, long length, long layout) {
         this.part = part;
         this.have = bitmapOf(part);
-        this.channel = channel;
+        this.disk = disk;
+        this.file = file;
         this.bits = bits;
         this.blockCount = blockCount;
         this.length = length;
@@ -47,7 +48,7 @@ final class PartialFile implements BlockOutput, AutoCloseable {
         return part.resolveSibling(name.substring(0, name.length() - ".part".length()) + ".have");
     }
 
-    static PartialFile open(Path part, int blockCount, long length, long layout) throws IOException {
+    static PartialFile open(Disk disk, Path part, int blockCount, long length, long layout) throws IOException {
         byte[] header = header(blockCount, length, layout);
         Path have = bitmapOf(part);
         BitSet bits = new BitSet(blockCount);
@@ -58,12 +59,11 @@ final class PartialFile implements BlockOutput, AutoCloseable {
                 bits.clear(blockCount, Math.max(blockCount, bits.length()));
             }
         }
-        FileChannel channel =
-                FileChannel.open(part, StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE);
-        if (channel.size() > length) {
-            channel.truncate(length);
+        Disk.OpenFile file = disk.open(part);
+        if (file.size() > length) {
+            file.truncate(length);
         }
-        return new PartialFile(part, channel, bits, blockCount, length, layout);
+        return new PartialFile(part, disk, file, bits, blockCount, length, layout);
     }
 
     private static byte[] header(int blockCount, long length, long layout) {
@@ -84,11 +84,8 @@ final class PartialFile implements BlockOutput, AutoCloseable {
     @Override
     public void write(int block, long offset, ByteBuffer bytes) throws IOException {
         try {
-            long at = offset;
             dirtyBytes += bytes.remaining();
-            while (bytes.hasRemaining()) {
-                at += channel.write(bytes, at);
-            }
+            file.write(bytes, offset);
             bits.set(block);
             if (dirtyBytes >= SYNC_BYTES) {
                 commit();
@@ -101,9 +98,7 @@ final class PartialFile implements BlockOutput, AutoCloseable {
     /** The bytes of a block as they lie on the disk; short where the file ends early. */
     byte[] read(long offset, int count) throws IOException {
         ByteBuffer buffer = ByteBuffer.allocate(count);
-        while (buffer.hasRemaining() && channel.read(buffer, offset + buffer.position()) >= 0) {
-            // Until the block is full or the file ends.
-        }
+        file.read(buffer, offset);
         return Arrays.copyOf(buffer.array(), buffer.position());
     }
 
@@ -115,11 +110,11 @@ final class PartialFile implements BlockOutput, AutoCloseable {
     /** Data first, then the bitmap that speaks of it. */
     void commit() throws IOException {
         try {
-            channel.force(false);
+            file.force();
             byte[] map = bits.toByteArray();
-            byte[] file = Arrays.copyOf(header(blockCount, length, layout), HEADER_BYTES + map.length);
-            System.arraycopy(map, 0, file, HEADER_BYTES, map.length);
-            DurableFiles.replace(have, file);
+            byte[] named = Arrays.copyOf(header(blockCount, length, layout), HEADER_BYTES + map.length);
+            System.arraycopy(map, 0, named, HEADER_BYTES, map.length);
+            disk.replace(have, named);
             dirtyBytes = 0;
         } catch (IOException e) {
             throw new StorageException(e);
@@ -141,6 +136,6 @@ final class PartialFile implements BlockOutput, AutoCloseable {
 
     @Override
     public void close() throws IOException {
-        channel.close();
+        file.close();
     }
 }

@@ -54,6 +54,9 @@ final class InstallWorld implements BlockSource, InferenceControl, Measurements 
     Consumer<InstallRecord> observer = record -> {};
     UnaryOperator<byte[]> blockLie = block -> block;
     int transportFailures;
+    /** A service may send fewer blocks than were asked for. */
+    int blocksPerFetch = Integer.MAX_VALUE;
+
     Optional<Sha256> serving = Optional.empty();
     Optional<Sha256> candidate = Optional.empty();
     long startedAt = 1;
@@ -131,9 +134,13 @@ final class InstallWorld implements BlockSource, InferenceControl, Measurements 
 
     /** A fresh process over the same disk. */
     Installer installer() throws IOException {
+        return installer(Disk.LOCAL);
+    }
+
+    Installer installer(Disk disk) throws IOException {
         InstallerPorts ports = new InstallerPorts(
                 this, this, this, tee.counter(), Clock.systemUTC(), record -> observer.accept(record));
-        return Installer.open(ModelStore.open(dir.resolve("store")), config, ports);
+        return Installer.open(ModelStore.open(dir.resolve("store"), () -> Long.MAX_VALUE, disk), config, ports);
     }
 
     @Override
@@ -153,7 +160,7 @@ final class InstallWorld implements BlockSource, InferenceControl, Measurements 
         List<Integer> shuffled = new ArrayList<>(wanted);
         java.util.Collections.shuffle(shuffled, new Random(requests));
         int count = 0;
-        for (int index : shuffled) {
+        for (int index : shuffled.subList(0, Math.min(blocksPerFetch, shuffled.size()))) {
             if (transportFailures > 0 && count++ == 2) {
                 transportFailures--;
                 throw new IOException("disconnected");

@@ -193,7 +193,7 @@ class InstallerTest {
 
     @Test
     void refusesBeforeAnythingIsPulledWhenTheDiskIsFull() throws Exception {
-        ModelStore full = ModelStore.open(world.dir.resolve("store"), () -> 1000);
+        ModelStore full = ModelStore.open(world.dir.resolve("store"), () -> 1000, Disk.LOCAL);
         InstallerPorts ports =
                 new InstallerPorts(world, world, world, world.tee.counter(), java.time.Clock.systemUTC(), record -> {});
         assertFailed(Installer.open(full, world.config, ports).install(world.secondOrder), Code.INS_DISK);
@@ -233,7 +233,7 @@ class InstallerTest {
         Path journal = world.store.journal();
         byte[] sound = Files.readAllBytes(journal);
         Files.write(journal, java.util.Arrays.copyOf(sound, sound.length - 5));
-        InstallJournal torn = InstallJournal.open(journal);
+        InstallJournal torn = InstallJournal.open(journal, Disk.LOCAL);
         assertThat(torn.damage()).isEmpty();
         assertThat(torn.unfinished()).map(InstallRecord::state).contains(InstallState.PROBATION);
         byte[] damaged = sound.clone();
