@@ -31,7 +31,8 @@ import picocli.CommandLine.Option;
             AttestCommand.class,
             VerifyCommand.class,
             DevicesCommand.class,
-            DeltaCommand.class
+            DeltaCommand.class,
+            RootCommand.class
         })
 public final class FleetCommand {
     private static final int FAILED = 1;

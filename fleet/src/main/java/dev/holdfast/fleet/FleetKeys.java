@@ -5,6 +5,7 @@ import dev.holdfast.updater.RoleDocuments;
 import dev.holdfast.updater.RoleKeys;
 import dev.holdfast.updater.SigningKey;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -27,7 +28,7 @@ enum FleetKeys {
         this.kinds = List.of(kinds);
     }
 
-    private Path file(Path directory, KeyKind kind) {
+    Path file(Path directory, KeyKind kind) {
         String name = name() + "-" + kind.name().replace('_', '-');
         return directory.resolve(name.toLowerCase(Locale.ROOT) + ".pem");
     }
@@ -49,6 +50,17 @@ enum FleetKeys {
             keys.add(SigningKey.load(kind, file(directory, kind)));
         }
         return new RoleKeys(keys, keys.size());
+    }
+
+    /** The keys of this role that lie in a directory: one holder's share. */
+    List<SigningKey> loadPresent(Path directory) throws IOException {
+        List<SigningKey> keys = new ArrayList<>();
+        for (KeyKind kind : kinds) {
+            if (Files.exists(file(directory, kind))) {
+                keys.add(SigningKey.load(kind, file(directory, kind)));
+            }
+        }
+        return keys;
     }
 
     static RoleDocuments.Roles generateAll(Path directory) throws IOException {

@@ -24,6 +24,7 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -35,7 +36,7 @@ import java.util.Set;
  */
 final class FleetRepository {
     private static final int MAX_METADATA_BYTES = 4 * 1024 * 1024;
-    private static final Duration ROOT_LIFE = Duration.ofDays(365);
+    static final Duration ROOT_LIFE = Duration.ofDays(365);
     private static final Duration TARGETS_LIFE = Duration.ofDays(90);
     private static final Duration SNAPSHOT_LIFE = Duration.ofDays(30);
     private static final Duration TIMESTAMP_LIFE = Duration.ofDays(7);
@@ -118,6 +119,25 @@ final class FleetRepository {
         return FleetDirectory.readJson(directory.metadata(file), MAX_METADATA_BYTES)
                 .orElseThrow(() -> new RejectedException(Code.FLT_ABSENT, "no metadata file " + file))
                 .path("signed");
+    }
+
+    /** When each role of today expires. */
+    Map<String, Instant> expiries() throws IOException, RejectedException {
+        long root = 1;
+        while (Files.exists(directory.metadata((root + 1) + ".root.json"))) {
+            root++;
+        }
+        Versions versions = versions();
+        Map<String, Instant> expiries = new LinkedHashMap<>();
+        expiries.put("root", expires(root + ".root.json"));
+        expiries.put("targets", expires(versions.targets + ".targets.json"));
+        expiries.put("snapshot", expires(versions.snapshot + ".snapshot.json"));
+        expiries.put("timestamp", expires("timestamp.json"));
+        return expiries;
+    }
+
+    private Instant expires(String file) throws IOException, RejectedException {
+        return Instant.parse(signed(file).path("expires").asText());
     }
 
     /** Everything that is published, in the order of publication. */

@@ -25,7 +25,7 @@ import java.util.Optional;
  */
 public final class RepositoryClient {
     private static final int BUFFER_BYTES = 64 * 1024;
-    private static final AnchorVerifier SOFTWARE = (key, digest, p1363) -> {
+    static final AnchorVerifier SOFTWARE = (key, digest, p1363) -> {
         try {
             Signature check = Signature.getInstance("NONEwithECDSAinP1363Format");
             check.initVerify(key);

@@ -82,7 +82,7 @@ public final class RoleDocuments {
                 .put("expires", Fields.formatExpires(expires));
     }
 
-    private static void role(ObjectNode keys, ObjectNode entry, RoleKeys role) {
+    static void role(ObjectNode keys, ObjectNode entry, RoleKeys role) {
         List<String> ids = new ArrayList<>();
         for (SigningKey key : role.keys()) {
             keys.set(key.keyId(), key.publicJson());
