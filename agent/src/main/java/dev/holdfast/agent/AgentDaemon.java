@@ -117,7 +117,7 @@ public final class AgentDaemon implements AutoCloseable {
                                 config.topics().challenge()))
                 .withPresence(config.topics().online());
         fleet = new FleetClient(config.topics());
-        link = PahoLink.open(linkConfig, this::received);
+        link = PahoLink.open(RootOfTrust.secured(linkConfig, config, bridge), this::received);
         fleet.use(link);
         installer = Installer.open(
                 store,
@@ -363,7 +363,7 @@ public final class AgentDaemon implements AutoCloseable {
                         case Verdict.Rejected<?> rejected -> note(rejected.reason());
                         case Verdict.Accepted<Optional<DeviceEnrolment.Issued>>(var issued) -> {
                             if (issued.isPresent()) {
-                                CertificateFiles.keep(config.stateDir().resolve("certificates"), issued.get());
+                                CertificateFiles.keep(config.tlsCertificate().resolveSibling(".").normalize(), issued.get());
                             }
                             enrolled = true;
                         }

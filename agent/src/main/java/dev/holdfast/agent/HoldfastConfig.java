@@ -15,13 +15,15 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Optional;
 import java.util.Set;
 
 /**
  * The configuration file of both daemons, in TOML. Relative paths count from the file's own folder.
  *
  * @param topics fleet and device
- * @param brokerUri {@code tcp://host:port}
+ * @param brokerUri {@code tcp://host:port}, or {@code ssl://host:port} with the device's key in the TEE as client
+ * @param brokerAuthorities PEM, whom to trust for a broker at {@code ssl://}; the JDK's list where empty
  * @param stateDir everything that the device keeps
  * @param tee {@code software}, {@code /dev/tpmrm0}, {@code unix:PATH} or {@code tcp:HOST:PORT}
  * @param platformLogs the machine's own logs; those in {@code /sys/kernel/security} where the TEE is a device
@@ -37,6 +39,7 @@ import java.util.Set;
 public record HoldfastConfig(
         Topics topics,
         String brokerUri,
+        Optional<Path> brokerAuthorities,
         Path stateDir,
         String tee,
         PlatformLogs platformLogs,
@@ -56,6 +59,7 @@ public record HoldfastConfig(
             "device",
             "fleet",
             "broker",
+            "broker-authorities",
             "state",
             "tee",
             "platform-logs",
@@ -71,6 +75,11 @@ public record HoldfastConfig(
             "byte-budget",
             "metered",
             "transport-retries");
+
+    /** The device's certificate for TLS, which enrolment puts there. */
+    Path tlsCertificate() {
+        return stateDir.resolve("certificates/tls.crt");
+    }
 
     public static Verdict<HoldfastConfig> read(Path file) {
         return Verdict.of(() -> {
@@ -122,6 +131,9 @@ public record HoldfastConfig(
         return new HoldfastConfig(
                 new Topics(fleet, device),
                 text(toml, "broker", "tcp://127.0.0.1:1883"),
+                toml.has("broker-authorities")
+                        ? Optional.of(home.resolve(text(toml, "broker-authorities", "")))
+                        : Optional.empty(),
                 state,
                 text(toml, "tee", "/dev/tpmrm0"),
                 platformLogs(toml, home),

@@ -1,5 +1,8 @@
 package dev.holdfast.agent;
 
+import dev.holdfast.link.LinkConfig;
+import dev.holdfast.tee.DeviceSigner;
+import dev.holdfast.tee.DeviceTls;
 import dev.holdfast.tee.SoftwareBridge;
 import dev.holdfast.tee.TeeBridge;
 import dev.holdfast.tee.TeeException;
@@ -32,6 +35,18 @@ final class RootOfTrust {
                 bridge.anchorVerifier().orElseThrow(() -> lacks("signature verification")),
                 bridge.signer().orElseThrow(() -> lacks("a signing key")),
                 bridge.epochCounter().orElseThrow(() -> lacks("a counter")));
+    }
+
+    /** A broker at {@code ssl://} is reached with the device's key in the TEE and the certificate that enrolment brings. */
+    static LinkConfig secured(LinkConfig link, HoldfastConfig config, TeeBridge bridge)
+            throws IOException, TeeException {
+        if (!config.brokerUri().startsWith("ssl://")) {
+            return link;
+        }
+        DeviceSigner signer = bridge.signer().orElseThrow(() -> lacks("a signing key"));
+        return link.withTls(
+                DeviceTls.client("TLS", signer, config.tlsCertificate(), config.brokerAuthorities())
+                        .getSocketFactory());
     }
 
     private static TeeException lacks(String what) {

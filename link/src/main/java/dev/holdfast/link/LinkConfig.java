@@ -3,6 +3,7 @@ package dev.holdfast.link;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
+import javax.net.ssl.SSLSocketFactory;
 
 /**
  * How to reach the broker.
@@ -14,6 +15,7 @@ import java.util.Optional;
  * @param ackDeadline how long connect, subscribe and publish may take each
  * @param firstRetry shortest pause before the next attempt; doubles up to {@code lastRetry}, with full jitter
  * @param lastRetry longest pause
+ * @param tls makes the sockets of {@code ssl://}; the JDK's own where empty
  */
 public record LinkConfig(
         String brokerUri,
@@ -22,7 +24,8 @@ public record LinkConfig(
         Optional<String> presence,
         Duration ackDeadline,
         Duration firstRetry,
-        Duration lastRetry) {
+        Duration lastRetry,
+        Optional<SSLSocketFactory> tls) {
     public LinkConfig {
         subscriptions = List.copyOf(subscriptions);
     }
@@ -35,11 +38,17 @@ public record LinkConfig(
                 Optional.empty(),
                 Duration.ofSeconds(15),
                 Duration.ofMillis(500),
-                Duration.ofMinutes(5));
+                Duration.ofMinutes(5),
+                Optional.empty());
     }
 
     public LinkConfig withPresence(String topic) {
         return new LinkConfig(
-                brokerUri, clientId, subscriptions, Optional.of(topic), ackDeadline, firstRetry, lastRetry);
+                brokerUri, clientId, subscriptions, Optional.of(topic), ackDeadline, firstRetry, lastRetry, tls);
+    }
+
+    public LinkConfig withTls(SSLSocketFactory factory) {
+        return new LinkConfig(
+                brokerUri, clientId, subscriptions, presence, ackDeadline, firstRetry, lastRetry, Optional.of(factory));
     }
 }

@@ -143,6 +143,8 @@ public final class PahoLink implements MqttLink {
             options.setReceiveMaximum(RECEIVE_MAXIMUM);
             if (config.brokerUri().startsWith("tcp://")) {
                 options.setSocketFactory(new PromptSockets());
+            } else {
+                config.tls().ifPresent(options::setSocketFactory);
             }
             options.setMaximumPacketSize(MAX_PACKET_BYTES);
             config.presence().ifPresent(topic -> options.setWill(topic, message("0")));
