@@ -363,7 +363,11 @@ public final class AgentDaemon implements AutoCloseable {
                         case Verdict.Rejected<?> rejected -> note(rejected.reason());
                         case Verdict.Accepted<Optional<DeviceEnrolment.Issued>>(var issued) -> {
                             if (issued.isPresent()) {
-                                CertificateFiles.keep(config.tlsCertificate().resolveSibling(".").normalize(), issued.get());
+                                CertificateFiles.keep(
+                                        config.tlsCertificate()
+                                                .resolveSibling(".")
+                                                .normalize(),
+                                        issued.get());
                             }
                             enrolled = true;
                         }

@@ -44,9 +44,8 @@ final class RootOfTrust {
             return link;
         }
         DeviceSigner signer = bridge.signer().orElseThrow(() -> lacks("a signing key"));
-        return link.withTls(
-                DeviceTls.client("TLS", signer, config.tlsCertificate(), config.brokerAuthorities())
-                        .getSocketFactory());
+        return link.withTls(DeviceTls.client("TLS", signer, config.tlsCertificate(), config.brokerAuthorities())
+                .getSocketFactory());
     }
 
     private static TeeException lacks(String what) {

@@ -92,15 +92,14 @@ class DeviceTlsTest {
         Files.writeString(
                 dir.resolve("server.key"),
                 "-----BEGIN PRIVATE KEY-----\n"
-                        + Base64.getMimeEncoder().encodeToString(server.getPrivate().getEncoded())
+                        + Base64.getMimeEncoder()
+                                .encodeToString(server.getPrivate().getEncoded())
                         + "\n-----END PRIVATE KEY-----\n");
         int port;
         try (ServerSocket free = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
             port = free.getLocalPort();
         }
-        Files.writeString(
-                dir.resolve("mosquitto.conf"),
-                """
+        Files.writeString(dir.resolve("mosquitto.conf"), """
                 user root
                 listener %d 127.0.0.1
                 cafile %2$s/ca.crt
@@ -109,8 +108,7 @@ class DeviceTlsTest {
                 require_certificate true
                 use_identity_as_username true
                 log_type all
-                """
-                        .formatted(port, dir));
+                """.formatted(port, dir));
         start("mosquitto", "-c", dir.resolve("mosquitto.conf").toString(), "-v");
         await(() -> {
             try (Socket probe = new Socket(InetAddress.getLoopbackAddress(), port)) {

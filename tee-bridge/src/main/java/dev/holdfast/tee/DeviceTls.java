@@ -37,8 +37,7 @@ public final class DeviceTls {
      * @param certificate PEM, the device's certificate and whatever stands between it and the server's trust anchor
      * @param authorities PEM, whom to trust for the server; the JDK's list where empty
      */
-    public static SSLContext client(
-            String protocol, DeviceSigner signer, Path certificate, Optional<Path> authorities)
+    public static SSLContext client(String protocol, DeviceSigner signer, Path certificate, Optional<Path> authorities)
             throws IOException {
         try {
             SSLContext context = SSLContext.getInstance(protocol);

@@ -29,18 +29,19 @@ final class TeeKeyProvider extends Provider {
 
     private TeeKeyProvider() {
         super(NAME, "1", "ECDSA P-256 by a key in the TEE");
-        putService(new Service(
-                this,
-                "Signature",
-                "SHA256withECDSA",
-                TeeSignature.class.getName(),
-                List.of(),
-                Map.of("SupportedKeyClasses", TeeKey.class.getName())) {
-            @Override
-            public Object newInstance(@Nullable Object parameter) {
-                return new TeeSignature();
-            }
-        });
+        putService(
+                new Service(
+                        this,
+                        "Signature",
+                        "SHA256withECDSA",
+                        TeeSignature.class.getName(),
+                        List.of(),
+                        Map.of("SupportedKeyClasses", TeeKey.class.getName())) {
+                    @Override
+                    public Object newInstance(@Nullable Object parameter) {
+                        return new TeeSignature();
+                    }
+                });
     }
 
     /** The signer's key as JSSE takes it. Installs the provider once per JVM. */
