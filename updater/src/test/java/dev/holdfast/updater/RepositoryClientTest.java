@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.holdfast.wire.Code;
+import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.Verdict;
 import java.io.IOException;
@@ -16,6 +17,7 @@ import java.time.ZoneOffset;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -339,5 +341,30 @@ class RepositoryClientTest {
     void patternsMatchWithinASegment(String row) {
         String[] parts = row.split("\\|", -1);
         assertThat(PathPattern.matches(parts[0], parts[1])).isEqualTo(Boolean.parseBoolean(parts[2]));
+    }
+
+    /** Delegations are the part of metadata that whoever holds a delegated key writes. */
+    @Test
+    void damagedDelegationsAreRefusedOrRead() throws Exception {
+        repository.delegate("targets", "first", true, "models/*");
+        repository.delegateByHash("targets", "second", "ab");
+        repository.target("targets", "a");
+        repository.publish();
+        byte[] sound = repository.file("/metadata/1.targets.json");
+        Random random = new Random(11);
+        int refused = 0;
+        for (int i = 0; i < 3_000; i++) {
+            byte[] damaged = sound.clone();
+            for (int flips = 1 + random.nextInt(3); flips > 0; flips--) {
+                damaged[random.nextInt(damaged.length)] = (byte) random.nextInt(256);
+            }
+            try {
+                TargetsRole role = TargetsRole.parse(Envelope.parse(damaged, "targets", TufClient.MAX_TARGETS_BYTES));
+                role.delegations().forEach(delegation -> delegation.covers("models/a"));
+            } catch (RejectedException e) {
+                refused++;
+            }
+        }
+        assertThat(refused).isBetween(500, 3_000);
     }
 }
