@@ -37,11 +37,13 @@ final class VectorKernels implements Kernels {
 
     static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
+    /**
+     * What the machine prefers, between 128 and 512 bits, or as many bits as the property {@code holdfast.vector-bits} says. A
+     * length that the machine lacks computes the same, a hundred times slower.
+     */
     private static VectorSpecies<Float> species() {
-        VectorSpecies<Float> preferred = FloatVector.SPECIES_PREFERRED;
-        return preferred.vectorBitSize() > 512
-                ? FloatVector.SPECIES_512
-                : preferred.vectorBitSize() < 128 ? FloatVector.SPECIES_128 : preferred;
+        int bits = Integer.getInteger("holdfast.vector-bits", FloatVector.SPECIES_PREFERRED.vectorBitSize());
+        return FloatVector.SPECIES_PREFERRED.withShape(VectorShape.forBitSize(Math.clamp(bits, 128, 512)));
     }
 
     /** The vector length in use, for reports. */

@@ -58,6 +58,10 @@ class KernelsTest {
         scalar.product(weights, 0, rows, one, expected, scratch);
         vector.product(weights, 0, rows, one, actual, scratch);
         assertThat(actual).containsExactly(expected, within(1e-4f));
+        float[] later = new float[rows];
+        vector.product(weights, rows / 2, rows, one, later, scratch);
+        assertThat(Arrays.copyOf(later, rows / 2)).isEqualTo(new float[rows / 2]);
+        assertClose(later, rows / 2, expected, rows / 2, rows - rows / 2, 1e-4f);
 
         for (int tokens : new int[] {1, 5, 16, 17, 32}) {
             float[] batch = random(columns * Kernels.BATCH);
