@@ -2,6 +2,7 @@ package dev.holdfast.updater;
 
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
+import dev.holdfast.wire.Rejection;
 import dev.holdfast.wire.Sha256;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -111,9 +112,9 @@ final class BlockDownload {
             attempts.progress();
         }
         if (failure != null) {
-            attempts.failed(Code.LNK_TIMEOUT, String.valueOf(failure.getMessage()));
+            attempts.failed(SourceException.reasonOf(failure));
         } else if (partial.count() == before) {
-            attempts.failed(Code.BLK_HASH, "none of " + wanted.size() + " blocks held");
+            attempts.failed(new Rejection(Code.BLK_HASH, "none of " + wanted.size() + " blocks held"));
         }
     }
 
@@ -140,11 +141,11 @@ final class BlockDownload {
                     store.disk().replace(stored, bytes.array());
                     return leaves;
                 }
-                attempts.failed(Code.BLK_HASH, "the leaves do not lead to the signed root");
+                attempts.failed(new Rejection(Code.BLK_HASH, "the leaves do not lead to the signed root"));
             } catch (StorageException e) {
                 throw e;
             } catch (IOException e) {
-                attempts.failed(Code.LNK_TIMEOUT, String.valueOf(e.getMessage()));
+                attempts.failed(SourceException.reasonOf(e));
             }
         }
     }
@@ -185,10 +186,10 @@ final class BlockDownload {
             deadline.require(InstallState.DOWNLOADING);
         }
 
-        void failed(Code code, String detail) throws InstallStop {
+        void failed(Rejection reason) throws InstallStop {
             deadline.require(InstallState.DOWNLOADING);
             if (++failures > config.transportRetries()) {
-                throw InstallStop.interrupted(code, detail + " (" + failures + " attempts)");
+                throw InstallStop.interrupted(reason.code(), reason.detail() + " (" + failures + " attempts)");
             }
             patience.pause(patience.backoff(failures - 1));
         }

@@ -8,6 +8,17 @@ import java.util.Optional;
 record InstallContext(
         ModelStore store, InstallerConfig config, InstallerPorts ports, InstallJournal journal, Patience patience) {
 
+    /** The same install out of a file: budget, metering and repetition are a link's, and a file has none. */
+    InstallContext from(OfflineBundle bundle, boolean wholeModelOffered) {
+        return new InstallContext(
+                store,
+                config.withByteBudget(Long.MAX_VALUE, !wholeModelOffered)
+                        .withTransport(0, config.backoff(), config.maxBackoff()),
+                ports.from(bundle),
+                journal,
+                patience);
+    }
+
     /** One durable line, then the observer. */
     InstallRecord enter(InstallState state, long orderVersion, Slot slot, Optional<Rejection> reason, String note)
             throws IOException {

@@ -153,6 +153,17 @@ public final class Installer {
 
     /** Carries an order out, or continues it. Blocks until the end; one install at a time. */
     public InstallOutcome install(Order order) throws IOException {
+        return install(order, context);
+    }
+
+    /** The same from an offline bundle instead of the link. */
+    public InstallOutcome install(Order order, OfflineBundle bundle) throws IOException {
+        return install(
+                bundle.offered(order),
+                context.from(bundle, bundle.offers(order.model().file().sha256())));
+    }
+
+    private InstallOutcome install(Order order, InstallContext from) throws IOException {
         turn.lock();
         try {
             context.patience().reset();
@@ -182,7 +193,7 @@ public final class Installer {
                         "");
                 open = Optional.empty();
             }
-            return forward(order, open);
+            return forward(order, open, from);
         } finally {
             turn.unlock();
         }
@@ -198,7 +209,8 @@ public final class Installer {
                         && r.slot().digest().equals(order.model().file().sha256()));
     }
 
-    private InstallOutcome forward(Order order, Optional<InstallRecord> open) throws IOException {
+    private InstallOutcome forward(Order order, Optional<InstallRecord> open, InstallContext context)
+            throws IOException {
         Slot slot = order.model().slot();
         BlockDownload blocks =
                 new BlockDownload(context.store(), context.ports().blocks(), context.config(), context.patience());

@@ -10,4 +10,9 @@ public record InstallerPorts(
         Measurements measurements,
         MonotonicCounter epochFloor,
         Clock clock,
-        InstallObserver observer) {}
+        InstallObserver observer) {
+    /** The same with blocks from elsewhere. */
+    InstallerPorts from(BlockSource source) {
+        return new InstallerPorts(source, inference, measurements, epochFloor, clock, observer);
+    }
+}

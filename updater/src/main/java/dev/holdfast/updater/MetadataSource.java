@@ -4,7 +4,7 @@ import java.io.IOException;
 import java.util.Optional;
 
 /**
- * Where metadata comes from: the MQTT link on a device, a directory or HTTP elsewhere. Nothing that it returns is
+ * Where metadata comes from: the MQTT link or an offline bundle on a device, HTTP elsewhere. Nothing that it returns is
  * trusted. Calls block; the trust client calls from one thread at a time.
  */
 public interface MetadataSource {
@@ -25,4 +25,9 @@ public interface MetadataSource {
      * @throws IOException where no answer came
      */
     Optional<byte[]> directorOrder(byte[] nonce) throws IOException;
+
+    /** Whether there is a Director on the other side. Where not, only orders that were signed for offline use are accepted. */
+    default boolean answersNonces() {
+        return true;
+    }
 }

@@ -57,7 +57,7 @@ public final class RepositoryClient {
             throws IOException {
         try {
             RootFile root = RootFile.load(directory.resolve("root.json"), SOFTWARE);
-            TufClient client = new TufClient(directory, root, SeenVersions.NONE, repository, SOFTWARE);
+            TufClient client = new TufClient(directory, root, SeenVersions.NONE, SOFTWARE);
             return Verdict.accepted(new RepositoryClient(repository, client, clock));
         } catch (RejectedException e) {
             return new Verdict.Rejected<>(e.rejection());
@@ -67,7 +67,7 @@ public final class RepositoryClient {
     /** Brings metadata up to date. */
     public Verdict<TrustedTargets> refresh() throws IOException {
         try {
-            client.refresh(clock.instant());
+            client.refresh(clock.instant(), repository);
             return Verdict.accepted(client.targets());
         } catch (RejectedException e) {
             return new Verdict.Rejected<>(e.rejection());

@@ -24,6 +24,9 @@ public final class RoleDocuments {
     /** When an order was made, in seconds since 1970: what raises a device's trusted time. */
     static final String ISSUED_FIELD = "issued";
 
+    /** Stands in an order in place of a nonce. */
+    static final String OFFLINE_FIELD = "offline";
+
     private RoleDocuments() {}
 
     /** Keys and thresholds of all roles. */
@@ -66,12 +69,22 @@ public final class RoleDocuments {
     /** A Director's answer to one device's nonce. */
     public static ObjectNode director(
             long version, Instant issued, Instant expires, String device, byte[] nonce, Collection<TargetFile> files) {
-        ObjectNode signed = head("director", version, expires)
-                .put("device", device)
-                .put(ISSUED_FIELD, issued.getEpochSecond())
+        ObjectNode signed = order(version, issued, expires, device)
                 .put("nonce", Binary.copyOf(nonce).hex());
         put(signed.putObject("targets"), files);
         return signed;
+    }
+
+    /** A Director's order for a device that cannot ask: good until it expires, as often as it is brought. */
+    public static ObjectNode offlineOrder(
+            long version, Instant issued, Instant expires, String device, Collection<TargetFile> files) {
+        ObjectNode signed = order(version, issued, expires, device).put(OFFLINE_FIELD, true);
+        put(signed.putObject("targets"), files);
+        return signed;
+    }
+
+    private static ObjectNode order(long version, Instant issued, Instant expires, String device) {
+        return head("director", version, expires).put("device", device).put(ISSUED_FIELD, issued.getEpochSecond());
     }
 
     private static ObjectNode head(String type, long version, Instant expires) {

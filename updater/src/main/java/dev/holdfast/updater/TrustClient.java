@@ -61,7 +61,7 @@ public final class TrustClient {
             RootChain chain = RootChain.load(stateDir, factoryRoot, anchors);
             // A directory of their own: whoever delegates chooses names of files.
             Path metadata = Files.createDirectories(stateDir.resolve("metadata"));
-            TufClient client = new TufClient(metadata, chain, chain, source, anchors.verifier());
+            TufClient client = new TufClient(metadata, chain, chain, anchors.verifier());
             return Verdict.accepted(new TrustClient(chain, anchors, source, clock, client));
         } catch (RejectedException e) {
             return new Verdict.Rejected<>(e.rejection());
@@ -70,14 +70,19 @@ public final class TrustClient {
 
     /** Brings metadata up to date: TUF 1.0.34 section 5.3 to 5.6. */
     public synchronized Verdict<TrustedTargets> refresh() {
-        return transport(() -> refresh(now()));
+        return transport(() -> refresh(now(), source));
     }
 
     /** Refreshes, then asks the Director and checks its order against the Image repository. */
     public synchronized Verdict<Order> order(String deviceId) {
+        return order(deviceId, source);
+    }
+
+    /** The same through another transport, for this once. */
+    public synchronized Verdict<Order> order(String deviceId, MetadataSource from) {
         return transport(() -> {
             Instant now = now();
-            return order(deviceId, refresh(now), now);
+            return order(deviceId, refresh(now, from), now, from);
         });
     }
 
@@ -112,7 +117,7 @@ public final class TrustClient {
         } catch (RejectedException e) {
             return new Verdict.Rejected<>(e.rejection());
         } catch (IOException e) {
-            return Verdict.rejected(Code.LNK_TIMEOUT, String.valueOf(e.getMessage()));
+            return new Verdict.Rejected<>(SourceException.reasonOf(e));
         }
     }
 
@@ -123,27 +128,26 @@ public final class TrustClient {
         return clockTime.isBefore(floor) ? floor : clockTime;
     }
 
-    private TrustedTargets refresh(Instant now) throws RejectedException, IOException {
-        client.refresh(now);
+    private TrustedTargets refresh(Instant now, MetadataSource from) throws RejectedException, IOException {
+        client.refresh(now, from);
         if (chain.root().version() < chain.state().rootVersion()) {
             throw new RejectedException(Code.UPD_ROLLBACK, "the root is older than the one seen before");
         }
         return client.targets();
     }
 
-    private Order order(String deviceId, TrustedTargets image, Instant now) throws RejectedException, IOException {
+    private Order order(String deviceId, TrustedTargets image, Instant now, MetadataSource from)
+            throws RejectedException, IOException {
         byte[] nonce = new byte[NONCE_BYTES];
         random.nextBytes(nonce);
-        byte[] bytes = source.directorOrder(nonce)
+        byte[] bytes = from.directorOrder(nonce)
                 .orElseThrow(() -> new RejectedException(Code.LNK_REFUSED, "the Director has no order"));
         Envelope order = signed(bytes, RootDocument.DIRECTOR, MAX_ORDER_BYTES);
         Fields signed = order.signed();
         if (!signed.text("device", Fields.MAX_NAME_CHARS).equals(deviceId)) {
             throw new RejectedException(Code.UPD_DIRECTOR_DEVICE, "the order is not for " + deviceId);
         }
-        if (!signed.text("nonce", 2 * NONCE_BYTES).equals(Binary.copyOf(nonce).hex())) {
-            throw new RejectedException(Code.UPD_DIRECTOR_NONCE, "another nonce");
-        }
+        requireAnswer(signed, nonce, from);
         TrustState state = chain.state();
         TufClient.requireNotOlder("director", order.version(), state.directorVersion());
         order.requireFresh(now);
@@ -159,6 +163,18 @@ public final class TrustClient {
         }
         requireEpoch(checked.model());
         return checked;
+    }
+
+    /** What was signed for a network is worth nothing in a bundle, and the other way round. */
+    private static void requireAnswer(Fields signed, byte[] nonce, MetadataSource from) throws RejectedException {
+        if (from.answersNonces()) {
+            if (!signed.text("nonce", 2 * NONCE_BYTES)
+                    .equals(Binary.copyOf(nonce).hex())) {
+                throw new RejectedException(Code.UPD_DIRECTOR_NONCE, "another nonce");
+            }
+        } else if (!signed.node().path(RoleDocuments.OFFLINE_FIELD).asBoolean(false) || signed.has("nonce")) {
+            throw new RejectedException(Code.UPD_DIRECTOR_NONCE, "the order was not signed for offline use");
+        }
     }
 
     /** Uptane's full verification: nothing that the Image repository does not list in the same words. */

@@ -41,24 +41,24 @@ final class TufClient {
     private final Path directory;
     private final TrustedRoot trusted;
     private final SeenVersions seen;
-    private final MetadataSource source;
     private final AnchorVerifier verifier;
     private final Map<String, Loaded> roles = new HashMap<>();
     private @Nullable Envelope snapshot;
     private Instant timestampExpires = Instant.EPOCH;
     private Instant now = Instant.EPOCH;
+    private @Nullable MetadataSource source;
 
-    TufClient(Path directory, TrustedRoot trusted, SeenVersions seen, MetadataSource source, AnchorVerifier verifier) {
+    TufClient(Path directory, TrustedRoot trusted, SeenVersions seen, AnchorVerifier verifier) {
         this.directory = directory;
         this.trusted = trusted;
         this.seen = seen;
-        this.source = source;
         this.verifier = verifier;
     }
 
-    /** Sections 5.3 to 5.6, as of {@code time}. */
-    void refresh(Instant time) throws RejectedException, IOException {
+    /** Sections 5.3 to 5.6, as of {@code time}; {@link #find} goes on with the same source. */
+    void refresh(Instant time, MetadataSource from) throws RejectedException, IOException {
         now = time; // 5.1: one start time for the whole cycle.
+        source = from;
         roles.clear();
         snapshot = null;
         updateRoot();
@@ -126,7 +126,7 @@ final class TufClient {
         // 5.3.2 to 5.3.9: one version at a time.
         for (int step = 0; step < MAX_ROOT_STEPS; step++) {
             RootDocument previous = trusted.root();
-            Optional<byte[]> file = source.fetch((previous.version() + 1) + ".root.json", RootDocument.MAX_BYTES);
+            Optional<byte[]> file = source().fetch((previous.version() + 1) + ".root.json", RootDocument.MAX_BYTES);
             if (file.isEmpty()) {
                 break;
             }
@@ -256,8 +256,16 @@ final class TufClient {
         }
     }
 
+    private MetadataSource source() {
+        MetadataSource chosen = source;
+        if (chosen == null) {
+            throw new IllegalStateException("not refreshed");
+        }
+        return chosen;
+    }
+
     private byte[] required(String name, int maxBytes) throws RejectedException, IOException {
-        return source.fetch(name, maxBytes)
+        return source().fetch(name, maxBytes)
                 .orElseThrow(() -> new RejectedException(Code.LNK_REFUSED, name + " is not offered"));
     }
 

@@ -56,6 +56,15 @@ public enum Code {
             "Publish with the current epoch"),
     UPD_INCOMPATIBLE("UPD-INCOMPATIBLE", "The model asks for more than this device or agent has", "Upgrade the agent"),
 
+    // Offline bundle
+    BDL_FORMAT("BDL-FORMAT", "The file is no offline bundle", "Write it again with fleet bundle"),
+    BDL_TRUNCATED(
+            "BDL-TRUNCATED", "The bundle ends too early or cannot be read to its end", "Copy it to the stick again"),
+    BDL_TOO_LARGE("BDL-TOO-LARGE", "The bundle has more entries, or a longer one, than allowed", "Bundle fewer models"),
+    BDL_DUPLICATE("BDL-DUPLICATE", "The bundle has two entries of one name", "Write it again with fleet bundle"),
+    BDL_NAME("BDL-NAME", "The bundle has an entry that belongs in no bundle", "Write it again with fleet bundle"),
+    BDL_ABSENT("BDL-ABSENT", "The bundle lacks a file that the install needs", "Bundle the whole model"),
+
     // Download and reconstruction
     BLK_HASH("BLK-HASH", "A block's bytes are not the ones that the signed tree names", "None: it is asked for again"),
     BLK_UNKNOWN("BLK-UNKNOWN", "A block was sent that the target does not have", "None: it was dropped"),
