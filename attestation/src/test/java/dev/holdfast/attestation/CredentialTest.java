@@ -2,6 +2,8 @@ package dev.holdfast.attestation;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.holdfast.tee.Swtpm;
+import dev.holdfast.tee.TpmTools;
 import dev.holdfast.wire.Binary;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
@@ -13,8 +15,6 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** Our MakeCredential in software against tpm2-tools and a real TPM's ActivateCredential. */
 class CredentialTest {
-    private static final int CREDENTIAL_MAGIC = 0xbadcc0de;
-
     @TempDir
     Path temp;
 
@@ -80,7 +80,7 @@ class CredentialTest {
         byte[] blob = credential.blob().toArray();
         byte[] secret = credential.encryptedSecret().toArray();
         ByteBuffer out = ByteBuffer.allocate(12 + blob.length + secret.length)
-                .putInt(CREDENTIAL_MAGIC)
+                .putInt((int) TpmTools.CREDENTIAL_MAGIC)
                 .putInt(1)
                 .putShort((short) blob.length)
                 .put(blob)

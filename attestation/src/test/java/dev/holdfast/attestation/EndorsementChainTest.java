@@ -4,8 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.holdfast.tee.Assurance;
 import dev.holdfast.tee.P256;
+import dev.holdfast.tee.Swtpm;
 import dev.holdfast.tee.Tpm2Bridge;
 import dev.holdfast.tee.TpmPublic;
+import dev.holdfast.tee.TpmTools;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Verdict;

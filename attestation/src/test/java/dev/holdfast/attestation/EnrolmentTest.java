@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.holdfast.tee.Assurance;
 import dev.holdfast.tee.SoftwareBridge;
+import dev.holdfast.tee.Swtpm;
 import dev.holdfast.tee.TeeException;
 import dev.holdfast.tee.Tpm2Bridge;
 import dev.holdfast.tee.TpmKdf;
@@ -11,8 +12,11 @@ import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.Verdict;
+import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import org.assertj.core.api.Assertions;
 import org.junit.jupiter.api.Test;
@@ -86,6 +90,63 @@ class EnrolmentTest {
             assertRefused(Models.begin(with(r, r.signer(), r.endorsement(), r.endorsement())));
             assertRefused(Models.begin(with(r, r.attestation(), r.attestation(), r.endorsement())));
             assertRefused(Models.begin(with(r, r.signer(), r.attestation(), r.attestation())));
+        }
+    }
+
+    /** TPMA_OBJECT bit by bit: what would let the key sign a forged quote, or leave its TPM. */
+    @Test
+    void refusesAnAttestationKeyWithAnyAttributeChanged() throws Exception {
+        try (Swtpm swtpm = Swtpm.start(temp);
+                Tpm2Bridge bridge = Tpm2Bridge.open(swtpm.address())) {
+            EnrolmentMessage.Request r =
+                    EnrolmentMessage.Request.parse(new DeviceEnrolment(bridge, "device-1").request());
+            Map<String, Integer> bits = Map.of(
+                    "fixedTPM",
+                    1,
+                    "fixedParent",
+                    4,
+                    "sensitiveDataOrigin",
+                    5,
+                    "restricted",
+                    16,
+                    "decrypt",
+                    17,
+                    "sign",
+                    18);
+            for (Map.Entry<String, Integer> bit : bits.entrySet()) {
+                ByteBuffer area = ByteBuffer.wrap(r.attestation().toArray());
+                area.putInt(4, area.getInt(4) ^ 1 << bit.getValue());
+                assertThat(Models.begin(with(r, r.signer(), Binary.copyOf(area.array()), r.endorsement())))
+                        .as(bit.getKey())
+                        .isInstanceOfSatisfying(Verdict.Rejected.class, refused -> {
+                            assertThat(refused.reason().code()).isEqualTo(Code.ATT_ENROL);
+                            assertThat(refused.reason().detail()).startsWith("the attestation key is not restricted");
+                        });
+            }
+            assertThat(Models.begin(with(r, r.signer(), r.attestation(), r.endorsement()))
+                            .isAccepted())
+                    .isTrue();
+        }
+    }
+
+    @Test
+    void softwareKeysThatClaimATpmAreRefused() throws Exception {
+        try (SoftwareBridge bridge = SoftwareBridge.open(temp.resolve("tee"))) {
+            EnrolmentMessage.Request r =
+                    EnrolmentMessage.Request.parse(new DeviceEnrolment(bridge, "device-1").request());
+            for (Assurance claimed : List.of(Assurance.HARDWARE, Assurance.FIRMWARE, Assurance.EMULATED)) {
+                assertRefused(Models.begin(new EnrolmentMessage.Request(
+                                r.device(),
+                                claimed,
+                                r.nonce(),
+                                r.signer(),
+                                r.attestation(),
+                                r.endorsement(),
+                                r.endorsementCertificate(),
+                                r.certifyAttest(),
+                                r.certifySignature())
+                        .encode()));
+            }
         }
     }
 

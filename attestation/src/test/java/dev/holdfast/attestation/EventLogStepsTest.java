@@ -3,6 +3,7 @@ package dev.holdfast.attestation;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.holdfast.tee.MeasurementRegister;
+import dev.holdfast.tee.Swtpm;
 import dev.holdfast.tee.Tpm2Bridge;
 import dev.holdfast.tee.TpmAddress;
 import dev.holdfast.wire.Sha256;

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.code_intelligence.jazzer.junit.FuzzTest;
 import com.sun.management.ThreadMXBean;
 import dev.holdfast.tee.Assurance;
+import dev.holdfast.tee.ByteChanges;
 import dev.holdfast.tee.P256;
 import dev.holdfast.tee.SoftwareBridge;
 import dev.holdfast.tee.TeeBridge;
@@ -15,7 +16,6 @@ import java.nio.file.Path;
 import java.security.interfaces.ECPublicKey;
 import java.time.Clock;
 import java.time.Instant;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -124,13 +124,10 @@ class EvidenceFuzzTest {
             Counts counts = new Counts();
             for (int i = 0; i < count; i++) {
                 if (i % 2 == 0) {
-                    byte[] bad = change(good, random);
-                    if (!Arrays.equals(bad, good)) {
-                        refused(bad, mine, counts);
-                        counts.outside++;
-                    }
+                    refused(ByteChanges.change(good, random), mine, counts);
+                    counts.outside++;
                 } else {
-                    Binary bad = Binary.copyOf(change(payload.toArray(), random));
+                    Binary bad = Binary.copyOf(ByteChanges.change(payload.toArray(), random));
                     byte[] signature = bridge.signer().orElseThrow().sign(Cose.toBeSigned(header, bad));
                     refused(Cose.encode(header, bad, signature), mine, counts);
                     counts.signed++;
@@ -150,28 +147,5 @@ class EvidenceFuzzTest {
         assertThat(appraisal.status()).isEqualTo(Appraisal.Status.CONTRAINDICATED);
         assertThat(taken).isLessThan(FIXED_BYTES + BYTES_PER_BYTE * evidence.length);
         counts.mostPerByte = Math.max(counts.mostPerByte, taken / Math.max(64, evidence.length));
-    }
-
-    private static byte[] change(byte[] good, Random random) {
-        byte[] bad = good.clone();
-        switch (random.nextInt(5)) {
-            case 0 -> bad = Arrays.copyOf(good, random.nextInt(good.length + 20));
-            case 1 -> {
-                int from = random.nextInt(good.length);
-                int length = Math.min(good.length - from, 1 + random.nextInt(32));
-                System.arraycopy(good, from, bad, random.nextInt(good.length - length + 1), length);
-            }
-            case 2 -> bad[random.nextInt(bad.length)] = (byte) random.nextInt();
-            default -> {
-                for (int flips = 1 + random.nextInt(4); flips > 0; flips--) {
-                    bad[random.nextInt(bad.length)] ^= (byte) (1 << random.nextInt(8));
-                }
-            }
-        }
-        // A change that falls on the same bytes is none.
-        if (Arrays.equals(bad, good)) {
-            bad[bad.length / 2] ^= 1;
-        }
-        return bad;
     }
 }

@@ -3,8 +3,10 @@ package dev.holdfast.attestation;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.holdfast.attestation.Appraisal.Status;
+import dev.holdfast.tee.Swtpm;
 import dev.holdfast.tee.Tpm2Bridge;
 import dev.holdfast.tee.TpmAddress;
+import dev.holdfast.tee.TpmTools;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Sha256;

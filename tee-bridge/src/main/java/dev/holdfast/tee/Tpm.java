@@ -45,7 +45,6 @@ final class Tpm {
     static final long NV_NO_DA = 1L << 25;
     static final long NV_WRITTEN = 1L << 29;
     // 6.5 TPM_CC
-    static final long CC_NV_UNDEFINE_SPACE = 0x122;
     static final long CC_NV_DEFINE_SPACE = 0x12a;
     static final long CC_CREATE_PRIMARY = 0x131;
     static final long CC_NV_INCREMENT = 0x134;

@@ -6,11 +6,9 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Sha256;
-import java.io.IOException;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
-import java.nio.channels.ByteChannel;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -27,71 +25,15 @@ class HostileTpmTest {
     @TempDir
     Path temp;
 
-    /** Passes commands to a real TPM and spoils some of its responses. */
-    private static final class SpoilingChannel implements ByteChannel {
-        private final ByteChannel real;
-        private final Random random;
-        private ByteBuffer pending = ByteBuffer.allocate(0);
-        private boolean asked;
-
-        SpoilingChannel(ByteChannel real, Random random) {
-            this.real = real;
-            this.random = random;
+    private static byte[] spoil(byte[] good, Random random) {
+        if (random.nextInt(6) != 0) {
+            return good;
         }
-
-        @Override
-        public int write(ByteBuffer command) throws IOException {
-            asked = true;
-            return real.write(command);
+        byte[] bad = ByteChanges.change(good, random);
+        if (bad.length >= TpmConnection.HEADER_BYTES && random.nextBoolean()) {
+            ByteBuffer.wrap(bad).putInt(2, bad.length);
         }
-
-        @Override
-        public int read(ByteBuffer into) throws IOException {
-            if (asked) {
-                ByteBuffer response = ByteBuffer.allocate(TpmConnection.MAX_BYTES);
-                real.read(response);
-                byte[] bytes = new byte[response.flip().remaining()];
-                response.get(bytes);
-                pending = ByteBuffer.wrap(random.nextInt(6) == 0 ? spoil(bytes) : bytes);
-                asked = false;
-            }
-            if (!pending.hasRemaining()) {
-                return -1;
-            }
-            int length = Math.min(into.remaining(), pending.remaining());
-            into.put(pending.slice(pending.position(), length));
-            pending.position(pending.position() + length);
-            return length;
-        }
-
-        private byte[] spoil(byte[] good) {
-            byte[] bad = good.clone();
-            switch (random.nextInt(4)) {
-                case 0 -> bad[random.nextInt(bad.length)] = (byte) random.nextInt();
-                case 1 -> bad[Math.min(bad.length - 1, 10 + random.nextInt(8))] = (byte) 0xff;
-                case 2 -> {
-                    bad = java.util.Arrays.copyOf(good, random.nextInt(good.length + 16));
-                    if (bad.length >= 10 && random.nextBoolean()) {
-                        ByteBuffer.wrap(bad).putInt(2, bad.length);
-                    }
-                }
-                default -> {
-                    bad = new byte[random.nextInt(200)];
-                    random.nextBytes(bad);
-                }
-            }
-            return bad;
-        }
-
-        @Override
-        public boolean isOpen() {
-            return real.isOpen();
-        }
-
-        @Override
-        public void close() throws IOException {
-            real.close();
-        }
+        return bad;
     }
 
     @Test
@@ -132,7 +74,8 @@ class HostileTpmTest {
         Tpm2Options quick = new Tpm2Options(14, Duration.ofSeconds(2));
         for (int attempt = 0; ; attempt++) {
             try {
-                return Tpm2Bridge.open(() -> new SpoilingChannel(swtpm.address().open(), random), quick);
+                return Tpm2Bridge.open(
+                        () -> TpmWire.tapped(swtpm.address(), (command, response) -> spoil(response, random)), quick);
             } catch (TeeException e) {
                 if (attempt > 100) {
                     throw e;
@@ -171,11 +114,7 @@ class HostileTpmTest {
                 .toArray();
         assertThat(TpmAttest.parse(Binary.copyOf(attest)).isAccepted()).isTrue();
         for (int i = 0; i < 20_000; i++) {
-            byte[] bad = java.util.Arrays.copyOf(attest, random.nextInt(attest.length + 4));
-            for (int flips = random.nextInt(4); flips > 0 && bad.length > 0; flips--) {
-                bad[random.nextInt(bad.length)] = (byte) random.nextInt();
-            }
-            Binary input = Binary.copyOf(bad);
+            Binary input = Binary.copyOf(ByteChanges.change(attest, random));
             if (TpmAttest.parse(input) instanceof dev.holdfast.wire.Verdict.Accepted<TpmAttest>(TpmAttest parsed)) {
                 assertThat(parsed.extraData().length()).isLessThanOrEqualTo(64);
             }

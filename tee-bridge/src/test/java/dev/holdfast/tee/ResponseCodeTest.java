@@ -7,7 +7,6 @@ import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Sha256;
 import java.nio.ByteBuffer;
-import java.nio.channels.ByteChannel;
 import java.nio.charset.StandardCharsets;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -18,62 +17,34 @@ import org.junit.jupiter.api.Test;
 class ResponseCodeTest {
     private static final Sha256 DIGEST = new Sha256(Binary.copyOf(new byte[32]));
 
-    private static final class Scripted implements ByteChannel {
-        private final Map<Long, String> properties;
-        private final LongUnaryOperator codes;
-        private byte[] response = new byte[0];
-
-        Scripted(Map<Long, String> properties, LongUnaryOperator codes) {
-            this.properties = properties;
-            this.codes = codes;
-        }
-
-        @Override
-        public int write(ByteBuffer command) {
-            int size = command.remaining();
-            long code = command.getInt(6);
-            TpmWriter body = new TpmWriter();
-            long rc = Tpm.RC_SUCCESS;
-            if (code == Tpm.CC_STARTUP) {
-                rc = Tpm.RC_INITIALIZE;
-            } else if (code == Tpm.CC_GET_CAPABILITY) {
-                long property = Integer.toUnsignedLong(command.getInt(14));
-                String text = properties.get(property);
-                body.u8(0).u32(Integer.toUnsignedLong(command.getInt(10))).u32(text == null ? 0 : 1);
-                if (text != null) {
-                    body.u32(property).bytes(text.getBytes(StandardCharsets.ISO_8859_1));
-                }
-            } else {
-                rc = codes.applyAsLong(code);
+    private static byte[] answer(byte[] command, Map<Long, String> properties, LongUnaryOperator codes) {
+        ByteBuffer asked = ByteBuffer.wrap(command);
+        long code = asked.getInt(6);
+        TpmWriter body = new TpmWriter();
+        long rc = Tpm.RC_SUCCESS;
+        if (code == Tpm.CC_STARTUP) {
+            rc = Tpm.RC_INITIALIZE;
+        } else if (code == Tpm.CC_GET_CAPABILITY) {
+            long property = Integer.toUnsignedLong(asked.getInt(14));
+            String text = properties.get(property);
+            body.u8(0).u32(Integer.toUnsignedLong(asked.getInt(10))).u32(text == null ? 0 : 1);
+            if (text != null) {
+                body.u32(property).bytes(text.getBytes(StandardCharsets.ISO_8859_1));
             }
-            byte[] rest = body.toArray();
-            response = new TpmWriter()
-                    .u16(Tpm.ST_NO_SESSIONS)
-                    .u32(10 + rest.length)
-                    .u32(rc)
-                    .bytes(rest)
-                    .toArray();
-            command.position(command.limit());
-            return size;
+        } else {
+            rc = codes.applyAsLong(code);
         }
-
-        @Override
-        public int read(ByteBuffer into) {
-            into.put(response);
-            return response.length;
-        }
-
-        @Override
-        public boolean isOpen() {
-            return true;
-        }
-
-        @Override
-        public void close() {}
+        byte[] rest = body.toArray();
+        return new TpmWriter()
+                .u16(Tpm.ST_NO_SESSIONS)
+                .u32(10 + rest.length)
+                .u32(rc)
+                .bytes(rest)
+                .toArray();
     }
 
     private static Tpm2Bridge bridge(Map<Long, String> properties, LongUnaryOperator codes) throws TeeException {
-        return Tpm2Bridge.open(() -> new Scripted(properties, codes), Tpm2Options.DEFAULT);
+        return Tpm2Bridge.open(() -> TpmWire.to(command -> answer(command, properties, codes)), Tpm2Options.DEFAULT);
     }
 
     private static void assertSignFails(LongUnaryOperator codes, Code expected) throws TeeException {

@@ -12,8 +12,8 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 
-/** A real TPM emulator that a test starts, kills and stops. State is kept in {@code dir} across restarts. */
-final class Swtpm implements AutoCloseable {
+/** A real TPM emulator that a test of any module starts, kills and stops. State is kept in {@code dir} across restarts. */
+public final class Swtpm implements AutoCloseable {
     private static final Duration START_LIMIT = Duration.ofSeconds(10);
 
     private final Path dir;
@@ -25,14 +25,14 @@ final class Swtpm implements AutoCloseable {
     }
 
     /** Starts swtpm. Where it is not installed the test is skipped with a clear line, except under CI. */
-    static Swtpm start(Path dir) throws IOException, InterruptedException {
+    public static Swtpm start(Path dir) throws IOException, InterruptedException {
         require("swtpm");
         System.out.println("with " + firstLine("swtpm", "--version"));
         Files.createDirectories(dir.resolve("state"));
         return new Swtpm(dir, launch(dir));
     }
 
-    static void require(String tool) {
+    public static void require(String tool) {
         boolean found = List.of(System.getenv("PATH").split(":")).stream()
                 .anyMatch(at -> Files.isExecutable(Path.of(at, tool)));
         if (!found) {
@@ -45,18 +45,18 @@ final class Swtpm implements AutoCloseable {
         }
     }
 
-    TpmAddress address() {
+    public TpmAddress address() {
         return new TpmAddress.Unix(socket(dir));
     }
 
     /** kill -9 and a new process on the same state: what a power cut does to a TPM. */
-    void powerCut() throws IOException, InterruptedException {
+    public void powerCut() throws IOException, InterruptedException {
         process.destroyForcibly().waitFor();
         Files.deleteIfExists(socket(dir));
         process = launch(dir);
     }
 
-    void kill() throws InterruptedException {
+    public void kill() throws InterruptedException {
         process.destroyForcibly().waitFor();
     }
 
@@ -66,7 +66,7 @@ final class Swtpm implements AutoCloseable {
     }
 
     /** Runs a tool to its end and returns its exit code; its output goes to {@code log}. */
-    static int run(Path log, String... command) throws IOException, InterruptedException {
+    public static int run(Path log, String... command) throws IOException, InterruptedException {
         Process process = new ProcessBuilder(command)
                 .redirectErrorStream(true)
                 .redirectOutput(log.toFile())
@@ -88,6 +88,7 @@ final class Swtpm implements AutoCloseable {
                         "--server",
                         "type=unixio,path=" + socket(dir),
                         "--ctrl",
+                        // Where the TCTI of tpm2-tools looks for it.
                         "type=unixio,path=" + dir.resolve("sock.ctrl"),
                         "--flags",
                         "not-need-init,startup-clear")

@@ -7,9 +7,7 @@ import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Sha256;
 import java.io.ByteArrayOutputStream;
-import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.nio.channels.ByteChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -40,7 +38,7 @@ class TpmSecretsTest {
     @BeforeEach
     void open() throws Exception {
         swtpm = Swtpm.start(temp);
-        bridge = Tpm2Bridge.open(() -> new Tapped(swtpm.address().open()), Tpm2Options.DEFAULT);
+        bridge = Tpm2Bridge.open(() -> TpmWire.tapped(swtpm.address(), this::listen), Tpm2Options.DEFAULT);
     }
 
     @AfterEach
@@ -54,43 +52,10 @@ class TpmSecretsTest {
     }
 
     /** Records what passes in both directions and lets the interposer change responses. */
-    private final class Tapped implements ByteChannel {
-        private final ByteChannel real;
-
-        Tapped(ByteChannel real) {
-            this.real = real;
-        }
-
-        @Override
-        public int write(ByteBuffer command) throws IOException {
-            byte[] bytes = new byte[command.remaining()];
-            command.duplicate().get(bytes);
-            bus.writeBytes(bytes);
-            return real.write(command);
-        }
-
-        @Override
-        public int read(ByteBuffer into) throws IOException {
-            ByteBuffer response = ByteBuffer.allocate(into.remaining());
-            int length = real.read(response);
-            if (length > 0) {
-                byte[] bytes = new byte[length];
-                response.flip().get(bytes);
-                bus.writeBytes(bytes);
-                into.put(interposer.apply(bytes));
-            }
-            return length;
-        }
-
-        @Override
-        public boolean isOpen() {
-            return real.isOpen();
-        }
-
-        @Override
-        public void close() throws IOException {
-            real.close();
-        }
+    private byte[] listen(byte[] command, byte[] response) {
+        bus.writeBytes(command);
+        bus.writeBytes(response);
+        return interposer.apply(response);
     }
 
     @Test
@@ -191,64 +156,25 @@ class TpmSecretsTest {
 
     /** Runs one policy tool in a trial session. */
     private Sha256 toolDigest(String tool, String... arguments) throws Exception {
-        Swtpm.require(tool);
-        Path session = temp.resolve("session");
         Path digest = temp.resolve("digest");
         Files.deleteIfExists(digest);
-        tool("tpm2_startauthsession", "-S", session.toString());
-        String[] command = new String[arguments.length + 5];
-        command[0] = tool;
-        command[1] = "-S";
-        command[2] = session.toString();
-        command[3] = "-L";
-        command[4] = digest.toString();
-        System.arraycopy(arguments, 0, command, 5, arguments.length);
-        tool(command);
-        tool("tpm2_flushcontext", session.toString());
+        String script = """
+                set -e
+                tpm2_startauthsession -S %1$s
+                %2$s -S %1$s -L %3$s %4$s
+                """.formatted(temp.resolve("session"), tool, digest, String.join(" ", arguments));
+        assertThat(new TpmTools(temp, swtpm).script(script)).as(script).isZero();
         return new Sha256(Binary.copyOf(Files.readAllBytes(digest)));
     }
 
     /** A credential that tpm2-tools made for this TPM's keys, without a TPM, and that ours opens. */
     private byte[] activate(byte[] secret) throws Exception {
-        Swtpm.require("tpm2_makecredential");
         Enroller enroller = bridge.enroller().orElseThrow();
-        Files.write(
-                temp.resolve("ek.pub"),
-                new TpmWriter().sized(enroller.endorsementPublic()).toArray());
-        Files.write(temp.resolve("secret"), secret);
-        String name = BridgeContract.accepted(TpmPublic.parse(enroller.attestationPublic()))
-                .name()
-                .hex();
-        Path made = temp.resolve("credential");
-        tool(
-                "tpm2_makecredential",
-                "-Q",
-                "-T",
-                "none",
-                "-u",
-                temp.resolve("ek.pub").toString(),
-                "-s",
-                temp.resolve("secret").toString(),
-                "-n",
-                name,
-                "-o",
-                made.toString());
-        TpmReader reader = new TpmReader(Files.readAllBytes(made));
-        assertThat(reader.u32()).isEqualTo(0xbadcc0deL);
-        reader.u32(); // version
-        Binary blob = reader.sized(1024);
-        Binary seed = reader.sized(1024);
-        return enroller.activate(blob, seed).toArray();
-    }
-
-    private void tool(String... command) throws Exception {
-        Path log = temp.resolve("tool.log");
-        String[] whole = new String[command.length + 3];
-        whole[0] = "env";
-        whole[1] = "TPM2TOOLS_TCTI=swtpm:path=" + ((TpmAddress.Unix) swtpm.address()).path();
-        whole[2] = "LC_ALL=C";
-        System.arraycopy(command, 0, whole, 3, command.length);
-        assertThat(Swtpm.run(log, whole)).as(Files.readString(log)).isZero();
+        Binary name = BridgeContract.accepted(TpmPublic.parse(enroller.attestationPublic()))
+                .name();
+        TpmTools.Credential made =
+                new TpmTools(temp, swtpm).makeCredential(enroller.endorsementPublic(), name, Binary.copyOf(secret));
+        return enroller.activate(made.blob(), made.encryptedSecret()).toArray();
     }
 
     private SealPolicy.Registers registersNow() throws TeeException {
