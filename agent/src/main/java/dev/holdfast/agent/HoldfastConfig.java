@@ -4,11 +4,13 @@ import com.fasterxml.jackson.core.JacksonException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.dataformat.toml.TomlMapper;
 import dev.holdfast.attestation.PlatformLogs;
+import dev.holdfast.inference.CacheType;
 import dev.holdfast.inference.InferenceConfig;
 import dev.holdfast.inference.PeerPolicy;
 import dev.holdfast.link.Topics;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.RejectedException;
+import dev.holdfast.wire.Rejection;
 import dev.holdfast.wire.Verdict;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -69,6 +71,7 @@ public record HoldfastConfig(
             "inference-control-socket",
             "agent-uid",
             "context-tokens",
+            "kv-cache",
             "max-sequences",
             "probation-seconds",
             "refresh-seconds",
@@ -123,7 +126,8 @@ public record HoldfastConfig(
                         (int) number(toml, "max-sequences", 4, 1, 64),
                         16,
                         (int) number(toml, "context-tokens", 2048, 16, 131_072),
-                        1);
+                        1)
+                .withCache(cache(toml));
         if (agentUid >= 0) {
             inference = inference.withPeers(
                     "rw-rw----", PeerPolicy.everyone(), "rw-rw----", PeerPolicy.onlyUsers(Set.of(agentUid)));
@@ -145,6 +149,14 @@ public record HoldfastConfig(
                 number(toml, "byte-budget", Long.MAX_VALUE, 1, Long.MAX_VALUE),
                 flag(toml, "metered"),
                 (int) number(toml, "transport-retries", 8, 0, 100));
+    }
+
+    private static CacheType cache(JsonNode toml) throws RejectedException {
+        String name = text(toml, "kv-cache", CacheType.DEFAULT.name());
+        return switch (CacheType.of(name)) {
+            case Verdict.Accepted<CacheType>(CacheType type) -> type;
+            case Verdict.Rejected<CacheType>(Rejection why) -> throw invalid("kv-cache: " + why.detail());
+        };
     }
 
     private static Path socket(Path home, JsonNode toml, String key, String fallback) throws RejectedException {

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.gguf.GgmlType;
 import dev.holdfast.gguf.GgufQuantizer;
+import dev.holdfast.inference.CacheType;
 import dev.holdfast.inference.Embedding;
 import dev.holdfast.inference.ModelComparison;
 import dev.holdfast.inference.ModelInspection;
@@ -56,12 +57,25 @@ final class ModelCommands {
                 defaultValue = "1")
         int threads = 1;
 
+        @Option(
+                names = "--kv",
+                paramLabel = "TYPE",
+                description = "how keys and values are kept: f32, f16 or q8_0; ${DEFAULT-VALUE} if not given",
+                defaultValue = "f16")
+        String cache = "f16";
+
         void print(ObjectNode result) {
             System.out.println(json ? result.toString() : Json.pretty(result));
         }
 
         ModelRunner open() throws RejectedException {
-            return ModelRunner.open(file, DEFAULT_CONTEXT, threads).orThrow();
+            return open(file);
+        }
+
+        ModelRunner open(Path model) throws RejectedException {
+            return ModelRunner.open(
+                            model, DEFAULT_CONTEXT, threads, CacheType.of(cache).orThrow())
+                    .orThrow();
         }
 
         static int[] ids(String list) throws RejectedException {
@@ -251,8 +265,7 @@ final class ModelCommands {
         }
 
         private ObjectNode beside(Path other, ModelRunner runner, int[] ids) throws RejectedException {
-            try (ModelRunner reference =
-                    ModelRunner.open(other, DEFAULT_CONTEXT, threads).orThrow()) {
+            try (ModelRunner reference = open(other)) {
                 ModelComparison measured =
                         ModelComparison.of(reference, runner, ids, context).orThrow();
                 return Json.object()

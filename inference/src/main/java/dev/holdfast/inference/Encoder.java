@@ -59,9 +59,10 @@ final class Encoder implements Network {
     }
 
     @Override
-    public long sequenceBytes(int tokens) {
-        // Activations, keys and values of one layer.
-        return 4L * (tokens + 2L * BATCH) * (shape.width() * 2L + shape.heads() * (shape.headSize() + 16L));
+    public long sequenceBytes(int tokens, CacheType cache) {
+        // Activations, and keys and values of one layer, which are always floats: they live for one text.
+        return 4L * (tokens + BATCH) * shape.width()
+                + KeyValueCache.bytes(CacheType.F32, 1, shape.heads(), shape.headSize(), tokens + BATCH);
     }
 
     @Override
@@ -88,7 +89,7 @@ final class Encoder implements Network {
 
     /**
      * One text on its way: {@code x[batch]} holds {@value Kernels#BATCH} tokens as {@code [feature][token]}; keys and values
-     * lie as in {@link Sequence}. Columns behind the last token hold numbers that nobody reads.
+     * of one layer at a time are kept. Columns behind the last token hold numbers that nobody reads.
      */
     private final class Pass {
         private final Kernels kernels = workers.kernels();
@@ -99,20 +100,14 @@ final class Encoder implements Network {
         private final float[] query = new float[shape.width() * BATCH];
         private final float[] other = new float[shape.width() * BATCH];
         private final float[] wide = new float[shape.feedForward() * BATCH];
-        private final int keyStride;
-        private final int valueStride = Sequence.padded(shape.headSize(), Sequence.VALUE_PADDING);
-        private final Heads.Cache cache;
+        private final KeyValueCache cache;
         private final float[] scratch;
 
         Pass(int[] tokens) {
             count = tokens.length;
-            keyStride = Sequence.keyStride(count + BATCH);
-            int room = count + BATCH;
-            float[] keys = new float[shape.width() * keyStride];
-            float[] values = new float[shape.heads() * room * valueStride];
-            cache = new Heads.Cache(keys, values, keyStride, valueStride, room);
+            cache = new KeyValueCache(CacheType.F32, 1, shape.heads(), shape.headSize(), count + BATCH);
             int widest = Math.max(shape.width(), shape.feedForward());
-            scratch = new float[Math.max(Kernels.ROWS * widest, Heads.scratchFloats(shape, keyStride, valueStride))];
+            scratch = new float[Math.max(Kernels.ROWS * widest, Heads.scratchFloats(shape, cache.capacity()))];
             x = new float[(count + BATCH - 1) / BATCH][shape.width() * BATCH];
             for (int p = 0; p < count; p++) {
                 float[] batch = x[p / BATCH];
@@ -145,29 +140,16 @@ final class Encoder implements Network {
 
         void attend(Layer layer) {
             for (int b = 0; b < x.length; b++) {
-                multiply(layer.key, x[b], other);
-                for (int f = 0; f < shape.width(); f++) {
-                    System.arraycopy(other, f * BATCH, cache.keys(), f * keyStride + b * BATCH, BATCH);
-                }
+                multiply(layer.key, x[b], query);
                 multiply(layer.value, x[b], other);
-                rememberValues(b * BATCH);
+                cache.write(0, b * BATCH, BATCH, query, other, BATCH);
             }
             for (float[] batch : x) {
                 multiply(layer.query, batch, query);
-                heads.run(workers, cache, new Heads.All(count), query, query, 0, BATCH, BATCH, scratch);
+                heads.run(workers, cache, 0, new Heads.All(count), query, query, 0, BATCH, BATCH, scratch);
                 multiply(layer.output, query, other);
                 kernels.add(batch, other, batch.length);
                 norm(batch, layer.attentionNorm);
-            }
-        }
-
-        private void rememberValues(int position) {
-            for (int f = 0; f < shape.width(); f++) {
-                int head = f / shape.headSize();
-                int at = (head * cache.room() + position) * valueStride + f % shape.headSize();
-                for (int t = 0; t < BATCH; t++, at += valueStride) {
-                    cache.values()[at] = other[f * BATCH + t];
-                }
             }
         }
 

@@ -34,8 +34,10 @@ public final class Engine implements AutoCloseable {
      * @param maxSequences answers made at the same time
      * @param maxQueued requests that may wait for their turn; beyond it they are refused
      * @param threads threads that share one product
+     * @param cache how keys and values are kept
      */
-    public record Settings(Path blobs, int contextTokens, int maxSequences, int maxQueued, int threads) {}
+    public record Settings(
+            Path blobs, int contextTokens, int maxSequences, int maxQueued, int threads, CacheType cache) {}
 
     private final Settings settings;
     private final Workers workers;
@@ -86,8 +88,7 @@ public final class Engine implements AutoCloseable {
     }
 
     private HealthGate.Result gate(SlotDescription slot, boolean canaries) {
-        return new HealthGate(slot)
-                .run(settings.blobs(), workers, settings.contextTokens(), settings.maxSequences(), canaries);
+        return new HealthGate(slot, settings, workers).run(canaries);
     }
 
     /** Makes the candidate the serving model; where that digest serves already, nothing changes. */

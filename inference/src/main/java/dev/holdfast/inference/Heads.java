@@ -6,17 +6,18 @@ import java.util.Arrays;
  * Attention of a batch of tokens over keys and values, shared among a team by heads and groups of tokens. Belongs to one
  * sequence.
  *
- * <p>Queries that see the same keys go together: {@value #GROUP} neighbouring tokens of a head, or, when there is one token, the
- * heads that share a key head. The keys are then read once for all of them.
+ * <p>Queries that see the same keys go together: those of the heads that share a key head, and of {@value #GROUP} neighbouring
+ * tokens. A page of keys or values is then unpacked once for all of them, and stays in the first-level cache.
  */
 final class Heads implements ThreadTeam.Job {
     /** Tokens of a head that go together. */
     private static final int GROUP = 4;
+    /** Positions whose keys and values are unpacked together. */
+    private static final int PAGE = KeyValueCache.PAGE;
+    /** Added to rows of scores, so that they do not fall on the same cache set when the context is a power of two. */
+    private static final int SKEW = 16;
     /** Below this many multiplications, handing over costs more than it saves. */
     private static final long WORTH_SHARING = 200_000;
-
-    /** Where the keys and values of a layer lie, as {@link Sequence} has them, for {@code room} positions. */
-    record Cache(float[] keys, float[] values, int keyStride, int valueStride, int room) {}
 
     /** Which positions a token at {@code position} sees: {@code [first, end)}. */
     interface Sight {
@@ -28,7 +29,8 @@ final class Heads implements ThreadTeam.Job {
     private final ModelShape shape;
     private final float scale;
     private Kernels kernels = new ScalarKernels();
-    private Cache cache = new Cache(new float[0], new float[0], 0, 0, 0);
+    private KeyValueCache cache = new KeyValueCache(CacheType.F32, 0, 0, 0, 0);
+    private int layer;
     private float[] queries = {};
     private float[] out = {};
     private int position;
@@ -75,7 +77,8 @@ final class Heads implements ThreadTeam.Job {
      */
     void run(
             Workers workers,
-            Cache cache,
+            KeyValueCache cache,
+            int layer,
             Sight sight,
             float[] queries,
             float[] out,
@@ -85,13 +88,14 @@ final class Heads implements ThreadTeam.Job {
             float[] scratch) {
         this.kernels = workers.kernels();
         this.cache = cache;
+        this.layer = layer;
         this.sight = sight;
         this.queries = queries;
         this.out = out;
         this.position = position;
         this.tokens = tokens;
         this.stride = stride;
-        int chunks = stride == 1 ? shape.keyHeads() : shape.heads() * groups();
+        int chunks = shape.keyHeads() * groups();
         long work = 2L * shape.queryWidth() * tokens * sight.end(position + tokens - 1);
         if (work >= WORTH_SHARING) {
             workers.team().run(this, chunks, scratch);
@@ -110,75 +114,86 @@ final class Heads implements ThreadTeam.Job {
         return shape.heads() / shape.keyHeads();
     }
 
-    /** What {@link #chunk} needs for sequences of {@code positions}. */
-    static int scratchFloats(ModelShape shape, int keyStride, int valueStride) {
-        return Math.max(GROUP, shape.heads() / shape.keyHeads()) * (keyStride + valueStride);
+    /** What {@link #chunk} needs for sequences of {@code positions}: scores and sums of each query, and a page of a head. */
+    static int scratchFloats(ModelShape shape, int positions) {
+        int queries = shape.heads() / shape.keyHeads() * GROUP;
+        int valueStride = KeyValueCache.valueStride(shape.headSize());
+        return queries * (rowStride(positions) + valueStride) + PAGE * valueStride;
+    }
+
+    private static int rowStride(int positions) {
+        return Sequence.padded(positions, PAGE) + SKEW;
     }
 
     @Override
     public int scratchFloats() {
-        return scratchFloats(shape, cache.keyStride, cache.valueStride);
+        return scratchFloats(shape, cache.capacity());
     }
 
     @Override
     public void chunk(int index, float[] scratch) {
-        int headSize = shape.headSize();
-        if (stride == 1) {
-            int at = index * shared() * headSize;
-            attend(index, new Kernels.Queries(queries, at, shared(), headSize, 1, headSize, scale), 0, 0, scratch);
-        } else {
-            int head = index / groups();
-            int first = index % groups() * GROUP;
-            int count = Math.min(GROUP, tokens - first);
-            int at = head * headSize * stride + first;
-            attend(
-                    head / shared(),
-                    new Kernels.Queries(queries, at, count, 1, stride, headSize, scale),
-                    first,
-                    1,
-                    scratch);
-        }
-    }
-
-    /** {@code next} is how far apart the tokens of two neighbouring queries are: one, or none where they are heads of one token. */
-    private void attend(int keyHead, Kernels.Queries group, int token, int next, float[] scratch) {
-        int begin = sight.first(position + token);
-        // Kernels run along keys in whole vectors: begin where one begins, and take what lies before the window out
-        // again.
-        begin -= begin % Kernels.PADDING;
-        int positions = sight.end(position + token + next * (group.count() - 1)) - begin;
-        int row = cache.keyStride;
-        int mixedAt = group.count() * row;
-        int keysAt = keyHead * shape.headSize() * cache.keyStride + begin;
-        kernels.scores(group, cache.keys, keysAt, cache.keyStride, positions, scratch, row);
-        for (int i = 0; i < group.count(); i++) {
-            int own = position + token + next * i;
-            int length = sight.end(own) - begin;
-            Arrays.fill(scratch, i * row, i * row + sight.first(own) - begin, Float.NEGATIVE_INFINITY);
-            kernels.softmax(scratch, i * row, length);
-            Arrays.fill(scratch, i * row + length, i * row + positions, 0);
-        }
-        mix(keyHead, group, begin, positions, mixedAt, scratch);
-    }
-
-    private void mix(int keyHead, Kernels.Queries group, int begin, int positions, int mixedAt, float[] scratch) {
-        int valuesAt = (keyHead * cache.room + begin) * cache.valueStride;
-        kernels.mix(
-                scratch,
-                group.count(),
-                cache.keyStride,
-                positions,
-                cache.values,
-                valuesAt,
-                cache.valueStride,
-                scratch,
-                mixedAt);
-        for (int i = 0; i < group.count(); i++) {
-            int from = mixedAt + i * cache.valueStride;
-            int to = group.at() + i * group.step();
-            for (int d = 0; d < group.headSize(); d++) {
-                out[to + d * group.stride()] = scratch[from + d];
+        int keyHead = index / groups();
+        int first = index % groups() * GROUP;
+        int count = Math.min(GROUP, tokens - first);
+        int begin = sight.first(position + first) / PAGE * PAGE;
+        int positions = sight.end(position + first + count - 1) - begin;
+        int row = rowStride(positions);
+        int rows = count * shared();
+        int valueStride = KeyValueCache.valueStride(shape.headSize());
+        int mixedAt = rows * row;
+        int pageAt = mixedAt + rows * valueStride;
+        Kernels.Queries[] groups = groups(keyHead, first, count);
+        for (int p = 0; p < positions; p += PAGE) {
+            cache.page(layer, begin + p).keys(kernels, keyHead, scratch, pageAt);
+            int seen = Math.min(PAGE, positions - p);
+            int at = p;
+            for (Kernels.Queries group : groups) {
+                kernels.scores(group, scratch, pageAt, PAGE, seen, scratch, at, row);
+                at += group.count() * row;
             }
+        }
+        for (int i = 0; i < rows; i++) {
+            weigh(scratch, i * row, position + first + i % count, begin, positions);
+        }
+        Arrays.fill(scratch, mixedAt, pageAt, 0);
+        for (int p = 0; p < positions; p += PAGE) {
+            cache.page(layer, begin + p).values(kernels, keyHead, scratch, pageAt);
+            int seen = Math.min(PAGE, positions - p);
+            kernels.mix(scratch, p, rows, row, seen, scratch, pageAt, valueStride, scratch, mixedAt);
+        }
+        int from = mixedAt;
+        for (Kernels.Queries group : groups) {
+            for (int i = 0; i < group.count(); i++, from += valueStride) {
+                store(scratch, from, group.at() + i * group.step());
+            }
+        }
+    }
+
+    /** The queries that see the keys of a key head: of each head the neighbouring tokens, or of one token the heads. */
+    private Kernels.Queries[] groups(int keyHead, int first, int count) {
+        int headSize = shape.headSize();
+        int at = keyHead * shared() * headSize * stride + first;
+        if (stride == 1) {
+            return new Kernels.Queries[] {new Kernels.Queries(queries, at, shared(), headSize, 1, headSize, scale)};
+        }
+        Kernels.Queries[] groups = new Kernels.Queries[shared()];
+        for (int i = 0; i < groups.length; i++) {
+            groups[i] = new Kernels.Queries(queries, at + i * headSize * stride, count, 1, stride, headSize, scale);
+        }
+        return groups;
+    }
+
+    /** Makes weights of the scores of a query at position {@code own}; what it does not see weighs nothing. */
+    private void weigh(float[] scores, int at, int own, int begin, int positions) {
+        int length = sight.end(own) - begin;
+        Arrays.fill(scores, at, at + sight.first(own) - begin, Float.NEGATIVE_INFINITY);
+        kernels.softmax(scores, at, length);
+        Arrays.fill(scores, at + length, at + positions, 0);
+    }
+
+    private void store(float[] mixed, int from, int to) {
+        for (int d = 0; d < shape.headSize(); d++) {
+            out[to + d * stride] = mixed[from + d];
         }
     }
 }

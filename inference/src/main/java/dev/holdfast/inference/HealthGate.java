@@ -24,22 +24,26 @@ final class HealthGate {
     private static final int WARM_UP_TOKENS = 256;
 
     private final SlotDescription slot;
+    private final Engine.Settings settings;
+    private final Workers workers;
     private final List<GateReport.Check> checks = new ArrayList<>();
     private long loadMillis;
 
-    HealthGate(SlotDescription slot) {
+    HealthGate(SlotDescription slot, Engine.Settings settings, Workers workers) {
         this.slot = slot;
+        this.settings = settings;
+        this.workers = workers;
     }
 
     /** The model when it passed, else null; and the report either way. */
     record Result(@Nullable ModelSlot model, GateReport report) {}
 
-    Result run(Path blobs, Workers workers, int contextTokens, int maxSequences, boolean canaries) {
+    Result run(boolean canaries) {
         long started = System.nanoTime();
         LoadedModel loaded = null;
         try {
-            loaded = load(blobs.resolve(slot.digest().hex()), workers, contextTokens);
-            ModelSlot model = bind(loaded, maxSequences);
+            loaded = load(settings.blobs().resolve(slot.digest().hex()));
+            ModelSlot model = bind(loaded);
             warmUp(model);
             loadMillis = TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - started);
             checkLoadTime();
@@ -64,7 +68,7 @@ final class HealthGate {
         return new Result(null, new GateReport(Optional.of(why), loadMillis, checks));
     }
 
-    private LoadedModel load(Path file, Workers workers, int contextTokens) throws RejectedException {
+    private LoadedModel load(Path file) throws RejectedException {
         MappedModel mapped = MappedModel.map(file).orThrow();
         try {
             checkDigest(mapped);
@@ -72,7 +76,8 @@ final class HealthGate {
             mapped.close();
             throw e;
         }
-        LoadedModel model = LoadedModel.of(mapped, workers, contextTokens).orThrow();
+        LoadedModel model = LoadedModel.of(mapped, workers, settings.contextTokens(), settings.cache())
+                .orThrow();
         try {
             Verdict<Integer> scan = WeightScan.scan(model.file(), mapped.bytes());
             note("weights", scan, scan instanceof Verdict.Accepted<Integer>(Integer n) ? n + " tensors" : "");
@@ -97,7 +102,7 @@ final class HealthGate {
         note("digest", verdict, slot.digest().hex());
     }
 
-    private ModelSlot bind(LoadedModel model, int maxSequences) throws RejectedException {
+    private ModelSlot bind(LoadedModel model) throws RejectedException {
         Tokenizer tokenizer = model.tokenizer().orThrow();
         PromptWriter prompts = PromptWriter.bind(slot.template(), tokenizer).orThrow();
         for (GateRules.Canary canary : slot.gate().canaries()) {
@@ -106,7 +111,7 @@ final class HealthGate {
         }
         int texts = 2 * slot.gate().canaries().size();
         note("tokenizer", Verdict.accepted(texts), texts + " texts came back unchanged");
-        return new ModelSlot(slot, model, prompts, maxSequences);
+        return new ModelSlot(slot, model, prompts, settings.maxSequences());
     }
 
     private void roundTrip(Tokenizer tokenizer, String text) throws RejectedException {

@@ -17,6 +17,7 @@ import java.util.Set;
  * @param maxQueued requests that may wait for their turn
  * @param contextTokens the longest sequence; a model's own limit counts too
  * @param threads threads that share one product
+ * @param cache how keys and values are kept
  */
 public record InferenceConfig(
         Path storeDir,
@@ -29,7 +30,8 @@ public record InferenceConfig(
         int maxSequences,
         int maxQueued,
         int contextTokens,
-        int threads) {
+        int threads,
+        CacheType cache) {
     public InferenceConfig {
         if (maxSequences < 1 || maxQueued < 0 || contextTokens < 16 || threads < 1) {
             throw new IllegalArgumentException("maxSequences, maxQueued, contextTokens or threads is out of range");
@@ -49,7 +51,8 @@ public record InferenceConfig(
                 2,
                 8,
                 2048,
-                1);
+                1,
+                CacheType.DEFAULT);
     }
 
     public InferenceConfig withLimits(int maxSequences, int maxQueued, int contextTokens, int threads) {
@@ -64,7 +67,8 @@ public record InferenceConfig(
                 maxSequences,
                 maxQueued,
                 contextTokens,
-                threads);
+                threads,
+                cache);
     }
 
     public InferenceConfig withPeers(String apiMode, PeerPolicy apiPeers, String controlMode, PeerPolicy controlPeers) {
@@ -79,6 +83,23 @@ public record InferenceConfig(
                 maxSequences,
                 maxQueued,
                 contextTokens,
-                threads);
+                threads,
+                cache);
+    }
+
+    public InferenceConfig withCache(CacheType cache) {
+        return new InferenceConfig(
+                storeDir,
+                apiSocket,
+                controlSocket,
+                apiMode,
+                controlMode,
+                apiPeers,
+                controlPeers,
+                maxSequences,
+                maxQueued,
+                contextTokens,
+                threads,
+                cache);
     }
 }

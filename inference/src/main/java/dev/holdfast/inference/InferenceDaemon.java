@@ -41,7 +41,8 @@ public final class InferenceDaemon implements AutoCloseable {
                 config.contextTokens(),
                 config.maxSequences(),
                 config.maxQueued(),
-                config.threads()));
+                config.threads(),
+                config.cache()));
         relay = new ChallengeRelay(vertx);
         control = new ControlRoutes(engine, relay);
         SocketServer api = null;

@@ -54,6 +54,19 @@ interface Kernels {
         }
     }
 
+    /** {@code out[i]} is the binary16 number {@code in[i]}, exactly. A plain loop: the compiler knows it as one instruction. */
+    default void halves(short[] in, int at, float[] out, int outAt, int length) {
+        for (int i = 0; i < length; i++) {
+            out[outAt + i] = Float.float16ToFloat(in[at + i]);
+        }
+    }
+
+    /** {@code out[i] = in[i] * scale}; {@code length} is a multiple of 16. */
+    void scaled(byte[] in, int at, float scale, float[] out, int outAt, int length);
+
+    /** {@code out[r][c] = in[r][c] * scales[c]} for {@code rows} rows of {@code columns}, a multiple of 16. */
+    void scaledColumns(byte[] in, int at, float[] scales, int scalesAt, float[] out, int outAt, int rows, int columns);
+
     /**
      * Queries of one head, for neighbouring tokens or for the heads that share their keys. Element {@code [query][dimension]} is
      * at {@code at + query * step + dimension * stride}.
@@ -61,22 +74,31 @@ interface Kernels {
     record Queries(float[] values, int at, int count, int step, int stride, int headSize, float scale) {}
 
     /**
-     * {@code out[i * stride + p] = scale * sum over d of q[i][d] * K[d][p]} for the first {@code positions}; writes up to
-     * {@link #PADDING} more numbers in each row that nobody reads.
+     * {@code out[outAt + i * stride + p] = scale * sum over d of q[i][d] * K[d][p]} for the first {@code positions}; writes up
+     * to {@link #PADDING} numbers in each row, of which nobody reads the rest.
      *
-     * @param keys keys of one head, dimension by dimension, {@code keyStride} apart
+     * @param keys keys of one head, dimension by dimension, {@code keyStride} apart; may be {@code out}, elsewhere in it
      */
-    void scores(Queries queries, float[] keys, int keysAt, int keyStride, int positions, float[] out, int stride);
+    void scores(
+            Queries queries,
+            float[] keys,
+            int keysAt,
+            int keyStride,
+            int positions,
+            float[] out,
+            int outAt,
+            int stride);
 
     /** Softmax over {@code length} scores from {@code at} on; up to {@link #PADDING} numbers behind them may be overwritten. */
     void softmax(float[] scores, int at, int length);
 
     /**
-     * {@code out[outAt + i * valueStride + d] = sum over p of weights[i * stride + p] * V[p][d]} for {@code count} rows.
-     * {@code valueStride} is the padded head size. {@code out} may be {@code weights}, behind their rows.
+     * {@code out[outAt + i * valueStride + d] += sum over p of weights[weightsAt + i * stride + p] * V[p][d]} for {@code count}
+     * rows. {@code valueStride} is the padded head size. All three arrays may be one.
      */
     void mix(
             float[] weights,
+            int weightsAt,
             int count,
             int stride,
             int positions,

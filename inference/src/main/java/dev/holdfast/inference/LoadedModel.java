@@ -14,36 +14,44 @@ final class LoadedModel implements AutoCloseable {
     private final Network network;
     private final Verdict<Tokenizer> tokenizer;
     private final int contextTokens;
+    private final CacheType cache;
     private final Sha256 tokenizerDigest;
 
-    private LoadedModel(MappedModel mapped, GgufFile file, Network network, Verdict<Tokenizer> tokenizer, int context) {
+    private LoadedModel(
+            MappedModel mapped,
+            GgufFile file,
+            Network network,
+            Verdict<Tokenizer> tokenizer,
+            int context,
+            CacheType cache) {
         this.mapped = mapped;
         this.file = file;
         this.network = network;
         this.tokenizer = tokenizer;
         this.contextTokens = context;
+        this.cache = cache;
         this.tokenizerDigest = TokenizerDigest.of(file);
     }
 
     /** Maps and loads a file; the context is the smaller one of the model's and {@code contextTokens}. */
-    static Verdict<LoadedModel> load(Path path, Workers workers, int contextTokens) {
-        return MappedModel.map(path).then(mapped -> of(mapped, workers, contextTokens));
+    static Verdict<LoadedModel> load(Path path, Workers workers, int contextTokens, CacheType cache) {
+        return MappedModel.map(path).then(mapped -> of(mapped, workers, contextTokens, cache));
     }
 
     /** Takes over {@code mapped}, and closes it when the model is refused. */
-    static Verdict<LoadedModel> of(MappedModel mapped, Workers workers, int contextTokens) {
+    static Verdict<LoadedModel> of(MappedModel mapped, Workers workers, int contextTokens, CacheType cache) {
         Verdict<LoadedModel> verdict = Verdict.of(() -> {
             GgufFile file = mapped.head().orThrow();
             Network network = Architectures.load(new TensorTable(file, mapped.bytes()));
             int context = Math.min(contextTokens, network.shape().contextTokens());
-            long cacheBytes = network.sequenceBytes(context);
+            long cacheBytes = network.sequenceBytes(context, cache);
             if (cacheBytes > Runtime.getRuntime().maxMemory() / 2) {
                 throw new RejectedException(
                         Code.GATE_LOAD,
                         "one sequence needs a cache of " + (cacheBytes >> 20) + " MiB; lower the context");
             }
             network.prepare(workers, context);
-            return new LoadedModel(mapped, file, network, Verdict.of(() -> Tokenizer.of(file)), context);
+            return new LoadedModel(mapped, file, network, Verdict.of(() -> Tokenizer.of(file)), context, cache);
         });
         if (!verdict.isAccepted()) {
             mapped.close();
@@ -106,7 +114,7 @@ final class LoadedModel implements AutoCloseable {
     }
 
     Sequence newSequence() {
-        return new Sequence(network.shape(), contextTokens);
+        return new Sequence(network.shape(), contextTokens, cache);
     }
 
     @Override

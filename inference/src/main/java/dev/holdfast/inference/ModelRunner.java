@@ -38,16 +38,22 @@ public final class ModelRunner implements AutoCloseable {
      *
      * @param contextTokens the longest sequence; the model's own limit counts too
      * @param threads threads that share one product
+     * @param cache how keys and values are kept
      */
-    public static Verdict<ModelRunner> open(Path path, int contextTokens, int threads) {
+    public static Verdict<ModelRunner> open(Path path, int contextTokens, int threads, CacheType cache) {
         long started = System.nanoTime();
         Workers workers = Workers.of(threads);
-        Verdict<ModelRunner> verdict = LoadedModel.load(path, workers, contextTokens)
+        Verdict<ModelRunner> verdict = LoadedModel.load(path, workers, contextTokens, cache)
                 .then(model -> Verdict.accepted(new ModelRunner(model, workers, started)));
         if (!verdict.isAccepted()) {
             workers.close();
         }
         return verdict;
+    }
+
+    /** As {@link #open(Path, int, int, CacheType)}, with the usual cache. */
+    public static Verdict<ModelRunner> open(Path path, int contextTokens, int threads) {
+        return open(path, contextTokens, threads, CacheType.DEFAULT);
     }
 
     public ModelShape shape() {

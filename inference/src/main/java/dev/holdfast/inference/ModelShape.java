@@ -33,11 +33,4 @@ public record ModelShape(
     int keyWidth() {
         return keyHeads * headSize;
     }
-
-    /** Bytes of the key and value cache of one sequence of {@code tokens}. */
-    public long cacheBytes(int tokens) {
-        long keyStride = Sequence.keyStride(tokens);
-        long values = (long) tokens * Sequence.padded(headSize, Sequence.VALUE_PADDING);
-        return 4L * layers * keyHeads * (headSize * keyStride + values);
-    }
 }

@@ -4,8 +4,8 @@ package dev.holdfast.inference;
 sealed interface Network permits Transformer, Encoder {
     ModelShape shape();
 
-    /** Heap bytes that one sequence of {@code tokens} needs. */
-    long sequenceBytes(int tokens);
+    /** Heap bytes that one sequence of {@code tokens} needs, for keys and values above all. */
+    long sequenceBytes(int tokens, CacheType cache);
 
     /** Fixes the arithmetic and the longest sequence; called once, before anything is computed. */
     void prepare(Workers workers, int contextTokens);

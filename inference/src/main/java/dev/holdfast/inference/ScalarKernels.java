@@ -98,8 +98,32 @@ final class ScalarKernels implements Kernels {
     }
 
     @Override
+    public void scaled(byte[] in, int at, float scale, float[] out, int outAt, int length) {
+        for (int i = 0; i < length; i++) {
+            out[outAt + i] = in[at + i] * scale;
+        }
+    }
+
+    @Override
+    public void scaledColumns(
+            byte[] in, int at, float[] scales, int scalesAt, float[] out, int outAt, int rows, int columns) {
+        for (int r = 0; r < rows; r++) {
+            for (int c = 0; c < columns; c++) {
+                out[outAt + r * columns + c] = in[at + r * columns + c] * scales[scalesAt + c];
+            }
+        }
+    }
+
+    @Override
     public void scores(
-            Queries queries, float[] keys, int keysAt, int keyStride, int positions, float[] out, int stride) {
+            Queries queries,
+            float[] keys,
+            int keysAt,
+            int keyStride,
+            int positions,
+            float[] out,
+            int outAt,
+            int stride) {
         for (int i = 0; i < queries.count(); i++) {
             for (int p = 0; p < positions; p++) {
                 double sum = 0;
@@ -107,7 +131,7 @@ final class ScalarKernels implements Kernels {
                     sum += (double) queries.values()[queries.at() + i * queries.step() + d * queries.stride()]
                             * keys[keysAt + d * keyStride + p];
                 }
-                out[i * stride + p] = (float) (sum * queries.scale());
+                out[outAt + i * stride + p] = (float) (sum * queries.scale());
             }
         }
     }
@@ -131,6 +155,7 @@ final class ScalarKernels implements Kernels {
     @Override
     public void mix(
             float[] weights,
+            int weightsAt,
             int count,
             int stride,
             int positions,
@@ -143,9 +168,9 @@ final class ScalarKernels implements Kernels {
             for (int d = 0; d < valueStride; d++) {
                 double sum = 0;
                 for (int p = 0; p < positions; p++) {
-                    sum += (double) weights[i * stride + p] * values[valuesAt + p * valueStride + d];
+                    sum += (double) weights[weightsAt + i * stride + p] * values[valuesAt + p * valueStride + d];
                 }
-                out[outAt + i * valueStride + d] = (float) sum;
+                out[outAt + i * valueStride + d] += (float) sum;
             }
         }
     }

@@ -1,29 +1,17 @@
 package dev.holdfast.inference;
 
-import java.util.Arrays;
-
 /**
  * One sequence in work: its keys and values, and every buffer that a pass through the layers needs, so that no token
  * allocates. Belongs to one thread at a time, and to one model. It is cleared between users.
  *
  * <pre>
- * keys[layer]    [key head][dimension][position]   position runs fastest, {@link #keyStride} apart
- * values[layer]  [key head][position][dimension]   dimension runs fastest, {@link #valueStride} apart
- * activations    [feature][token]                  see {@link Kernels}
+ * activations    [feature][token]    see {@link Kernels}
  * </pre>
  */
 final class Sequence {
-    /** Values of one position are whole vectors up to 512 bits. */
-    static final int VALUE_PADDING = 16;
-    /** Added to the key stride, so that dimensions do not fall on the same cache set when the context is a power of two. */
-    private static final int SKEW = 16;
-
     final ModelShape shape;
     final int capacity;
-    final int keyStride;
-    final int valueStride;
-    final float[][] keys;
-    final float[][] values;
+    final KeyValueCache cache;
 
     final float[] x;
     final float[] normed;
@@ -36,21 +24,16 @@ final class Sequence {
     final float[] last;
     final float[] logits;
     final float[] scratch;
-    final Heads.Cache[] caches;
     final Heads heads;
     final Products products = new Products();
 
     private int position;
 
-    Sequence(ModelShape shape, int capacity) {
+    /** An empty sequence of at most {@code capacity} tokens. */
+    Sequence(ModelShape shape, int capacity, CacheType type) {
         this.shape = shape;
         this.capacity = capacity;
-        this.keyStride = keyStride(capacity);
-        this.valueStride = padded(shape.headSize(), VALUE_PADDING);
-        int keyFloats = Math.multiplyExact(shape.keyWidth(), keyStride);
-        int valueFloats = Math.multiplyExact(shape.keyHeads() * valueStride, capacity);
-        this.keys = new float[shape.layers()][keyFloats];
-        this.values = new float[shape.layers()][valueFloats];
+        this.cache = new KeyValueCache(type, shape.layers(), shape.keyHeads(), shape.headSize(), capacity);
         int batch = Kernels.BATCH;
         this.x = new float[shape.width() * batch];
         this.normed = new float[shape.width() * batch];
@@ -63,16 +46,8 @@ final class Sequence {
         this.last = new float[shape.width()];
         this.logits = new float[shape.vocabulary()];
         int widest = Math.max(Math.max(shape.width(), shape.queryWidth()), shape.feedForward());
-        this.scratch = new float[Math.max(Kernels.ROWS * widest, Heads.scratchFloats(shape, keyStride, valueStride))];
-        this.caches = new Heads.Cache[shape.layers()];
-        for (int i = 0; i < caches.length; i++) {
-            caches[i] = new Heads.Cache(keys[i], values[i], keyStride, valueStride, capacity);
-        }
+        this.scratch = new float[Math.max(Kernels.ROWS * widest, Heads.scratchFloats(shape, capacity))];
         this.heads = new Heads(shape);
-    }
-
-    static int keyStride(int tokens) {
-        return padded(tokens, Kernels.PADDING) + SKEW;
     }
 
     static int padded(int value, int multiple) {
@@ -96,12 +71,7 @@ final class Sequence {
     /** Forgets everything that was read, also from memory: the next user is another one. */
     void clear() {
         position = 0;
-        for (float[] layer : keys) {
-            Arrays.fill(layer, 0);
-        }
-        for (float[] layer : values) {
-            Arrays.fill(layer, 0);
-        }
+        cache.erase();
     }
 
     /** Goes back to the beginning within one use, as a benchmark does; the old numbers are overwritten as tokens come. */

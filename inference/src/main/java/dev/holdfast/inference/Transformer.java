@@ -69,8 +69,8 @@ final class Transformer implements Network {
     }
 
     @Override
-    public long sequenceBytes(int tokens) {
-        return shape.cacheBytes(tokens);
+    public long sequenceBytes(int tokens, CacheType cache) {
+        return KeyValueCache.bytes(cache, shape.layers(), shape.keyHeads(), shape.headSize(), tokens);
     }
 
     @Override
@@ -140,8 +140,8 @@ final class Transformer implements Network {
         normHeads(s.key, layer.keyNorm, shape.keyHeads(), stride);
         layer.rotary.turn(s.query, shape.heads(), shape.headSize(), s.position(), stride);
         layer.rotary.turn(s.key, shape.keyHeads(), shape.headSize(), s.position(), stride);
-        remember(s, index, n, stride);
-        s.heads.run(workers, s.caches[index], layer.window, s.query, s.mixed, s.position(), n, stride, s.scratch);
+        s.cache.write(index, s.position(), n, s.key, s.value, stride);
+        s.heads.run(workers, s.cache, index, layer.window, s.query, s.mixed, s.position(), n, stride, s.scratch);
         s.products.of(s.mixed, n, stride).to(layer.output, s.normed).run(workers, s.scratch);
         addNormed(s, layer.postNorm, stride);
     }
@@ -158,21 +158,6 @@ final class Transformer implements Network {
             kernels.rmsNorm(s.normed, 0, postNorm, s.normed, shape.width(), stride, epsilon);
         }
         kernels.add(s.x, s.normed, shape.width() * stride);
-    }
-
-    /** Copies the batch's keys and values to the cache. */
-    private void remember(Sequence s, int index, int n, int stride) {
-        float[] keys = s.keys[index];
-        float[] values = s.values[index];
-        int headSize = shape.headSize();
-        for (int f = 0; f < shape.keyWidth(); f++) {
-            System.arraycopy(s.key, f * stride, keys, f * s.keyStride + s.position(), n);
-            int head = f / headSize;
-            int at = (head * s.capacity + s.position()) * s.valueStride + f % headSize;
-            for (int t = 0; t < n; t++, at += s.valueStride) {
-                values[at] = s.value[f * stride + t];
-            }
-        }
     }
 
     private void feedForward(Sequence s, FeedForward layer, int n, int stride) {

@@ -1,5 +1,8 @@
 package dev.holdfast.inference;
 
+import static jdk.incubator.vector.VectorOperators.B2F;
+
+import jdk.incubator.vector.ByteVector;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorSpecies;
 
@@ -13,19 +16,52 @@ final class VectorAttention {
     private static final int LANES = F.length();
     private static final int TILE = 2 * LANES;
 
+    /** As many bytes as there are floats in a vector; eight where no vector of bytes is as short. */
+    private static final VectorSpecies<Byte> B = LANES >= 16 ? ByteVector.SPECIES_128 : ByteVector.SPECIES_64;
+
     private VectorAttention() {}
 
+    /** Signed bytes as floats. With four lanes, every second call reads the upper half of the eight bytes before it. */
+    private static FloatVector floats(byte[] in, int at, int index) {
+        return LANES >= 8
+                ? (FloatVector) ByteVector.fromArray(B, in, at + index).convertShape(B2F, F, 0)
+                : (FloatVector) ByteVector.fromArray(B, in, at + (index & ~7)).convertShape(B2F, F, index >> 2 & 1);
+    }
+
+    static void scaled(byte[] in, int at, float scale, float[] out, int outAt, int length) {
+        for (int i = 0; i < length; i += LANES) {
+            floats(in, at, i).mul(scale).intoArray(out, outAt + i);
+        }
+    }
+
+    static void scaledColumns(
+            byte[] in, int at, float[] scales, int scalesAt, float[] out, int outAt, int rows, int columns) {
+        for (int c = 0; c < columns; c += LANES) {
+            FloatVector scale = FloatVector.fromArray(F, scales, scalesAt + c);
+            for (int r = 0; r < rows; r++) {
+                floats(in, at + r * columns, c).mul(scale).intoArray(out, outAt + r * columns + c);
+            }
+        }
+    }
+
     static void scores(
-            Kernels.Queries queries, float[] keys, int keysAt, int keyStride, int positions, float[] out, int stride) {
+            Kernels.Queries queries,
+            float[] keys,
+            int keysAt,
+            int keyStride,
+            int positions,
+            float[] out,
+            int outAt,
+            int stride) {
         int i = 0;
         for (; i + 4 <= queries.count(); i += 4) {
             for (int p = 0; p < positions; p += TILE) {
-                fourScores(queries, i, keys, keysAt + p, keyStride, out, i * stride + p, stride);
+                fourScores(queries, i, keys, keysAt + p, keyStride, out, outAt + i * stride + p, stride);
             }
         }
         for (; i < queries.count(); i++) {
             for (int p = 0; p < positions; p += TILE) {
-                oneScore(queries, i, keys, keysAt + p, keyStride, out, i * stride + p);
+                oneScore(queries, i, keys, keysAt + p, keyStride, out, outAt + i * stride + p);
             }
         }
     }
@@ -95,6 +131,7 @@ final class VectorAttention {
 
     static void mix(
             float[] weights,
+            int weightsAt,
             int count,
             int stride,
             int positions,
@@ -109,7 +146,7 @@ final class VectorAttention {
             for (; d + TILE <= valueStride; d += TILE) {
                 fourMixes(
                         weights,
-                        i * stride,
+                        weightsAt + i * stride,
                         stride,
                         positions,
                         values,
@@ -119,11 +156,29 @@ final class VectorAttention {
                         outAt + i * valueStride + d);
             }
             for (int j = i; d < valueStride && j < i + 4; j++) {
-                mixRest(weights, j * stride, positions, values, valuesAt, d, valueStride, out, outAt + j * valueStride);
+                mixRest(
+                        weights,
+                        weightsAt + j * stride,
+                        positions,
+                        values,
+                        valuesAt,
+                        d,
+                        valueStride,
+                        out,
+                        outAt + j * valueStride);
             }
         }
         for (; i < count; i++) {
-            mixRest(weights, i * stride, positions, values, valuesAt, 0, valueStride, out, outAt + i * valueStride);
+            mixRest(
+                    weights,
+                    weightsAt + i * stride,
+                    positions,
+                    values,
+                    valuesAt,
+                    0,
+                    valueStride,
+                    out,
+                    outAt + i * valueStride);
         }
     }
 
@@ -137,14 +192,17 @@ final class VectorAttention {
             int valueStride,
             float[] out,
             int outAt) {
-        FloatVector a0 = FloatVector.zero(F);
-        FloatVector a1 = a0;
-        FloatVector b0 = a0;
-        FloatVector b1 = a0;
-        FloatVector c0 = a0;
-        FloatVector c1 = a0;
-        FloatVector d0 = a0;
-        FloatVector d1 = a0;
+        int outB = outAt + valueStride;
+        int outC = outB + valueStride;
+        int outD = outC + valueStride;
+        FloatVector a0 = FloatVector.fromArray(F, out, outAt);
+        FloatVector a1 = FloatVector.fromArray(F, out, outAt + LANES);
+        FloatVector b0 = FloatVector.fromArray(F, out, outB);
+        FloatVector b1 = FloatVector.fromArray(F, out, outB + LANES);
+        FloatVector c0 = FloatVector.fromArray(F, out, outC);
+        FloatVector c1 = FloatVector.fromArray(F, out, outC + LANES);
+        FloatVector d0 = FloatVector.fromArray(F, out, outD);
+        FloatVector d1 = FloatVector.fromArray(F, out, outD + LANES);
         int v = valuesAt;
         for (int p = at; p < at + positions; p++, v += valueStride) {
             FloatVector v0 = FloatVector.fromArray(F, values, v);
@@ -164,12 +222,12 @@ final class VectorAttention {
         }
         a0.intoArray(out, outAt);
         a1.intoArray(out, outAt + LANES);
-        b0.intoArray(out, outAt + valueStride);
-        b1.intoArray(out, outAt + valueStride + LANES);
-        c0.intoArray(out, outAt + 2 * valueStride);
-        c1.intoArray(out, outAt + 2 * valueStride + LANES);
-        d0.intoArray(out, outAt + 3 * valueStride);
-        d1.intoArray(out, outAt + 3 * valueStride + LANES);
+        b0.intoArray(out, outB);
+        b1.intoArray(out, outB + LANES);
+        c0.intoArray(out, outC);
+        c1.intoArray(out, outC + LANES);
+        d0.intoArray(out, outD);
+        d1.intoArray(out, outD + LANES);
     }
 
     /** One row, from dimension {@code from} on. */
@@ -184,8 +242,8 @@ final class VectorAttention {
             float[] out,
             int outAt) {
         for (int d = from; d < valueStride; d += LANES) {
-            FloatVector even = FloatVector.zero(F);
-            FloatVector odd = even;
+            FloatVector even = FloatVector.fromArray(F, out, outAt + d);
+            FloatVector odd = FloatVector.zero(F);
             int v = valuesAt + d;
             int p = 0;
             for (; p + 2 <= positions; p += 2, v += 2 * valueStride) {

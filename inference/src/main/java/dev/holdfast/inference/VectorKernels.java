@@ -276,9 +276,27 @@ final class VectorKernels implements Kernels {
     }
 
     @Override
+    public void scaled(byte[] in, int at, float scale, float[] out, int outAt, int length) {
+        VectorAttention.scaled(in, at, scale, out, outAt, length);
+    }
+
+    @Override
+    public void scaledColumns(
+            byte[] in, int at, float[] scales, int scalesAt, float[] out, int outAt, int rows, int columns) {
+        VectorAttention.scaledColumns(in, at, scales, scalesAt, out, outAt, rows, columns);
+    }
+
+    @Override
     public void scores(
-            Queries queries, float[] keys, int keysAt, int keyStride, int positions, float[] out, int stride) {
-        VectorAttention.scores(queries, keys, keysAt, keyStride, positions, out, stride);
+            Queries queries,
+            float[] keys,
+            int keysAt,
+            int keyStride,
+            int positions,
+            float[] out,
+            int outAt,
+            int stride) {
+        VectorAttention.scores(queries, keys, keysAt, keyStride, positions, out, outAt, stride);
     }
 
     @Override
@@ -305,6 +323,7 @@ final class VectorKernels implements Kernels {
     @Override
     public void mix(
             float[] weights,
+            int weightsAt,
             int count,
             int stride,
             int positions,
@@ -313,6 +332,6 @@ final class VectorKernels implements Kernels {
             int valueStride,
             float[] out,
             int outAt) {
-        VectorAttention.mix(weights, count, stride, positions, values, valuesAt, valueStride, out, outAt);
+        VectorAttention.mix(weights, weightsAt, count, stride, positions, values, valuesAt, valueStride, out, outAt);
     }
 }

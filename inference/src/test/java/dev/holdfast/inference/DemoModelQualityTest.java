@@ -30,7 +30,7 @@ class DemoModelQualityTest {
     void answersHeldOutSentences(String version, String set, double atLeast, double atMost) throws Exception {
         TinyStore store = new TinyStore(folder);
         SlotDescription slot = slot(store, version);
-        try (Engine engine = new Engine(new Engine.Settings(store.blobs(), 512, 2, 10_000, 1))) {
+        try (Engine engine = new Engine(new Engine.Settings(store.blobs(), 512, 2, 10_000, 1, CacheType.DEFAULT))) {
             GateReport report = engine.loadCandidate(slot);
             assertThat(report.failure()).as(report.toString()).isEmpty();
             assertThat(engine.flip(slot.digest()).isAccepted()).isTrue();

@@ -31,7 +31,7 @@ class EngineTest {
     @BeforeEach
     void open() throws Exception {
         store = new TinyStore(folder);
-        engine = new Engine(new Engine.Settings(store.blobs(), 256, 3, 1, 1));
+        engine = new Engine(new Engine.Settings(store.blobs(), 256, 3, 1, 1, CacheType.DEFAULT));
     }
 
     @AfterEach

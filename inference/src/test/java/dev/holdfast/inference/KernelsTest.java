@@ -116,25 +116,25 @@ class KernelsTest {
     @ParameterizedTest
     @CsvSource({"8,1,1", "16,17,4", "32,63,3", "80,64,6", "128,65,4", "2,200,9", "24,40,5"})
     void attentionAgrees(int headSize, int positions, int count) {
-        int stride = Sequence.keyStride(positions);
-        int valueStride = Sequence.padded(headSize, Sequence.VALUE_PADDING);
+        int stride = Sequence.padded(positions, Kernels.PADDING);
+        int valueStride = KeyValueCache.valueStride(headSize);
         float[] keys = random(headSize * stride + 9);
         float[] values = random(positions * valueStride + 9);
         Kernels.Queries queries = new Kernels.Queries(random(headSize * 32 + 5), 5, count, 2, 32, headSize, 0.3f);
-        float[] expected = new float[count * stride];
-        float[] actual = new float[count * stride];
-        scalar.scores(queries, keys, 9, stride, positions, expected, stride);
-        vector.scores(queries, keys, 9, stride, positions, actual, stride);
+        float[] expected = new float[count * stride + 7];
+        float[] actual = new float[count * stride + 7];
+        scalar.scores(queries, keys, 9, stride, positions, expected, 7, stride);
+        vector.scores(queries, keys, 9, stride, positions, actual, 7, stride);
         for (int i = 0; i < count; i++) {
-            assertClose(actual, i * stride, expected, i * stride, positions, 1e-4f);
-            scalar.softmax(expected, i * stride, positions);
-            vector.softmax(actual, i * stride, positions);
-            assertClose(actual, i * stride, expected, i * stride, positions, 1e-6f);
+            assertClose(actual, 7 + i * stride, expected, 7 + i * stride, positions, 1e-4f);
+            scalar.softmax(expected, 7 + i * stride, positions);
+            vector.softmax(actual, 7 + i * stride, positions);
+            assertClose(actual, 7 + i * stride, expected, 7 + i * stride, positions, 1e-6f);
         }
-        float[] expectedMix = new float[count * valueStride + 3];
-        float[] actualMix = new float[count * valueStride + 3];
-        scalar.mix(expected, count, stride, positions, values, 9, valueStride, expectedMix, 3);
-        vector.mix(actual, count, stride, positions, values, 9, valueStride, actualMix, 3);
+        float[] expectedMix = random(count * valueStride + 3);
+        float[] actualMix = expectedMix.clone();
+        scalar.mix(expected, 7, count, stride, positions, values, 9, valueStride, expectedMix, 3);
+        vector.mix(actual, 7, count, stride, positions, values, 9, valueStride, actualMix, 3);
         for (int i = 0; i < count; i++) {
             assertClose(actualMix, 3 + i * valueStride, expectedMix, 3 + i * valueStride, headSize, 1e-5f);
         }

@@ -25,7 +25,8 @@ class PlainNetworksTest {
         int[] tokens = new Random(2).ints(45, 0, shape.vocabulary()).toArray();
         double[][] expected = new PlainNetworks(path).qwen3(tokens);
         try (Workers workers = Workers.of(2);
-                LoadedModel model = LoadedModel.load(path, workers, 128).orThrow()) {
+                LoadedModel model =
+                        LoadedModel.load(path, workers, 128, CacheType.F32).orThrow()) {
             Sequence sequence = model.newSequence();
             for (int from = 0; from < tokens.length; from += step) {
                 model.decoder()
@@ -48,7 +49,8 @@ class PlainNetworksTest {
         int[] tokens = new Random(length).ints(length, 0, shape.vocabulary()).toArray();
         double[][] each = new PlainNetworks(path).bert(tokens);
         try (Workers workers = Workers.of(2);
-                LoadedModel model = LoadedModel.load(path, workers, 128).orThrow()) {
+                LoadedModel model =
+                        LoadedModel.load(path, workers, 128, CacheType.F32).orThrow()) {
             float[] pooled = model.encoder().orThrow().embed(tokens);
             for (int i = 0; i < pooled.length; i++) {
                 double mean = 0;

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.util.Arrays;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Logits against an independent engine's, which computed with the same weights as 32-bit floats. */
@@ -73,7 +74,46 @@ class ReferenceLogitsTest {
         compare(model, new ScalarKernels(), 1, 7);
     }
 
+    /** What the references' README allows a cache of 16-bit floats, and an engine that rounds to eight bits. */
+    @ParameterizedTest
+    @CsvSource({
+        "llama-s-F32,F16,0.1,5e-5",
+        "llama-w-Q8_0,F16,0.1,5e-5",
+        "qwen2-s-F32,F16,0.1,5e-5",
+        "gemma3-s-F32,F16,0.1,5e-5",
+        "gemma3-w-Q4_K_M,F16,0.1,5e-5",
+        "llama-s-F32,Q8_0,1.5,0.02",
+        "llama-w-Q8_0,Q8_0,1.5,0.02",
+        "qwen2-s-F32,Q8_0,1.5,0.02",
+        "gemma3-s-F32,Q8_0,1.5,0.02",
+        "gemma3-w-Q4_K_M,Q8_0,1.5,0.02"
+    })
+    void aSmallerCacheCostsWhatItMay(String model, CacheType cache, float distance, double divergence)
+            throws Exception {
+        for (int step : new int[] {1, Integer.MAX_VALUE}) {
+            Distance measured = compare(model, new VectorKernels(), 2, step, cache);
+            assertThat(measured.largest).isLessThan(distance);
+            assertThat(measured.divergence / measured.rows).isLessThan(divergence);
+            // Else the cache was not of that type.
+            assertThat(measured.largest).isGreaterThan(TOLERANCE);
+        }
+    }
+
+    /** The largest difference of any logit, and the divergence (natural logarithm) summed over rows. */
+    private static final class Distance {
+        float largest;
+        double divergence;
+        int rows;
+    }
+
     private static void compare(String model, Kernels kernels, int threads, int step) throws Exception {
+        assertThat(compare(model, kernels, threads, step, CacheType.F32).largest)
+                .as(model)
+                .isLessThan(TOLERANCE);
+    }
+
+    private static Distance compare(String model, Kernels kernels, int threads, int step, CacheType cache)
+            throws Exception {
         JsonNode entry = entry("models/" + model + ".gguf");
         try (MappedModel mapped = MappedModel.map(Fixtures.path("models/" + model + ".gguf"))
                         .orThrow();
@@ -82,12 +122,12 @@ class ReferenceLogitsTest {
             Transformer transformer = (Transformer)
                     Architectures.load(new TensorTable(mapped.head().orThrow(), mapped.bytes()));
             transformer.prepare(workers, 512);
+            Distance distance = new Distance();
             for (JsonNode sequence : entry.get("sequences")) {
                 float[] expected = Fixtures.floats(Fixtures.path(reference(sequence)));
-                assertThat(distance(transformer, sequence, expected, step))
-                        .as(model + " " + sequence.get("name"))
-                        .isLessThan(TOLERANCE);
+                measure(transformer, new Sequence(transformer.shape(), 100, cache), sequence, expected, step, distance);
             }
+            return distance;
         }
     }
 
@@ -101,26 +141,33 @@ class ReferenceLogitsTest {
         return sequence.get("logits").textValue();
     }
 
-    private static float distance(Transformer transformer, JsonNode sequence, float[] expected, int step) {
+    private static void measure(
+            Transformer transformer, Sequence state, JsonNode sequence, float[] expected, int step, Distance sum) {
         int[] tokens = Fixtures.ints(sequence.get("tokens"));
         int[] positions = Fixtures.ints(sequence.get("positions"));
         int width = transformer.shape().vocabulary();
         assertThat(expected).hasSize(positions.length * width);
-        float[] largest = {0};
         boolean[] seen = new boolean[positions.length];
-        Sequence state = new Sequence(transformer.shape(), 100);
         for (int from = 0; from < tokens.length; from += Math.min(step, tokens.length)) {
             int count = Math.min(step, tokens.length - from);
             transformer.read(state, tokens, from, count, (position, logits) -> {
                 int row = Arrays.binarySearch(positions, position);
-                for (int i = 0; row >= 0 && i < width; i++) {
+                if (row >= 0) {
                     seen[row] = true;
-                    largest[0] = Math.max(largest[0], Math.abs(logits[i] - expected[row * width + i]));
+                    measure(logits, Arrays.copyOfRange(expected, row * width, (row + 1) * width), sum);
                 }
             });
         }
         assertThat(seen).doesNotContain(false);
-        return largest[0];
+    }
+
+    private static void measure(float[] logits, float[] expected, Distance sum) {
+        for (int i = 0; i < logits.length; i++) {
+            sum.largest = Math.max(sum.largest, Math.abs(logits[i] - expected[i]));
+            double log = LogProbabilities.of(expected, i);
+            sum.divergence += Math.exp(log) * (log - LogProbabilities.of(logits, i));
+        }
+        sum.rows++;
     }
 
     private static JsonNode entry(String model) throws Exception {
