@@ -27,7 +27,7 @@ import java.util.Set;
  * @param brokerUri {@code tcp://host:port}, or {@code ssl://host:port} with the device's key in the TEE as client
  * @param brokerAuthorities PEM, whom to trust for a broker at {@code ssl://}; the JDK's list where empty
  * @param stateDir everything that the device keeps
- * @param tee {@code software}, {@code /dev/tpmrm0}, {@code unix:PATH} or {@code tcp:HOST:PORT}
+ * @param tee {@code software}, {@code /dev/tpmrm0}, {@code unix:PATH}, {@code tcp:HOST:PORT} or {@code pkcs11:...}
  * @param platformLogs the machine's own logs; those in {@code /sys/kernel/security} where the TEE is a device
  * @param factoryRoot the root metadata that provisioning anchors in the TEE
  * @param controlSocket where the {@code holdfast} command reaches the agent

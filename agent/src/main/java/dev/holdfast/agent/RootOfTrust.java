@@ -3,7 +3,10 @@ package dev.holdfast.agent;
 import dev.holdfast.link.LinkConfig;
 import dev.holdfast.tee.DeviceSigner;
 import dev.holdfast.tee.DeviceTls;
+import dev.holdfast.tee.Pkcs11Bridge;
+import dev.holdfast.tee.Pkcs11Uri;
 import dev.holdfast.tee.SoftwareBridge;
+import dev.holdfast.tee.SplitBridge;
 import dev.holdfast.tee.TeeBridge;
 import dev.holdfast.tee.TeeException;
 import dev.holdfast.tee.Tpm2Bridge;
@@ -22,9 +25,23 @@ final class RootOfTrust {
             return SoftwareBridge.open(config.stateDir().resolve("tee"));
         }
         try {
+            if (config.tee().startsWith(Pkcs11Uri.SCHEME)) {
+                return token(config);
+            }
             return Tpm2Bridge.open(TpmAddress.parse(config.tee()).orThrow());
         } catch (RejectedException e) {
             throw new TeeException(Code.TEE_UNAVAILABLE, e.rejection().toString());
+        }
+    }
+
+    /** A token keeps the device's key and checks anchors; what it cannot remember goes to files, and the assurance with it. */
+    private static TeeBridge token(HoldfastConfig config) throws TeeException, RejectedException {
+        Pkcs11Bridge token = Pkcs11Bridge.open(Pkcs11Uri.parse(config.tee()).orThrow());
+        try {
+            return new SplitBridge(token, SoftwareBridge.open(config.stateDir().resolve("tee")));
+        } catch (TeeException e) {
+            token.close();
+            throw e;
         }
     }
 

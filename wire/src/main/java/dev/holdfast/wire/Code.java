@@ -121,6 +121,10 @@ public enum Code {
     TEE_RESPONSE("TEE-RESPONSE", "The TPM's response is not well formed", "Check the TPM"),
     TEE_REFUSED("TEE-REFUSED", "The TPM refused the command", "Read the response code"),
     TEE_LOCKOUT("TEE-LOCKOUT", "The TPM is in dictionary-attack lockout", "Wait or clear the lockout"),
+    TEE_PIN(
+            "TEE-PIN",
+            "The token does not take the PIN, or its file is not the owner's alone",
+            "Correct the PIN file; its mode must be 0600"),
     TEE_STATE("TEE-STATE", "The state that the TEE authenticates does not verify", "Provision the device again"),
 
     // Attestation
