@@ -95,7 +95,9 @@ public final class Pkcs11Bridge implements TeeBridge {
             public byte[] sign(Sha256 digest) throws TeeException {
                 return thread.call(() -> {
                     Session open = session();
-                    return attempt("signing", () -> inToken(open.provider(), open.held().key(), digest));
+                    return attempt(
+                            "signing",
+                            () -> inToken(open.provider(), open.held().key(), digest));
                 });
             }
         });
@@ -258,8 +260,7 @@ public final class Pkcs11Bridge implements TeeBridge {
 
     private static void requirePinned(Pkcs11Uri uri) throws TeeException {
         try {
-            if (uri.moduleDigest().isPresent()
-                    && !uri.moduleDigest().get().equals(Sha256.ofFile(uri.module()))) {
+            if (uri.moduleDigest().isPresent() && !uri.moduleDigest().get().equals(Sha256.ofFile(uri.module()))) {
                 throw new TeeException(Code.TEE_REFUSED, uri.module() + " is not the module that is pinned");
             }
         } catch (IOException e) {
@@ -291,29 +292,28 @@ public final class Pkcs11Bridge implements TeeBridge {
         return new TeeDescription(
                 TeeDescription.Kind.PKCS11,
                 uri.assurance().compareTo(most) < 0 ? uri.assurance() : most,
-                "token " + slot.label() + " (" + slot.manufacturer() + ", " + slot.model() + ", serial "
-                        + slot.serial() + ") by " + uri.module());
+                "token " + slot.label() + " (" + slot.manufacturer() + ", " + slot.model() + ", serial " + slot.serial()
+                        + ") by " + uri.module());
     }
 
     /** The token's own error, whose name the provider carries in the innermost message, as one of our codes. */
     static TeeException failure(String what, Exception e) {
         String name = named(e);
-        Code code =
-                switch (name) {
-                    case "CKR_PIN_LOCKED" -> Code.TEE_LOCKOUT;
-                    case "CKR_PIN_INCORRECT", "CKR_PIN_INVALID", "CKR_PIN_LEN_RANGE", "CKR_PIN_EXPIRED" -> Code.TEE_PIN;
-                    case "CKR_DEVICE_ERROR",
-                            "CKR_DEVICE_REMOVED",
-                            "CKR_TOKEN_NOT_PRESENT",
-                            "CKR_GENERAL_ERROR",
-                            "CKR_SESSION_CLOSED",
-                            "CKR_SESSION_HANDLE_INVALID",
-                            "CKR_KEY_HANDLE_INVALID",
-                            "CKR_OBJECT_HANDLE_INVALID",
-                            "CKR_USER_NOT_LOGGED_IN",
-                            "CKR_CRYPTOKI_NOT_INITIALIZED" -> Code.TEE_UNAVAILABLE;
-                    default -> Code.TEE_REFUSED;
-                };
+        Code code = switch (name) {
+            case "CKR_PIN_LOCKED" -> Code.TEE_LOCKOUT;
+            case "CKR_PIN_INCORRECT", "CKR_PIN_INVALID", "CKR_PIN_LEN_RANGE", "CKR_PIN_EXPIRED" -> Code.TEE_PIN;
+            case "CKR_DEVICE_ERROR",
+                    "CKR_DEVICE_REMOVED",
+                    "CKR_TOKEN_NOT_PRESENT",
+                    "CKR_GENERAL_ERROR",
+                    "CKR_SESSION_CLOSED",
+                    "CKR_SESSION_HANDLE_INVALID",
+                    "CKR_KEY_HANDLE_INVALID",
+                    "CKR_OBJECT_HANDLE_INVALID",
+                    "CKR_USER_NOT_LOGGED_IN",
+                    "CKR_CRYPTOKI_NOT_INITIALIZED" -> Code.TEE_UNAVAILABLE;
+            default -> Code.TEE_REFUSED;
+        };
         return new TeeException(code, what + ": " + (name.isEmpty() ? e.toString() : name), e);
     }
 

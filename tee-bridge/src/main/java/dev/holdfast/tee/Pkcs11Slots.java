@@ -150,8 +150,7 @@ final class Pkcs11Slots {
             };
         }
         MemorySegment address = functions.get(ADDRESS, ADDRESS.byteSize() * (1 + function));
-        MethodHandle handle =
-                Linker.nativeLinker().downcallHandle(address, FunctionDescriptor.of(JAVA_LONG, layouts));
+        MethodHandle handle = Linker.nativeLinker().downcallHandle(address, FunctionDescriptor.of(JAVA_LONG, layouts));
         try {
             return (long) handle.invokeWithArguments(arguments);
         } catch (Throwable e) {

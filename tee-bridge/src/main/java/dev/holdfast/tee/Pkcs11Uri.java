@@ -32,12 +32,7 @@ import java.util.Set;
  * @param moduleDigest what the module must hash to
  */
 public record Pkcs11Uri(
-        Path module,
-        String token,
-        String object,
-        Path pinSource,
-        Assurance assurance,
-        Optional<Sha256> moduleDigest) {
+        Path module, String token, String object, Path pinSource, Assurance assurance, Optional<Sha256> moduleDigest) {
     public static final String SCHEME = "pkcs11:";
     /** CK_TOKEN_INFO.label (PKCS #11 2.40, 3.2). */
     private static final int MAX_LABEL_BYTES = 32;

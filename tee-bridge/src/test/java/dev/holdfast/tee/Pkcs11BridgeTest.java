@@ -99,8 +99,7 @@ class Pkcs11BridgeTest {
                   CKA_SENSITIVE = false
                 }
                 """.formatted(
-                        SoftHsm.MODULE,
-                        Pkcs11Slots.find(SoftHsm.MODULE, "readable").id()));
+                SoftHsm.MODULE, Pkcs11Slots.find(SoftHsm.MODULE, "readable").id()));
         KeyStore token = KeyStore.getInstance("PKCS11", importing);
         token.load(null, SoftHsm.PIN.toCharArray());
         token.setKeyEntry(
@@ -192,8 +191,7 @@ class Pkcs11BridgeTest {
         assertFails(SoftHsm.uri("twins", pin), Code.TEE_REFUSED);
         for (Path module : new Path[] {dir.resolve("absent.so"), libc()}) {
             assertFails(
-                    new Pkcs11Uri(
-                            module, plain.token(), plain.object(), pin, Assurance.SOFTWARE, Optional.empty()),
+                    new Pkcs11Uri(module, plain.token(), plain.object(), pin, Assurance.SOFTWARE, Optional.empty()),
                     Code.TEE_UNAVAILABLE);
         }
     }
@@ -216,8 +214,7 @@ class Pkcs11BridgeTest {
             for (int again = 0; again < 2; again++) {
                 assertThatThrownBy(() -> signer.sign(DIGEST))
                         .isInstanceOfSatisfying(
-                                TeeException.class,
-                                e -> assertThat(e.code()).isEqualTo(Code.TEE_UNAVAILABLE));
+                                TeeException.class, e -> assertThat(e.code()).isEqualTo(Code.TEE_UNAVAILABLE));
             }
         }
     }

@@ -48,8 +48,8 @@ final class SoftHsm {
     }
 
     static Pkcs11Uri uri(String token, Path pinFile) {
-        return BridgeContract.accepted(Pkcs11Uri.parse(
-                "pkcs11:token=" + token + "?module-path=" + MODULE + "&pin-source=file:" + pinFile));
+        return BridgeContract.accepted(
+                Pkcs11Uri.parse("pkcs11:token=" + token + "?module-path=" + MODULE + "&pin-source=file:" + pinFile));
     }
 
     static Path pinFile(Path dir, String pin) throws IOException {
@@ -61,8 +61,7 @@ final class SoftHsm {
     static String dump() throws IOException {
         StringBuilder all = new StringBuilder();
         try (Stream<Path> files = Files.walk(store())) {
-            for (Path file :
-                    files.filter(f -> f.toString().endsWith(".object")).toList()) {
+            for (Path file : files.filter(f -> f.toString().endsWith(".object")).toList()) {
                 Process tool = new ProcessBuilder("softhsm2-dump-file", file.toString()).start();
                 all.append(new String(tool.getInputStream().readAllBytes(), StandardCharsets.ISO_8859_1));
             }
