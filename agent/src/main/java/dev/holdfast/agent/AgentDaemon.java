@@ -20,7 +20,6 @@ import dev.holdfast.tee.TeeBridge;
 import dev.holdfast.tee.TeeException;
 import dev.holdfast.updater.InstallObserver;
 import dev.holdfast.updater.InstallOutcome;
-import dev.holdfast.updater.InstallRecord;
 import dev.holdfast.updater.Installer;
 import dev.holdfast.updater.InstallerConfig;
 import dev.holdfast.updater.InstallerPorts;
@@ -37,7 +36,6 @@ import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Rejection;
 import dev.holdfast.wire.Verdict;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Clock;
@@ -60,6 +58,7 @@ public final class AgentDaemon implements AutoCloseable {
     static final String VERSION = "0.1.0";
     private static final Logger LOG = LoggerFactory.getLogger(AgentDaemon.class);
     private static final Duration RETRY = Duration.ofSeconds(5);
+    private static final Duration STOP_LIMIT = Duration.ofSeconds(2);
     /** A few challenges wait before ours, and hardware takes seconds for each. */
     private static final Duration ATTEST_LIMIT = Duration.ofSeconds(30);
 
@@ -77,9 +76,9 @@ public final class AgentDaemon implements AutoCloseable {
     private final Semaphore wake = new Semaphore(0);
     private final ChallengeDesk challenges;
     private final ChallengeCollector collector;
+    private final DeviceReport report;
     private final Thread worker;
     private volatile boolean closed;
-    private volatile boolean paused;
     private volatile boolean enrolled;
     private volatile Optional<Rejection> lastRejection = Optional.empty();
     private volatile String phase = "starting";
@@ -107,7 +106,6 @@ public final class AgentDaemon implements AutoCloseable {
                         config.platformLogs()));
         challenges = new ChallengeDesk(attester::attest, ChallengeDesk.Limits.DEFAULT);
         collector = ChallengeCollector.start(http, inferenceControl, challenges);
-        paused = Files.exists(pauseFile());
         LinkConfig linkConfig = LinkConfig.of(
                         config.brokerUri(),
                         "holdfast-" + config.topics().device(),
@@ -136,6 +134,7 @@ public final class AgentDaemon implements AutoCloseable {
                             report();
                             observer.entered(record);
                         }));
+        report = new DeviceReport(config.topics(), bridge.describe(), store, installer);
         control = SocketServer.start(
                 http.vertx(),
                 config.controlSocket(),
@@ -230,6 +229,7 @@ public final class AgentDaemon implements AutoCloseable {
                 if (!link.connected()) {
                     phase = "offline";
                     pause = RETRY.dividedBy(5);
+                    finish();
                 } else if (trust.isPresent() && !step(trust.get())) {
                     pause = RETRY;
                 }
@@ -297,7 +297,8 @@ public final class AgentDaemon implements AutoCloseable {
         if (!enrolled && !enrol()) {
             return false;
         }
-        if (paused) {
+        if (installer.isHeld()) {
+            finish();
             phase = "paused";
             return true;
         }
@@ -317,7 +318,16 @@ public final class AgentDaemon implements AutoCloseable {
 
     private boolean install(Order order) throws IOException {
         phase = "installing";
-        InstallOutcome outcome = installer.install(order);
+        return ended(installer.install(order));
+    }
+
+    /** What was measured already is brought to its end, whoever is away or paused. */
+    private void finish() throws IOException {
+        Optional<InstallOutcome> outcome = installer.resume();
+        outcome.ifPresent(this::ended);
+    }
+
+    private boolean ended(InstallOutcome outcome) {
         phase = "idle";
         return switch (outcome) {
             case InstallOutcome.Committed(Slot slot) -> {
@@ -332,7 +342,8 @@ public final class AgentDaemon implements AutoCloseable {
             case InstallOutcome.RolledBack(Slot _, Rejection reason) -> noted(reason, true);
             case InstallOutcome.Failed(Rejection reason) ->
                 reason.code() == Code.INS_FAILED_BEFORE || noted(reason, true);
-            case InstallOutcome.Interrupted(var _, Rejection reason) -> noted(reason, false);
+            case InstallOutcome.Interrupted(var _, Rejection reason) ->
+                reason.code() == Code.INS_PAUSED || noted(reason, false);
         };
     }
 
@@ -388,93 +399,45 @@ public final class AgentDaemon implements AutoCloseable {
         }
     }
 
-    /** What {@code holdfast status} shows and the fleet keeps as the device's report. */
     ObjectNode status() {
-        ObjectNode status = Json.object()
-                .put("device", config.topics().device())
-                .put("fleet", config.topics().fleet())
-                .put("agent", VERSION)
-                .put("state", phase)
-                .put("connected", link.connected())
-                .put("enrolled", enrolled)
-                .put("paused", paused);
-        status.putObject("tee")
-                .put("kind", bridge.describe().kind().name())
-                .put("assurance", bridge.describe().assurance().name())
-                .put("detail", bridge.describe().detail());
-        try {
-            Optional<Serving> serving = store.serving();
-            serving.ifPresent(present -> {
-                status.put("model", present.serving().model())
-                        .put("version", present.serving().version());
-                status.set("serving", brief(present.serving()));
-                present.fallback().ifPresent(slot -> status.set("fallback", brief(slot)));
-            });
-        } catch (IOException e) {
-            status.put("store", String.valueOf(e.getMessage()));
-        }
-        installer
-                .progress()
-                .ifPresent(progress -> status.putObject("install")
-                        .put("state", progress.state().name())
-                        .put("blocksDone", progress.blocksDone())
-                        .put("blocksTotal", progress.blocksTotal())
-                        .put("bytesReceived", progress.bytesReceived())
-                        .put("blocksRefused", progress.blocksRefused()));
-        lastRejection.ifPresent(reason -> status.putObject("lastRejection")
-                .put("code", reason.code().id())
-                .put("detail", reason.detail()));
-        return status;
-    }
-
-    private static ObjectNode brief(Slot slot) {
-        return Json.object()
-                .put("model", slot.model())
-                .put("version", slot.version())
-                .put("digest", slot.digest().hex());
+        return report.status(new DeviceReport.Moment(phase, link.connected(), enrolled, lastRejection));
     }
 
     ArrayNode history() {
-        ArrayNode lines = Json.object().putArray("history");
-        for (InstallRecord record : installer.history()) {
-            ObjectNode line = lines.addObject()
-                    .put("sequence", record.sequence())
-                    .put("at", record.at().toString())
-                    .put("order", record.orderVersion())
-                    .put("state", record.state().name())
-                    .put("model", record.slot().model())
-                    .put("version", record.slot().version())
-                    .put("note", record.note());
-            record.reason()
-                    .ifPresent(reason -> line.put("code", reason.code().id()).put("detail", reason.detail()));
+        return report.history();
+    }
+
+    InstallOutcome rollback(String why) throws IOException {
+        InstallOutcome outcome = installer.rollback(why);
+        if (outcome instanceof InstallOutcome.RolledBack(Slot _, Rejection reason)) {
+            note(reason);
         }
-        return lines;
+        report();
+        return outcome;
     }
 
-    InstallOutcome rollback() throws IOException {
-        return installer.rollback();
-    }
-
-    void pause(boolean pausing) throws IOException {
+    void pause(boolean pausing, String why) throws IOException {
         if (pausing) {
-            Files.write(pauseFile(), "paused\n".getBytes(StandardCharsets.US_ASCII));
-            installer.cancel();
+            installer.hold(why);
         } else {
-            Files.deleteIfExists(pauseFile());
+            installer.release(why);
         }
-        paused = pausing;
         wake.release();
-    }
-
-    private Path pauseFile() {
-        return config.stateDir().resolve("paused");
     }
 
     @Override
     public void close() {
         closed = true;
-        installer.cancel();
-        worker.interrupt();
+        installer.stop();
+        wake.release();
+        try {
+            // Between two operations on the disk it ends by itself; only waiting for others needs the interrupt.
+            if (!worker.join(STOP_LIMIT)) {
+                worker.interrupt();
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
         collector.close();
         challenges.close();
         control.close();

@@ -21,6 +21,7 @@ import org.slf4j.LoggerFactory;
 final class AgentRoutes implements Handler<HttpServerRequest> {
     private static final Logger LOG = LoggerFactory.getLogger(AgentRoutes.class);
     private static final int MAX_BODY_BYTES = 4 * 1024;
+    private static final int MAX_REASON_CHARS = 200;
 
     private final AgentDaemon agent;
 
@@ -60,16 +61,31 @@ final class AgentRoutes implements Handler<HttpServerRequest> {
         return switch (route) {
             case "GET /v1/status" -> agent.status();
             case "GET /v1/history" -> agent.history();
-            case "POST /v1/pause" -> pause(true);
-            case "POST /v1/resume" -> pause(false);
-            case "POST /v1/rollback" -> outcome(agent.rollback());
+            case "POST /v1/pause" -> pause(true, reason(body));
+            case "POST /v1/resume" -> pause(false, reason(body));
+            case "POST /v1/rollback" -> outcome(agent.rollback(reason(body)));
             case "POST /v1/attest" -> attest(body);
             default -> throw new RejectedException(Code.API_NOT_FOUND, route);
         };
     }
 
-    private JsonNode pause(boolean pausing) throws IOException {
-        agent.pause(pausing);
+    /** The caller's words, for history and report; an empty body has none. */
+    private static String reason(Buffer body) throws RejectedException {
+        if (body.length() == 0) {
+            return "";
+        }
+        String reason = Json.readObject(body.getBytes(), MAX_BODY_BYTES)
+                .orThrow()
+                .path("reason")
+                .asText("");
+        if (reason.length() > MAX_REASON_CHARS) {
+            throw new RejectedException(Code.API_TOO_LARGE, "a reason has at most " + MAX_REASON_CHARS + " characters");
+        }
+        return reason.replaceAll("\\p{Cntrl}", " ").strip();
+    }
+
+    private JsonNode pause(boolean pausing, String why) throws IOException {
+        agent.pause(pausing, why);
         return Json.object().put("paused", pausing);
     }
 

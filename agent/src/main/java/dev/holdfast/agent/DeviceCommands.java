@@ -83,27 +83,38 @@ final class DeviceCommands {
         }
     }
 
-    @Command(name = "rollback", description = "Goes back to the model before.")
-    static final class Rollback extends Question {
-        @Override
-        JsonNode ask(UnixHttp http, Path socket) throws IOException, RejectedException {
-            return expect(http.post(socket, "/v1/rollback", Json.object(), SLOW));
+    /** What a person asks the agent to do, with the reason that history and report keep. */
+    abstract static class Request extends Question {
+        @Option(names = "--reason", description = "why, for the history and the fleet")
+        String reason = "";
+
+        JsonNode post(UnixHttp http, Path socket, String path, Duration deadline)
+                throws IOException, RejectedException {
+            return expect(http.post(socket, path, Json.object().put("reason", reason), deadline));
         }
     }
 
-    @Command(name = "pause", description = "Stops updates until resume.")
-    static final class Pause extends Question {
+    @Command(name = "rollback", description = "Goes back to the model before; ends an install under way.")
+    static final class Rollback extends Request {
         @Override
         JsonNode ask(UnixHttp http, Path socket) throws IOException, RejectedException {
-            return expect(http.post(socket, "/v1/pause", Json.object(), QUICK));
+            return post(http, socket, "/v1/rollback", SLOW);
+        }
+    }
+
+    @Command(name = "pause", description = "Stops updates until resume, across restarts.")
+    static final class Pause extends Request {
+        @Override
+        JsonNode ask(UnixHttp http, Path socket) throws IOException, RejectedException {
+            return post(http, socket, "/v1/pause", QUICK);
         }
     }
 
     @Command(name = "resume", description = "Takes updates again.")
-    static final class Resume extends Question {
+    static final class Resume extends Request {
         @Override
         JsonNode ask(UnixHttp http, Path socket) throws IOException, RejectedException {
-            return expect(http.post(socket, "/v1/resume", Json.object(), QUICK));
+            return post(http, socket, "/v1/resume", QUICK);
         }
     }
 

@@ -1,6 +1,8 @@
 package dev.holdfast.agent;
 
+import dev.holdfast.inference.InferenceConfig;
 import dev.holdfast.inference.InferenceDaemon;
+import dev.holdfast.inference.LastWords;
 import dev.holdfast.tee.TeeBridge;
 import dev.holdfast.tee.TeeException;
 import dev.holdfast.wire.Code;
@@ -102,7 +104,9 @@ public final class HoldfastCommand {
     static final class Inference extends Configured {
         @Override
         public Integer call() throws RejectedException, IOException, InterruptedException {
-            untilTerminated(InferenceDaemon.start(config().inference()));
+            InferenceConfig config = config().inference();
+            LastWords words = LastWords.capture(config.controlSocket().resolveSibling("last-words.log"));
+            untilTerminated(InferenceDaemon.start(config, words));
             return 0;
         }
     }

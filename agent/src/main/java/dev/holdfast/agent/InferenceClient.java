@@ -5,6 +5,7 @@ import dev.holdfast.updater.InferenceControl;
 import dev.holdfast.updater.Slot;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
+import dev.holdfast.wire.Rejection;
 import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.Verdict;
 import java.io.IOException;
@@ -39,20 +40,29 @@ final class InferenceClient implements InferenceControl {
     }
 
     @Override
-    public Verdict<GateReport> prepare(Slot slot) throws IOException {
+    public GateReport prepare(Slot slot) throws IOException {
         UnixHttp.Reply reply = http.post(socket, "/control/v1/candidate", slot.toJson(), LOAD);
-        if (reply.status() == 200 && reply.body().path("passed").asBoolean()) {
-            List<Check> checks = new ArrayList<>();
-            for (JsonNode check : reply.body().path("checks")) {
-                checks.add(new Check(
-                        check.path("name").asText(),
-                        check.path("passed").asBoolean(),
-                        check.path("detail").asText()));
-            }
-            return Verdict.accepted(
-                    new GateReport(reply.body().path("loadMillis").asLong(), checks));
+        List<Check> checks = new ArrayList<>();
+        for (JsonNode check : reply.body().path("checks")) {
+            checks.add(new Check(
+                    check.path("name").asText(),
+                    check.path("passed").asBoolean(),
+                    check.path("detail").asText()));
         }
-        return refusal(reply, Code.GATE_LOAD);
+        boolean passed = reply.status() == 200 && reply.body().path("passed").asBoolean();
+        return new GateReport(
+                passed ? Optional.empty() : Optional.of(reason(reply, Code.GATE_LOAD)),
+                reply.body().path("loadMillis").asLong(),
+                checks);
+    }
+
+    @Override
+    public List<String> recentLog() throws IOException {
+        List<String> lines = new ArrayList<>();
+        for (JsonNode line : expect(http.get(socket, "/control/v1/log", QUICK)).path("lines")) {
+            lines.add(line.asText());
+        }
+        return lines;
     }
 
     @Override
@@ -60,7 +70,7 @@ final class InferenceClient implements InferenceControl {
         UnixHttp.Reply reply =
                 http.post(socket, "/control/v1/flip", Json.object().put("digest", digest.hex()), QUICK);
         if (reply.status() != 200) {
-            return refusal(reply, Code.INS_CANDIDATE_LOST);
+            return new Verdict.Rejected<>(reason(reply, Code.INS_CANDIDATE_LOST));
         }
         String previous = reply.body().path("previous").asText("");
         return Verdict.accepted(new FlipReport(reply.body().path("pauseMicros").asLong(), parse(previous)));
@@ -79,9 +89,9 @@ final class InferenceClient implements InferenceControl {
         return reply.body();
     }
 
-    private static <T> Verdict<T> refusal(UnixHttp.Reply reply, Code otherwise) {
+    private static Rejection reason(UnixHttp.Reply reply, Code otherwise) {
         Code code = Code.byId(reply.body().path("code").asText()).orElse(otherwise);
-        return Verdict.rejected(code, reply.body().path("detail").asText("HTTP " + reply.status()));
+        return new Rejection(code, reply.body().path("detail").asText("HTTP " + reply.status()));
     }
 
     private static Optional<Sha256> digest(JsonNode model) {

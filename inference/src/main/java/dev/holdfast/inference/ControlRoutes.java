@@ -12,12 +12,14 @@ import dev.holdfast.wire.Verdict;
 import io.vertx.core.Handler;
 import io.vertx.core.http.HttpMethod;
 import io.vertx.core.http.HttpServerRequest;
+import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -37,6 +39,7 @@ final class ControlRoutes implements Handler<HttpServerRequest>, AutoCloseable {
 
     private final Engine engine;
     private final ChallengeRelay relay;
+    private final Supplier<List<String>> recentLines;
     private final long startedAtMillis = System.currentTimeMillis();
     private final ThreadPoolExecutor changes =
             new ThreadPoolExecutor(1, 1, 0, TimeUnit.SECONDS, new ArrayBlockingQueue<>(MAX_WAITING), task -> {
@@ -45,9 +48,10 @@ final class ControlRoutes implements Handler<HttpServerRequest>, AutoCloseable {
                 return thread;
             });
 
-    ControlRoutes(Engine engine, ChallengeRelay relay) {
+    ControlRoutes(Engine engine, ChallengeRelay relay, Supplier<List<String>> recentLines) {
         this.engine = engine;
         this.relay = relay;
+        this.recentLines = recentLines;
     }
 
     @Override
@@ -55,6 +59,13 @@ final class ControlRoutes implements Handler<HttpServerRequest>, AutoCloseable {
         String path = request.path() == null ? "" : request.path();
         if (path.equals("/control/v1/status") && request.method().equals(HttpMethod.GET)) {
             Replies.json(request.response(), 200, status());
+            return;
+        }
+        if (path.equals("/control/v1/log") && request.method().equals(HttpMethod.GET)) {
+            ObjectNode body = Json.object();
+            ArrayNode lines = body.putArray("lines");
+            recentLines.get().forEach(lines::add);
+            Replies.json(request.response(), 200, body);
             return;
         }
         if (path.equals("/control/v1/challenges") && request.method().equals(HttpMethod.GET)) {

@@ -7,9 +7,11 @@ import io.vertx.core.file.FileSystemOptions;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -28,7 +30,7 @@ public final class InferenceDaemon implements AutoCloseable {
     private final SocketServer apiServer;
     private final SocketServer controlServer;
 
-    private InferenceDaemon(InferenceConfig config) throws IOException {
+    private InferenceDaemon(InferenceConfig config, Supplier<List<String>> recentLines) throws IOException {
         vertx = Vertx.vertx(new VertxOptions()
                 .setEventLoopPoolSize(1)
                 .setWorkerPoolSize(1)
@@ -44,7 +46,7 @@ public final class InferenceDaemon implements AutoCloseable {
                 config.threads(),
                 config.cache()));
         relay = new ChallengeRelay(vertx);
-        control = new ControlRoutes(engine, relay);
+        control = new ControlRoutes(engine, relay, recentLines);
         SocketServer api = null;
         try {
             api = SocketServer.start(
@@ -70,7 +72,17 @@ public final class InferenceDaemon implements AutoCloseable {
      * @throws IOException where a socket cannot be opened
      */
     public static InferenceDaemon start(InferenceConfig config) throws IOException {
-        InferenceDaemon daemon = new InferenceDaemon(config);
+        return start(config, List::of);
+    }
+
+    /** The same, and tells the agent what {@code words} kept. */
+    public static InferenceDaemon start(InferenceConfig config, LastWords words) throws IOException {
+        return start(config, words::lines);
+    }
+
+    private static InferenceDaemon start(InferenceConfig config, Supplier<List<String>> recentLines)
+            throws IOException {
+        InferenceDaemon daemon = new InferenceDaemon(config, recentLines);
         daemon.serveStored(config.storeDir().resolve("serving.json"));
         return daemon;
     }

@@ -48,7 +48,7 @@ final class BlockDownload {
                 PartialFile.open(store.disk(), store.part(file.sha256()), count, file.length(), tree.bytes())) {
             recheck(partial, file, tree, leaves);
             for (int missing; (missing = partial.nextMissing(0)) >= 0; ) {
-                patience.requireGoing();
+                patience.requireUnheld();
                 pull(file, tree, leaves, partial, wanted(partial, missing), attempts);
             }
             partial.commit();
@@ -132,7 +132,7 @@ final class BlockDownload {
             }
         }
         while (true) {
-            patience.requireGoing();
+            patience.requireUnheld();
             try {
                 List<Sha256> leaves = pullLeaves(blob, count);
                 if (MerkleTree.root(leaves).equals(tree.root())) {
@@ -191,7 +191,7 @@ final class BlockDownload {
             if (++failures > config.transportRetries()) {
                 throw InstallStop.interrupted(reason.code(), reason.detail() + " (" + failures + " attempts)");
             }
-            patience.pause(patience.backoff(failures - 1));
+            patience.pauseUnheld(patience.backoff(failures - 1));
         }
     }
 }

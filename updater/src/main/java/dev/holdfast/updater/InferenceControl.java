@@ -1,5 +1,6 @@
 package dev.holdfast.updater;
 
+import dev.holdfast.wire.Rejection;
 import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.Verdict;
 import java.io.IOException;
@@ -14,14 +15,17 @@ public interface InferenceControl {
     /** Which models the process holds right now. */
     Status status() throws IOException;
 
-    /** Loads {@code slot} beside the serving model and runs its health gate; rejected with a {@code GATE-} code. */
-    Verdict<GateReport> prepare(Slot slot) throws IOException;
+    /** Loads {@code slot} beside the serving model and runs its health gate; a {@code GATE-} code says why it was refused. */
+    GateReport prepare(Slot slot) throws IOException;
 
     /** Makes the candidate serve. Does nothing when that digest serves already. */
     Verdict<FlipReport> flip(Sha256 digest) throws IOException;
 
     /** Unloads a candidate; does nothing where there is none of that digest. */
     void discard(Sha256 digest) throws IOException;
+
+    /** The last lines that this process and the one before it wrote for a person, oldest first. */
+    List<String> recentLog() throws IOException;
 
     /**
      * What the process says of itself.
@@ -37,12 +41,13 @@ public interface InferenceControl {
     record Check(String name, boolean passed, String detail) {}
 
     /**
-     * A health gate that passed.
+     * What the health gate found.
      *
+     * @param failure why the model must not serve; empty where it may
      * @param loadMillis time to load and warm up
      * @param checks what was checked
      */
-    record GateReport(long loadMillis, List<Check> checks) {
+    record GateReport(Optional<Rejection> failure, long loadMillis, List<Check> checks) {
         public GateReport {
             checks = List.copyOf(checks);
         }

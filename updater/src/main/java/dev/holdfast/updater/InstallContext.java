@@ -22,7 +22,19 @@ record InstallContext(
     /** One durable line, then the observer. */
     InstallRecord enter(InstallState state, long orderVersion, Slot slot, Optional<Rejection> reason, String note)
             throws IOException {
-        InstallRecord record = journal.append(ports.clock().instant(), orderVersion, state, slot, reason, note);
+        return enter(state, orderVersion, slot, reason, note, Optional.empty());
+    }
+
+    /** The last line of an install, with what was learnt about the model. */
+    InstallRecord enter(
+            InstallState state,
+            long orderVersion,
+            Slot slot,
+            Optional<Rejection> reason,
+            String note,
+            Optional<TrialLog> trial)
+            throws IOException {
+        InstallRecord record = journal.append(ports.clock().instant(), orderVersion, state, slot, reason, note, trial);
         ports.observer().entered(record);
         return record;
     }

@@ -24,7 +24,7 @@ import java.util.zip.CRC32C;
  * <p>{@code crc} is CRC-32C of the object without that field, {@code prev} the head of SHA-256 of the line before. A last
  * line without its end was torn by a power cut: it never counted and is cut off. Any other line that does not hold is
  * damage: reported as {@code INS-JOURNAL}, skipped, and the last whole line counts. The slot stands in full only where
- * it is first named.
+ * it is first named. Thread-safe.
  */
 final class InstallJournal {
     private static final int MAX_LINE_BYTES = 1 << 20;
@@ -33,9 +33,11 @@ final class InstallJournal {
     private final Path file;
     private final Disk disk;
     private final List<InstallRecord> records = new java.util.concurrent.CopyOnWriteArrayList<>();
+    private final List<OperatorRecord> operator = new java.util.concurrent.CopyOnWriteArrayList<>();
     private final Map<String, Slot> slots = new HashMap<>();
     private Optional<Rejection> damage = Optional.empty();
     private String previous = "";
+    private long sequence;
     /** Where the next line begins; what lies beyond is what a failed write left. */
     private long end;
 
@@ -88,6 +90,16 @@ final class InstallJournal {
         if (!fields.node().path("prev").asText().equals(previous)) {
             damaged("a line is missing", Rejection.NO_OFFSET);
         }
+        if (fields.has("operator")) {
+            previous = link(line);
+            sequence = fields.integer("n", 1);
+            operator.add(new OperatorRecord(
+                    sequence,
+                    Instant.ofEpochMilli(fields.integer("at", Long.MIN_VALUE)),
+                    action(fields.text("operator", 32)),
+                    fields.node().path("note").asText()));
+            return;
+        }
         if (fields.has("slot")) {
             Slot slot = Slot.fromJson(fields.object("slot").node()).orThrow();
             slots.put(slot.digest().hex(), slot);
@@ -102,14 +114,27 @@ final class InstallJournal {
                         .map(code ->
                                 new Rejection(code, fields.node().path("detail").asText()))
                 : Optional.empty();
+        Optional<TrialLog> trial =
+                fields.has("trial") ? Optional.of(TrialLog.fromJson(fields.object("trial"))) : Optional.empty();
+        sequence = fields.integer("n", 1);
         records.add(new InstallRecord(
-                fields.integer("n", 1),
+                sequence,
                 Instant.ofEpochMilli(fields.integer("at", Long.MIN_VALUE)),
                 fields.integer("order", 0),
                 state(fields.text("state", 32)),
                 slot,
                 reason,
-                fields.node().path("note").asText()));
+                fields.node().path("note").asText(),
+                trial));
+    }
+
+    private static OperatorRecord.Action action(String name) throws RejectedException {
+        for (OperatorRecord.Action action : OperatorRecord.Action.values()) {
+            if (action.name().equals(name)) {
+                return action;
+            }
+        }
+        throw new RejectedException(Code.INS_JOURNAL, "unknown action " + name);
     }
 
     private static InstallState state(String name) throws RejectedException {
@@ -128,13 +153,16 @@ final class InstallJournal {
     }
 
     /** Durable when it returns. */
-    InstallRecord append(
-            Instant at, long orderVersion, InstallState state, Slot slot, Optional<Rejection> reason, String note)
+    synchronized InstallRecord append(
+            Instant at,
+            long orderVersion,
+            InstallState state,
+            Slot slot,
+            Optional<Rejection> reason,
+            String note,
+            Optional<TrialLog> trial)
             throws IOException {
-        long sequence = records.isEmpty() ? 1 : records.getLast().sequence() + 1;
-        ObjectNode body = Json.object()
-                .put("n", sequence)
-                .put("at", at.toEpochMilli())
+        ObjectNode body = begin(at)
                 .put("order", orderVersion)
                 .put("state", state.name())
                 .put("digest", slot.digest().hex());
@@ -145,6 +173,31 @@ final class InstallJournal {
         if (!note.isEmpty()) {
             body.put("note", note);
         }
+        trial.ifPresent(log -> body.set("trial", log.toJson()));
+        write(body);
+        slots.put(slot.digest().hex(), slot);
+        InstallRecord record = new InstallRecord(sequence, at, orderVersion, state, slot, reason, note, trial);
+        records.add(record);
+        return record;
+    }
+
+    /** Durable when it returns. */
+    synchronized OperatorRecord append(Instant at, OperatorRecord.Action action, String reason) throws IOException {
+        ObjectNode body = begin(at).put("operator", action.name());
+        if (!reason.isEmpty()) {
+            body.put("note", reason);
+        }
+        write(body);
+        OperatorRecord record = new OperatorRecord(sequence, at, action, reason);
+        operator.add(record);
+        return record;
+    }
+
+    private ObjectNode begin(Instant at) {
+        return Json.object().put("n", sequence + 1).put("at", at.toEpochMilli());
+    }
+
+    private void write(ObjectNode body) throws IOException {
         body.put("prev", previous);
         body.put("crc", crc(Json.write(body)));
         byte[] line = Json.write(body);
@@ -159,10 +212,11 @@ final class InstallJournal {
         }
         end += ended.length;
         previous = link(line);
-        slots.put(slot.digest().hex(), slot);
-        InstallRecord record = new InstallRecord(sequence, at, orderVersion, state, slot, reason, note);
-        records.add(record);
-        return record;
+        sequence++;
+    }
+
+    List<OperatorRecord> operatorRecords() {
+        return List.copyOf(operator);
     }
 
     List<InstallRecord> records() {
@@ -171,6 +225,15 @@ final class InstallJournal {
 
     Optional<Rejection> damage() {
         return damage;
+    }
+
+    /** The order that named this model last; 0 where none did. */
+    long orderOf(Slot slot) {
+        return records.reversed().stream()
+                .filter(r -> r.slot().digest().equals(slot.digest()))
+                .findFirst()
+                .map(InstallRecord::orderVersion)
+                .orElse(0L);
     }
 
     /** The last record where nothing final follows it. */

@@ -14,6 +14,7 @@ import java.util.Optional;
  * @param slot the model that the install is about
  * @param reason why, for {@code ROLLING_BACK}, {@code ROLLED_BACK} and {@code FAILED}
  * @param note what a person may want to know, such as the plan; may be empty
+ * @param trial what was learnt about the model, for {@code ROLLED_BACK} and {@code FAILED}
  */
 public record InstallRecord(
         long sequence,
@@ -22,4 +23,5 @@ public record InstallRecord(
         InstallState state,
         Slot slot,
         Optional<Rejection> reason,
-        String note) {}
+        String note,
+        Optional<TrialLog> trial) {}

@@ -3,6 +3,7 @@ package dev.holdfast.updater;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Rejection;
 import java.io.IOException;
+import java.nio.channels.ClosedByInterruptException;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
@@ -14,18 +15,17 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Each state is entered by one durable journal line and can be entered again, so that a process that was killed
  * anywhere goes on where it was. {@link #install}, {@link #resume}, {@link #recover} and {@link #rollback} exclude each
- * other; {@link #cancel}, {@link #progress} and {@link #history} may be called from any thread. An {@link IOException}
+ * other; the rest may be called from any thread. An {@link IOException}
  * means that the device's own disk or event log fails.
  */
 public final class Installer {
     private final InstallContext context;
-    private final ModelSwap swap;
     private final ReentrantLock turn = new ReentrantLock();
     private volatile @Nullable BlockDownload download;
 
     private Installer(InstallContext context) {
         this.context = context;
-        this.swap = new ModelSwap(context);
+        context.patience().hold(isHeld());
     }
 
     /** Reads the journal; a torn last line is cut off, damage is reported by {@link #recover}. */
@@ -52,72 +52,16 @@ public final class Installer {
     public Recovery recover() throws IOException {
         turn.lock();
         try {
-            context.patience().reset();
-            repairPointer();
-            Optional<Rejection> pending = Optional.empty();
-            try {
-                settle();
-            } catch (InstallStop stop) {
-                pending = Optional.of(stop.reason());
-            }
-            return new Recovery(
-                    context.store().serving(),
-                    context.journal().unfinished(),
-                    context.journal().damage(),
-                    pending);
+            return new InstallRecovery(context).run();
         } finally {
-            turn.unlock();
+            end();
         }
     }
 
-    /** The pointer must name bytes that hash right; else the fallback, else the last committed model that does. */
-    private void repairPointer() throws IOException {
-        Optional<Serving> serving = context.store().serving();
-        if (serving.isPresent() && context.store().verifies(serving.get().serving())) {
-            return;
-        }
-        if (serving.isPresent()
-                && serving.get().fallback().isPresent()
-                && context.store().verifies(serving.get().fallback().get())) {
-            Slot damaged = serving.get().serving();
-            context.store().point(new Serving(serving.get().fallback().get(), Optional.empty()));
-            Rejection reason = new Rejection(Code.INS_DIGEST, "the stored " + damaged.target() + " is damaged");
-            context.enter(InstallState.ROLLED_BACK, orderOf(damaged), damaged, Optional.of(reason), "found at start");
-            return;
-        }
-        for (InstallRecord record : context.journal().records().reversed()) {
-            if (record.state() == InstallState.COMMITTED && context.store().verifies(record.slot())) {
-                context.store().point(new Serving(record.slot(), Optional.empty()));
-                return;
-            }
-        }
-        if (serving.isPresent()) {
-            context.store().pointToNothing();
-        }
-    }
-
-    private void settle() throws IOException, InstallStop {
-        Optional<InstallRecord> open = context.journal().unfinished();
-        if (open.isPresent() && open.get().state() == InstallState.ROLLING_BACK) {
-            InstallRecord record = open.get();
-            swap.rollBack(
-                    record.orderVersion(),
-                    record.slot(),
-                    record.reason().orElse(new Rejection(Code.INS_PROBATION, "the reason was lost")));
-            open = Optional.empty();
-        }
-        List<InstallRecord> records = context.journal().records();
-        if (open.isEmpty() && !records.isEmpty() && records.getLast().state() == InstallState.COMMITTED) {
-            swap.raiseFloor(records.getLast().slot());
-        }
-        if (open.isEmpty()) {
-            context.store().collect(Set.of());
-        }
-        Optional<Serving> serving = context.store().serving();
-        boolean swapping = open.isPresent() && open.get().state().compareTo(InstallState.MEASURED) >= 0;
-        if (serving.isPresent() && !swapping) {
-            swap.align(serving.get().serving());
-        }
+    /** A cancel is meant for the operation that it finds, or for none. */
+    private void end() {
+        context.patience().reset();
+        turn.unlock();
     }
 
     /** Finishes an install that was measured or on probation when the process ended; needs no network. */
@@ -130,18 +74,15 @@ public final class Installer {
             }
             return Optional.of(finish(open.get()));
         } finally {
-            turn.unlock();
+            end();
         }
     }
 
     private InstallOutcome finish(InstallRecord open) throws IOException {
-        context.patience().reset();
+        ModelSwap swap = new ModelSwap(context);
         try {
             if (open.state() == InstallState.ROLLING_BACK) {
-                return swap.rollBack(
-                        open.orderVersion(),
-                        open.slot(),
-                        open.reason().orElse(new Rejection(Code.INS_PROBATION, "the reason was lost")));
+                return swap.rollBack(open);
             }
             InstallOutcome outcome = swap.run(open.orderVersion(), open.slot(), open.state());
             context.store().collect(Set.of());
@@ -166,7 +107,6 @@ public final class Installer {
     private InstallOutcome install(Order order, InstallContext from) throws IOException {
         turn.lock();
         try {
-            context.patience().reset();
             Slot slot = order.model().slot();
             Optional<InstallRecord> open = context.journal().unfinished();
             if (open.isPresent() && open.get().state().compareTo(InstallState.MEASURED) >= 0) {
@@ -193,9 +133,14 @@ public final class Installer {
                         "");
                 open = Optional.empty();
             }
+            if (isHeld()) {
+                return new InstallOutcome.Interrupted(
+                        open.map(InstallRecord::state).orElse(InstallState.ANNOUNCED),
+                        new Rejection(Code.INS_PAUSED, "paused by the operator"));
+            }
             return forward(order, open, from);
         } finally {
-            turn.unlock();
+            end();
         }
     }
 
@@ -215,6 +160,7 @@ public final class Installer {
         BlockDownload blocks =
                 new BlockDownload(context.store(), context.ports().blocks(), context.config(), context.patience());
         download = blocks;
+        ModelSwap swap = new ModelSwap(context);
         try {
             InstallState from = open.map(InstallRecord::state).orElse(InstallState.ANNOUNCED);
             if (open.isEmpty() || open.get().orderVersion() != order.version()) {
@@ -228,20 +174,24 @@ public final class Installer {
             context.store().collect(Set.of());
             return outcome;
         } catch (InstallStop stop) {
-            return stopped(order, stop);
+            return stopped(order, stop, swap);
         } catch (StorageException e) {
-            return stopped(order, InstallStop.failed(Code.INS_DISK, String.valueOf(e.getMessage())));
+            if (e.getCause() instanceof ClosedByInterruptException) {
+                return stopped(order, InstallStop.interrupted(Code.INS_CANCELLED, "the agent is stopping"), swap);
+            }
+            return stopped(order, InstallStop.failed(Code.INS_DISK, String.valueOf(e.getMessage())), swap);
         }
     }
 
-    private InstallOutcome stopped(Order order, InstallStop stop) throws IOException {
+    private InstallOutcome stopped(Order order, InstallStop stop, ModelSwap swap) throws IOException {
         InstallState state =
                 context.journal().unfinished().map(InstallRecord::state).orElse(InstallState.COMMITTED);
         if (stop.kind() == InstallStop.Kind.INTERRUPTED || state.compareTo(InstallState.MEASURED) >= 0) {
             return new InstallOutcome.Interrupted(state, stop.reason());
         }
         Slot slot = order.model().slot();
-        context.enter(InstallState.FAILED, order.version(), slot, Optional.of(stop.reason()), "");
+        Optional<TrialLog> trial = state.compareTo(InstallState.STAGED) >= 0 ? swap.trial() : Optional.empty();
+        context.enter(InstallState.FAILED, order.version(), slot, Optional.of(stop.reason()), "", trial);
         context.store().collect(Set.of());
         swap.discardCandidate(slot);
         return new InstallOutcome.Failed(stop.reason());
@@ -262,46 +212,103 @@ public final class Installer {
         return !(triedDelta && lastPlan.startsWith(InstallPlan.FULL));
     }
 
-    /** Goes back to the fallback model because the operator says so; its order is not carried out again. */
-    public InstallOutcome rollback() throws IOException {
+    /**
+     * Goes back to the fallback model because the operator says so. An install under way ends with it: before its swap it
+     * fails, on probation it is what is rolled back. Its order is not carried out again.
+     *
+     * @param why the operator's words, for the journal and the device's report; may be empty
+     */
+    public InstallOutcome rollback(String why) throws IOException {
+        Rejection reason =
+                new Rejection(Code.INS_ROLLBACK_ASKED, why.isEmpty() ? "by the operator" : "by the operator: " + why);
+        int known = context.journal().records().size();
+        context.patience().cancel(reason);
         turn.lock();
         try {
             context.patience().reset();
-            Optional<Serving> serving = context.store().serving();
-            Optional<Slot> fallback = serving.flatMap(Serving::fallback);
-            if (serving.isEmpty() || fallback.isEmpty()) {
-                return new InstallOutcome.Failed(new Rejection(Code.INS_NO_FALLBACK, "there is only one model"));
-            }
-            if (!context.store().verifies(fallback.get())) {
-                return new InstallOutcome.Failed(
-                        new Rejection(Code.INS_DIGEST, fallback.get().target()));
-            }
-            Slot leaving = serving.get().serving();
-            try {
-                InstallPlan.requireEpoch(fallback.get(), context.ports());
-                Rejection reason = new Rejection(Code.INS_ROLLBACK_ASKED, "by the operator");
-                return swap.rollBack(orderOf(leaving), leaving, reason);
-            } catch (InstallStop stop) {
-                return context.journal().unfinished().isPresent()
-                        ? new InstallOutcome.Interrupted(InstallState.ROLLING_BACK, stop.reason())
-                        : new InstallOutcome.Failed(stop.reason());
-            }
+            return rollback(reason, known);
         } finally {
-            turn.unlock();
+            end();
         }
     }
 
-    private long orderOf(Slot slot) {
-        return context.journal().records().reversed().stream()
-                .filter(r -> r.slot().digest().equals(slot.digest()))
-                .findFirst()
-                .map(InstallRecord::orderVersion)
-                .orElse(0L);
+    private InstallOutcome rollback(Rejection reason, int known) throws IOException {
+        List<InstallRecord> records = context.journal().records();
+        if (records.size() > known
+                && records.getLast().state() == InstallState.ROLLED_BACK
+                && records.getLast().reason().equals(Optional.of(reason))) {
+            return new InstallOutcome.RolledBack(records.getLast().slot(), reason);
+        }
+        Optional<InstallRecord> open = context.journal().unfinished();
+        if (open.isPresent() && open.get().state() == InstallState.ROLLING_BACK) {
+            return finish(open.get());
+        }
+        Optional<Serving> serving = context.store().serving();
+        Optional<Slot> fallback = serving.flatMap(Serving::fallback);
+        if (serving.isEmpty() || fallback.isEmpty()) {
+            return new InstallOutcome.Failed(new Rejection(Code.INS_NO_FALLBACK, "there is only one model"));
+        }
+        if (!context.store().verifies(fallback.get())) {
+            return new InstallOutcome.Failed(
+                    new Rejection(Code.INS_DIGEST, fallback.get().target()));
+        }
+        Slot leaving = serving.get().serving();
+        try {
+            InstallPlan.requireEpoch(fallback.get(), context.ports());
+            if (open.isPresent() && !open.get().slot().digest().equals(leaving.digest())) {
+                context.enter(
+                        InstallState.FAILED,
+                        open.get().orderVersion(),
+                        open.get().slot(),
+                        Optional.of(reason),
+                        "");
+            }
+            return new ModelSwap(context).rollBack(context.journal().orderOf(leaving), leaving, reason);
+        } catch (InstallStop stop) {
+            return context.journal().unfinished().isPresent()
+                    ? new InstallOutcome.Interrupted(InstallState.ROLLING_BACK, stop.reason())
+                    : new InstallOutcome.Failed(stop.reason());
+        }
     }
 
-    /** Stops the running install at the next safe point: before the swap it fails, on probation it is rolled back. */
+    /** Ends the running install at the next safe point: before the swap it fails, on probation it is rolled back. */
     public void cancel() {
-        context.patience().cancel();
+        if (turn.isLocked()) {
+            context.patience().cancel(new Rejection(Code.INS_CANCELLED, "cancelled"));
+        }
+    }
+
+    /**
+     * Lets no install begin or go on until {@link #release}, in this process and later ones. One that was measured already is
+     * brought to its end. Durable when it returns.
+     *
+     * @param why the operator's words, for the journal; may be empty
+     */
+    public void hold(String why) throws IOException {
+        context.journal().append(context.ports().clock().instant(), OperatorRecord.Action.PAUSED, why);
+        context.patience().hold(true);
+    }
+
+    /** Ends a {@link #hold}. Durable when it returns. */
+    public void release(String why) throws IOException {
+        context.journal().append(context.ports().clock().instant(), OperatorRecord.Action.RESUMED, why);
+        context.patience().hold(false);
+    }
+
+    /** Whether the last word of the operator was {@link #hold}. */
+    public boolean isHeld() {
+        List<OperatorRecord> actions = context.journal().operatorRecords();
+        return !actions.isEmpty() && actions.getLast().action() == OperatorRecord.Action.PAUSED;
+    }
+
+    /** Ends whatever runs at the next safe point, for good; a later process goes on with it. */
+    public void stop() {
+        context.patience().stop();
+    }
+
+    /** What persons on the device asked for beside rollbacks, oldest first. */
+    public List<OperatorRecord> operatorHistory() {
+        return context.journal().operatorRecords();
     }
 
     /** All records, oldest first. */

@@ -107,7 +107,7 @@ final class ModelFetch {
                         throw new DeltaFailed(new Rejection(Code.DLT_BASE, "patch and metadata name other files"));
                     }
                     for (int i = 0; i < applier.blockCount(); i++) {
-                        context.patience().requireGoing();
+                        context.patience().requireUnheld();
                         deadline.require(InstallState.RECONSTRUCTING);
                         if (applier.make(i, partial) instanceof Verdict.Rejected<Integer>(Rejection reason)) {
                             throw new DeltaFailed(reason);

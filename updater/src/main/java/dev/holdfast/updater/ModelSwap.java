@@ -5,17 +5,22 @@ import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Rejection;
 import dev.holdfast.wire.Verdict;
 import java.io.IOException;
+import java.util.List;
 import java.util.Optional;
 
 /**
  * The second half of an install: from a staged file to a committed model, or back. The order is write-ahead measurement,
- * register, log, pointer, flip, end of write-ahead: whatever serves was measured before.
+ * register, log, pointer, flip, end of write-ahead: whatever serves was measured before. Belongs to one install, whose trial
+ * it remembers.
  */
 final class ModelSwap {
     /** A model whose probation was cut off this often by restarts of the device is suspect. */
     private static final int MAX_PROBATIONS = 3;
 
     private final InstallContext context;
+    private List<InferenceControl.Check> checks = List.of();
+    private Optional<InferenceControl.Status> lastSeen = Optional.empty();
+    private int restarts;
 
     ModelSwap(InstallContext context) {
         this.context = context;
@@ -46,7 +51,7 @@ final class ModelSwap {
             if (begun >= MAX_PROBATIONS) {
                 throw InstallStop.failed(Code.INS_PROBATION, "cut off " + begun + " times");
             }
-            InferenceControl.Status baseline = context.awaitInference(InstallState.PROBATION);
+            InferenceControl.Status baseline = await(InstallState.PROBATION);
             if (!baseline.serving().equals(Optional.of(slot.digest()))) {
                 throw InstallStop.failed(Code.INS_PROBATION, "another model serves");
             }
@@ -64,16 +69,16 @@ final class ModelSwap {
     }
 
     private void candidate(Slot slot, InstallState state) throws InstallStop {
-        InferenceControl.Status before = context.awaitInference(state);
+        InferenceControl.Status before = await(state);
         if (before.serving().equals(Optional.of(slot.digest()))) {
             return;
         }
         Patience.Deadline deadline = Patience.deadline(context.config().stateDeadline());
         try {
-            Verdict<InferenceControl.GateReport> gate =
-                    context.ports().inference().prepare(slot);
-            if (gate instanceof Verdict.Rejected<InferenceControl.GateReport>(Rejection reason)) {
-                throw new InstallStop(InstallStop.Kind.FAILED, reason);
+            InferenceControl.GateReport gate = context.ports().inference().prepare(slot);
+            checks = gate.checks();
+            if (gate.failure().isPresent()) {
+                throw new InstallStop(InstallStop.Kind.FAILED, gate.failure().get());
             }
         } catch (IOException e) {
             // It answered just now: loading this model took it away, or it hangs.
@@ -96,7 +101,7 @@ final class ModelSwap {
         if (now.isEmpty() || !now.get().serving().digest().equals(slot.digest())) {
             context.store().point(new Serving(slot, now.map(Serving::serving)));
         }
-        InferenceControl.Status status = context.awaitInference(InstallState.MEASURED);
+        InferenceControl.Status status = await(InstallState.MEASURED);
         if (!status.serving().equals(Optional.of(slot.digest()))) {
             if (!status.candidate().equals(Optional.of(slot.digest()))) {
                 candidate(slot, InstallState.MEASURED);
@@ -131,7 +136,7 @@ final class ModelSwap {
             context.patience().pause(context.config().probationCheck());
             InferenceControl.Status status;
             try {
-                status = context.ports().inference().status();
+                status = seen(context.ports().inference().status());
             } catch (IOException e) {
                 throw InstallStop.failed(Code.INS_PROBATION, "no answer: " + e.getMessage());
             }
@@ -144,13 +149,28 @@ final class ModelSwap {
         } while (!end.passed());
     }
 
-    /** The floor follows what was committed, never what is on trial: else no way back would be left. */
-    void raiseFloor(Slot slot) throws InstallStop {
+    /**
+     * The floor follows what was committed, never what is on trial: else no way back would be left. A fallback below the
+     * new floor goes, since the inference process falls back by itself and knows no floor.
+     */
+    void raiseFloor(Slot slot) throws IOException, InstallStop {
         try {
             context.ports().epochFloor().advanceTo(slot.epoch());
         } catch (TeeException e) {
             throw InstallStop.interrupted(e.code(), "epoch floor: " + e.getMessage());
         }
+        Optional<Serving> now = context.store().serving();
+        if (now.flatMap(Serving::fallback).filter(f -> f.epoch() < slot.epoch()).isPresent()) {
+            context.store().point(new Serving(now.orElseThrow().serving(), Optional.empty()));
+        }
+    }
+
+    /** Goes on with a rollback that was cut off. */
+    InstallOutcome rollBack(InstallRecord open) throws IOException, InstallStop {
+        return rollBack(
+                open.orderVersion(),
+                open.slot(),
+                open.reason().orElse(new Rejection(Code.INS_PROBATION, "the reason was lost")));
     }
 
     /** Takes {@code slot} out of service for {@code reason} and brings back the model before it. */
@@ -171,7 +191,7 @@ final class ModelSwap {
             context.store().pointToNothing();
             note = "there was no model before it";
         }
-        context.enter(InstallState.ROLLED_BACK, orderVersion, slot, Optional.of(reason), note);
+        context.enter(InstallState.ROLLED_BACK, orderVersion, slot, Optional.of(reason), note, trial());
         return new InstallOutcome.RolledBack(slot, reason);
     }
 
@@ -184,12 +204,12 @@ final class ModelSwap {
             // Service goes first here; the log then lacks the event, and a verifier will say so.
             note = "not measured: " + e.getMessage();
         }
-        InferenceControl.Status status = context.awaitInference(InstallState.ROLLING_BACK);
+        InferenceControl.Status status = await(InstallState.ROLLING_BACK);
         if (!status.serving().equals(Optional.of(target.digest()))) {
             candidate(target, InstallState.ROLLING_BACK);
             flip(target);
         }
-        status = context.awaitInference(InstallState.ROLLING_BACK);
+        status = await(InstallState.ROLLING_BACK);
         if (status.candidate().equals(Optional.of(failed.digest()))) {
             context.ports().inference().discard(failed.digest());
         }
@@ -205,13 +225,41 @@ final class ModelSwap {
 
     /** Lets the inference process serve what the pointer names, where it does not yet. */
     void align(Slot slot) throws IOException, InstallStop {
-        InferenceControl.Status status = context.awaitInference(InstallState.COMMITTED);
+        InferenceControl.Status status = await(InstallState.COMMITTED);
         if (!status.serving().equals(Optional.of(slot.digest()))) {
             candidate(slot, InstallState.COMMITTED);
             measure(slot);
             flip(slot);
             afterServe();
         }
+    }
+
+    private InferenceControl.Status await(InstallState state) throws InstallStop {
+        return seen(context.awaitInference(state));
+    }
+
+    private InferenceControl.Status seen(InferenceControl.Status status) {
+        if (lastSeen.isPresent()
+                && (lastSeen.get().startedAtMillis() != status.startedAtMillis()
+                        || lastSeen.get().pid() != status.pid())) {
+            restarts++;
+        }
+        lastSeen = Optional.of(status);
+        return status;
+    }
+
+    /** What the trial left behind; empty where there is nothing. Waits for the inference process as long as an install does. */
+    Optional<TrialLog> trial() {
+        List<String> lines = List.of();
+        try {
+            await(InstallState.ROLLING_BACK);
+            lines = context.ports().inference().recentLog();
+        } catch (IOException | InstallStop e) {
+            // The reason is on record without them.
+            lines = List.of("the inference process does not tell what it wrote: " + e.getMessage());
+        }
+        TrialLog log = new TrialLog(checks, restarts, lines);
+        return log.isEmpty() ? Optional.empty() : Optional.of(log);
     }
 
     /** Best effort: a candidate that stays loaded costs memory only, and the next one replaces it. */

@@ -1,46 +1,96 @@
 package dev.holdfast.updater;
 
 import dev.holdfast.wire.Code;
+import dev.holdfast.wire.Rejection;
 import java.time.Duration;
+import java.util.Optional;
 import java.util.concurrent.ThreadLocalRandom;
 
-/** Waiting that a cancel ends at once, and the pauses between attempts. */
+/**
+ * Waiting that ends at once when an install must stop, and the pauses between attempts.
+ *
+ * <p>A cancel fails the running install; a stop of the agent interrupts it anywhere; a hold interrupts it only before the
+ * swap, since a model that was measured already is better brought to its end. Thread-safe.
+ */
 final class Patience {
     private final InstallerConfig config;
-    private boolean cancelled;
+    private Optional<Rejection> cancelled = Optional.empty();
+    private boolean held;
+    private boolean stopping;
 
     Patience(InstallerConfig config) {
         this.config = config;
     }
 
-    synchronized void cancel() {
-        cancelled = true;
+    synchronized void cancel(Rejection reason) {
+        cancelled = Optional.of(reason);
         notifyAll();
     }
 
+    synchronized void hold(boolean on) {
+        held = on;
+        notifyAll();
+    }
+
+    /** For good: the agent is stopping. */
+    synchronized void stop() {
+        stopping = true;
+        notifyAll();
+    }
+
+    /** Forgets a cancel, whose install is over. */
     synchronized void reset() {
-        cancelled = false;
+        cancelled = Optional.empty();
     }
 
     synchronized void requireGoing() throws InstallStop {
-        if (cancelled) {
-            throw InstallStop.failed(Code.INS_CANCELLED, "cancelled");
+        if (stopping) {
+            throw stopped();
+        }
+        if (cancelled.isPresent()) {
+            throw new InstallStop(InstallStop.Kind.FAILED, cancelled.get());
         }
     }
 
-    /** Waits, then goes on unless the install was cancelled meanwhile. */
-    synchronized void pause(Duration duration) throws InstallStop {
-        long end = System.nanoTime() + duration.toNanos();
+    /** The same before the swap, where a hold counts too. */
+    synchronized void requireUnheld() throws InstallStop {
         requireGoing();
+        if (held) {
+            throw InstallStop.interrupted(Code.INS_PAUSED, "paused by the operator");
+        }
+    }
+
+    private static InstallStop stopped() {
+        return InstallStop.interrupted(Code.INS_CANCELLED, "the agent is stopping");
+    }
+
+    @FunctionalInterface
+    private interface Check {
+        void run() throws InstallStop;
+    }
+
+    /** Waits, then goes on unless the install was cancelled meanwhile. */
+    void pause(Duration duration) throws InstallStop {
+        pause(duration, this::requireGoing);
+    }
+
+    /** The same before the swap, where a hold counts too. */
+    void pauseUnheld(Duration duration) throws InstallStop {
+        pause(duration, this::requireUnheld);
+    }
+
+    private synchronized void pause(Duration duration, Check check) throws InstallStop {
+        long end = System.nanoTime() + duration.toNanos();
+        check.run();
         long left = duration.toNanos();
         while (left > 0) {
             try {
                 wait(left / 1_000_000, (int) (left % 1_000_000));
             } catch (InterruptedException e) {
                 Thread.currentThread().interrupt();
-                throw InstallStop.interrupted(Code.INS_CANCELLED, "the agent is stopping");
+                throw stopped();
             }
-            requireGoing();
+            check.run();
             left = end - System.nanoTime();
         }
     }

@@ -72,7 +72,7 @@ final class InstallWorld implements BlockSource, InferenceControl, Measurements 
         Path patch = patch(first, second);
         byte[] bytes = Files.readAllBytes(patch);
         secondOrder =
-                new Order("d", 2, Instant.MAX, target(second, "2.0.0", 2), List.of(delta(bytes, first, second, patch)));
+                new Order("d", 2, Instant.MAX, target(second, "2.0.0", 1), List.of(delta(bytes, first, second, patch)));
     }
 
     static byte[] model(int seed) {
@@ -99,7 +99,8 @@ final class InstallWorld implements BlockSource, InferenceControl, Measurements 
     ModelTarget target(byte[] bytes, String version, long epoch) throws IOException {
         Path file = Files.write(dir.resolve("publish"), bytes);
         service.put(Sha256.of(bytes), bytes);
-        ObjectNode custom = RepositorySimulator.modelCustom(version, epoch, epoch, MerkleTree.of(file, BLOCK));
+        ObjectNode custom =
+                RepositorySimulator.modelCustom(version, version.charAt(0) - '0', epoch, MerkleTree.of(file, BLOCK));
         return ModelTarget.of(new TargetFile(
                                 "models/intent/" + version + "/model.gguf", bytes.length, Sha256.of(bytes), custom))
                         instanceof Verdict.Accepted<ModelTarget>(ModelTarget target)
@@ -190,18 +191,31 @@ final class InstallWorld implements BlockSource, InferenceControl, Measurements 
     }
 
     @Override
-    public Verdict<GateReport> prepare(Slot slot) throws IOException {
+    public GateReport prepare(Slot slot) throws IOException {
         if (dieOnPrepare && slot.version().equals("2.0.0")) {
             throw new IOException("connection reset");
         }
         if (gate.isPresent() && slot.version().equals("2.0.0")) {
-            return new Verdict.Rejected<>(gate.get());
+            return new GateReport(
+                    gate,
+                    1,
+                    List.of(
+                            new Check("digest", true, ""),
+                            new Check("canary", false, gate.get().detail())));
         }
         if (!store.verifies(slot)) {
-            return Verdict.rejected(Code.GATE_DIGEST, "bytes");
+            return new GateReport(Optional.of(new Rejection(Code.GATE_DIGEST, "bytes")), 1, List.of());
         }
         candidate = Optional.of(slot.digest());
-        return Verdict.accepted(new GateReport(1, List.of()));
+        return new GateReport(Optional.empty(), 1, List.of(new Check("digest", true, "")));
+    }
+
+    @Override
+    public List<String> recentLog() throws IOException {
+        if (inferenceGone) {
+            throw new IOException("no such process");
+        }
+        return List.of("loading", "a tensor is\u001b[2J odd");
     }
 
     @Override

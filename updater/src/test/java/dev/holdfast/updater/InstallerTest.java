@@ -70,7 +70,7 @@ class InstallerTest {
                         InstallState.PROBATION,
                         InstallState.COMMITTED);
         assertThat(world.log).containsExactly("before " + Sha256.of(world.second), "after");
-        assertThat(world.tee.floor).isEqualTo(2);
+        assertThat(world.tee.floor).isEqualTo(1);
         assertThat(installer.progress().orElseThrow().bytesReceived()).isLessThan(world.second.length);
     }
 
@@ -218,17 +218,6 @@ class InstallerTest {
     }
 
     @Test
-    void theOperatorGoesBackAndTheOrderIsNotRepeated() throws Exception {
-        assertThat(world.installer().install(world.secondOrder)).isInstanceOf(InstallOutcome.Committed.class);
-        assertFailed(world.installer().rollback(), Code.UPD_EPOCH);
-        world.tee.floor = 1;
-        assertThat(world.installer().rollback()).isInstanceOf(InstallOutcome.RolledBack.class);
-        assertServes(world.first);
-        assertFailed(world.installer().rollback(), Code.INS_NO_FALLBACK);
-        assertFailed(world.installer().install(world.secondOrder), Code.INS_FAILED_BEFORE);
-    }
-
-    @Test
     void toleratesATornLastLineAndReportsDamageElsewhere() throws Exception {
         Path journal = world.store.journal();
         byte[] sound = Files.readAllBytes(journal);
@@ -260,6 +249,24 @@ class InstallerTest {
         assertThat(world.installer().install(world.without(world.secondOrder, 2)))
                 .as("the same order repairs it")
                 .isInstanceOf(InstallOutcome.Committed.class);
+    }
+
+    @Test
+    void nothingBelowTheFloorIsKeptToFallBackTo() throws Exception {
+        Order raised =
+                new Order("d", 2, world.secondOrder.expires(), world.target(world.second, "2.0.0", 2), List.of());
+        assertThat(world.installer().install(raised)).isInstanceOf(InstallOutcome.Committed.class);
+        assertThat(world.tee.floor).isEqualTo(2);
+        assertThat(world.store.serving().orElseThrow().fallback()).isEmpty();
+        assertThat(world.store.has(Sha256.of(world.first))).isFalse();
+    }
+
+    @Test
+    void recoveryServesNothingRatherThanAModelBelowTheFloor() throws Exception {
+        assertThat(world.installer().install(world.secondOrder)).isInstanceOf(InstallOutcome.Committed.class);
+        world.tee.floor = 2;
+        Files.write(world.store.blob(Sha256.of(world.second)), new byte[] {1});
+        assertThat(world.installer().recover().serving()).isEmpty();
     }
 
     @Test

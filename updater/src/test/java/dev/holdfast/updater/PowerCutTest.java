@@ -36,6 +36,8 @@ class PowerCutTest {
         FIRST_INSTALL,
         FULL,
         DELTA,
+        /** The model before it falls below the floor of the security epoch. */
+        RAISED_EPOCH,
         ROLLBACK
     }
 
@@ -44,8 +46,8 @@ class PowerCutTest {
     private final Path dir;
     private final InstallWorld world;
     private final Path store;
-    /** A model whose epoch does not bar the way back. */
     private final Order sameEpoch;
+    private final Order raisedEpoch;
 
     private final Map<Path, byte[]> before = new HashMap<>();
     private Set<String> forced = new HashSet<>();
@@ -61,7 +63,8 @@ class PowerCutTest {
         world = new InstallWorld(dir);
         world.blocksPerFetch = 8;
         store = dir.resolve("store");
-        sameEpoch = new Order("d", 2, Instant.MAX, world.target(world.second, "2.0.0", 1), List.of());
+        sameEpoch = world.without(world.secondOrder, 2);
+        raisedEpoch = new Order("d", 2, Instant.MAX, world.target(world.second, "2.0.0", 2), List.of());
     }
 
     @BeforeAll
@@ -209,6 +212,7 @@ class PowerCutTest {
             case FIRST_INSTALL -> world.firstOrder;
             case FULL -> world.without(world.secondOrder, 2);
             case DELTA -> world.secondOrder;
+            case RAISED_EPOCH -> raisedEpoch;
             case ROLLBACK -> sameEpoch;
         };
     }
@@ -224,7 +228,7 @@ class PowerCutTest {
         Sha256 serving = world.store.serving().orElseThrow().serving().digest();
         InstallOutcome outcome = serving.equals(Sha256.of(world.first))
                 ? new InstallOutcome.Unchanged(world.firstOrder.model().slot())
-                : installer.rollback();
+                : installer.rollback("");
         installer.recover();
         return outcome;
     }
@@ -326,7 +330,9 @@ class PowerCutTest {
             assertThat(world.repeated).as("durable blocks asked for again").isZero();
         }
         Set<String> expected = new HashSet<>(Set.of("journal.jsonl", "serving.json"));
-        expected.add("blobs/" + Sha256.of(world.first).hex());
+        if (scenario != Scenario.RAISED_EPOCH) {
+            expected.add("blobs/" + Sha256.of(world.first).hex());
+        }
         if (!firstServes) {
             expected.add("blobs/" + Sha256.of(world.second).hex());
         }

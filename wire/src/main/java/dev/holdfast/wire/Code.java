@@ -77,6 +77,7 @@ public enum Code {
     INS_BUDGET("INS-BUDGET", "The download would exceed the byte budget", "Raise the budget or publish a delta"),
     INS_DEADLINE("INS-DEADLINE", "An install state lasted longer than its deadline", "Read the journal"),
     INS_CANCELLED("INS-CANCELLED", "The install was cancelled", "Order it again"),
+    INS_PAUSED("INS-PAUSED", "Updates are paused on this device", "holdfast resume"),
     INS_JOURNAL("INS-JOURNAL", "The install journal is damaged", "None: the last whole record counts"),
     INS_CANDIDATE_LOST(
             "INS-CANDIDATE-LOST",
