@@ -32,10 +32,10 @@ enum PreTokenizer {
     /** The kind that {@code tokenizer.ggml.pre} names. */
     static Optional<PreTokenizer> of(String name) {
         return switch (name) {
-            case "gpt-2", "phi-2", "mpt", "olmo", "jais", "modern-bert" -> Optional.of(GPT2);
+            case "gpt-2", "phi-2", "mpt", "olmo", "jais", "modern-bert", "exaone4" -> Optional.of(GPT2);
             case "smollm", "starcoder", "refact", "command-r", "codeshell", "exaone" -> Optional.of(SMOLLM);
-            case "llama-bpe", "llama3", "llama-v3", "falcon3", "lfm2" -> Optional.of(LLAMA3);
-            case "qwen2", "deepseek-r1-qwen" -> Optional.of(QWEN2);
+            case "llama-bpe", "llama3", "llama-v3", "falcon3", "falcon-h1", "lfm2" -> Optional.of(LLAMA3);
+            case "qwen2", "deepseek-r1-qwen", "stablelm2" -> Optional.of(QWEN2);
             default -> Optional.empty();
         };
     }
