@@ -3,7 +3,10 @@ package dev.holdfast.fleet;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.holdfast.inference.ChatTemplate;
+import dev.holdfast.inference.GateReference;
 import dev.holdfast.inference.GateRules;
+import dev.holdfast.inference.ReferenceReading;
 import dev.holdfast.updater.MerkleTree;
 import dev.holdfast.updater.TargetFile;
 import dev.holdfast.updater.delta.DeltaInspection;
@@ -21,6 +24,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.regex.Pattern;
 
@@ -31,6 +35,9 @@ import java.util.regex.Pattern;
  * @param canaries array of {@code {"prompt","expect"}}; may be empty
  * @param from versions to make patches from; empty means: from the newest release, if there is one
  * @param epoch security epoch; empty means: that of the newest release, or 1
+ * @param reference the model whose expectations over the canaries are signed, such as the one before quantization; empty
+ *     means: the published file itself
+ * @param maxDivergence mean nats from the reference that devices allow
  */
 record Publication(
         String model,
@@ -40,7 +47,9 @@ record Publication(
         JsonNode canaries,
         List<String> from,
         Optional<Long> epoch,
-        double minPassRatio) {
+        double minPassRatio,
+        Optional<Path> reference,
+        double maxDivergence) {
     /** Bytes of a transport block. */
     static final int BLOCK_BYTES = 32768;
 
@@ -145,9 +154,32 @@ record Publication(
         gate.put("minPassRatio", minPassRatio)
                 .put("maxAnswerTokens", MAX_ANSWER_TOKENS)
                 .put("maxLoadMillis", MAX_LOAD_MILLIS);
-        GateRules.read(gate).orThrow();
+        sign(GateRules.read(gate).orThrow(), gate);
         custom.putObject("needs").put("memoryBytes", 0);
         return custom;
+    }
+
+    /** Adds the reference, which the published file must itself meet: else every device would refuse it. */
+    private void sign(GateRules rules, ObjectNode gate) throws RejectedException {
+        if (rules.canaries().isEmpty()) {
+            return;
+        }
+        GateReference expected = ReferenceReading.of(
+                        reference.orElse(file), ChatTemplate.read(template).orThrow(), rules.canaries(), maxDivergence)
+                .orThrow();
+        double divergence = ReferenceReading.divergence(file, expected).orThrow();
+        if (!(divergence <= maxDivergence)) {
+            throw new RejectedException(
+                    Code.GATE_REFERENCE,
+                    String.format(
+                            Locale.ROOT,
+                            "%s is %.6f nats from its reference, allowed %.6f (--max-divergence)",
+                            file,
+                            divergence,
+                            maxDivergence));
+        }
+        gate.set("reference", expected.toJson());
+        GateRules.read(gate).orThrow();
     }
 
     private static void blocks(ObjectNode custom, Path blob) throws IOException {

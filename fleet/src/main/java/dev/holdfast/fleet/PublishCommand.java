@@ -23,6 +23,8 @@ import picocli.CommandLine.Spec;
 @Command(name = "publish", description = "Publishes a model with patches from earlier versions.")
 final class PublishCommand implements Callable<Integer> {
     private static final int MAX_JSON_BYTES = 1024 * 1024;
+    /** Other kernels alone, with activations of eight bits, move a model by about 2e-4 nats. */
+    private static final double TEN_TIMES_OTHER_KERNELS = 0.002;
 
     @Spec
     CommandSpec spec = CommandSpec.create();
@@ -54,6 +56,19 @@ final class PublishCommand implements Callable<Integer> {
     @Option(names = "--min-pass-ratio", description = "Share of canaries that must pass (default: ${DEFAULT-VALUE}).")
     double minPassRatio = 0.9;
 
+    @Option(
+            names = "--reference",
+            paramLabel = "FILE.gguf",
+            description =
+                    "Model whose predictions over the canaries devices compare with (default: the published file).")
+    Optional<Path> reference = Optional.empty();
+
+    @Option(
+            names = "--max-divergence",
+            paramLabel = "NATS",
+            description = "Mean divergence from the reference that devices allow (default: ${DEFAULT-VALUE}).")
+    double maxDivergence = TEN_TIMES_OTHER_KERNELS;
+
     @Option(names = "--json")
     boolean json;
 
@@ -67,7 +82,9 @@ final class PublishCommand implements Callable<Integer> {
                 canaries(),
                 from,
                 epoch,
-                minPassRatio);
+                minPassRatio,
+                reference,
+                maxDivergence);
         Publication.Published done = publication.publish(in.repository());
         var out = spec.commandLine().getOut();
         if (json) {

@@ -214,7 +214,9 @@ class EnrolmentDeskTest {
                         Json.object().putArray("canaries"),
                         List.of(),
                         Optional.empty(),
-                        0.9)
+                        0.9,
+                        Optional.empty(),
+                        0.002)
                 .publish(repository);
         TargetFile target = repository.targets().getFirst();
         String keyId = "";

@@ -62,7 +62,9 @@ class FleetRepositoryTest {
                         Json.object().putArray("canaries"),
                         List.of(),
                         Optional.empty(),
-                        0.9)
+                        0.9,
+                        Optional.empty(),
+                        0.002)
                 .publish(repository);
     }
 

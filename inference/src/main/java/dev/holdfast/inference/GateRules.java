@@ -7,6 +7,7 @@ import dev.holdfast.wire.Verdict;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 
 /**
@@ -16,8 +17,14 @@ import java.util.Set;
  * @param minPassRatio the share of canaries that must be answered exactly, 0 to 1
  * @param maxAnswerTokens a canary's answer is cut after so many tokens
  * @param maxLoad from opening the file to ready
+ * @param reference the publisher's own expectations, where they were signed
  */
-public record GateRules(List<Canary> canaries, double minPassRatio, int maxAnswerTokens, Duration maxLoad) {
+public record GateRules(
+        List<Canary> canaries,
+        double minPassRatio,
+        int maxAnswerTokens,
+        Duration maxLoad,
+        Optional<GateReference> reference) {
     private static final int MAX_CANARIES = 256;
     private static final int MAX_TEXT_CHARS = 8192;
     private static final int MAX_ANSWER_TOKENS = 4096;
@@ -34,7 +41,7 @@ public record GateRules(List<Canary> canaries, double minPassRatio, int maxAnswe
     public static Verdict<GateRules> read(JsonNode node) {
         return Verdict.of(() -> {
             Fields fields = new Fields(node);
-            fields.only(Set.of("canaries", "minPassRatio", "maxAnswerTokens", "maxLoadMillis"));
+            fields.only(Set.of("canaries", "minPassRatio", "maxAnswerTokens", "maxLoadMillis", "reference"));
             JsonNode listed = node.path("canaries");
             if (!listed.isArray() || listed.size() > MAX_CANARIES) {
                 throw new RejectedException(Code.WIRE_FIELD, "gate.canaries is no array of at most " + MAX_CANARIES);
@@ -49,7 +56,11 @@ public record GateRules(List<Canary> canaries, double minPassRatio, int maxAnswe
                     canaries,
                     fields.real("minPassRatio", 0, 1, 1),
                     (int) fields.whole("maxAnswerTokens", 1, MAX_ANSWER_TOKENS, 96L),
-                    Duration.ofMillis(fields.whole("maxLoadMillis", 1, MAX_LOAD_MILLIS, 20_000L)));
+                    Duration.ofMillis(fields.whole("maxLoadMillis", 1, MAX_LOAD_MILLIS, 20_000L)),
+                    fields.has("reference")
+                            ? Optional.of(GateReference.read(fields.object("reference"))
+                                    .orThrow())
+                            : Optional.empty());
         });
     }
 }

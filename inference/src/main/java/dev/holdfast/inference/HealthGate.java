@@ -8,14 +8,15 @@ import dev.holdfast.wire.Verdict;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Loads a model and decides whether it may serve. The order is: bytes are the signed ones, before a parser sees them;
- * the file loads; weights are sound; the tokenizer gives every canary back; the model is warm within its time; canaries
- * are answered as the publisher says. Belongs to one load.
+ * the file loads; weights are sound; the tokenizer gives every canary back; the model is warm within its time; it expects
+ * what the publisher's model expects; canaries are answered as the publisher says. Belongs to one load.
  */
 final class HealthGate {
     /** Enough for the compiler to see the kernels as hot; the canaries do the rest. */
@@ -48,6 +49,7 @@ final class HealthGate {
             loadMillis = TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - started);
             checkLoadTime();
             if (canaries) {
+                checkReference(model);
                 checkCanaries(model);
             }
             return new Result(model, new GateReport(Optional.empty(), loadMillis, checks));
@@ -154,6 +156,29 @@ final class HealthGate {
                 ? Verdict.accepted(loadMillis)
                 : Verdict.rejected(Code.GATE_LOAD_TIME, loadMillis + " ms, allowed " + most);
         note("load-time", verdict, loadMillis + " ms of " + most);
+    }
+
+    private void checkReference(ModelSlot model) throws RejectedException {
+        if (slot.gate().reference().isEmpty()) {
+            return;
+        }
+        GateReference reference = slot.gate().reference().get();
+        Sequence sequence = model.borrow();
+        try {
+            Verdict<Double> measured =
+                    model.model().decoder().then(decoder -> ReferenceReading.divergence(decoder, sequence, reference));
+            String detail = String.format(
+                    Locale.ROOT,
+                    "%.6f nats from the reference over %d distributions, allowed %.6f",
+                    measured.orThrow(),
+                    reference.distributions(),
+                    reference.maxMeanDivergence());
+            // NaN is not within the limit either.
+            boolean within = measured.orThrow() <= reference.maxMeanDivergence();
+            note("reference", within ? measured : Verdict.rejected(Code.GATE_REFERENCE, detail), detail);
+        } finally {
+            model.giveBack(sequence);
+        }
     }
 
     private void checkCanaries(ModelSlot model) throws RejectedException {

@@ -104,6 +104,10 @@ public enum Code {
             "GATE-CANARY",
             "Too few canary prompts were answered as the publisher's reference says",
             "Publish a sound model"),
+    GATE_REFERENCE(
+            "GATE-REFERENCE",
+            "The model's predictions are too far from the publisher's reference values",
+            "Publish a sound model"),
     GATE_LOAD_TIME("GATE-LOAD-TIME", "The model took longer to load than its metadata allows", "Check the device"),
     GATE_LOAD("GATE-LOAD", "The model could not be loaded", "Read the detail"),
 
