@@ -4,6 +4,7 @@ import dev.holdfast.gguf.GgmlType;
 import dev.holdfast.updater.delta.DeltaFiles;
 import dev.holdfast.updater.delta.DeltaProducer;
 import dev.holdfast.updater.delta.Progress;
+import dev.holdfast.wire.RejectedException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -39,7 +40,13 @@ public final class DeltaBench {
             new Case("light", GgmlType.Q4_K, 0.60));
 
     private record Row(
-            Case of, long fileBytes, long ours, Map<DeltaPeer, Long> peers, double applySeconds, double zstdSeconds) {
+            Case of,
+            long fileBytes,
+            long ours,
+            double ideal,
+            Map<DeltaPeer, Long> peers,
+            double applySeconds,
+            double zstdSeconds) {
         long bestPeer() {
             return peers.values().stream().mapToLong(Long::longValue).min().orElse(0);
         }
@@ -83,7 +90,8 @@ public final class DeltaBench {
         Files.writeString(Path.of("docs", "performance-delta.svg"), plot(rows));
     }
 
-    private static Row measure(Case one, Path older, Path newer, Path dir) throws IOException, InterruptedException {
+    private static Row measure(Case one, Path older, Path newer, Path dir)
+            throws IOException, InterruptedException, RejectedException {
         Path patch = dir.resolve("ours.patch");
         DeltaProducer.create(older, newer, patch);
         Map<DeltaPeer, Long> peers = new EnumMap<>(DeltaPeer.class);
@@ -101,7 +109,13 @@ public final class DeltaBench {
             }
         }
         return new Row(
-                one, Files.size(newer), Files.size(patch), peers, median(ours), zstd.isEmpty() ? 0 : median(zstd));
+                one,
+                Files.size(newer),
+                Files.size(patch),
+                IdealMix.bytes(older, newer, patch),
+                peers,
+                median(ours),
+                zstd.isEmpty() ? 0 : median(zstd));
     }
 
     private static double applySeconds(Path older, Path patch, Path newer, Path dir) throws IOException {
@@ -144,7 +158,7 @@ public final class DeltaBench {
         double goal = row.of().goal();
         return String.format(
                 Locale.ROOT,
-                "| %s %s | %,d | **%,d** (%.1f %%)%s | **%.3f** | %s | %.0f | %.0f |",
+                "| %s %s | %,d | **%,d** (%.1f %%)%s | **%.3f** | %s | %.3f | %.0f | %.0f |",
                 row.of().type(),
                 row.of().tune(),
                 row.fileBytes(),
@@ -155,6 +169,7 @@ public final class DeltaBench {
                 Double.isNaN(goal)
                         ? "none"
                         : String.format(Locale.ROOT, "%.2f, %s", goal, row.ratio() <= goal ? "met" : "**missed**"),
+                row.ours() / row.ideal(),
                 row.fileBytes() / row.applySeconds() / 1e6,
                 row.zstdSeconds() == 0 ? 0 : row.fileBytes() / row.zstdSeconds() / 1e6);
     }
@@ -174,8 +189,8 @@ public final class DeltaBench {
                 .append(
                         " runs\nin turns: ours on one thread of a warm JVM with both hashes and fsync, zstd's with the start of its process.\n\n");
         out.append(
-                "| pair | file | ours | bsdiff | xdelta3 -9 | zstd -19 --patch-from | ratio | goal | apply, MB/s | zstd, MB/s |\n");
-        out.append("|---|---|---|---|---|---|---|---|---|---|\n");
+                "| pair | file | ours | bsdiff | xdelta3 -9 | zstd -19 --patch-from | ratio | goal | over ideal mix | apply, MB/s | zstd, MB/s |\n");
+        out.append("|---|---|---|---|---|---|---|---|---|---|---|\n");
         rows.forEach(row -> out.append(line(row)).append('\n'));
         copy.ifPresent(speed -> out.append(String.format(
                 Locale.ROOT,

@@ -20,23 +20,39 @@ final class BlockMaker {
         if (!Sha256.of(payload).equals(block.payloadHash())) {
             return Verdict.rejected(Code.DLT_PAYLOAD, "the payload's hash");
         }
-        byte[] made = new byte[block.outputBytes()];
-        int to = 0;
-        int from = 0;
+        byte[] made;
         try {
-            for (Segment segment : block.segments()) {
-                byte[] source = read(base, segment.source(), (int) plan.sourceBytes(segment));
-                byte[] piece = decoder.decode(segment, source, payload, from);
-                System.arraycopy(piece, 0, made, to, piece.length);
-                to += piece.length;
-                from += segment.payloadBytes();
-            }
+            made = output(plan, block, base, payload, decoder);
         } catch (RejectedException e) {
             return new Verdict.Rejected<>(e.rejection());
         }
         return Sha256.of(made).equals(block.outputHash())
                 ? Verdict.accepted(made)
                 : Verdict.rejected(Code.DLT_OUTPUT, "the output's hash");
+    }
+
+    private static byte[] output(
+            PatchPlan plan, PatchHeader.Block block, FileChannel base, byte[] payload, SegmentDecoder decoder)
+            throws IOException, RejectedException {
+        if (block.segments().size() == 1) {
+            Segment only = block.segments().getFirst();
+            return decoder.decode(only, source(plan, only, base), payload, 0);
+        }
+        byte[] made = new byte[block.outputBytes()];
+        int to = 0;
+        int from = 0;
+        for (Segment segment : block.segments()) {
+            byte[] piece = decoder.decode(segment, source(plan, segment, base), payload, from);
+            System.arraycopy(piece, 0, made, to, piece.length);
+            to += piece.length;
+            from += segment.payloadBytes();
+        }
+        return made;
+    }
+
+    private static byte[] source(PatchPlan plan, Segment segment, FileChannel base)
+            throws IOException, RejectedException {
+        return read(base, segment.source(), (int) plan.sourceBytes(segment));
     }
 
     /** What lies past the end of a file reads as zeros, which the hashes refuse. */

@@ -90,11 +90,21 @@ final class ModelBuilder {
 
     private Counts count(Prediction prediction, List<Stride> strides) throws IOException {
         Counts counts = new Counts(prediction);
-        TensorCodec codec = new TensorCodec(prediction, false, counts);
+        walk(prediction, strides, counts);
+        return counts;
+    }
+
+    /** Hands over the residuals of a whole tensor. */
+    void walk(Piece.Pair pair, Prediction prediction, TensorCodec.Residuals visitor) throws IOException {
+        walk(prediction, strides(pair), visitor);
+    }
+
+    private static void walk(Prediction prediction, List<Stride> strides, TensorCodec.Residuals visitor)
+            throws IOException {
+        TensorCodec codec = new TensorCodec(prediction, false, visitor);
         for (Stride stride : strides) {
             walk(codec, stride.older(), stride.newer(), stride.first);
         }
-        return counts;
     }
 
     static void walk(TensorCodec codec, byte[] older, byte[] newer, long first) {
@@ -274,7 +284,7 @@ final class ModelBuilder {
         }
 
         @Override
-        public void code(int stream, int[] contexts, int[] residuals, int n) {
+        public void code(int stream, int[] contexts, int[] foretold, int[] residuals, int n) {
             int[][] counts = streams.get(stream);
             for (int i = 0; i < n; i++) {
                 int token = Tokens.token(Tokens.zigZag(residuals[i]));

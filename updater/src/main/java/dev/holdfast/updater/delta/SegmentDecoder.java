@@ -73,7 +73,8 @@ final class SegmentDecoder {
         new TensorCodec(
                         current,
                         true,
-                        (stream, contexts, residuals, n) -> streams.get(stream).get(contexts, residuals, n))
+                        (stream, contexts, foretold, residuals, n) ->
+                                streams.get(stream).get(contexts, residuals, n))
                 .walk(source, out, segment.first());
         for (RansDecoder stream : streams) {
             stream.requireEnd();

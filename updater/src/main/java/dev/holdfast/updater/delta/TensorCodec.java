@@ -12,7 +12,7 @@ import java.util.Optional;
  */
 final class TensorCodec {
     /** Weights that are foretold at once: a whole number of blocks of every type, and of lanes of the coder. */
-    static final int TILE = 4096;
+    static final int TILE = 1024;
 
     private static final int SIXTEENTHS = 1 << 20;
     private static final int CLAMPED = 16;
@@ -21,9 +21,12 @@ final class TensorCodec {
     private static final double MAX_SHIFT = 512;
     private static final long SQRT_2_MANTISSA = 0x6a09e667f3bcdL;
 
-    /** Takes or gives residuals of one stream in order; {@code n} is a multiple of eight but at a piece's end. */
+    /**
+     * Takes or gives residuals of one stream in order, which are distances from what was {@code foretold}; {@code n} is a
+     * multiple of eight but at a piece's end.
+     */
     interface Residuals {
-        void code(int stream, int[] contexts, int[] residuals, int n) throws RejectedException;
+        void code(int stream, int[] contexts, int[] foretold, int[] residuals, int n) throws RejectedException;
     }
 
     private final Prediction prediction;
@@ -86,7 +89,7 @@ final class TensorCodec {
                     coded[i] = Floats.ordered(type, Floats.read(type, output, (at + i) * width)) - foretold[i];
                 }
             }
-            residuals.code(0, contexts, coded, count);
+            residuals.code(0, contexts, foretold, coded, count);
             for (int i = 0; decoding && i < count; i++) {
                 Floats.write(type, Floats.unordered(type, foretold[i] + coded[i]), output, (at + i) * width);
             }
@@ -174,7 +177,7 @@ final class TensorCodec {
                 coded[i] = fresh[i] - foretold[i];
             }
         }
-        residuals.code(stream, contexts, coded, n);
+        residuals.code(stream, contexts, foretold, coded, n);
         if (decoding) {
             for (int i = 0; i < n; i++) {
                 fresh[i] = foretold[i] + coded[i];
@@ -196,7 +199,7 @@ final class TensorCodec {
                 foretold[i] = Floats.ordered(GgmlType.F16, bits);
                 coded[i] = decoding ? 0 : Floats.ordered(GgmlType.F16, next[at + i] & 0xffff) - foretold[i];
             }
-            residuals.code(stream, contexts, coded, count);
+            residuals.code(stream, contexts, foretold, coded, count);
             for (int i = 0; decoding && i < count; i++) {
                 next[at + i] = (short) Floats.unordered(GgmlType.F16, foretold[i] + coded[i]);
             }
@@ -222,7 +225,7 @@ final class TensorCodec {
             for (int i = 0; i < n; i++) {
                 coded[i] = decoding ? 0 : next[from + i] - foretold[i];
             }
-            residuals.code(stream, contexts, coded, n);
+            residuals.code(stream, contexts, foretold, coded, n);
             for (int i = 0; decoding && i < n; i++) {
                 next[from + i] = foretold[i] + coded[i];
             }
