@@ -24,7 +24,9 @@ import dev.holdfast.updater.Installer;
 import dev.holdfast.updater.InstallerConfig;
 import dev.holdfast.updater.InstallerPorts;
 import dev.holdfast.updater.ModelStore;
+import dev.holdfast.updater.OfflineInstall;
 import dev.holdfast.updater.Order;
+import dev.holdfast.updater.SeekableBytes;
 import dev.holdfast.updater.Serving;
 import dev.holdfast.updater.Slot;
 import dev.holdfast.updater.TrustClient;
@@ -78,6 +80,7 @@ public final class AgentDaemon implements AutoCloseable {
     private final ChallengeCollector collector;
     private final DeviceReport report;
     private final Thread worker;
+    private volatile Optional<TrustClient> trust = Optional.empty();
     private volatile boolean closed;
     private volatile boolean enrolled;
     private volatile Optional<Rejection> lastRejection = Optional.empty();
@@ -140,7 +143,7 @@ public final class AgentDaemon implements AutoCloseable {
                 config.controlSocket(),
                 "rw-rw----",
                 PeerPolicy.onlyUsers(Set.of()),
-                new AgentRoutes(this));
+                new AgentRoutes(this, http.vertx()));
         worker = Thread.ofPlatform().name("agent-work").daemon().unstarted(this::work);
     }
 
@@ -217,8 +220,9 @@ public final class AgentDaemon implements AutoCloseable {
 
     private void work() {
         // Before the recovery, which measures what serves under the key that the trust client knows.
-        Optional<TrustClient> trust = firstTrust();
+        Optional<TrustClient> first = firstTrust();
         recover();
+        trust = first;
         while (!closed) {
             Duration pause = config.refresh();
             try {
@@ -413,6 +417,21 @@ public final class AgentDaemon implements AutoCloseable {
             note(reason);
         }
         report();
+        return outcome;
+    }
+
+    /** Installs from a bundle that somebody holds open; {@code API-BUSY} while an install from the link is under way. */
+    Verdict<InstallOutcome> install(SeekableBytes bundle) throws IOException {
+        Optional<TrustClient> client = trust;
+        if (client.isEmpty() || phase.equals("installing")) {
+            return Verdict.rejected(Code.API_BUSY, "the agent is " + phase);
+        }
+        Verdict<InstallOutcome> outcome =
+                OfflineInstall.run(bundle, config.topics().device(), client.get(), installer);
+        if (outcome instanceof Verdict.Rejected<InstallOutcome>(Rejection reason)) {
+            note(reason);
+        }
+        wake.release();
         return outcome;
     }
 

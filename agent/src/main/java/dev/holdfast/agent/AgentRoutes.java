@@ -10,6 +10,7 @@ import dev.holdfast.wire.Json;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Rejection;
 import io.vertx.core.Handler;
+import io.vertx.core.Vertx;
 import io.vertx.core.buffer.Buffer;
 import io.vertx.core.http.HttpServerRequest;
 import java.io.IOException;
@@ -24,13 +25,19 @@ final class AgentRoutes implements Handler<HttpServerRequest> {
     private static final int MAX_REASON_CHARS = 200;
 
     private final AgentDaemon agent;
+    private final BundleDesk bundles;
 
-    AgentRoutes(AgentDaemon agent) {
+    AgentRoutes(AgentDaemon agent, Vertx vertx) {
         this.agent = agent;
+        this.bundles = new BundleDesk(agent, vertx);
     }
 
     @Override
     public void handle(HttpServerRequest request) {
+        if (BundleDesk.PATH.equals(request.path())) {
+            bundles.handle(request);
+            return;
+        }
         Buffer body = Buffer.buffer();
         request.handler(part -> {
             if (body.length() + part.length() <= MAX_BODY_BYTES + 1) {
@@ -89,7 +96,7 @@ final class AgentRoutes implements Handler<HttpServerRequest> {
         return Json.object().put("paused", pausing);
     }
 
-    private static JsonNode outcome(InstallOutcome outcome) throws RejectedException {
+    static ObjectNode outcome(InstallOutcome outcome) throws RejectedException {
         return switch (outcome) {
             case InstallOutcome.RolledBack(var slot, var _) ->
                 Json.object().put("outcome", "rolled-back").put("from", slot.model() + "@" + slot.version());

@@ -33,6 +33,7 @@ import picocli.CommandLine.Parameters;
             DeviceCommands.Status.class,
             DeviceCommands.Slots.class,
             DeviceCommands.History.class,
+            InstallCommand.class,
             DeviceCommands.Rollback.class,
             DeviceCommands.Pause.class,
             DeviceCommands.Resume.class,

@@ -27,6 +27,7 @@ import picocli.CommandLine.Option;
             InitCommand.class,
             PublishCommand.class,
             DesireCommand.class,
+            BundleCommand.class,
             ServeCommand.class,
             AttestCommand.class,
             VerifyCommand.class,

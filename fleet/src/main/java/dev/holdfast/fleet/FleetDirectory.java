@@ -9,6 +9,7 @@ import dev.holdfast.wire.Sha256;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
+import java.nio.channels.FileLock;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -114,6 +115,24 @@ record FleetDirectory(Path root) {
             throw new RejectedException(Code.CFG_INVALID, "fleet.json needs name and broker");
         }
         return config;
+    }
+
+    /** What changes the fleet, or must see it whole. */
+    @FunctionalInterface
+    interface Work<T> {
+        T run() throws IOException, RejectedException;
+    }
+
+    /** Runs {@code work} while no other process does so. */
+    <T> T exclusively(Work<T> work) throws IOException, RejectedException {
+        try (FileChannel file =
+                        FileChannel.open(root.resolve(".lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+                FileLock held = file.lock()) {
+            if (!held.isValid()) {
+                throw new IOException("the fleet directory cannot be locked");
+            }
+            return work.run();
+        }
     }
 
     static void requireDevice(String device) throws RejectedException {

@@ -83,6 +83,38 @@ final class FleetRepository {
                 FleetKeys.TIMESTAMP.load(keys));
     }
 
+    /** Lets the timestamp, and what would expire before it, live on for {@code life}. */
+    void renew(Duration life) throws IOException, RejectedException {
+        Instant until = clock.instant().plus(life);
+        Map<String, Instant> expiries = expiries();
+        expiries.keySet().removeAll(List.of("root", "timestamp"));
+        if (expiries.values().stream().anyMatch(expires -> expires.isBefore(until))) {
+            publish(targets());
+        }
+        Versions last = versions();
+        byte[] snapshot = Files.readAllBytes(directory.metadata(last.snapshot + ".snapshot.json"));
+        FleetDirectory.replace(
+                directory.metadata("timestamp.json"),
+                SignedMetadata.sign(
+                        RoleDocuments.timestamp(last.timestamp + 1, until, last.snapshot, snapshot),
+                        FleetKeys.TIMESTAMP.load(directory.keys()).keys()));
+    }
+
+    /** Names of all files that a device needs from the factory root on. */
+    List<String> metadataFiles() throws IOException, RejectedException {
+        List<String> names = new ArrayList<>();
+        for (int version = 1; Files.exists(directory.metadata(version + ".root.json")); version++) {
+            names.add(version + ".root.json");
+        }
+        String snapshot = versions().snapshot + ".snapshot.json";
+        names.add("timestamp.json");
+        names.add(snapshot);
+        for (Map.Entry<String, JsonNode> entry : signed(snapshot).path("meta").properties()) {
+            names.add(entry.getValue().path("version").asLong() + "." + entry.getKey());
+        }
+        return names;
+    }
+
     private record Versions(long targets, long snapshot, long timestamp) {}
 
     private void sign(

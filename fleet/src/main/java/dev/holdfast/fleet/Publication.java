@@ -17,11 +17,8 @@ import dev.holdfast.wire.Json;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Sha256;
 import java.io.IOException;
-import java.nio.channels.FileChannel;
-import java.nio.channels.FileLock;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -84,17 +81,7 @@ record Publication(
     /** Does all of it, and signs at the end; before that nothing is visible to devices. */
     Published publish(FleetRepository repository) throws IOException, RejectedException {
         repository.directory().config();
-        try (FileChannel lock = FileChannel.open(
-                        repository.directory().root().resolve(".lock"),
-                        StandardOpenOption.CREATE,
-                        StandardOpenOption.WRITE);
-                FileLock held = lock.lock()) {
-            return held.isValid() ? locked(repository) : nothing();
-        }
-    }
-
-    private static Published nothing() throws IOException {
-        throw new IOException("the fleet directory cannot be locked");
+        return repository.directory().exclusively(() -> locked(repository));
     }
 
     private Published locked(FleetRepository repository) throws IOException, RejectedException {

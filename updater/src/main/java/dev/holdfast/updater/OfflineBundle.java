@@ -30,14 +30,19 @@ public final class OfflineBundle implements MetadataSource, BlockSource {
      * Reads the list of contents; {@code BDL-*} where it does not hold.
      *
      * @param device whose order is asked for
-     * @throws IOException where the bytes cannot be read
      */
-    public static Verdict<OfflineBundle> open(SeekableBytes bytes, String device) throws IOException {
+    public static Verdict<OfflineBundle> open(SeekableBytes bytes, String device) {
         try {
             return Verdict.accepted(new OfflineBundle(bytes, BundleIndex.read(bytes), device));
         } catch (RejectedException e) {
             return new Verdict.Rejected<>(e.rejection());
+        } catch (IOException e) {
+            return Verdict.rejected(Code.BDL_TRUNCATED, unreadable(e));
         }
+    }
+
+    private static String unreadable(IOException failure) {
+        return "the bundle cannot be read: " + failure.getMessage();
     }
 
     @Override
@@ -119,7 +124,11 @@ public final class OfflineBundle implements MetadataSource, BlockSource {
             throw new SourceException(Code.BDL_TRUNCATED, "an entry has " + entry.length() + " bytes only");
         }
         ByteBuffer buffer = ByteBuffer.allocate(count);
-        bytes.read(buffer, entry.offset() + offset);
+        try {
+            bytes.read(buffer, entry.offset() + offset);
+        } catch (IOException e) {
+            throw new SourceException(Code.BDL_TRUNCATED, unreadable(e));
+        }
         if (buffer.hasRemaining()) {
             throw new SourceException(Code.BDL_TRUNCATED, "the bundle became shorter");
         }

@@ -11,8 +11,8 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 
-/** Writes an offline bundle to a stream; {@link #close} ends it and closes the stream. Names and bounds are those of the reader. */
-public final class OfflineBundleWriter implements AutoCloseable {
+/** Writes an offline bundle to a stream, which stays open; {@link #finish} comes last. Names and bounds are those of the reader. */
+public final class OfflineBundleWriter {
     private static final int BUFFER_BYTES = 64 * 1024;
 
     private final OutputStream out;
@@ -87,10 +87,9 @@ public final class OfflineBundleWriter implements AutoCloseable {
         out.write(new byte[(int) (new TarHeader("", length).paddedLength() - length)]);
     }
 
-    @Override
-    public void close() throws IOException {
-        try (out) {
-            out.write(new byte[2 * TarHeader.BYTES]);
-        }
+    /** Writes the end, and flushes. */
+    public void finish() throws IOException {
+        out.write(new byte[2 * TarHeader.BYTES]);
+        out.flush();
     }
 }

@@ -11,7 +11,7 @@ public final class OfflineInstall {
      * Verifies what the bundle holds for this device and carries its order out. Blocks until the end.
      *
      * @return how the install ended; {@code BDL-*} or {@code UPD-*} where the bundle was refused before it began
-     * @throws IOException where the bundle cannot be read, or the device's own disk fails
+     * @throws IOException where the device's own disk fails
      */
     public static Verdict<InstallOutcome> run(
             SeekableBytes bytes, String device, TrustClient trust, Installer installer) throws IOException {

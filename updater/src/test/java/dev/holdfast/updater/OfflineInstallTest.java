@@ -88,16 +88,16 @@ class OfflineInstallTest {
     /** All metadata of today, one order, and the files of these digests. */
     private byte[] bundle(byte[] order, Sha256... files) throws IOException {
         ByteArrayOutputStream out = new ByteArrayOutputStream();
-        try (OfflineBundleWriter writer = new OfflineBundleWriter(out)) {
-            for (var file : repo.files.entrySet()) {
-                writer.metadata(file.getKey(), file.getValue());
-            }
-            writer.order("device-1", order);
-            for (Sha256 digest : files) {
-                Path blob = Files.write(dir.resolve("blob"), Objects.requireNonNull(world.service.get(digest)));
-                writer.target(digest, blob, InstallWorld.BLOCK);
-            }
+        OfflineBundleWriter writer = new OfflineBundleWriter(out);
+        for (var file : repo.files.entrySet()) {
+            writer.metadata(file.getKey(), file.getValue());
         }
+        writer.order("device-1", order);
+        for (Sha256 digest : files) {
+            Path blob = Files.write(dir.resolve("blob"), Objects.requireNonNull(world.service.get(digest)));
+            writer.target(digest, blob, InstallWorld.BLOCK);
+        }
+        writer.finish();
         return out.toByteArray();
     }
 
