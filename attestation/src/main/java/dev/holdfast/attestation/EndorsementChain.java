@@ -1,6 +1,7 @@
 package dev.holdfast.attestation;
 
 import dev.holdfast.tee.Assurance;
+import dev.holdfast.tee.TpmKeyArea;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Verdict;
@@ -67,11 +68,11 @@ final class EndorsementChain {
 
     private EndorsementChain() {}
 
-    static Verdict<Vouched> check(Binary certificate, EndorsementKey key, EnrolmentPolicy policy, Instant now) {
+    static Verdict<Vouched> check(Binary certificate, TpmKeyArea key, EnrolmentPolicy policy, Instant now) {
         return Verdict.of(() -> {
             try {
                 X509CertificateHolder leaf = lenient(certificate.toArray());
-                requirePurpose(leaf, key.publicKey());
+                requirePurpose(leaf, key.key());
                 return new Vouched(root(leaf, policy, now).grants(), emulated(leaf));
             } catch (IOException | RuntimeException e) {
                 // A parser of ASN.1 has many ways to stumble over a hostile certificate; all of them are a refusal.

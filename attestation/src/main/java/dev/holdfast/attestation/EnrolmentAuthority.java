@@ -4,6 +4,7 @@ import dev.holdfast.tee.Assurance;
 import dev.holdfast.tee.P256;
 import dev.holdfast.tee.TpmAttest;
 import dev.holdfast.tee.TpmKdf;
+import dev.holdfast.tee.TpmKeyArea;
 import dev.holdfast.tee.TpmPublic;
 import dev.holdfast.tee.TpmSignature;
 import dev.holdfast.wire.Binary;
@@ -52,7 +53,7 @@ public final class EnrolmentAuthority {
                 byte[] challenge = new EnrolmentMessage.Challenge(nonce, Binary.empty(), Binary.empty()).encode();
                 return new Waiting(software(asked), new byte[0], request.clone(), challenge);
             }
-            EndorsementKey endorsement = EndorsementKey.parse(asked.endorsement());
+            TpmKeyArea endorsement = endorsement(asked.endorsement());
             TpmPublic attestation = key("attestation", asked.attestation());
             EnrolledDevice device = tpm(asked, attestation, policy.grant(asked, endorsement, clock));
             byte[] secret = random(SECRET_BYTES);
@@ -154,14 +155,24 @@ public final class EnrolmentAuthority {
                 certified.clockMillis());
     }
 
+    /** Reads TPMT_PUBLIC of an endorsement key; {@code ATT-ENROL} for another key, or one with other attributes. */
+    static TpmKeyArea endorsement(Binary encoded) throws RejectedException {
+        TpmKeyArea key = orRefused("endorsement key", TpmKeyArea.parse(encoded));
+        if (!key.isEndorsementKey()) {
+            throw EnrolmentMessage.refused("the endorsement key's attributes are not those of a storage key");
+        }
+        return key;
+    }
+
     private static TpmPublic key(String name, Binary encoded) throws RejectedException {
         return orRefused(name + " key", TpmPublic.parse(encoded));
     }
 
-    private static <T> T orRefused(String what, Verdict<T> verdict) throws RejectedException {
+    private static <T> T orRefused(String what, Verdict<? extends T> verdict) throws RejectedException {
         return switch (verdict) {
-            case Verdict.Accepted<T>(T value) -> value;
-            case Verdict.Rejected<T>(var reason) -> throw EnrolmentMessage.refused(what + ": " + reason.detail());
+            case Verdict.Accepted<? extends T>(T value) -> value;
+            case Verdict.Rejected<? extends T>(var reason) ->
+                throw EnrolmentMessage.refused(what + ": " + reason.detail());
         };
     }
 

@@ -2,6 +2,7 @@ package dev.holdfast.attestation;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.holdfast.tee.Assurance;
+import dev.holdfast.tee.TpmKeyArea;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.RejectedException;
@@ -117,7 +118,7 @@ public record EnrolmentPolicy(
     }
 
     /** What a TPM is granted; {@code ATT-ENROL} where it is not let in. */
-    Assurance grant(EnrolmentMessage.Request asked, EndorsementKey endorsement, Clock clock) throws RejectedException {
+    Assurance grant(EnrolmentMessage.Request asked, TpmKeyArea endorsement, Clock clock) throws RejectedException {
         Assurance listed = allowed.get(Sha256.of(asked.endorsement().toArray()));
         if (listed != null) {
             return asked.declared() == Assurance.EMULATED ? weaker(listed, Assurance.EMULATED) : listed;

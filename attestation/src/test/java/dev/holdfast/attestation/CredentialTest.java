@@ -3,6 +3,7 @@ package dev.holdfast.attestation;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.holdfast.tee.Swtpm;
+import dev.holdfast.tee.TpmKeyArea;
 import dev.holdfast.tee.TpmTools;
 import dev.holdfast.wire.Binary;
 import java.nio.ByteBuffer;
@@ -48,7 +49,7 @@ class CredentialTest {
                     "-n",
                     temp.resolve("ak.name").toString());
             byte[] sized = Files.readAllBytes(temp.resolve("ek.pub")); // TPM2B_PUBLIC
-            EndorsementKey endorsement = EndorsementKey.parse(Binary.copyOf(sized, 2, sized.length - 2));
+            TpmKeyArea endorsement = EnrolmentAuthority.endorsement(Binary.copyOf(sized, 2, sized.length - 2));
             Binary name = Binary.copyOf(Files.readAllBytes(temp.resolve("ak.name")));
             byte[] secret = Models.hash("secret").toArray();
 

@@ -6,6 +6,7 @@ import dev.holdfast.tee.Assurance;
 import dev.holdfast.tee.P256;
 import dev.holdfast.tee.Swtpm;
 import dev.holdfast.tee.Tpm2Bridge;
+import dev.holdfast.tee.TpmKeyArea;
 import dev.holdfast.tee.TpmPublic;
 import dev.holdfast.tee.TpmTools;
 import dev.holdfast.wire.Binary;
@@ -120,8 +121,8 @@ class EndorsementChainTest {
                 Binary.copyOf(der),
                 r.certifyAttest(),
                 r.certifySignature());
-        return Verdict.of(
-                () -> policy.grant(asked, EndorsementKey.parse(asked.endorsement()), Clock.fixed(now, ZoneOffset.UTC)));
+        return Verdict.of(() -> policy.grant(
+                asked, EnrolmentAuthority.endorsement(asked.endorsement()), Clock.fixed(now, ZoneOffset.UTC)));
     }
 
     private byte[] der() throws Exception {
@@ -133,9 +134,7 @@ class EndorsementChainTest {
     void aCertificateInTheTpmEnrolsItsDevice() throws Exception {
         bridge.close();
         TpmTools tools = new TpmTools(temp, swtpm);
-        String size = String.valueOf(Files.size(certificate));
-        tools.run("tpm2_nvdefine", "-C", "o", "-s", size, "-a", "ownerread|ownerwrite|authread|no_da", "0x1c0000a");
-        tools.run("tpm2_nvwrite", "-C", "o", "-i", certificate.toString(), "0x1c0000a");
+        tools.storeCertificate("0x1c0000a", der());
         bridge = Tpm2Bridge.open(swtpm.address());
         DeviceEnrolment mine = new DeviceEnrolment(bridge, "device-1");
         EnrolmentAuthority.Attempt attempt =
@@ -215,7 +214,7 @@ class EndorsementChainTest {
     /** Nothing is trusted before it is parsed, so depth is the first thing that an attacker may choose. */
     @Test
     void deeplyNestedBytesAreRefused() throws Exception {
-        EndorsementKey key = new EndorsementKey.Ecc(endorsement);
+        TpmKeyArea key = endorsement;
         byte[] open = new byte[8192];
         for (int i = 0; i < open.length; i += 2) {
             open[i] = 0x30;
@@ -241,7 +240,7 @@ class EndorsementChainTest {
     void mutatedCertificatesNeverThrowAndNeverVouchForSomethingElse() throws Exception {
         EnrolmentPolicy policy = pinned("hardware");
         byte[] good = der();
-        EndorsementKey key = new EndorsementKey.Ecc(endorsement);
+        TpmKeyArea key = endorsement;
         EndorsementChain.Vouched vouched =
                 Models.accepted(EndorsementChain.check(Binary.copyOf(good), key, policy, Instant.now()));
         Random random = new Random(12);

@@ -9,6 +9,7 @@ import dev.holdfast.tee.ByteChanges;
 import dev.holdfast.tee.P256;
 import dev.holdfast.tee.SoftwareBridge;
 import dev.holdfast.tee.TeeBridge;
+import dev.holdfast.tee.TpmPublic;
 import dev.holdfast.tee.TpmRsaPublic;
 import dev.holdfast.wire.Binary;
 import java.lang.management.ManagementFactory;
@@ -76,7 +77,7 @@ class EvidenceFuzzTest {
                 .isNotNull();
         assertThat(TpmRsaPublic.parse(Binary.copyOf(bytes))).isNotNull();
         EnrolmentPolicy nobody = new EnrolmentPolicy(Map.of(), List.of(), List.of(), Optional.empty(), false);
-        EndorsementKey key = new EndorsementKey.Ecc(Models.accepted(dev.holdfast.tee.TpmPublic.parse(ENDORSEMENT)));
+        TpmPublic key = Models.accepted(TpmPublic.parse(ENDORSEMENT));
         assertThat(EndorsementChain.check(Binary.copyOf(bytes), key, nobody, Instant.EPOCH)
                         .isAccepted())
                 .isFalse();

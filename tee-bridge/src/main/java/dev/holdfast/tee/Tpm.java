@@ -3,6 +3,7 @@ package dev.holdfast.tee;
 /** Constants of the TPM 2.0 Library, Part 2. Only those that we use. */
 final class Tpm {
     // 6.3 TPM_ALG_ID
+    static final int ALG_RSA = 0x0001;
     static final int ALG_KEYEDHASH = 0x0008;
     static final int ALG_AES = 0x0006;
     static final int ALG_SHA256 = 0x000b;

@@ -62,8 +62,7 @@ public final class Tpm2Bridge implements TeeBridge {
         return Optional.of(new DeviceSigner() {
             @Override
             public ECPublicKey publicKey() throws TeeException {
-                return connection.call(
-                        () -> operations.publicArea(TpmKeys.Role.SIGNER).key());
+                return connection.call(() -> operations.keys().point(TpmKeys.Role.SIGNER));
             }
 
             @Override
@@ -176,8 +175,7 @@ public final class Tpm2Bridge implements TeeBridge {
         return Optional.of(new Quoter() {
             @Override
             public ECPublicKey attestationKey() throws TeeException {
-                return connection.call(
-                        () -> operations.publicArea(TpmKeys.Role.ATTESTATION).key());
+                return connection.call(() -> operations.keys().point(TpmKeys.Role.ATTESTATION));
             }
 
             @Override
@@ -192,25 +190,27 @@ public final class Tpm2Bridge implements TeeBridge {
         return Optional.of(new Enroller() {
             @Override
             public Binary endorsementPublic() throws TeeException {
-                return connection.call(
-                        () -> operations.publicArea(TpmKeys.Role.ENDORSEMENT).encoded());
+                return connection.call(() -> operations
+                        .keys()
+                        .publicArea(operations.keys().endorsement())
+                        .encoded());
             }
 
             @Override
             public Binary endorsementCertificate() throws TeeException {
-                return connection.call(operations.nv()::endorsementCertificate);
+                return connection.call(operations::endorsementCertificate);
             }
 
             @Override
             public Binary attestationPublic() throws TeeException {
-                return connection.call(
-                        () -> operations.publicArea(TpmKeys.Role.ATTESTATION).encoded());
+                return connection.call(() ->
+                        operations.keys().publicArea(TpmKeys.Role.ATTESTATION).encoded());
             }
 
             @Override
             public Binary signerPublic() throws TeeException {
                 return connection.call(
-                        () -> operations.publicArea(TpmKeys.Role.SIGNER).encoded());
+                        () -> operations.keys().publicArea(TpmKeys.Role.SIGNER).encoded());
             }
 
             @Override

@@ -5,13 +5,14 @@ import dev.holdfast.wire.Code;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Sha256;
 import java.nio.charset.StandardCharsets;
+import java.security.interfaces.ECPublicKey;
 import java.util.EnumMap;
 import java.util.HexFormat;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The bridge's four keys. Each is a primary: the TPM derives it from its seed and our template, so it is the same after
+ * The bridge's keys. Each is a primary: the TPM derives it from its seed and our template, so it is the same after
  * every start and takes no NV space. Between operations a key rests as a saved context outside the TPM, because a TPM
  * without a resource manager has three slots. After a reset the contexts are void and the key is derived again. Only on
  * the {@code tee} thread.
@@ -22,24 +23,24 @@ final class TpmKeys {
             Tpm.FIXED_TPM | Tpm.FIXED_PARENT | Tpm.SENSITIVE_DATA_ORIGIN | Tpm.USER_WITH_AUTH | Tpm.NO_DA;
 
     /** PolicySecret(TPM_RH_ENDORSEMENT): PolicyA of the TCG EK Credential Profile. */
-    private static final Binary EK_POLICY =
+    static final Binary EK_POLICY =
             Binary.copyOf(HexFormat.of().parseHex("837197674484b3f81a90cc8d46a5d724fd52d76e06520b64f2a1da1b331469aa"));
+
+    private static final int RSA_BITS = 2048;
+
+    private static final long ENDORSEMENT_ATTRIBUTES = Tpm.FIXED_TPM
+            | Tpm.FIXED_PARENT
+            | Tpm.SENSITIVE_DATA_ORIGIN
+            | Tpm.ADMIN_WITH_POLICY
+            | Tpm.RESTRICTED
+            | Tpm.DECRYPT;
 
     /** What each key is for. */
     enum Role {
         /** TCG default template L-2 (EK Credential Profile, annex B): fits the certificate in NV 0x01c0000a. */
-        ENDORSEMENT(
-                Tpm.RH_ENDORSEMENT,
-                template(
-                        Tpm.FIXED_TPM
-                                | Tpm.FIXED_PARENT
-                                | Tpm.SENSITIVE_DATA_ORIGIN
-                                | Tpm.ADMIN_WITH_POLICY
-                                | Tpm.RESTRICTED
-                                | Tpm.DECRYPT,
-                        EK_POLICY,
-                        new byte[32],
-                        new byte[32])),
+        ENDORSEMENT(Tpm.RH_ENDORSEMENT, template(ENDORSEMENT_ATTRIBUTES, EK_POLICY, new byte[32], new byte[32])),
+        /** TCG default template L-1, RSA with 2048 bits: fits the certificate in NV 0x01c00002. */
+        ENDORSEMENT_RSA(Tpm.RH_ENDORSEMENT, rsaTemplate()),
         /** Under the endorsement hierarchy, where resetCount is not obfuscated (Part 1, "Timing Components"). */
         ATTESTATION(
                 Tpm.RH_ENDORSEMENT,
@@ -60,7 +61,7 @@ final class TpmKeys {
         }
     }
 
-    private record Saved(Binary context, TpmPublic publicArea) {}
+    private record Saved(Binary context, TpmKeyArea publicArea) {}
 
     /** Works with a loaded key. */
     @FunctionalInterface
@@ -69,14 +70,37 @@ final class TpmKeys {
     }
 
     private final TpmEngine engine;
+    private final TpmNv nv;
+    private @Nullable Role endorsement;
     private final Map<Role, Saved> saved = new EnumMap<>(Role.class);
 
-    TpmKeys(TpmEngine engine) {
+    TpmKeys(TpmEngine engine, TpmNv nv) {
         this.engine = engine;
+        this.nv = nv;
+    }
+
+    /** The endorsement key whose certificate the TPM holds; P-256 where it holds both or none. */
+    Role endorsement() throws TeeException, RejectedException {
+        Role chosen = endorsement;
+        if (chosen == null) {
+            boolean rsa = nv.endorsementCertificate(Role.ENDORSEMENT).length() == 0
+                    && nv.endorsementCertificate(Role.ENDORSEMENT_RSA).length() > 0;
+            chosen = rsa ? Role.ENDORSEMENT_RSA : Role.ENDORSEMENT;
+            endorsement = chosen;
+        }
+        return chosen;
+    }
+
+    /** The point of a key that is on P-256: every one but {@link Role#ENDORSEMENT_RSA}. */
+    ECPublicKey point(Role role) throws TeeException, RejectedException {
+        if (publicArea(role) instanceof TpmPublic ecc) {
+            return ecc.key();
+        }
+        throw new IllegalArgumentException(role + " is no P-256 key");
     }
 
     /** The key's public area. */
-    TpmPublic publicArea(Role role) throws TeeException, RejectedException {
+    TpmKeyArea publicArea(Role role) throws TeeException, RejectedException {
         Saved known = saved.get(role);
         if (known == null) {
             engine.flush(create(role));
@@ -130,8 +154,10 @@ final class TpmKeys {
                         .u16(0)
                         .u32(0)));
         try {
-            TpmPublic area = TpmPublic.parse(reply.parameters().sized(TpmConnection.MAX_BYTES))
-                    .orThrow();
+            Binary encoded = reply.parameters().sized(TpmConnection.MAX_BYTES);
+            TpmKeyArea area = role == Role.ENDORSEMENT_RSA
+                    ? TpmRsaPublic.parse(encoded).orThrow()
+                    : TpmPublic.parse(encoded).orThrow();
             Saved before = saved.get(role);
             if (before != null && !before.publicArea().equals(area)) {
                 throw new TeeException(Code.TEE_STATE, "the TPM's seed has changed: the " + role + " key is another");
@@ -152,6 +178,22 @@ final class TpmKeys {
     private static byte[] label(String purpose) {
         return Sha256.of(("holdfast " + purpose + " key 1").getBytes(StandardCharsets.US_ASCII))
                 .toArray();
+    }
+
+    private static Binary rsaTemplate() {
+        return new TpmWriter()
+                .u16(Tpm.ALG_RSA)
+                .u16(Tpm.ALG_SHA256)
+                .u32(ENDORSEMENT_ATTRIBUTES)
+                .sized(EK_POLICY)
+                .u16(Tpm.ALG_AES)
+                .u16(128)
+                .u16(Tpm.ALG_CFB)
+                .u16(Tpm.ALG_NULL)
+                .u16(RSA_BITS)
+                .u32(0) // the exponent 65537
+                .sized(new byte[RSA_BITS / 8])
+                .toBinary();
     }
 
     /** TPMT_PUBLIC of a P-256 key; {@code x} and {@code y} vary the derivation. */

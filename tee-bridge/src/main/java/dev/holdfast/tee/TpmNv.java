@@ -1,10 +1,13 @@
 package dev.holdfast.tee;
 
+import dev.holdfast.tee.TpmKeys.Role;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Sha256;
 import java.util.Arrays;
+import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 
 /**
@@ -25,8 +28,9 @@ final class TpmNv {
     static final long COUNTER = 0x018f4801L;
     static final long BASE = 0x018f4802L;
     static final long ANCHOR = 0x018f4803L;
-    /** ECC P-256 EK certificate of template L-2 (EK Credential Profile, 2.2.1). */
-    static final long EK_CERTIFICATE = 0x01c0000aL;
+    /** Certificates of the endorsement keys of templates L-2 and L-1 (EK Credential Profile, 2.2.1). */
+    private static final Map<Role, Long> CERTIFICATES =
+            Map.of(Role.ENDORSEMENT, 0x01c0000aL, Role.ENDORSEMENT_RSA, 0x01c00002L);
 
     private static final long ACCESS =
             Tpm.NV_OWNERWRITE | Tpm.NV_AUTHWRITE | Tpm.NV_OWNERREAD | Tpm.NV_AUTHREAD | Tpm.NV_NO_DA;
@@ -104,12 +108,14 @@ final class TpmNv {
         writeOnce(ANCHOR, value.toArray());
     }
 
-    Binary endorsementCertificate() throws TeeException, RejectedException {
-        Optional<Public> index = find(EK_CERTIFICATE);
+    /** The certificate in DER, perhaps with padding behind it; empty where the TPM holds none. */
+    Binary endorsementCertificate(Role endorsement) throws TeeException, RejectedException {
+        long certificate = Objects.requireNonNull(CERTIFICATES.get(endorsement));
+        Optional<Public> index = find(certificate);
         if (index.isEmpty() || !index.get().written() || index.get().size() > MAX_CERTIFICATE_BYTES) {
             return Binary.empty();
         }
-        return Binary.copyOf(read(EK_CERTIFICATE, index.get().size()));
+        return Binary.copyOf(read(certificate, index.get().size()));
     }
 
     private long absolute() throws TeeException, RejectedException {

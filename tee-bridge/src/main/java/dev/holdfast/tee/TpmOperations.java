@@ -33,8 +33,8 @@ final class TpmOperations {
 
     TpmOperations(TpmEngine engine, int pcr) {
         this.engine = engine;
-        this.keys = new TpmKeys(engine);
         this.nv = new TpmNv(engine);
+        this.keys = new TpmKeys(engine, nv);
         this.secrets = new TpmSecrets(engine, keys);
         this.pcr = pcr;
     }
@@ -47,8 +47,12 @@ final class TpmOperations {
         return nv;
     }
 
-    TpmPublic publicArea(Role role) throws TeeException, RejectedException {
-        return keys.publicArea(role);
+    TpmKeys keys() {
+        return keys;
+    }
+
+    Binary endorsementCertificate() throws TeeException, RejectedException {
+        return nv.endorsementCertificate(keys.endorsement());
     }
 
     /** TPM2_Sign (20.2); the key is unrestricted, so no ticket is needed. */

@@ -14,7 +14,7 @@ import java.security.interfaces.ECPublicKey;
  * @param authPolicy the policy's digest, or empty
  * @param key the point
  */
-public record TpmPublic(Binary encoded, long attributes, Binary authPolicy, ECPublicKey key) {
+public record TpmPublic(Binary encoded, long attributes, Binary authPolicy, ECPublicKey key) implements TpmKeyArea {
     private static final int MAX_POLICY_BYTES = 64;
     /** What makes a key fit for attestation: it signs only what the TPM made, and never left this TPM. */
     private static final long ATTESTATION =
@@ -48,11 +48,6 @@ public record TpmPublic(Binary encoded, long attributes, Binary authPolicy, ECPu
         });
     }
 
-    /** The object's name: the algorithm and the hash of the structure (Part 1, 16). */
-    public Binary name() {
-        return name(encoded);
-    }
-
     /** TPMT_PUBLIC under which a key from outside is loaded to check its signatures. */
     static Binary verifier(ECPublicKey key) {
         byte[] xy = P256.encode(key).toArray();
@@ -80,16 +75,6 @@ public record TpmPublic(Binary encoded, long attributes, Binary authPolicy, ECPu
     /** Whether the key is restricted to signing what the TPM made, was made in this TPM, and cannot leave it. */
     public boolean isAttestationKey() {
         return (attributes & ATTESTATION) == ATTESTATION && (attributes & Tpm.DECRYPT) == 0;
-    }
-
-    /** Whether the key is a restricted decryption key that was made in this TPM and cannot leave it: a storage key. */
-    public boolean isEndorsementKey() {
-        return isEndorsementKey(attributes);
-    }
-
-    static boolean isEndorsementKey(long attributes) {
-        long needed = ATTESTATION & ~Tpm.SIGN_ENCRYPT | Tpm.DECRYPT;
-        return (attributes & needed) == needed && (attributes & Tpm.SIGN_ENCRYPT) == 0;
     }
 
     /** Whether the key signs what the device gives it, was made in this TPM, and cannot leave it. */

@@ -16,8 +16,7 @@ import java.security.spec.RSAPublicKeySpec;
  * @param attributes TPMA_OBJECT
  * @param authPolicy the policy's digest, or empty
  */
-public record TpmRsaPublic(Binary encoded, long attributes, Binary authPolicy, RSAPublicKey key) {
-    private static final int ALG_RSA = 0x0001;
+public record TpmRsaPublic(Binary encoded, long attributes, Binary authPolicy, RSAPublicKey key) implements TpmKeyArea {
     private static final int MAX_POLICY_BYTES = 64;
     private static final int MIN_BITS = 2048;
     private static final int MAX_BITS = 4096;
@@ -27,7 +26,7 @@ public record TpmRsaPublic(Binary encoded, long attributes, Binary authPolicy, R
     public static Verdict<TpmRsaPublic> parse(Binary encoded) {
         return Verdict.of(() -> {
             TpmReader reader = new TpmReader(encoded.toArray());
-            if (reader.u16() != ALG_RSA || reader.u16() != Tpm.ALG_SHA256) {
+            if (reader.u16() != Tpm.ALG_RSA || reader.u16() != Tpm.ALG_SHA256) {
                 throw reader.malformed("not an RSA key named by SHA-256");
             }
             long attributes = reader.u32();
@@ -50,11 +49,6 @@ public record TpmRsaPublic(Binary encoded, long attributes, Binary authPolicy, R
             }
             return new TpmRsaPublic(encoded, attributes, policy, key(modulus));
         });
-    }
-
-    /** Whether the key is a restricted decryption key that was made in this TPM and cannot leave it: a storage key. */
-    public boolean isEndorsementKey() {
-        return TpmPublic.isEndorsementKey(attributes);
     }
 
     private static RSAPublicKey key(BigInteger modulus) {

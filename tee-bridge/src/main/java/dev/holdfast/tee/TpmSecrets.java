@@ -33,14 +33,14 @@ final class TpmSecrets {
                 TpmSession.POLICY,
                 session -> keys.use(
                         Role.ATTESTATION,
-                        ak -> keys.use(Role.ENDORSEMENT, ek -> {
+                        ak -> keys.use(keys.endorsement(), ek -> {
                             engine.run(new TpmCommand(Tpm.CC_POLICY_SECRET)
                                     .authorized(Tpm.RH_ENDORSEMENT)
                                     .handle(session.handle())
                                     .with(w -> w.u16(0).u16(0).u16(0).u32(0)));
                             return engine.run(new TpmCommand(Tpm.CC_ACTIVATE_CREDENTIAL)
                                             .authorized(ak, name(Role.ATTESTATION))
-                                            .authorized(ek, name(Role.ENDORSEMENT), session, TpmSession.ENCRYPT)
+                                            .authorized(ek, name(keys.endorsement()), session, TpmSession.ENCRYPT)
                                             .with(w -> w.sized(credential).sized(secret)))
                                     .sized(64);
                         })));
@@ -143,9 +143,7 @@ final class TpmSecrets {
 
     private <T> T inSession(int type, InSession<T> use) throws TeeException, RejectedException {
         TpmSession session = keys.use(
-                Role.ENDORSEMENT,
-                ek -> TpmSession.start(
-                        engine, type, ek, keys.publicArea(Role.ENDORSEMENT).key()));
+                keys.endorsement(), ek -> TpmSession.start(engine, type, ek, keys.publicArea(keys.endorsement())));
         return keys.flushing(session.handle(), handle -> use.with(session));
     }
 

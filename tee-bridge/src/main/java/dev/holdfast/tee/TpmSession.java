@@ -3,14 +3,10 @@ package dev.holdfast.tee;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Sha256;
-import java.security.GeneralSecurityException;
-import java.security.KeyPair;
 import java.security.MessageDigest;
 import java.security.SecureRandom;
-import java.security.interfaces.ECPublicKey;
 import java.util.Arrays;
 import javax.crypto.Cipher;
-import javax.crypto.KeyAgreement;
 
 /**
  * An authorization session (TPM 2.0 Library Part 1, 19 and 21) whose key comes from a salt that only the endorsement key
@@ -44,9 +40,9 @@ final class TpmSession {
     }
 
     /** TPM2_StartAuthSession (Part 3, 11.1); {@code endorsement} is loaded as {@code endorsementHandle}. */
-    static TpmSession start(TpmEngine engine, int type, long endorsementHandle, ECPublicKey endorsement)
+    static TpmSession start(TpmEngine engine, int type, long endorsementHandle, TpmKeyArea endorsement)
             throws TeeException, RejectedException {
-        Salt salt = Salt.fresh(endorsement);
+        TpmSeed salt = TpmSeed.fresh(endorsement, "SECRET");
         byte[] nonceCaller = nonce();
         TpmEngine.Reply reply = engine.load(new TpmCommand(Tpm.CC_START_AUTH_SESSION)
                 .handle(endorsementHandle)
@@ -114,26 +110,5 @@ final class TpmSession {
         byte[] nonce = new byte[NONCE_BYTES];
         RANDOM.nextBytes(nonce);
         return nonce;
-    }
-
-    /** A secret for the endorsement key's holder (Part 1, C.6.1): one-pass ECDH, then KDFe. */
-    private record Salt(byte[] clear, byte[] encrypted) {
-        static Salt fresh(ECPublicKey endorsement) {
-            try {
-                KeyPair ephemeral = P256.generate();
-                KeyAgreement agreement = KeyAgreement.getInstance("ECDH");
-                agreement.init(ephemeral.getPrivate());
-                agreement.doPhase(endorsement, true);
-                byte[] mine = P256.encode((ECPublicKey) ephemeral.getPublic()).toArray();
-                Binary x = Binary.copyOf(mine, 0, P256.FIELD_BYTES);
-                Binary y = Binary.copyOf(mine, P256.FIELD_BYTES, P256.FIELD_BYTES);
-                byte[] theirX = P256.field(endorsement.getW().getAffineX());
-                return new Salt(
-                        TpmKdf.kdfe(agreement.generateSecret(), "SECRET", x.toArray(), theirX),
-                        new TpmWriter().sized(x).sized(y).toArray());
-            } catch (GeneralSecurityException e) {
-                throw new IllegalStateException(e);
-            }
-        }
     }
 }

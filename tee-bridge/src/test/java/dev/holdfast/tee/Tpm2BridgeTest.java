@@ -103,6 +103,33 @@ class Tpm2BridgeTest extends BridgeContract {
                 .isPositive();
     }
 
+    /** The default templates, byte for byte, and the certificates' indexes, of which the curve's comes first. */
+    @Test
+    void itsEndorsementKeyIsTheOneThatHasACertificateAndThatTpm2ToolsMake() throws Exception {
+        assertThat(bridge.enroller().orElseThrow().endorsementPublic()).isEqualTo(createdByTools("ecc"));
+        storeCertificate("0x1c00002");
+        assertThat(bridge.enroller().orElseThrow().endorsementPublic()).isEqualTo(createdByTools("rsa"));
+        assertThat(bridge.enroller().orElseThrow().endorsementCertificate().length())
+                .isEqualTo(600);
+        storeCertificate("0x1c0000a");
+        assertThat(bridge.enroller().orElseThrow().endorsementPublic()).isEqualTo(createdByTools("ecc"));
+    }
+
+    private void storeCertificate(String index) throws Exception {
+        bridge.close();
+        new TpmTools(temp, swtpm).storeCertificate(index, new byte[600]);
+        bridge = Tpm2Bridge.open(swtpm.address());
+    }
+
+    private Binary createdByTools(String kind) throws Exception {
+        bridge.close();
+        Path area = temp.resolve("created.pub");
+        String context = temp.resolve("created.ctx").toString();
+        new TpmTools(temp, swtpm).run("tpm2_createek", "-c", context, "-G", kind, "-u", area.toString());
+        bridge = Tpm2Bridge.open(swtpm.address());
+        return new TpmReader(Files.readAllBytes(area)).sized(TpmConnection.MAX_BYTES);
+    }
+
     @Test
     void certifiesTheSignerByTheAttestationKey() throws Exception {
         Enroller enroller = bridge.enroller().orElseThrow();

@@ -13,7 +13,6 @@ import dev.holdfast.wire.Sha256;
 import java.lang.management.ManagementFactory;
 import java.lang.reflect.Field;
 import java.nio.ByteBuffer;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.KeyPair;
 import java.security.interfaces.ECPublicKey;
@@ -156,11 +155,7 @@ class TpmResponseFuzzTest {
         byte[] signature = P256.sign(anchor.getPrivate(), new Sha256(DATA));
         try (Swtpm swtpm = Swtpm.start(temp)) {
             TpmTools tools = new TpmTools(temp, swtpm);
-            Path certificate = temp.resolve("certificate");
-            Files.write(certificate, new byte[900]);
-            tools.run(
-                    "tpm2_nvdefine", "-C", "o", "-s", "900", "-a", "ownerread|ownerwrite|authread|no_da", "0x1c0000a");
-            tools.run("tpm2_nvwrite", "-C", "o", "-i", certificate.toString(), "0x1c0000a");
+            tools.storeCertificate("0x1c0000a", new byte[900]);
             List<Operation> operations = new ArrayList<>();
             ECPublicKey real;
             try (Tpm2Bridge bridge = Tpm2Bridge.open(swtpm.address())) {

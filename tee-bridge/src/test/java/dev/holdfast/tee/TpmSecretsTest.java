@@ -21,10 +21,13 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Secrets on a bus that somebody listens to and changes, and the policies that guard them, beside tpm2-tools. */
 class TpmSecretsTest {
     private static final byte[] SECRET = "a secret that nobody overhears".getBytes(StandardCharsets.US_ASCII);
+    private static final Sha256 ZERO = SoftwareState.ZERO;
     private static final Binary PURPOSE = Binary.copyOf("model key".getBytes(StandardCharsets.US_ASCII));
 
     @TempDir
@@ -58,8 +61,17 @@ class TpmSecretsTest {
         return interposer.apply(response);
     }
 
-    @Test
-    void noSecretIsInTheBytesOfTheBus() throws Exception {
+    @ParameterizedTest
+    @ValueSource(strings = {"ecc", "rsa"})
+    void noSecretIsInTheBytesOfTheBus(String endorsement) throws Exception {
+        if (endorsement.equals("rsa")) {
+            bridge.close();
+            new TpmTools(temp, swtpm).storeCertificate("0x1c00002", new byte[600]);
+            bridge = Tpm2Bridge.open(() -> TpmWire.tapped(swtpm.address(), this::listen), Tpm2Options.DEFAULT);
+        }
+        assertThat(TpmKeyArea.parse(bridge.enroller().orElseThrow().endorsementPublic())
+                        .orThrow())
+                .isInstanceOf(endorsement.equals("rsa") ? TpmRsaPublic.class : TpmPublic.class);
         Sealer sealer = bridge.sealer().orElseThrow();
         byte[] sealed = sealer.seal(SECRET);
         assertThat(sealer.unseal(sealed)).isEqualTo(SECRET);
@@ -150,6 +162,13 @@ class TpmSecretsTest {
                 .isEqualTo(new SealPolicy.ThisDevice().digest());
         assertThat(toolDigest("tpm2_policypcr", "-l", "sha256:14", "-f", pcrs.toString()))
                 .isEqualTo(registers.digest());
+        var many = new SealPolicy.Registers(new TreeMap<>(Map.of(0, ZERO, 7, ZERO, 14, ZERO, 23, ZERO)));
+        Files.write(pcrs, new byte[many.values().size() * Sha256.BYTES]);
+        assertThat(toolDigest("tpm2_policypcr", "-l", "sha256:0,7,14,23", "-f", pcrs.toString()))
+                .isEqualTo(many.digest());
+        assertThat(toolDigest("tpm2_policysecret", "-c", "e")).isEqualTo(new Sha256(TpmKeys.EK_POLICY));
+        assertThat(toolDigest("tpm2_policyauthorize", "-n", name.toString()))
+                .isEqualTo(new SealPolicy.AuthorizedBy(authorized.anchor(), Binary.empty()).digest());
         assertThat(toolDigest("tpm2_policyauthorize", "-n", name.toString(), "-q", PURPOSE.hex()))
                 .isEqualTo(authorized.digest());
     }

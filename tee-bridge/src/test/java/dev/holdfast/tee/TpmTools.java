@@ -28,6 +28,15 @@ public final class TpmTools {
                 .isZero();
     }
 
+    /** Writes an index as the TPM's maker would, readable by everybody. */
+    public void storeCertificate(String index, byte[] der) throws Exception {
+        Path file = log.resolveSibling("certificate");
+        Files.write(file, der);
+        String size = String.valueOf(der.length);
+        run("tpm2_nvdefine", "-C", "o", "-s", size, "-a", "ownerread|ownerwrite|authread|no_da", index);
+        run("tpm2_nvwrite", "-C", "o", "-i", file.toString(), index);
+    }
+
     /** Several tools in one shell, where a session must live from one to the next. */
     public int script(String script) throws Exception {
         int status = Swtpm.run(log, "env", "TPM2TOOLS_TCTI=" + tcti, "bash", "-c", script);
