@@ -117,9 +117,8 @@ final class LargeDelta {
                 .redirectError(ProcessBuilder.Redirect.DISCARD)
                 .start();
         long peak = 0;
-        Path status = Path.of("/proc", Long.toString(process.pid()), "status");
         while (process.isAlive()) {
-            peak = Math.max(peak, highWater(status));
+            peak = Math.max(peak, Machine.peakKib(process.pid()));
             Thread.sleep(10);
         }
         String out = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
@@ -132,17 +131,5 @@ final class LargeDelta {
         return Json.object()
                 .put("seconds", answer.path("seconds").asDouble())
                 .put("rss", Math.max(peak, answer.path("peak_rss_kib").asLong()));
-    }
-
-    private static long highWater(Path status) {
-        try {
-            return Files.readAllLines(status).stream()
-                    .filter(line -> line.startsWith("VmHWM:"))
-                    .mapToLong(line -> Long.parseLong(line.replaceAll("[^0-9]", "")))
-                    .findFirst()
-                    .orElse(0);
-        } catch (IOException e) {
-            return 0; // it ended meanwhile
-        }
     }
 }

@@ -26,4 +26,17 @@ public final class Machine {
                         System.getProperty("os.version"),
                         Runtime.version());
     }
+
+    /** Most memory that a running process has held so far, in KiB; 0 when it has ended. */
+    static long peakKib(long pid) {
+        try {
+            return Files.readAllLines(Path.of("/proc", Long.toString(pid), "status")).stream()
+                    .filter(line -> line.startsWith("VmHWM:"))
+                    .mapToLong(line -> Long.parseLong(line.replaceAll("[^0-9]", "")))
+                    .findFirst()
+                    .orElse(0);
+        } catch (IOException e) {
+            return 0;
+        }
+    }
 }

@@ -1,0 +1,194 @@
+package dev.holdfast.bench;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.holdfast.tee.MonotonicCounter;
+import dev.holdfast.updater.BlockSink;
+import dev.holdfast.updater.BlockSource;
+import dev.holdfast.updater.BlockTree;
+import dev.holdfast.updater.InferenceControl;
+import dev.holdfast.updater.InstallOutcome;
+import dev.holdfast.updater.Installer;
+import dev.holdfast.updater.InstallerConfig;
+import dev.holdfast.updater.InstallerPorts;
+import dev.holdfast.updater.Measurements;
+import dev.holdfast.updater.MerkleTree;
+import dev.holdfast.updater.ModelStore;
+import dev.holdfast.updater.ModelTarget;
+import dev.holdfast.updater.Order;
+import dev.holdfast.updater.Slot;
+import dev.holdfast.updater.TargetFile;
+import dev.holdfast.wire.Binary;
+import dev.holdfast.wire.Json;
+import dev.holdfast.wire.Rejection;
+import dev.holdfast.wire.Sha256;
+import dev.holdfast.wire.Verdict;
+import java.io.EOFException;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.time.Clock;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.List;
+import java.util.Optional;
+import java.util.stream.IntStream;
+
+/**
+ * One install in a process of its own: store, block tree, journal and both hashes are the device's; the link is a file, and
+ * the inference process, the event log and the TEE say yes to everything, since their memory is not the agent's or is
+ * measured elsewhere. Arguments: {@code file store hash root-hash}; without arguments it does nothing, which is the idle process.
+ */
+final class InstallProbe implements BlockSource, InferenceControl, Measurements, MonotonicCounter {
+    static final int BLOCK_BYTES = BlockTree.MAX_BYTES;
+
+    private final FileChannel file;
+    private final FileChannel leaves;
+    private Optional<Sha256> serving = Optional.empty();
+    private Optional<Sha256> candidate = Optional.empty();
+    private long floor;
+
+    private InstallProbe(FileChannel file, FileChannel leaves) {
+        this.file = file;
+        this.leaves = leaves;
+    }
+
+    public static void main(String[] arguments) throws Exception {
+        if (arguments.length == 0) {
+            ModelStore.open(Files.createTempDirectory("holdfast-idle"));
+            return;
+        }
+        Path model = Path.of(arguments[0]);
+        ModelStore store = ModelStore.open(Path.of(arguments[1]));
+        try (FileChannel bytes = FileChannel.open(model, StandardOpenOption.READ);
+                FileChannel leaves = FileChannel.open(leavesOf(model), StandardOpenOption.READ)) {
+            InstallProbe device = new InstallProbe(bytes, leaves);
+            InstallerPorts ports = new InstallerPorts(device, device, device, device, Clock.systemUTC(), record -> {});
+            InstallerConfig config =
+                    InstallerConfig.defaults("0.1.0").withProbation(Duration.ofMillis(4), Duration.ofMillis(1));
+            Installer installer = Installer.open(store, config, ports);
+            installer.recover();
+            BlockTree tree = new BlockTree(BLOCK_BYTES, hash(arguments[3]));
+            ModelTarget target = target(bytes.size(), hash(arguments[2]), tree);
+            InstallOutcome outcome = installer.install(new Order("d", 1, Instant.MAX, target, List.of()));
+            if (!(outcome instanceof InstallOutcome.Committed)) {
+                throw new IllegalStateException("ended as " + outcome);
+            }
+        }
+    }
+
+    static Path leavesOf(Path model) {
+        return model.resolveSibling(model.getFileName() + ".leaves");
+    }
+
+    /** Writes what the fleet's block service would compute; returns the tree. */
+    static BlockTree publish(Path model) throws IOException {
+        List<Sha256> all = MerkleTree.leaves(model, BLOCK_BYTES);
+        ByteBuffer out = ByteBuffer.allocate(all.size() * Sha256.BYTES);
+        all.forEach(leaf -> out.put(leaf.toArray()));
+        Files.write(leavesOf(model), out.array());
+        return new BlockTree(BLOCK_BYTES, MerkleTree.root(all));
+    }
+
+    private static Sha256 hash(String hex) throws Exception {
+        return Sha256.fromHex(hex).orThrow();
+    }
+
+    private static ModelTarget target(long length, Sha256 digest, BlockTree tree) throws Exception {
+        ObjectNode custom = Json.object()
+                .put("kind", "model")
+                .put("model", "large")
+                .put("version", "1.0.0")
+                .put("release", 1)
+                .put("epoch", 0)
+                .put("format", "gguf")
+                .put("minAgent", "0.1.0");
+        custom.putObject("blocks")
+                .put("bytes", tree.bytes())
+                .put("root", tree.root().hex());
+        custom.putObject("template").putArray("stop").add("</s>");
+        custom.putObject("gate").put("minPassRatio", 0.9).put("maxLoadMillis", 20000);
+        custom.putObject("needs").put("memoryBytes", 0);
+        return ModelTarget.of(new TargetFile("models/large/1.0.0/model.gguf", length, digest, custom))
+                .orThrow();
+    }
+
+    private static byte[] read(FileChannel from, long offset, int count) throws IOException {
+        ByteBuffer bytes = ByteBuffer.allocate(count);
+        while (bytes.hasRemaining()) {
+            if (from.read(bytes, offset + bytes.position()) < 0) {
+                throw new EOFException("the file became shorter");
+            }
+        }
+        return bytes.array();
+    }
+
+    @Override
+    public List<Sha256> leaves(Sha256 blob, int first, int count) throws IOException {
+        ByteBuffer bytes = ByteBuffer.wrap(read(leaves, (long) first * Sha256.BYTES, count * Sha256.BYTES));
+        return IntStream.range(0, count)
+                .mapToObj(i -> {
+                    byte[] leaf = new byte[Sha256.BYTES];
+                    bytes.get(leaf);
+                    return new Sha256(Binary.copyOf(leaf, 0, leaf.length));
+                })
+                .toList();
+    }
+
+    @Override
+    public void fetch(Sha256 blob, int blockBytes, List<Integer> wanted, BlockSink sink) throws IOException {
+        for (int index : wanted) {
+            long at = (long) index * blockBytes;
+            sink.accept(index, read(file, at, (int) Math.min(blockBytes, file.size() - at)));
+        }
+    }
+
+    @Override
+    public Status status() {
+        return new Status(serving, candidate, 1, 1);
+    }
+
+    @Override
+    public GateReport prepare(Slot slot) {
+        candidate = Optional.of(slot.digest());
+        return new GateReport(Optional.empty(), 1, List.of());
+    }
+
+    @Override
+    public Verdict<FlipReport> flip(Sha256 digest) {
+        serving = candidate;
+        candidate = Optional.empty();
+        return Verdict.accepted(new FlipReport(1, Optional.empty()));
+    }
+
+    @Override
+    public void discard(Sha256 digest) {
+        candidate = Optional.empty();
+    }
+
+    @Override
+    public List<String> recentLog() {
+        return List.of();
+    }
+
+    @Override
+    public void beforeServe(Slot slot) {}
+
+    @Override
+    public void afterServe() {}
+
+    @Override
+    public void rolledBack(Slot slot, Rejection reason) {}
+
+    @Override
+    public long read() {
+        return floor;
+    }
+
+    @Override
+    public void advanceTo(long value) {
+        floor = Math.max(floor, value);
+    }
+}
