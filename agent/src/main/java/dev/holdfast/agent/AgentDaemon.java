@@ -18,6 +18,7 @@ import dev.holdfast.link.MqttLink;
 import dev.holdfast.link.PahoLink;
 import dev.holdfast.tee.TeeBridge;
 import dev.holdfast.tee.TeeException;
+import dev.holdfast.tee.VmReporter;
 import dev.holdfast.updater.InstallObserver;
 import dev.holdfast.updater.InstallOutcome;
 import dev.holdfast.updater.Installer;
@@ -68,6 +69,7 @@ public final class AgentDaemon implements AutoCloseable {
     private final TeeBridge bridge;
     private final EventLog log;
     private final ServiceLog serviceLog;
+    private final Optional<VmReporter> machine;
     private final Attester attester;
     private final UnixHttp http = new UnixHttp();
     private final ModelStore store;
@@ -98,6 +100,7 @@ public final class AgentDaemon implements AutoCloseable {
                 log, model -> ServingProbe.tokenizer(http, config.inference().controlSocket(), model));
         store = ModelStore.open(config.inference().storeDir());
         Path inferenceControl = config.inference().controlSocket();
+        machine = RootOfTrust.machine(config);
         attester = new Attester(
                 bridge,
                 log,
@@ -106,7 +109,8 @@ public final class AgentDaemon implements AutoCloseable {
                         VERSION,
                         SandboxFacts::read,
                         new ServingProbe(http, inferenceControl, store::serving, serviceLog),
-                        config.platformLogs()));
+                        config.platformLogs(),
+                        machine));
         challenges = new ChallengeDesk(attester::attest, ChallengeDesk.Limits.DEFAULT);
         collector = ChallengeCollector.start(http, inferenceControl, challenges);
         LinkConfig linkConfig = LinkConfig.of(
@@ -470,6 +474,7 @@ public final class AgentDaemon implements AutoCloseable {
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
+        machine.ifPresent(VmReporter::close);
         bridge.close();
     }
 }

@@ -29,6 +29,8 @@ import java.util.Set;
  * @param stateDir everything that the device keeps
  * @param tee {@code software}, {@code /dev/tpmrm0}, {@code unix:PATH}, {@code tcp:HOST:PORT} or {@code pkcs11:...}
  * @param platformLogs the machine's own logs; those in {@code /sys/kernel/security} where the TEE is a device
+ * @param vmReports where the kernel gives reports on a confidential virtual machine ({@code /sys/kernel/config/tsm/report});
+ *     none are asked for where empty
  * @param factoryRoot the root metadata that provisioning anchors in the TEE
  * @param controlSocket where the {@code holdfast} command reaches the agent
  * @param inference the inference daemon's settings
@@ -45,6 +47,7 @@ public record HoldfastConfig(
         Path stateDir,
         String tee,
         PlatformLogs platformLogs,
+        Optional<Path> vmReports,
         Path factoryRoot,
         Path controlSocket,
         InferenceConfig inference,
@@ -65,6 +68,7 @@ public record HoldfastConfig(
             "state",
             "tee",
             "platform-logs",
+            "vm-reports",
             "factory-root",
             "control-socket",
             "inference-socket",
@@ -141,6 +145,7 @@ public record HoldfastConfig(
                 state,
                 text(toml, "tee", "/dev/tpmrm0"),
                 platformLogs(toml, home),
+                toml.has("vm-reports") ? Optional.of(home.resolve(text(toml, "vm-reports", ""))) : Optional.empty(),
                 home.resolve(text(toml, "factory-root", "/etc/holdfast/root.json")),
                 socket(home, toml, "control-socket", "/run/holdfast/control.sock"),
                 inference,

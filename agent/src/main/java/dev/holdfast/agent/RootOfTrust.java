@@ -1,6 +1,7 @@
 package dev.holdfast.agent;
 
 import dev.holdfast.link.LinkConfig;
+import dev.holdfast.tee.ConfigfsTsm;
 import dev.holdfast.tee.DeviceSigner;
 import dev.holdfast.tee.DeviceTls;
 import dev.holdfast.tee.Pkcs11Bridge;
@@ -11,13 +12,19 @@ import dev.holdfast.tee.TeeBridge;
 import dev.holdfast.tee.TeeException;
 import dev.holdfast.tee.Tpm2Bridge;
 import dev.holdfast.tee.TpmAddress;
+import dev.holdfast.tee.VmReporter;
 import dev.holdfast.updater.TrustAnchors;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.RejectedException;
 import java.io.IOException;
+import java.util.Optional;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** Opens the TEE that the configuration names. */
 final class RootOfTrust {
+    private static final Logger LOG = LoggerFactory.getLogger(RootOfTrust.class);
+
     private RootOfTrust() {}
 
     static TeeBridge open(HoldfastConfig config) throws IOException, TeeException {
@@ -42,6 +49,19 @@ final class RootOfTrust {
         } catch (TeeException e) {
             token.close();
             throw e;
+        }
+    }
+
+    /** Who reports on the machine, where the configuration asks for it. Without one the agent goes on, and says so in its log. */
+    static Optional<VmReporter> machine(HoldfastConfig config) {
+        if (config.vmReports().isEmpty()) {
+            return Optional.empty();
+        }
+        try {
+            return Optional.of(ConfigfsTsm.open(config.vmReports().get()));
+        } catch (TeeException e) {
+            LOG.warn("no reports on this machine: {}", e.getMessage());
+            return Optional.empty();
         }
     }
 

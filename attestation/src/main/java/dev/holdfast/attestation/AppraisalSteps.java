@@ -72,6 +72,7 @@ final class AppraisalSteps {
             clock(attest, claims);
         }
         platform(tpm);
+        machine(claims, message.vm());
         serving(claims.serving());
         agent(claims);
         return new Appraisal(
@@ -241,6 +242,21 @@ final class AppraisalSteps {
                     .map(log -> PlatformReplay.ima(log, tpm.registers()))
                     .orElse(Optional.of("the evidence carries none"));
             require("ima-log", wrong.isEmpty(), Code.ATT_PLATFORM, wrong.orElse("leads to the quoted PCR 10"));
+        }
+    }
+
+    /** A report on the machine must fit, whether anybody asks for it or not. Whose it is is not checked: it grants nothing. */
+    private void machine(EvidenceClaims claims, Optional<VmEvidence> vm) {
+        if (vm.isPresent()) {
+            Optional<String> misfit = vm.get().misfit(claims);
+            require(
+                    "vm-report",
+                    misfit.isEmpty(),
+                    Code.ATT_PLATFORM,
+                    misfit.orElse("of " + vm.get().provider()
+                            + " carries nonce and claims; its signature is not checked, so it grants nothing"));
+        } else if (claims.platform().containsKey(VmEvidence.FATE)) {
+            weaken("vm-report", Code.ATT_PLATFORM, "the device could not have one");
         }
     }
 

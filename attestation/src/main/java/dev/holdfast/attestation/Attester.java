@@ -8,6 +8,7 @@ import dev.holdfast.tee.P256;
 import dev.holdfast.tee.Quoter;
 import dev.holdfast.tee.TeeBridge;
 import dev.holdfast.tee.TeeException;
+import dev.holdfast.tee.VmReporter;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Cbor;
 import dev.holdfast.wire.CborWriter;
@@ -16,6 +17,7 @@ import dev.holdfast.wire.Sha256;
 import java.io.IOException;
 import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
 import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -43,13 +45,25 @@ public final class Attester {
      * @param sandboxFacts what the caller knows of its confinement, asked at each evidence; at most 16 short entries
      * @param serving which model answers requests
      * @param platform the machine's own logs, where the TEE is the machine's own
+     * @param machine who reports on the confidential virtual machine around the agent, where there is one
      */
     public record Surroundings(
             String agentName,
             String agentVersion,
             Supplier<Map<String, String>> sandboxFacts,
             ServingModel serving,
-            PlatformLogs platform) {}
+            PlatformLogs platform,
+            Optional<VmReporter> machine) {
+        /** On a machine of its own. */
+        public Surroundings(
+                String agentName,
+                String agentVersion,
+                Supplier<Map<String, String>> sandboxFacts,
+                ServingModel serving,
+                PlatformLogs platform) {
+            this(agentName, agentVersion, sandboxFacts, serving, platform, Optional.empty());
+        }
+    }
 
     private final TeeBridge bridge;
     private final EventLog log;
@@ -86,7 +100,14 @@ public final class Attester {
             Serving serving = confirm();
             EventLog.Snapshot before = log.snapshot();
             PlatformLogs.Carried platform = around.platform().read();
-            EvidenceClaims claims = claims(nonce, thumbprint, serving, before, platform.fate());
+            Map<String, String> fates = new TreeMap<>(platform.fate());
+            around.machine().ifPresent(machine -> fates.put(VmEvidence.FATE, machine.provider()));
+            EvidenceClaims claims = claims(nonce, thumbprint, serving, before, fates);
+            Optional<VmEvidence> machine = machine(claims);
+            if (around.machine().isPresent() && machine.isEmpty()) {
+                fates.put(VmEvidence.FATE, "failed");
+                claims = claims(nonce, thumbprint, serving, before, fates);
+            }
             Quoter.Quote quote =
                     quoter.quote(claims.qualifyingData(), around.platform().registers());
             boolean still =
@@ -98,8 +119,20 @@ public final class Attester {
                 // not.
                 PlatformLogs.Carried after = around.platform().read();
                 TpmEvidence tpm = TpmEvidence.of(quote, log.contents(), after.boot(), after.ima());
-                return sign(claims, tpm.encode(), thumbprint);
+                return sign(claims, tpm.encode(machine), thumbprint);
             }
+        }
+    }
+
+    private Optional<VmEvidence> machine(EvidenceClaims claims) {
+        if (around.machine().isEmpty()) {
+            return Optional.empty();
+        }
+        try {
+            return Optional.of(VmEvidence.of(around.machine().get().report(VmEvidence.reportData(claims))));
+        } catch (TeeException e) {
+            LOG.warn("no report on this machine: {}", e.getMessage());
+            return Optional.empty();
         }
     }
 
@@ -147,9 +180,9 @@ public final class Attester {
                 around.sandboxFacts().get());
     }
 
-    private byte[] sign(EvidenceClaims claims, Cbor tpm, Sha256 thumbprint) throws TeeException {
+    private byte[] sign(EvidenceClaims claims, Cbor submodules, Sha256 thumbprint) throws TeeException {
         Binary payload = Binary.copyOf(CborWriter.write(
-                claims.entries().put(EvidenceClaims.SUBMODS, tpm).build()));
+                claims.entries().put(EvidenceClaims.SUBMODS, submodules).build()));
         Binary header = Cose.protectedHeader(thumbprint);
         return Cose.encode(header, payload, signer.sign(Cose.toBeSigned(header, payload)));
     }

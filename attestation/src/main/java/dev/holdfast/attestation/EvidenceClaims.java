@@ -32,7 +32,8 @@ import java.util.TreeMap;
  * <tr><td>hf-model</td><td>[epoch, template digest, target, event type, tokenizer digest], with the measurement</td></tr>
  * <tr><td>hf-serving</td><td>whether the log's last model is known to answer requests: {@link Serving}</td></tr>
  * <tr><td>hf-epoch-floor</td><td>the security epoch below which this device installs nothing (the TEE's counter)</td></tr>
- * <tr><td>hf-platform</td><td>what became of {@code boot-log} and {@code ima-log}: carried, absent, too-long</td></tr>
+ * <tr><td>hf-platform</td><td>what became of {@code boot-log} and {@code ima-log}: carried, absent, too-long; {@code
+ * vm-report}, where the agent is told to ask for one: the provider's name, or failed</td></tr>
  * <tr><td>hf-log-broken</td><td>text, present when the device knows that its log does not lead to its register</td></tr>
  * <tr><td>hf-sandbox</td><td>a map of short texts</td></tr>
  * </table>

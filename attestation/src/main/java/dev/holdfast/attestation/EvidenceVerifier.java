@@ -16,7 +16,7 @@ import java.util.Optional;
  */
 public final class EvidenceVerifier {
     /** What a message says once it is taken apart. */
-    record Message(Cose.Sign1 envelope, Binary keyId, EvidenceClaims claims, TpmEvidence tpm) {}
+    record Message(Cose.Sign1 envelope, Binary keyId, EvidenceClaims claims, TpmEvidence tpm, Optional<VmEvidence> vm) {}
 
     /**
      * What the verifier knows of its own question.
@@ -59,7 +59,17 @@ public final class EvidenceVerifier {
                     instanceof Cbor.Dict claims)) {
                 throw new RejectedException(Code.ATT_FORMAT, "the claims are no map");
             }
-            return new Message(envelope, keyId, EvidenceClaims.parse(claims), TpmEvidence.parse(claims));
+            Cbor.Dict submodules = Claim.dict(new Claim(claims).required(EvidenceClaims.SUBMODS));
+            Optional<Cbor> vm = submodules.get(VmEvidence.NAME);
+            if (submodules.entries().size() != (vm.isPresent() ? 2 : 1)) {
+                throw new RejectedException(Code.ATT_FORMAT, "submodules that this profile does not have");
+            }
+            return new Message(
+                    envelope,
+                    keyId,
+                    EvidenceClaims.parse(claims),
+                    TpmEvidence.parse(Claim.dict(new Claim(submodules).required("tpm"))),
+                    vm.isPresent() ? Optional.of(VmEvidence.parse(Claim.dict(vm.get()))) : Optional.empty());
         });
     }
 }

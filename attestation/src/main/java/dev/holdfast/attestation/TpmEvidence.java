@@ -47,6 +47,11 @@ record TpmEvidence(
     }
 
     Cbor encode() {
+        return encode(Optional.empty());
+    }
+
+    /** All submodules. */
+    Cbor encode(Optional<VmEvidence> vm) {
         Cbor.DictBuilder pcrs = Cbor.dict();
         registers.forEach((index, value) -> pcrs.put(index, Cbor.of(value)));
         Cbor.DictBuilder inner = Cbor.dict()
@@ -56,15 +61,16 @@ record TpmEvidence(
                 .put("log", new Cbor.Array(log.stream().map(Cbor::of).toList()));
         bootLog.ifPresent(bytes -> inner.put(BOOT, Cbor.of(bytes)));
         imaLog.ifPresent(bytes -> inner.put(IMA, Cbor.of(bytes)));
-        return Cbor.dict().put("tpm", inner.build()).build();
+        Cbor.DictBuilder submodules = Cbor.dict().put("tpm", inner.build());
+        vm.ifPresent(machine -> submodules.put(VmEvidence.NAME, machine.encode()));
+        return submodules.build();
     }
 
-    static TpmEvidence parse(Cbor.Dict claims) throws RejectedException {
-        Cbor.Dict submods = Claim.dict(new Claim(claims).required(EvidenceClaims.SUBMODS));
-        Claim tpm = new Claim(Claim.dict(new Claim(submods).required("tpm")));
+    static TpmEvidence parse(Cbor.Dict submodule) throws RejectedException {
+        Claim tpm = new Claim(submodule);
         for (Cbor key : tpm.claims().entries().keySet()) {
-            if (submods.entries().size() != 1 || !(key instanceof Cbor.Text(String name)) || !KNOWN.contains(name)) {
-                throw new RejectedException(Code.ATT_FORMAT, "submodules that this profile does not have");
+            if (!(key instanceof Cbor.Text(String name)) || !KNOWN.contains(name)) {
+                throw new RejectedException(Code.ATT_FORMAT, "a field that the submodule tpm does not have");
             }
         }
         if (!(tpm.required("log") instanceof Cbor.Array(List<Cbor> items)) || items.size() > EventLog.MAX_EVENTS) {

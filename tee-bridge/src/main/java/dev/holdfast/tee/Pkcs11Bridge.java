@@ -43,7 +43,7 @@ public final class Pkcs11Bridge implements TeeBridge {
     private static final AtomicInteger NUMBER = new AtomicInteger();
 
     private final Pkcs11Uri uri;
-    private final TokenThread thread = new TokenThread(DEADLINE);
+    private final TeeThread thread = new TeeThread(DEADLINE);
     private final TeeDescription description;
     private final ECPublicKey publicKey;
     /** Of the thread {@code tee} alone. */

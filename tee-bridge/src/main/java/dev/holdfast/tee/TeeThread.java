@@ -11,10 +11,10 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 
 /**
- * The thread {@code tee}, on which a native module is called. A native call cannot be interrupted: the caller gives up at
+ * The thread {@code tee}, on which native modules and slow kernel files are called. Neither can be interrupted: the caller gives up at
  * its deadline, and the thread waits on. Thread-safe.
  */
-final class TokenThread implements AutoCloseable {
+final class TeeThread implements AutoCloseable {
     private final Duration deadline;
     private final ExecutorService tee = Executors.newSingleThreadExecutor(
             Thread.ofPlatform().daemon().name("tee").factory());
@@ -25,7 +25,7 @@ final class TokenThread implements AutoCloseable {
         T run() throws TeeException;
     }
 
-    TokenThread(Duration deadline) {
+    TeeThread(Duration deadline) {
         this.deadline = deadline;
     }
 
@@ -47,11 +47,11 @@ final class TokenThread implements AutoCloseable {
             }
         } catch (TimeoutException e) {
             future.cancel(false);
-            throw new TeeException(Code.TEE_UNAVAILABLE, "the token does not answer within " + deadline, e);
+            throw new TeeException(Code.TEE_UNAVAILABLE, "no answer within " + deadline, e);
         } catch (InterruptedException e) {
             future.cancel(false);
             Thread.currentThread().interrupt();
-            throw new TeeException(Code.TEE_UNAVAILABLE, "interrupted while waiting for the token", e);
+            throw new TeeException(Code.TEE_UNAVAILABLE, "interrupted while waiting", e);
         }
     }
 
