@@ -67,6 +67,7 @@ final class AgentRoutes implements Handler<HttpServerRequest> {
     private JsonNode route(String route, Buffer body) throws RejectedException, IOException, TeeException {
         return switch (route) {
             case "GET /v1/status" -> agent.status();
+            case "GET /v1/tee" -> RootOfTrust.inventory(agent.bridge());
             case "GET /v1/history" -> agent.history();
             case "POST /v1/pause" -> pause(true, reason(body));
             case "POST /v1/resume" -> pause(false, reason(body));

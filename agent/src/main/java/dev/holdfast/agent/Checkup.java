@@ -58,7 +58,7 @@ final class Checkup {
         try (UnixHttp http = new UnixHttp()) {
             Optional<JsonNode> status = checkup.ask(http, config.controlSocket(), "/v1/status");
             checkup.processes(http, status);
-            checkup.rootOfTrust(status);
+            checkup.rootOfTrust(http, status);
             checkup.broker(status);
             checkup.store();
         }
@@ -110,7 +110,7 @@ final class Checkup {
         });
     }
 
-    private void rootOfTrust(Optional<JsonNode> status) {
+    private void rootOfTrust(UnixHttp http, Optional<JsonNode> status) {
         Optional<Sha256> factory = Optional.empty();
         try {
             factory = Optional.of(Sha256.ofFile(config.factoryRoot()));
@@ -128,6 +128,8 @@ final class Checkup {
                     tee.path("kind").asText(),
                     tee.path("assurance").asText(),
                     tee.path("detail").asText());
+            Optional<Sha256> trusted = factory;
+            ask(http, config.controlSocket(), "/v1/tee").ifPresent(inventory -> inventory(inventory, trusted));
             return;
         }
         try (TeeBridge bridge = RootOfTrust.open(config)) {
@@ -135,15 +137,7 @@ final class Checkup {
                     bridge.describe().kind().name(),
                     bridge.describe().assurance().name(),
                     bridge.describe().detail());
-            Optional<Sha256> anchored = RootOfTrust.anchors(bridge).store().read();
-            boolean same = anchored.isPresent() && anchored.equals(factory);
-            check(
-                    "root of trust",
-                    "anchor",
-                    same ? Outcome.PASS : Outcome.FAIL,
-                    anchored.map(hash -> same ? "the factory root " + hash : "another root: " + hash)
-                            .orElse("not provisioned"),
-                    anchored.isPresent() ? "restore the factory root that was provisioned" : "holdfast provision");
+            inventory(RootOfTrust.inventory(bridge), factory);
         } catch (IOException | TeeException e) {
             check(
                     "root of trust",
@@ -151,6 +145,31 @@ final class Checkup {
                     Outcome.FAIL,
                     String.valueOf(e.getMessage()),
                     "check tee = \"" + config.tee() + "\" and the rights on it");
+        }
+    }
+
+    private void inventory(JsonNode inventory, Optional<Sha256> factory) {
+        String anchored = inventory.path("factoryRoot").asText("");
+        boolean same = factory.isPresent() && factory.get().hex().equals(anchored);
+        check(
+                "root of trust",
+                "anchor",
+                same ? Outcome.PASS : Outcome.FAIL,
+                anchored.isEmpty() ? "not provisioned" : (same ? "the factory root " : "another root: ") + anchored,
+                anchored.isEmpty() ? "holdfast provision" : "restore the factory root that was provisioned");
+        for (JsonNode finding : inventory.path("findings")) {
+            Outcome outcome =
+                    switch (finding.path("state").asText()) {
+                        case "SOUND" -> Outcome.PASS;
+                        case "NOTABLE" -> Outcome.WARN;
+                        default -> Outcome.FAIL;
+                    };
+            check(
+                    "root of trust",
+                    finding.path("name").asText(),
+                    outcome,
+                    finding.path("detail").asText(),
+                    finding.path("remedy").asText());
         }
     }
 

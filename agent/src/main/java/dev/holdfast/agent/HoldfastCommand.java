@@ -5,17 +5,22 @@ import dev.holdfast.inference.InferenceDaemon;
 import dev.holdfast.inference.LastWords;
 import dev.holdfast.tee.TeeBridge;
 import dev.holdfast.tee.TeeException;
+import dev.holdfast.tee.TeeInventory;
+import dev.holdfast.updater.TrustAnchors;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Sha256;
 import java.io.IOException;
+import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
 
 /** The {@code holdfast} command: both daemons, and what a person on the device asks them. */
 @Command(
@@ -127,16 +132,28 @@ public final class HoldfastCommand {
         }
     }
 
-    @Command(name = "provision", description = "Anchors the factory root in the TEE, once.")
+    @Command(
+            name = "provision",
+            description = "Anchors the factory root in the TEE, once, and makes counter and keys. Again: changes nothing.")
     static final class Provision extends Configured {
+        @Spec
+        CommandSpec spec = CommandSpec.create();
+
         @Override
         public Integer call() throws RejectedException, IOException, TeeException {
             HoldfastConfig config = config();
             Sha256 root = Sha256.ofFile(config.factoryRoot());
+            PrintWriter out = spec.commandLine().getOut();
             try (TeeBridge bridge = RootOfTrust.open(config)) {
-                RootOfTrust.anchors(bridge).store().provision(root);
-                System.out.println("anchored " + root + " in "
+                TrustAnchors anchors = RootOfTrust.anchors(bridge);
+                boolean known = anchors.store().read().isPresent();
+                anchors.store().provision(root);
+                anchors.epochFloor().read(); // Made when it is first looked at.
+                out.println((known ? "already anchored: " : "anchored ") + root + " in "
                         + bridge.describe().kind() + " (" + bridge.describe().assurance() + ")");
+                for (TeeInventory.Finding finding : bridge.inventory().findings()) {
+                    out.println("  " + finding.name() + ": " + finding.detail());
+                }
             }
             return 0;
         }

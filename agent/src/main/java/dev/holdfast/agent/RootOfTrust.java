@@ -1,5 +1,7 @@
 package dev.holdfast.agent;
 
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.link.LinkConfig;
 import dev.holdfast.tee.ConfigfsTsm;
 import dev.holdfast.tee.DeviceSigner;
@@ -10,11 +12,13 @@ import dev.holdfast.tee.SoftwareBridge;
 import dev.holdfast.tee.SplitBridge;
 import dev.holdfast.tee.TeeBridge;
 import dev.holdfast.tee.TeeException;
+import dev.holdfast.tee.TeeInventory;
 import dev.holdfast.tee.Tpm2Bridge;
 import dev.holdfast.tee.TpmAddress;
 import dev.holdfast.tee.VmReporter;
 import dev.holdfast.updater.TrustAnchors;
 import dev.holdfast.wire.Code;
+import dev.holdfast.wire.Json;
 import dev.holdfast.wire.RejectedException;
 import java.io.IOException;
 import java.util.Optional;
@@ -63,6 +67,22 @@ final class RootOfTrust {
             LOG.warn("no reports on this machine: {}", e.getMessage());
             return Optional.empty();
         }
+    }
+
+    /** What there is in the TEE, as the control socket tells it. */
+    static ObjectNode inventory(TeeBridge bridge) throws TeeException {
+        TeeInventory inventory = bridge.inventory();
+        ObjectNode node = Json.object();
+        inventory.factoryRoot().ifPresent(hash -> node.put("factoryRoot", hash.hex()));
+        ArrayNode list = node.putArray("findings");
+        for (TeeInventory.Finding finding : inventory.findings()) {
+            list.addObject()
+                    .put("name", finding.name())
+                    .put("state", finding.state().name())
+                    .put("detail", finding.detail())
+                    .put("remedy", finding.remedy());
+        }
+        return node;
     }
 
     /** What the trust client needs of the TEE; every part must be there. */

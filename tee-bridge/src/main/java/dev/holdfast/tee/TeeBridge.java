@@ -35,6 +35,11 @@ public interface TeeBridge extends AutoCloseable {
     /** Proves to a fleet that attestation key and endorsement key live in one TPM. */
     Optional<Enroller> enroller();
 
+    /** What there is in it, for a person. Nothing is made by looking. */
+    default TeeInventory inventory() throws TeeException {
+        return TeeInventory.of(this);
+    }
+
     @Override
     void close();
 }

@@ -6,6 +6,8 @@ import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Sha256;
 import java.nio.charset.StandardCharsets;
 import java.security.interfaces.ECPublicKey;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 
@@ -223,6 +225,15 @@ public final class Tpm2Bridge implements TeeBridge {
                 return connection.call(() -> operations.secrets().activate(credentialBlob, encryptedSecret));
             }
         });
+    }
+
+    @Override
+    public TeeInventory inventory() throws TeeException {
+        TeeInventory indexes = connection.call(() -> new TpmInventory(new TpmEngine(connection), operations.nv()).look());
+        List<TeeInventory.Finding> findings = new ArrayList<>(indexes.findings());
+        TeeInventory.keys(this).ifPresent(findings::add);
+        TeeInventory.register(this).ifPresent(findings::add);
+        return new TeeInventory(indexes.factoryRoot(), findings);
     }
 
     @Override

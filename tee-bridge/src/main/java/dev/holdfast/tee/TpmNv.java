@@ -43,7 +43,7 @@ final class TpmNv {
     /** One NV write each, and NV wears out; an epoch does not jump farther. */
     static final int MAX_STEPS = 1000;
 
-    private record Public(long attributes, int size) {
+    record Public(long attributes, int size) {
         boolean written() {
             return (attributes & Tpm.NV_WRITTEN) != 0;
         }
@@ -184,7 +184,7 @@ final class TpmNv {
         return found;
     }
 
-    private Optional<Public> find(long index) throws TeeException, RejectedException {
+    Optional<Public> find(long index) throws TeeException, RejectedException {
         TpmCommand command = new TpmCommand(Tpm.CC_NV_READ_PUBLIC).handle(index);
         TpmEngine.Reply reply = engine.send(command, false);
         if (Tpm.base(reply.rc()) == Tpm.RC_HANDLE) {
