@@ -32,7 +32,7 @@ final class Cose {
             Cbor.Dict unprotected,
             Binary payload,
             Binary signature) {
-        /** Whether the signature is by {@code key} with ES256, whichever header names the algorithm. */
+        /** Whether the signature is by {@code key}, which is enrolled, with ES256, whichever header names the algorithm. */
         boolean verifies(ECPublicKey key, Binary externalAad) {
             Cbor algorithm = protectedParameters
                     .get(HEADER_ALGORITHM)
@@ -40,7 +40,7 @@ final class Cose {
                     .orElse(new Cbor.Null());
             return algorithm.equals(Cbor.of(ES256))
                     && protectedParameters.get(HEADER_CRITICAL).isEmpty()
-                    && Es256.verify(key, toBeSigned(protectedHeader, externalAad, payload), signature.toArray());
+                    && Es256.verifyByEnrolled(key, toBeSigned(protectedHeader, externalAad, payload), signature.toArray());
         }
     }
 

@@ -5,6 +5,8 @@ import dev.holdfast.wire.Sha256;
 import java.math.BigInteger;
 import java.security.interfaces.ECPublicKey;
 import java.util.Arrays;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import org.bouncycastle.asn1.x9.X9ECParameters;
 import org.bouncycastle.crypto.ec.CustomNamedCurves;
 import org.bouncycastle.crypto.params.ECDomainParameters;
@@ -20,18 +22,48 @@ import org.bouncycastle.math.ec.ECPoint;
 final class Es256 {
     private static final ECDomainParameters CURVE = curve();
 
+    /** With two keys each, a thousand devices; some 10 KB for each key. */
+    private static final int MAX_KEYS = 2048;
+
+    /**
+     * Keys of enrolled devices with the multiples that Bouncy Castle keeps at their points: making those costs as much as a
+     * verification. They follow from the key alone.
+     */
+    private static final Map<java.security.spec.ECPoint, ECPublicKeyParameters> ENROLLED = new ConcurrentHashMap<>();
+
     private Es256() {}
 
     /** Whether {@code signature} (r || s) over {@code digest} is by {@code key}. Never throws on odd bytes. */
     static boolean verify(ECPublicKey key, Sha256 digest, byte[] signature) {
+        return verify(parameters(key), digest, signature);
+    }
+
+    /** The same for a key that comes again and again. Not for keys that anybody may bring: there is room for so many only. */
+    static boolean verifyByEnrolled(ECPublicKey key, Sha256 digest, byte[] signature) {
+        ECPublicKeyParameters known = ENROLLED.get(key.getW());
+        if (known == null) {
+            if (ENROLLED.size() >= MAX_KEYS) {
+                ENROLLED.clear();
+            }
+            known = parameters(key);
+            ENROLLED.put(key.getW(), known);
+        }
+        return verify(known, digest, signature);
+    }
+
+    /** The JDK's key is on the curve already: P256 admits no other. */
+    private static ECPublicKeyParameters parameters(ECPublicKey key) {
+        ECPoint point =
+                CURVE.getCurve().createPoint(key.getW().getAffineX(), key.getW().getAffineY());
+        return new ECPublicKeyParameters(point, CURVE);
+    }
+
+    private static boolean verify(ECPublicKeyParameters key, Sha256 digest, byte[] signature) {
         if (signature.length != P256.SIGNATURE_BYTES) {
             return false;
         }
-        // The JDK's key is on the curve already: P256 admits no other.
-        ECPoint point =
-                CURVE.getCurve().createPoint(key.getW().getAffineX(), key.getW().getAffineY());
         ECDSASigner signer = new ECDSASigner();
-        signer.init(false, new ECPublicKeyParameters(point, CURVE));
+        signer.init(false, key);
         return signer.verifySignature(
                 digest.toArray(),
                 new BigInteger(1, Arrays.copyOf(signature, P256.FIELD_BYTES)),

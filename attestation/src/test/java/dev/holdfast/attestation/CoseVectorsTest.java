@@ -66,6 +66,27 @@ class CoseVectorsTest {
             assertThat(Es256.verify(key, digest, signature)).isEqualTo(P256.verify(key, digest, signature));
             assertThat(Es256.verify(key, digest, signature)).isFalse();
         }
+    }
+
+    /** What is kept of a key from one verification to the next changes no answer. */
+    @Test
+    void aKeyThatCameBeforeIsVerifiedAlike() {
+        Random random = new Random(8);
+        KeyPair[] pairs = {P256.generate(), P256.generate(), P256.generate()};
+        for (int i = 0; i < 90; i++) {
+            ECPublicKey key = (ECPublicKey) pairs[i % 3].getPublic();
+            ECPublicKey other = (ECPublicKey) pairs[(i + 1) % 3].getPublic();
+            Sha256 digest = Models.hash("message " + i);
+            byte[] signature = P256.sign(pairs[i % 3].getPrivate(), digest);
+            assertThat(Es256.verifyByEnrolled(key, digest, signature)).isTrue();
+            assertThat(Es256.verifyByEnrolled(other, digest, signature)).isFalse();
+            signature[random.nextInt(signature.length)] ^= (byte) (1 << random.nextInt(8));
+            assertThat(Es256.verifyByEnrolled(key, digest, signature)).isFalse();
+        }
+    }
+
+    @Test
+    void numbersOutOfRangeAreNoSignature() {
         ECPublicKey key = (ECPublicKey) P256.generate().getPublic();
         byte[] order = HexFormat.of().parseHex("ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551");
         for (byte[] half : List.of(new byte[32], order)) {

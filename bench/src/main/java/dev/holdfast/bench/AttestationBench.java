@@ -73,8 +73,8 @@ public final class AttestationBench {
             }
             row(
                     page,
-                    "appraisals on one core, ES256, log of %d events (%d bytes of evidence)"
-                            .formatted(VerifierRate.EVENTS, rate.evidenceBytes()),
+                    "appraisals on one core, ES256, %d devices in turn, logs of %d events (%d bytes of evidence)"
+                            .formatted(VerifierRate.DEVICES, VerifierRate.EVENTS, rate.evidenceBytes()),
                     "%.0f each second; with the JDK's ES256 the two signatures alone would allow %.0f"
                             .formatted(rate.perSecond(), rate.signaturesPerSecond()),
                     GOAL_APPRAISALS + " each second",

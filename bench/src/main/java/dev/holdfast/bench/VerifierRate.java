@@ -21,12 +21,16 @@ import java.nio.file.Path;
 import java.security.KeyPair;
 import java.time.Clock;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
-/** Appraises one evidence over and over, on one thread. */
+/** Appraises the evidence of some devices in turn, over and over, on one thread. */
 final class VerifierRate {
-    /** Events in the log. */
+    /** Whose keys and logs differ from each other. */
+    static final int DEVICES = 16;
+    /** Events in each log. */
     static final int EVENTS = 100;
 
     private static final Duration WARM_UP = Duration.ofSeconds(8);
@@ -40,10 +44,36 @@ final class VerifierRate {
 
     private VerifierRate() {}
 
+    /** What a verifier has of one device. */
+    private record Sent(byte[] evidence, EnrolledDevice device) {}
+
     static Result measure(Path dir) throws Exception {
         ModelEvent first = event("1.0.0");
         ModelEvent second = event("2.0.0");
         Binary nonce = hash("nonce").value();
+        List<Sent> all = new ArrayList<>();
+        for (int i = 0; i < DEVICES; i++) {
+            all.add(sent(dir.resolve("device-" + i), nonce, first, second));
+        }
+        ReferenceModels models = ReferenceModels.of(Map.of(
+                first.digest(), new ReferenceModels.Reference("intent", "1.0.0"),
+                second.digest(), new ReferenceModels.Reference("intent", "2.0.0")));
+        AppraisalPolicy policy = AppraisalPolicy.atLeast(Assurance.SOFTWARE);
+        EvidenceVerifier.Question question = new EvidenceVerifier.Question(nonce, Optional.of(Duration.ZERO));
+        Runnable appraiseAll = () -> {
+            for (Sent one : all) {
+                if (!EvidenceVerifier.verify(one.evidence(), question, one.device(), models, policy)
+                        .isAffirming()) {
+                    throw new IllegalStateException("not affirming");
+                }
+            }
+        };
+        rate(appraiseAll, WARM_UP);
+        double perSecond = DEVICES * rate(appraiseAll, MEASURED);
+        return new Result(perSecond, jdkSignatures(), all.get(0).evidence().length);
+    }
+
+    private static Sent sent(Path dir, Binary nonce, ModelEvent first, ModelEvent second) throws Exception {
         try (SoftwareBridge bridge = SoftwareBridge.open(dir.resolve("tee"));
                 EventLog log =
                         EventLog.open(dir.resolve("log"), bridge.register().orElseThrow())) {
@@ -56,21 +86,7 @@ final class VerifierRate {
                             log,
                             new Attester.Surroundings("holdfast", "0.1.0", Map::of, log::serving, PlatformLogs.none()))
                     .attest(nonce);
-            EnrolledDevice device = enrol(bridge);
-            ReferenceModels models = ReferenceModels.of(Map.of(
-                    first.digest(), new ReferenceModels.Reference("intent", "1.0.0"),
-                    second.digest(), new ReferenceModels.Reference("intent", "2.0.0")));
-            AppraisalPolicy policy = AppraisalPolicy.atLeast(Assurance.SOFTWARE);
-            EvidenceVerifier.Question question = new EvidenceVerifier.Question(nonce, Optional.of(Duration.ZERO));
-            Runnable appraise = () -> {
-                if (!EvidenceVerifier.verify(evidence, question, device, models, policy)
-                        .isAffirming()) {
-                    throw new IllegalStateException("not affirming");
-                }
-            };
-            rate(appraise, WARM_UP);
-            double perSecond = rate(appraise, MEASURED);
-            return new Result(perSecond, jdkSignatures(), evidence.length);
+            return new Sent(evidence, enrol(bridge));
         }
     }
 
