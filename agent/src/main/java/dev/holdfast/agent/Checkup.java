@@ -158,12 +158,11 @@ final class Checkup {
                 anchored.isEmpty() ? "not provisioned" : (same ? "the factory root " : "another root: ") + anchored,
                 anchored.isEmpty() ? "holdfast provision" : "restore the factory root that was provisioned");
         for (JsonNode finding : inventory.path("findings")) {
-            Outcome outcome =
-                    switch (finding.path("state").asText()) {
-                        case "SOUND" -> Outcome.PASS;
-                        case "NOTABLE" -> Outcome.WARN;
-                        default -> Outcome.FAIL;
-                    };
+            Outcome outcome = switch (finding.path("state").asText()) {
+                case "SOUND" -> Outcome.PASS;
+                case "NOTABLE" -> Outcome.WARN;
+                default -> Outcome.FAIL;
+            };
             check(
                     "root of trust",
                     finding.path("name").asText(),

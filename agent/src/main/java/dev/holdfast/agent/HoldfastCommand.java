@@ -134,7 +134,8 @@ public final class HoldfastCommand {
 
     @Command(
             name = "provision",
-            description = "Anchors the factory root in the TEE, once, and makes counter and keys. Again: changes nothing.")
+            description =
+                    "Anchors the factory root in the TEE, once, and makes counter and keys. Again: changes nothing.")
     static final class Provision extends Configured {
         @Spec
         CommandSpec spec = CommandSpec.create();

@@ -86,9 +86,8 @@ class ProvisionTest {
     private Ran run(String command) {
         StringWriter out = new StringWriter();
         StringWriter err = new StringWriter();
-        CommandLine line = HoldfastCommand.commandLine()
-                .setOut(new PrintWriter(out, true))
-                .setErr(new PrintWriter(err, true));
+        CommandLine line =
+                HoldfastCommand.commandLine().setOut(new PrintWriter(out, true)).setErr(new PrintWriter(err, true));
         int status = line.execute(command, "--config", config.toString());
         return new Ran(status, out.toString(), err.toString());
     }
@@ -102,7 +101,10 @@ class ProvisionTest {
         Sha256 root = Sha256.ofFile(dir.resolve("root.json"));
         Ran first = run("provision");
         assertThat(first.status()).as(first.err()).isZero();
-        assertThat(first.out()).contains("anchored " + root).contains("locked for good").contains("epoch counter");
+        assertThat(first.out())
+                .contains("anchored " + root)
+                .contains("locked for good")
+                .contains("epoch counter");
         Ran again = run("provision");
         assertThat(again.status()).isZero();
         assertThat(again.out()).contains("already anchored: " + root);

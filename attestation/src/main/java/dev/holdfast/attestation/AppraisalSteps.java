@@ -115,7 +115,8 @@ final class AppraisalSteps {
             return null;
         }
         boolean signed = TpmSignature.toP1363(tpm.signature()) instanceof Verdict.Accepted<Binary>(Binary signature)
-                && Es256.verifyByEnrolled(device.attestationKey(), Sha256.of(tpm.attest().toArray()), signature.toArray());
+                && Es256.verifyByEnrolled(
+                        device.attestationKey(), Sha256.of(tpm.attest().toArray()), signature.toArray());
         boolean covers = attest.body() instanceof TpmAttest.Quoted quoted
                 && quoted.covers(tpm.registers())
                 && attest.extraData().equals(claims.qualifyingData());

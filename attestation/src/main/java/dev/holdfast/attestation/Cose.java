@@ -40,7 +40,8 @@ final class Cose {
                     .orElse(new Cbor.Null());
             return algorithm.equals(Cbor.of(ES256))
                     && protectedParameters.get(HEADER_CRITICAL).isEmpty()
-                    && Es256.verifyByEnrolled(key, toBeSigned(protectedHeader, externalAad, payload), signature.toArray());
+                    && Es256.verifyByEnrolled(
+                            key, toBeSigned(protectedHeader, externalAad, payload), signature.toArray());
         }
     }
 

@@ -16,7 +16,8 @@ import java.util.Optional;
  */
 public final class EvidenceVerifier {
     /** What a message says once it is taken apart. */
-    record Message(Cose.Sign1 envelope, Binary keyId, EvidenceClaims claims, TpmEvidence tpm, Optional<VmEvidence> vm) {}
+    record Message(
+            Cose.Sign1 envelope, Binary keyId, EvidenceClaims claims, TpmEvidence tpm, Optional<VmEvidence> vm) {}
 
     /**
      * What the verifier knows of its own question.

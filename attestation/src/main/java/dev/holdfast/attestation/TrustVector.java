@@ -12,7 +12,8 @@ enum TrustVector {
     CONFIGURATION("configuration", 32, Set.of("sandbox", "agent", "serving")),
     EXECUTABLES("executables", 96, Set.of("log", "events", "model", "reference", "allowed-model", "epoch")),
     FILE_SYSTEM("file-system", 96, Set.of("ima-log")),
-    HARDWARE("hardware", 96, Set.of("assurance", "quote-signature", "quote", "register", "register-reset", "vm-report")),
+    HARDWARE(
+            "hardware", 96, Set.of("assurance", "quote-signature", "quote", "register", "register-reset", "vm-report")),
     /** Early boot counts as executables in AR4SI, too; it has a line of its own here only in the code. */
     BOOT("executables", 96, Set.of("boot-log"));
 

@@ -52,10 +52,11 @@ record VmEvidence(String provider, Binary report, Binary auxiliary) {
         }
         return switch (VmReport.parse(this)) {
             case Verdict.Rejected<VmReport>(var reason) -> Optional.of(reason.detail());
-            case Verdict.Accepted<VmReport>(VmReport read) when !read.reportData().equals(reportData(claims)) ->
+            case Verdict.Accepted<VmReport>(VmReport read)
+            when !read.reportData().equals(reportData(claims)) ->
                 Optional.of("the report does not carry nonce and claims");
-            case Verdict.Accepted<VmReport>(VmReport read) when read.debug() ->
-                Optional.of("the host may look into this machine (debug)");
+            case Verdict.Accepted<VmReport>(VmReport read)
+            when read.debug() -> Optional.of("the host may look into this machine (debug)");
             case Verdict.Accepted<VmReport> _ -> Optional.empty();
         };
     }

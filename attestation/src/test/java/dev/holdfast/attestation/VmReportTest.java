@@ -53,7 +53,9 @@ class VmReportTest {
         if (version == 5) {
             quote.putShort(48, (short) 2).putInt(50, 584);
         }
-        quote.put(body + 120, (byte) (debug ? 1 : 0)).put(body + 136, new byte[] {7}).put(body + 520, data);
+        quote.put(body + 120, (byte) (debug ? 1 : 0))
+                .put(body + 136, new byte[] {7})
+                .put(body + 520, data);
         return quote.array();
     }
 
@@ -86,12 +88,7 @@ class VmReportTest {
                         bridge,
                         log,
                         new Attester.Surroundings(
-                                "holdfast",
-                                "0.1.0",
-                                Map::of,
-                                log::serving,
-                                PlatformLogs.none(),
-                                Optional.of(machine)))
+                                "holdfast", "0.1.0", Map::of, log::serving, PlatformLogs.none(), Optional.of(machine)))
                 .attest(Models.NONCE);
         return EvidenceVerifier.verify(
                 evidence, Models.question(), device, Models.PUBLISHED, AppraisalPolicy.atLeast(asked));

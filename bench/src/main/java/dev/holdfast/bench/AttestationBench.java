@@ -52,10 +52,11 @@ public final class AttestationBench {
 
     private void run() throws Exception {
         Path dir = Files.createTempDirectory("holdfast-bench");
-        StringBuilder page = new StringBuilder(
-                Machine.describe()
-                        + ". Latencies and gaps are of the stack that `./dev up --tee swtpm --broker mosquitto` starts, each in a"
-                        + " process of its own; written by `./dev bench attestation`.\n\n| what | figure | goal |\n|---|---|---|\n");
+        StringBuilder page = new StringBuilder(Machine.describe()
+                + ". Latencies and gaps are of the stack that `./dev up --tee swtpm --broker mosquitto`"
+                + " starts, each in a process of its own; written by `./dev bench attestation`.\n\n"
+                + "| what | figure | goal |\n"
+                + "|---|---|---|\n");
         try {
             VerifierRate.Result rate = VerifierRate.measure(dir);
             JsonNode stack = up(dir.resolve("stack"));

@@ -229,7 +229,8 @@ public final class Tpm2Bridge implements TeeBridge {
 
     @Override
     public TeeInventory inventory() throws TeeException {
-        TeeInventory indexes = connection.call(() -> new TpmInventory(new TpmEngine(connection), operations.nv()).look());
+        TeeInventory indexes =
+                connection.call(() -> new TpmInventory(new TpmEngine(connection), operations.nv()).look());
         List<TeeInventory.Finding> findings = new ArrayList<>(indexes.findings());
         TeeInventory.keys(this).ifPresent(findings::add);
         TeeInventory.register(this).ifPresent(findings::add);

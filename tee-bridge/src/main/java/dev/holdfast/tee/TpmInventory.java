@@ -35,7 +35,8 @@ final class TpmInventory {
                                 State.MISSING,
                                 hex(TpmNv.ANCHOR) + " is defined but not locked: provisioning did not end",
                                 TeeInventory.PROVISION)
-                        : TeeInventory.factoryRoot(stored, "NV " + hex(TpmNv.ANCHOR) + ", written once, locked for good"));
+                        : TeeInventory.factoryRoot(
+                                stored, "NV " + hex(TpmNv.ANCHOR) + ", written once, locked for good"));
         findings.add(counter());
         findings.add(lockout());
         return new TeeInventory(stored, findings);
@@ -54,7 +55,8 @@ final class TpmInventory {
         }
         return Finding.sound(
                 "epoch counter",
-                "NV " + hex(TpmNv.COUNTER) + " stands at " + nv.counter() + ", its base " + hex(TpmNv.BASE) + " is locked");
+                "NV " + hex(TpmNv.COUNTER) + " stands at " + nv.counter() + ", its base " + hex(TpmNv.BASE)
+                        + " is locked");
     }
 
     /** Failed authorizations of anything in this TPM, and power cuts, count; Holdfast's keys and indexes are exempt. */
