@@ -12,6 +12,7 @@ import java.nio.channels.Channel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.concurrent.locks.LockSupport;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -23,7 +24,7 @@ class ProvisionTest {
     @TempDir
     Path dir;
 
-    private Process swtpm;
+    private @Nullable Process swtpm;
     private Path config;
 
     @BeforeEach
