@@ -11,7 +11,7 @@ public interface AnswerListener {
     boolean text(String delta);
 
     /** The answer is complete. */
-    void finished(SlotDescription model, int promptTokens, int completionTokens, Finish finish);
+    void finished(SlotDescription model, Usage usage, Finish finish);
 
     /** There is no answer, or no more of it. */
     void failed(Rejection why);

@@ -88,6 +88,7 @@ final class ApiRoutes implements Handler<HttpServerRequest> {
                 engine.chat(
                         call.model(),
                         call.request(),
+                        Peer.of(request.connection()).map(Peer::uid),
                         new ChatReply(request.response(), shape, call.stream(), call.includeUsage()));
         }
     }

@@ -95,7 +95,7 @@ final class ChatReply implements AnswerListener {
     }
 
     @Override
-    public void finished(SlotDescription model, int promptTokens, int completionTokens, Finish finish) {
+    public void finished(SlotDescription model, Usage usage, Finish finish) {
         if (finish == Finish.CANCELLED) {
             cancel();
             return;
@@ -105,7 +105,7 @@ final class ChatReply implements AnswerListener {
             if (includeUsage) {
                 ObjectNode last = head.deepCopy();
                 last.putArray("choices");
-                last.set("usage", usage(promptTokens, completionTokens));
+                last.set("usage", json(usage));
                 send(last);
             }
             end("data: [DONE]\n\n");
@@ -119,7 +119,7 @@ final class ChatReply implements AnswerListener {
             case TEXT -> choice.put("text", answer.toString());
         }
         choice.put("finish_reason", finish.wire());
-        body.set("usage", usage(promptTokens, completionTokens));
+        body.set("usage", json(usage));
         Replies.json(response, 200, body);
     }
 
@@ -151,12 +151,13 @@ final class ChatReply implements AnswerListener {
         return chunk;
     }
 
-    private static ObjectNode usage(int promptTokens, int completionTokens) {
-        ObjectNode usage = Json.object();
-        usage.put("prompt_tokens", promptTokens);
-        usage.put("completion_tokens", completionTokens);
-        usage.put("total_tokens", promptTokens + completionTokens);
-        return usage;
+    private static ObjectNode json(Usage usage) {
+        ObjectNode node = Json.object();
+        node.put("prompt_tokens", usage.promptTokens());
+        node.put("completion_tokens", usage.completionTokens());
+        node.put("total_tokens", usage.promptTokens() + usage.completionTokens());
+        node.putObject("prompt_tokens_details").put("cached_tokens", usage.cachedTokens());
+        return node;
     }
 
     private boolean send(JsonNode event) {

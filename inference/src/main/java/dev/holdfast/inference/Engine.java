@@ -161,14 +161,20 @@ public final class Engine implements AutoCloseable {
      * queue are full.
      *
      * @param model the model that the caller asked for, by name or name and version; null for whatever serves
+     * @param owner the user whose earlier prompts may be built on; empty when nobody's may, and nothing is kept
      */
-    public void chat(@Nullable String model, ChatRequest request, AnswerListener listener) {
+    public void chat(@Nullable String model, ChatRequest request, Optional<Long> owner, AnswerListener listener) {
         submit(
-                () -> switch (pinned(model, slot -> Verdict.accepted(answerOn(slot, request, listener)))) {
+                () -> switch (pinned(model, slot -> Verdict.accepted(answerOn(slot, request, owner, listener)))) {
                     case Verdict.Rejected<Runnable>(Rejection why) -> () -> listener.failed(why);
                     case Verdict.Accepted<Runnable>(Runnable end) -> end;
                 },
                 listener::failed);
+    }
+
+    /** As {@link #chat(String, ChatRequest, Optional, AnswerListener)}, for nobody in particular. */
+    public void chat(@Nullable String model, ChatRequest request, AnswerListener listener) {
+        chat(model, request, Optional.empty(), listener);
     }
 
     /**
@@ -251,9 +257,10 @@ public final class Engine implements AutoCloseable {
         }
     }
 
-    private static Runnable answerOn(ModelSlot slot, ChatRequest request, AnswerListener listener) {
+    private static Runnable answerOn(
+            ModelSlot slot, ChatRequest request, Optional<Long> owner, AnswerListener listener) {
         boolean[] begun = {false};
-        Verdict<Generation.Outcome> verdict = slot.answer(request, new Generation.Listener() {
+        Verdict<Generation.Outcome> verdict = slot.answer(request, owner, new Generation.Listener() {
             @Override
             public boolean text(String delta) {
                 begin();
@@ -279,8 +286,7 @@ public final class Engine implements AutoCloseable {
                     listener.begun(slot.description());
                 }
                 SlotDescription model = slot.description();
-                yield () ->
-                        listener.finished(model, outcome.promptTokens(), outcome.completionTokens(), outcome.finish());
+                yield () -> listener.finished(model, outcome.usage(), outcome.finish());
             }
         };
     }

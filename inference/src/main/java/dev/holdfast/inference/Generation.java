@@ -37,7 +37,7 @@ final class Generation {
         }
     }
 
-    record Outcome(int promptTokens, int completionTokens, Finish finish) {}
+    record Outcome(Usage usage, Finish finish) {}
 
     private final LoadedModel model;
     private final Tokenizer tokenizer;
@@ -49,6 +49,11 @@ final class Generation {
         this.ends = ends;
     }
 
+    /**
+     * Makes an answer.
+     *
+     * @param sequence empty, or with the beginning of the prompt read already; at the end it holds all that was read
+     */
     Verdict<Outcome> run(Sequence sequence, int[] prompt, Sampling sampling, Limits limits, Listener listener) {
         return model.decoder().then(decoder -> run(decoder, sequence, prompt, sampling, limits, listener));
     }
@@ -58,19 +63,20 @@ final class Generation {
         if (prompt.length == 0) {
             return Verdict.rejected(Code.API_REQUEST, "the prompt is empty");
         }
-        if (prompt.length >= sequence.room()) {
+        if (prompt.length >= sequence.capacity) {
             return Verdict.rejected(
-                    Code.API_CONTEXT, prompt.length + " prompt tokens, the context has " + sequence.room());
+                    Code.API_CONTEXT, prompt.length + " prompt tokens, the context has " + sequence.capacity);
         }
+        Usage usage = new Usage(prompt.length, sequence.position(), 0);
         if (!readPrompt(decoder, sequence, prompt, listener)) {
-            return Verdict.accepted(new Outcome(prompt.length, 0, Finish.CANCELLED));
+            return Verdict.accepted(new Outcome(usage, Finish.CANCELLED));
         }
-        return answer(decoder, sequence, prompt, sampling, limits, listener);
+        return answer(decoder, sequence, prompt, usage, sampling, limits, listener);
     }
 
     /** In batches, so that a long prompt can be cancelled. */
     private static boolean readPrompt(Transformer decoder, Sequence sequence, int[] prompt, Listener listener) {
-        for (int from = 0; from < prompt.length; from += Kernels.BATCH) {
+        for (int from = sequence.position(); from < prompt.length; from += Kernels.BATCH) {
             if (listener.cancelled()) {
                 return false;
             }
@@ -80,8 +86,13 @@ final class Generation {
     }
 
     private Verdict<Outcome> answer(
-            Transformer decoder, Sequence sequence, int[] prompt, Sampling sampling, Limits limits, Listener listener) {
-        int promptTokens = prompt.length;
+            Transformer decoder,
+            Sequence sequence,
+            int[] prompt,
+            Usage usage,
+            Sampling sampling,
+            Limits limits,
+            Listener listener) {
         Sampler sampler = new Sampler(sampling, sequence.logits.length);
         sampler.prompt(prompt);
         LogitMask mask = limits.ignoreEnd() ? LogitMask.without(ends) : LogitMask.NONE;
@@ -95,7 +106,7 @@ final class Generation {
         Finish finish = Finish.LENGTH;
         while (count < most) {
             if (listener.cancelled()) {
-                return Verdict.accepted(new Outcome(promptTokens, count, Finish.CANCELLED));
+                return Verdict.accepted(new Outcome(usage.completed(count), Finish.CANCELLED));
             }
             mask.apply(sequence.logits);
             token[0] = sampler.next(sequence.logits);
@@ -112,10 +123,10 @@ final class Generation {
             String text = stop.pass(words.next(token[0]));
             pace(started, count, limits.tokensPerSecond());
             if (!text.isEmpty() && !listener.text(text)) {
-                return Verdict.accepted(new Outcome(promptTokens, count, Finish.CANCELLED));
+                return Verdict.accepted(new Outcome(usage.completed(count), Finish.CANCELLED));
             }
             if (stop.found()) {
-                return Verdict.accepted(new Outcome(promptTokens, count, Finish.STOP));
+                return Verdict.accepted(new Outcome(usage.completed(count), Finish.STOP));
             }
             if (count < most) {
                 decoder.read(sequence, token, 0, 1, null);
@@ -125,7 +136,7 @@ final class Generation {
         if (!rest.isEmpty() && !listener.text(rest)) {
             finish = Finish.CANCELLED;
         }
-        return Verdict.accepted(new Outcome(promptTokens, count, finish));
+        return Verdict.accepted(new Outcome(usage.completed(count), finish));
     }
 
     private static void pace(long started, int count, int tokensPerSecond) {

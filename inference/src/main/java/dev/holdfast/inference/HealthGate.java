@@ -134,7 +134,7 @@ final class HealthGate {
     }
 
     private static void warmUp(ModelSlot slot, Transformer transformer) {
-        Sequence sequence = slot.borrow();
+        Sequence sequence = slot.sequences().take(Optional.empty(), new int[0]);
         try {
             int[] tokens = new int[Kernels.BATCH];
             int batch = Math.min(Kernels.BATCH, sequence.room() - 1);
@@ -146,7 +146,7 @@ final class HealthGate {
                 transformer.read(sequence, tokens, 0, done % 8 == 0 && batch > 0 ? batch : 1, null);
             }
         } finally {
-            slot.giveBack(sequence);
+            slot.sequences().giveBack(sequence, Optional.empty());
         }
     }
 
@@ -163,7 +163,7 @@ final class HealthGate {
             return;
         }
         GateReference reference = slot.gate().reference().get();
-        Sequence sequence = model.borrow();
+        Sequence sequence = model.sequences().take(Optional.empty(), new int[0]);
         try {
             Verdict<Double> measured =
                     model.model().decoder().then(decoder -> ReferenceReading.divergence(decoder, sequence, reference));
@@ -177,7 +177,7 @@ final class HealthGate {
             boolean within = measured.orThrow() <= reference.maxMeanDivergence();
             note("reference", within ? measured : Verdict.rejected(Code.GATE_REFERENCE, detail), detail);
         } finally {
-            model.giveBack(sequence);
+            model.sequences().giveBack(sequence, Optional.empty());
         }
     }
 
@@ -188,7 +188,7 @@ final class HealthGate {
             ChatRequest request =
                     ChatRequest.greedy(canary.prompt(), slot.gate().maxAnswerTokens());
             StringBuilder answer = new StringBuilder();
-            Verdict<Generation.Outcome> outcome = model.answer(request, delta -> {
+            Verdict<Generation.Outcome> outcome = model.answer(request, Optional.empty(), delta -> {
                 answer.append(delta);
                 return true;
             });

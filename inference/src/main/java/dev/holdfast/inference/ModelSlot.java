@@ -1,7 +1,7 @@
 package dev.holdfast.inference;
 
 import dev.holdfast.wire.Verdict;
-import java.util.concurrent.ConcurrentLinkedDeque;
+import java.util.Optional;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /**
@@ -12,8 +12,7 @@ final class ModelSlot {
     private final SlotDescription description;
     private final LoadedModel model;
     private final PromptWriter prompts;
-    private final int maxSequences;
-    private final ConcurrentLinkedDeque<Sequence> idle = new ConcurrentLinkedDeque<>();
+    private final SequencePool sequences;
     /** The owner's pin is the first. */
     private final AtomicInteger pins = new AtomicInteger(1);
 
@@ -23,7 +22,7 @@ final class ModelSlot {
         this.description = description;
         this.model = model;
         this.prompts = prompts;
-        this.maxSequences = maxSequences;
+        this.sequences = new SequencePool(model::newSequence, maxSequences);
     }
 
     SlotDescription description() {
@@ -49,7 +48,6 @@ final class ModelSlot {
     /** Gives a pin back. */
     void unpin() {
         if (pins.decrementAndGet() == 0) {
-            idle.clear();
             model.close();
             whenClosed.run();
         }
@@ -58,32 +56,25 @@ final class ModelSlot {
     /** Gives the owner's pin back: the model is unloaded as soon as no request is left. */
     void retire(Runnable whenClosed) {
         this.whenClosed = whenClosed;
+        sequences.close();
         unpin();
     }
 
-    Sequence borrow() {
-        Sequence sequence = idle.poll();
-        return sequence == null ? model.newSequence() : sequence;
+    SequencePool sequences() {
+        return sequences;
     }
 
-    void giveBack(Sequence sequence) {
-        sequence.clear();
-        if (idle.size() < maxSequences) {
-            idle.push(sequence);
-        }
-    }
-
-    /** Answers on the calling thread, which holds a pin. */
-    Verdict<Generation.Outcome> answer(ChatRequest request, Generation.Listener listener) {
+    /** Answers on the calling thread, which holds a pin; the owner's next prompt may build on what was read. */
+    Verdict<Generation.Outcome> answer(ChatRequest request, Optional<Long> owner, Generation.Listener listener) {
         return prompts.write(request.prompt()).then(prompt -> {
-            Sequence sequence = borrow();
+            Sequence sequence = sequences.take(owner, prompt);
             try {
                 Generation.Limits limits = new Generation.Limits(
                         request.maxTokens(), request.ignoreEnd(), request.tokensPerSecond(), request.stop());
                 return new Generation(model, prompts.tokenizer(), prompts::ends)
                         .run(sequence, prompt, request.sampling(), limits, listener);
             } finally {
-                giveBack(sequence);
+                sequences.giveBack(sequence, owner);
             }
         });
     }

@@ -1,5 +1,7 @@
 package dev.holdfast.inference;
 
+import java.util.Arrays;
+
 /**
  * One sequence in work: its keys and values, and every buffer that a pass through the layers needs, so that no token
  * allocates. Belongs to one thread at a time, and to one model. It is cleared between users.
@@ -27,12 +29,14 @@ final class Sequence {
     final Heads heads;
     final Products products = new Products();
 
+    private final int[] tokens;
     private int position;
 
     /** An empty sequence of at most {@code capacity} tokens. */
     Sequence(ModelShape shape, int capacity, CacheType type) {
         this.shape = shape;
         this.capacity = capacity;
+        this.tokens = new int[capacity];
         this.cache = new KeyValueCache(type, shape.layers(), shape.keyHeads(), shape.headSize(), capacity);
         int batch = Kernels.BATCH;
         this.x = new float[shape.width() * batch];
@@ -59,8 +63,16 @@ final class Sequence {
         return position;
     }
 
-    void advance(int tokens) {
-        position += tokens;
+    /** Says that {@code count} more tokens were read: their keys and values are in the cache. */
+    void advance(int[] read, int from, int count) {
+        System.arraycopy(read, from, tokens, position, count);
+        position += count;
+    }
+
+    /** How many tokens at the beginning of {@code prompt} were read already, in the same places. */
+    int commonPrefix(int[] prompt) {
+        int mismatch = Arrays.mismatch(tokens, 0, position, prompt, 0, prompt.length);
+        return mismatch < 0 ? position : mismatch;
     }
 
     /** Room for further tokens. */
@@ -71,11 +83,17 @@ final class Sequence {
     /** Forgets everything that was read, also from memory: the next user is another one. */
     void clear() {
         position = 0;
+        Arrays.fill(tokens, 0);
         cache.erase();
     }
 
     /** Goes back to the beginning within one use, as a benchmark does; the old numbers are overwritten as tokens come. */
     void rewind() {
-        position = 0;
+        keep(0);
+    }
+
+    /** Forgets all but the first tokens, for the same owner: the old numbers are overwritten as tokens come. */
+    void keep(int tokensKept) {
+        position = Math.min(position, tokensKept);
     }
 }

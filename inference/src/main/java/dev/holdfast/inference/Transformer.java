@@ -103,7 +103,7 @@ final class Transformer implements Network {
             }
             done += n;
             int position = sequence.position();
-            sequence.advance(n);
+            sequence.advance(tokens, from + done - n, n);
             if (each != null) {
                 for (int t = 0; t < n; t++) {
                     project(sequence, t, stride);

@@ -71,6 +71,18 @@ class ApiTest {
         assertThat(text.toString()).isEqualTo(plain.at("/choices/0/text").textValue());
     }
 
+    /** The kernel says who asks, so the second connection of the same user is known again. */
+    @Test
+    void aPromptThatThePeerSentBeforeIsReadFromTheCache() throws Exception {
+        String body = "{\"prompt\":\"" + "turn the light on; ".repeat(5) + "\",\"max_tokens\":8}";
+        JsonNode first = api.post("/v1/completions", body).json();
+        JsonNode second = api.post("/v1/completions", body).json();
+        String cached = "/usage/prompt_tokens_details/cached_tokens";
+        assertThat(first.at(cached).intValue()).isZero();
+        assertThat(second.at(cached).intValue()).isPositive();
+        assertThat(second.at("/choices")).isEqualTo(first.at("/choices"));
+    }
+
     @Test
     void samplingFieldsChangeTheAnswerAndTheSeedRepeatsIt() throws Exception {
         String sampled = PLAIN + ",\"temperature\":1.5,\"top_k\":50,\"min_p\":0.001,\"top_p\":0.99,\"seed\":7";

@@ -16,6 +16,7 @@ class Collected implements AnswerListener {
     volatile @Nullable Rejection failure;
     volatile @Nullable Finish finish;
     volatile int tokens;
+    volatile int cachedTokens;
     volatile boolean cancelled;
 
     @Override
@@ -31,9 +32,10 @@ class Collected implements AnswerListener {
     }
 
     @Override
-    public void finished(SlotDescription model, int promptTokens, int completionTokens, Finish finish) {
+    public void finished(SlotDescription model, Usage usage, Finish finish) {
         ended = model;
-        tokens = completionTokens;
+        tokens = usage.completionTokens();
+        cachedTokens = usage.cachedTokens();
         this.finish = finish;
         done.complete(text.toString());
     }
