@@ -60,6 +60,9 @@ public record HoldfastConfig(
     /** sun_path of struct sockaddr_un, unix(7), less its terminating zero. */
     private static final int MAX_SOCKET_PATH_BYTES = 107;
 
+    /** Kernels share the work of one step; beyond this they would only wait for memory. */
+    private static final int MOST_THREADS = 16;
+
     private static final Set<String> KEYS = Set.of(
             "device",
             "fleet",
@@ -77,6 +80,7 @@ public record HoldfastConfig(
             "context-tokens",
             "kv-cache",
             "max-sequences",
+            "threads",
             "probation-seconds",
             "refresh-seconds",
             "byte-budget",
@@ -130,7 +134,12 @@ public record HoldfastConfig(
                         (int) number(toml, "max-sequences", 4, 1, 64),
                         16,
                         (int) number(toml, "context-tokens", 2048, 16, 131_072),
-                        1)
+                        (int) number(
+                                toml,
+                                "threads",
+                                Math.min(Runtime.getRuntime().availableProcessors(), MOST_THREADS),
+                                1,
+                                MOST_THREADS))
                 .withCache(cache(toml));
         if (agentUid >= 0) {
             inference = inference.withPeers(

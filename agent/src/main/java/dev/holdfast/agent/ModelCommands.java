@@ -19,6 +19,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.List;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -305,9 +306,24 @@ final class ModelCommands {
                 description = "json or md, the table that llama-bench prints: mean and standard deviation")
         Output output = Output.json;
 
+        @Option(
+                names = "--streams",
+                description = "more than one: decodes so many sequences together, and nothing else")
+        int streams = 1;
+
         @Override
         public Integer call() throws RejectedException {
             try (ModelRunner runner = open()) {
+                if (streams > 1) {
+                    List<Double> rates =
+                            runner.benchTogether(streams, decode, repetitions).orThrow();
+                    ObjectNode result = Json.object()
+                            .put("streams", streams)
+                            .put("tg_tokens_per_second", rates.get(rates.size() / 2));
+                    rates.forEach(result.putArray("tg_samples")::add);
+                    print(result);
+                    return 0;
+                }
                 ModelRunner.Bench measured =
                         runner.bench(prefill, decode, repetitions).orThrow();
                 if (output == Output.md && !json) {

@@ -55,11 +55,16 @@ final class Generation {
      * @param sequence empty, or with the beginning of the prompt read already; at the end it holds all that was read
      */
     Verdict<Outcome> run(Sequence sequence, int[] prompt, Sampling sampling, Limits limits, Listener listener) {
-        return model.decoder().then(decoder -> run(decoder, sequence, prompt, sampling, limits, listener));
+        return model.batcher().then(batcher -> run(batcher, sequence, prompt, sampling, limits, listener));
     }
 
     private Verdict<Outcome> run(
-            Transformer decoder, Sequence sequence, int[] prompt, Sampling sampling, Limits limits, Listener listener) {
+            DecodeBatcher batcher,
+            Sequence sequence,
+            int[] prompt,
+            Sampling sampling,
+            Limits limits,
+            Listener listener) {
         if (prompt.length == 0) {
             return Verdict.rejected(Code.API_REQUEST, "the prompt is empty");
         }
@@ -68,10 +73,10 @@ final class Generation {
                     Code.API_CONTEXT, prompt.length + " prompt tokens, the context has " + sequence.capacity);
         }
         Usage usage = new Usage(prompt.length, sequence.position(), 0);
-        if (!readPrompt(decoder, sequence, prompt, listener)) {
+        if (!readPrompt(batcher.decoder(), sequence, prompt, listener)) {
             return Verdict.accepted(new Outcome(usage, Finish.CANCELLED));
         }
-        return answer(decoder, sequence, prompt, usage, sampling, limits, listener);
+        return answer(batcher.member(sequence), prompt, usage, sampling, limits, listener);
     }
 
     /** In batches, so that a long prompt can be cancelled. */
@@ -86,13 +91,13 @@ final class Generation {
     }
 
     private Verdict<Outcome> answer(
-            Transformer decoder,
-            Sequence sequence,
+            DecodeBatcher.Member member,
             int[] prompt,
             Usage usage,
             Sampling sampling,
             Limits limits,
             Listener listener) {
+        Sequence sequence = member.sequence();
         Sampler sampler = new Sampler(sampling, sequence.logits.length);
         sampler.prompt(prompt);
         LogitMask mask = limits.ignoreEnd() ? LogitMask.without(ends) : LogitMask.NONE;
@@ -129,7 +134,7 @@ final class Generation {
                 return Verdict.accepted(new Outcome(usage.completed(count), Finish.STOP));
             }
             if (count < most) {
-                decoder.read(sequence, token, 0, 1, null);
+                member.read(token[0]);
             }
         }
         String rest = stop.pass(words.end()) + stop.rest();

@@ -23,6 +23,12 @@ interface Kernels {
     /** {@code y[r] = W[r] . x} for rows {@code from} to {@code to}. */
     void product(Weights weights, int from, int to, float[] x, float[] y, float[] scratch);
 
+    /**
+     * {@code ys[i][r] = W[r] . xs[i]} for rows {@code from} to {@code to} and the first {@code count} vectors: each row is read
+     * once for all.
+     */
+    void products(Weights weights, int from, int to, float[][] xs, float[][] ys, int count, float[] scratch);
+
     /** {@code Y[r][t] = W[r] . X[.][t]} for rows {@code from} to {@code to} and the first {@code tokens} columns. */
     void batchProduct(Weights weights, int from, int to, float[] x, float[] y, int tokens, float[] scratch);
 

@@ -12,6 +12,7 @@ final class LoadedModel implements AutoCloseable {
     private final MappedModel mapped;
     private final GgufFile file;
     private final Network network;
+    private final Verdict<DecodeBatcher> batcher;
     private final Verdict<Tokenizer> tokenizer;
     private final int contextTokens;
     private final CacheType cache;
@@ -27,6 +28,7 @@ final class LoadedModel implements AutoCloseable {
         this.mapped = mapped;
         this.file = file;
         this.network = network;
+        this.batcher = decoder().then(decoder -> Verdict.accepted(new DecodeBatcher(decoder)));
         this.tokenizer = tokenizer;
         this.contextTokens = context;
         this.cache = cache;
@@ -77,6 +79,11 @@ final class LoadedModel implements AutoCloseable {
             case Transformer decoder -> Verdict.accepted(decoder);
             case Encoder encoder -> Verdict.rejected(Code.API_REQUEST, "this model embeds texts and continues none");
         };
+    }
+
+    /** What decodes for all answers on this model, or the refusal of a model that continues no text. */
+    Verdict<DecodeBatcher> batcher() {
+        return batcher;
     }
 
     /** The encoder, or the refusal of a model that embeds no text. */

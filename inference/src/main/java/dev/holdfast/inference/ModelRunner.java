@@ -324,6 +324,46 @@ public final class ModelRunner implements AutoCloseable {
                 parameters);
     }
 
+    /**
+     * Measures how fast several sequences are decoded together, as concurrent answers are; after a warm-up.
+     *
+     * @param tokens of each sequence, which has no prompt
+     * @return tokens per second of all together, of each run, in order of size
+     */
+    public Verdict<List<Double>> benchTogether(int streams, int tokens, int runs) {
+        if (streams < 1 || streams > Products.MOST_TOGETHER || tokens < 1 || tokens > contextTokens() || runs < 1) {
+            return Verdict.rejected(
+                    Code.API_REQUEST,
+                    "1 to " + Products.MOST_TOGETHER + " streams of 1 to " + contextTokens() + " tokens, and a run");
+        }
+        return model.decoder().then(decoder -> {
+            Sequence[] sequences = new Sequence[streams];
+            Arrays.setAll(sequences, i -> model.newSequence());
+            List<Double> rates = new ArrayList<>();
+            long until = System.nanoTime() + TimeUnit.SECONDS.toNanos(2);
+            while (System.nanoTime() < until) {
+                together(decoder, sequences, Math.min(tokens, 8));
+            }
+            for (int run = 0; run < runs; run++) {
+                rates.add(together(decoder, sequences, tokens));
+            }
+            return Verdict.accepted(rates.stream().sorted().toList());
+        });
+    }
+
+    private static double together(Transformer decoder, Sequence[] sequences, int tokens) {
+        int[] next = new int[sequences.length];
+        for (Sequence sequence : sequences) {
+            sequence.rewind();
+        }
+        long started = System.nanoTime();
+        for (int t = 0; t < tokens; t++) {
+            Arrays.fill(next, t);
+            decoder.step(sequences, next, sequences.length);
+        }
+        return sequences.length * tokens * 1000 / millisSince(started);
+    }
+
     private double prefill(Transformer decoder, int[] tokens, int count) {
         long started = System.nanoTime();
         for (int done = 0; done < count; done += tokens.length) {

@@ -4,8 +4,9 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Multiplies one input with one or more matrices, shared among a team by rows. Belongs to one sequence; a call allocates
- * nothing.
+ * Multiplies the input of one sequence with one or more matrices, shared among a team by rows; or, by {@link #together}, the inputs
+ * of several sequences with the same matrices, each row of which is then read once for all. Belongs to one sequence; a call
+ * allocates nothing.
  */
 final class Products implements ThreadTeam.Job {
     /** Below this many multiplications, handing over costs more than it saves. */
@@ -13,11 +14,16 @@ final class Products implements ThreadTeam.Job {
 
     private static final int CHUNKS_PER_THREAD = 4;
     private static final int MOST = 3;
+    /** Sequences whose inputs go together. */
+    static final int MOST_TOGETHER = 16;
 
     private final @Nullable Weights[] weights = new Weights[MOST];
     private final float[][] results = new float[MOST][];
     private Kernels kernels = new ScalarKernels();
     private float[] x = {};
+    private final float[][] xs = new float[MOST_TOGETHER][];
+    private final float[][][] ys = new float[MOST][MOST_TOGETHER][];
+    private int sequences = 1;
     private int count;
     private int tokens;
     private int stride;
@@ -42,6 +48,27 @@ final class Products implements ThreadTeam.Job {
         return this;
     }
 
+    /**
+     * Computes what was added to the products of each sequence, of which this is the first: the same matrices, one token each.
+     *
+     * @param group the first {@code size} count, at most {@value #MOST_TOGETHER}
+     */
+    void together(Sequence[] group, int size, Workers workers, float[] scratch) {
+        for (int i = 0; i < size; i++) {
+            Products each = group[i].products;
+            xs[i] = each.x;
+            for (int m = 0; m < count; m++) {
+                ys[m][i] = each.results[m];
+            }
+        }
+        sequences = size;
+        try {
+            run(workers, scratch);
+        } finally {
+            sequences = 1;
+        }
+    }
+
     /** Computes what was added. */
     void run(Workers workers, float[] scratch) {
         kernels = workers.kernels();
@@ -49,7 +76,7 @@ final class Products implements ThreadTeam.Job {
         for (int i = 0; i < count; i++) {
             rows += at(i).rows();
         }
-        boolean shared = (long) rows * columns * tokens >= WORTH_SHARING;
+        boolean shared = (long) rows * columns * tokens * sequences >= WORTH_SHARING;
         int wanted = shared ? workers.team().threads() * CHUNKS_PER_THREAD : 1;
         rowsEach = shared ? Sequence.padded((rows + wanted - 1) / wanted, Kernels.ROWS) : rows;
         int chunks = 0;
@@ -88,7 +115,9 @@ final class Products implements ThreadTeam.Job {
         Weights work = at(matrix);
         int from = chunk * rowsEach;
         int to = Math.min(from + rowsEach, work.rows());
-        if (stride == 1) {
+        if (sequences > 1) {
+            kernels.products(work, from, to, xs, ys[matrix], sequences, scratch);
+        } else if (stride == 1) {
             kernels.product(work, from, to, x, results[matrix], scratch);
         } else {
             kernels.batchProduct(work, from, to, x, results[matrix], tokens, scratch);

@@ -25,6 +25,16 @@ final class ScalarKernels implements Kernels {
     }
 
     @Override
+    public void products(Weights weights, int from, int to, float[][] xs, float[][] ys, int count, float[] scratch) {
+        for (int r = from; r < to; r++) {
+            row(weights, r, scratch, 0);
+            for (int i = 0; i < count; i++) {
+                ys[i][r] = dot(scratch, xs[i], weights.columns(), 1, 0);
+            }
+        }
+    }
+
+    @Override
     public void batchProduct(Weights weights, int from, int to, float[] x, float[] y, int tokens, float[] scratch) {
         for (int r = from; r < to; r++) {
             row(weights, r, scratch, 0);

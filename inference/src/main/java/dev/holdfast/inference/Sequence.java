@@ -28,6 +28,8 @@ final class Sequence {
     final float[] scratch;
     final Heads heads;
     final Products products = new Products();
+    /** This sequence as a group of one. */
+    final Sequence[] alone = {this};
 
     private final int[] tokens;
     private int position;

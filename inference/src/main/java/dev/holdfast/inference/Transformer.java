@@ -97,10 +97,7 @@ final class Transformer implements Network {
             int n = Math.min(Kernels.BATCH, count - done);
             int stride = n == 1 ? 1 : Kernels.BATCH;
             embed(sequence, tokens, from + done, n, stride);
-            for (int i = 0; i < layers.size(); i++) {
-                attend(sequence, i, n, stride);
-                feedForward(sequence, layers.get(i).feedForward, n, stride);
-            }
+            throughLayers(sequence.alone, 1, n, stride);
             done += n;
             int position = sequence.position();
             sequence.advance(tokens, from + done - n, n);
@@ -115,6 +112,44 @@ final class Transformer implements Network {
         }
     }
 
+    /**
+     * Reads one token of each sequence, in one pass over the weights; afterwards each has its logits. They differ from those of
+     * {@link #read} by the rounding of 32-bit sums.
+     *
+     * @param sequences different ones, each with room; the first {@code count} count, at most {@link Products#MOST_TOGETHER}
+     * @param tokens one for each
+     */
+    void step(Sequence[] sequences, int[] tokens, int count) {
+        for (int i = 0; i < count; i++) {
+            embed(sequences[i], tokens, i, 1, 1);
+        }
+        throughLayers(sequences, count, 1, 1);
+        for (int i = 0; i < count; i++) {
+            beforeOutput(sequences[i], 0, 1);
+        }
+        multiply(sequences, count);
+        for (int i = 0; i < count; i++) {
+            sequences[i].advance(tokens, i, 1);
+        }
+    }
+
+    private void throughLayers(Sequence[] sequences, int count, int n, int stride) {
+        for (int i = 0; i < layers.size(); i++) {
+            attend(sequences, count, i, n, stride);
+            feedForward(sequences, count, layers.get(i).feedForward, n, stride);
+        }
+    }
+
+    /** Multiplies what each sequence has set up: of several the same matrices, with one token each. */
+    private void multiply(Sequence[] sequences, int count) {
+        Sequence first = sequences[0];
+        if (count == 1) {
+            first.products.run(workers, first.scratch);
+        } else {
+            first.products.together(sequences, count, workers, first.scratch);
+        }
+    }
+
     private void embed(Sequence s, int[] tokens, int from, int n, int stride) {
         for (int t = 0; t < n; t++) {
             kernels.row(embedding, tokens[from + t], s.scratch, 0);
@@ -124,15 +159,31 @@ final class Transformer implements Network {
         }
     }
 
-    private void attend(Sequence s, int index, int n, int stride) {
+    private void attend(Sequence[] sequences, int count, int index, int n, int stride) {
         Attention layer = layers.get(index).attention;
-        kernels.rmsNorm(s.x, 0, layer.norm, s.normed, shape.width(), stride, epsilon);
-        s.products
-                .of(s.normed, n, stride)
-                .to(layer.query, s.query)
-                .to(layer.key, s.key)
-                .to(layer.value, s.value)
-                .run(workers, s.scratch);
+        for (int i = 0; i < count; i++) {
+            Sequence s = sequences[i];
+            kernels.rmsNorm(s.x, 0, layer.norm, s.normed, shape.width(), stride, epsilon);
+            s.products
+                    .of(s.normed, n, stride)
+                    .to(layer.query, s.query)
+                    .to(layer.key, s.key)
+                    .to(layer.value, s.value);
+        }
+        multiply(sequences, count);
+        for (int i = 0; i < count; i++) {
+            Sequence s = sequences[i];
+            mix(s, index, layer, n, stride);
+            s.products.of(s.mixed, n, stride).to(layer.output, s.normed);
+        }
+        multiply(sequences, count);
+        for (int i = 0; i < count; i++) {
+            addNormed(sequences[i], layer.postNorm, stride);
+        }
+    }
+
+    /** From query, key and value to what the heads see. */
+    private void mix(Sequence s, int index, Attention layer, int n, int stride) {
         kernels.addBias(s.query, layer.queryBias, stride);
         kernels.addBias(s.key, layer.keyBias, stride);
         kernels.addBias(s.value, layer.valueBias, stride);
@@ -142,8 +193,6 @@ final class Transformer implements Network {
         layer.rotary.turn(s.key, shape.keyHeads(), shape.headSize(), s.position(), stride);
         s.cache.write(index, s.position(), n, s.key, s.value, stride);
         s.heads.run(workers, s.cache, index, layer.window, s.query, s.mixed, s.position(), n, stride, s.scratch);
-        s.products.of(s.mixed, n, stride).to(layer.output, s.normed).run(workers, s.scratch);
-        addNormed(s, layer.postNorm, stride);
     }
 
     private void normHeads(float[] x, float[] norm, int heads, int stride) {
@@ -160,23 +209,34 @@ final class Transformer implements Network {
         kernels.add(s.x, s.normed, shape.width() * stride);
     }
 
-    private void feedForward(Sequence s, FeedForward layer, int n, int stride) {
-        kernels.rmsNorm(s.x, 0, layer.norm, s.normed, shape.width(), stride, epsilon);
-        s.products
-                .of(s.normed, n, stride)
-                .to(layer.gate, s.gate)
-                .to(layer.up, s.up)
-                .run(workers, s.scratch);
-        kernels.gate(layer.activation, s.gate, s.up, shape.feedForward() * stride);
-        s.products.of(s.gate, n, stride).to(layer.down, s.normed).run(workers, s.scratch);
-        addNormed(s, layer.postNorm, stride);
+    private void feedForward(Sequence[] sequences, int count, FeedForward layer, int n, int stride) {
+        for (int i = 0; i < count; i++) {
+            Sequence s = sequences[i];
+            kernels.rmsNorm(s.x, 0, layer.norm, s.normed, shape.width(), stride, epsilon);
+            s.products.of(s.normed, n, stride).to(layer.gate, s.gate).to(layer.up, s.up);
+        }
+        multiply(sequences, count);
+        for (int i = 0; i < count; i++) {
+            Sequence s = sequences[i];
+            kernels.gate(layer.activation, s.gate, s.up, shape.feedForward() * stride);
+            s.products.of(s.gate, n, stride).to(layer.down, s.normed);
+        }
+        multiply(sequences, count);
+        for (int i = 0; i < count; i++) {
+            addNormed(sequences[i], layer.postNorm, stride);
+        }
     }
 
     private void project(Sequence s, int token, int stride) {
+        beforeOutput(s, token, stride);
+        multiply(s.alone, 1);
+    }
+
+    private void beforeOutput(Sequence s, int token, int stride) {
         for (int i = 0; i < shape.width(); i++) {
             s.last[i] = s.x[i * stride + token];
         }
         kernels.rmsNorm(s.last, 0, outputNorm, s.last, shape.width(), 1, epsilon);
-        s.products.of(s.last, 1, 1).to(output, s.logits).run(workers, s.scratch);
+        s.products.of(s.last, 1, 1).to(output, s.logits);
     }
 }

@@ -63,6 +63,13 @@ final class VectorKernels implements Kernels {
         }
     }
 
+    @Override
+    public void products(Weights weights, int from, int to, float[][] xs, float[][] ys, int count, float[] scratch) {
+        for (int r = from; r < to; r++) {
+            VectorDots.dots(weights, r, xs, ys, count, scratch);
+        }
+    }
+
     static float dot(float[] row, int rowAt, float[] x, int xAt, int columns) {
         FloatVector even = FloatVector.zero(F);
         FloatVector odd = even;

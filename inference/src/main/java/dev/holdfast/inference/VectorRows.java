@@ -66,7 +66,7 @@ final class VectorRows {
         };
     }
 
-    private static float half(MemorySegment file, long at) {
+    static float half(MemorySegment file, long at) {
         return Float.float16ToFloat(file.get(ScalarKernels.SHORT, at));
     }
 
@@ -82,12 +82,12 @@ final class VectorRows {
         }
     }
 
-    private static FloatVector load(float[] x, int at) {
+    static FloatVector load(float[] x, int at) {
         return FloatVector.fromArray(F, x, at);
     }
 
     /** Signed bytes as floats. With four lanes, every second call reads the upper half of the eight bytes before it. */
-    private static FloatVector signed(MemorySegment file, long at, int index) {
+    static FloatVector signed(MemorySegment file, long at, int index) {
         return LANES >= 8
                 ? (FloatVector) ByteVector.fromMemorySegment(B, file, at + index, LITTLE_ENDIAN)
                         .convertShape(B2F, F, 0)
@@ -96,7 +96,7 @@ final class VectorRows {
     }
 
     /** As {@link #signed}, unsigned and as integers. */
-    private static IntVector unsigned(MemorySegment file, long at, int index) {
+    static IntVector unsigned(MemorySegment file, long at, int index) {
         return LANES >= 8
                 ? (IntVector) ByteVector.fromMemorySegment(B, file, at + index, LITTLE_ENDIAN)
                         .convertShape(ZERO_EXTEND_B2I, I, 0)
@@ -104,7 +104,7 @@ final class VectorRows {
                         .convertShape(ZERO_EXTEND_B2I, I, index >> 2 & 1);
     }
 
-    private static FloatVector floats(IntVector whole) {
+    static FloatVector floats(IntVector whole) {
         return (FloatVector) whole.convert(I2F, 0);
     }
 
@@ -164,20 +164,18 @@ final class VectorRows {
     }
 
     private static float q4Dot(MemorySegment file, long from, float[] x, int columns) {
-        FloatVector sum = FloatVector.zero(F);
+        FloatVector low = FloatVector.zero(F);
+        FloatVector high = low;
         long block = from;
         for (int c = 0; c < columns; c += BLOCK, block += 18) {
-            IntVector pairs = unsigned(file, block + 2, 0);
-            FloatVector low = floats(pairs.and(15).sub(8)).mul(load(x, c));
-            FloatVector high = floats(pairs.lanewise(LSHR, 4).sub(8)).mul(load(x, c + 16));
-            for (int i = LANES; i < BLOCK / 2; i += LANES) {
-                pairs = unsigned(file, block + 2, i);
-                low = floats(pairs.and(15).sub(8)).fma(load(x, c + i), low);
-                high = floats(pairs.lanewise(LSHR, 4).sub(8)).fma(load(x, c + i + 16), high);
+            FloatVector scale = FloatVector.broadcast(F, half(file, block));
+            for (int i = 0; i < BLOCK / 2; i += LANES) {
+                IntVector pairs = unsigned(file, block + 2, i);
+                low = floats(pairs.and(15).sub(8)).mul(scale).fma(load(x, c + i), low);
+                high = floats(pairs.lanewise(LSHR, 4).sub(8)).mul(scale).fma(load(x, c + i + 16), high);
             }
-            sum = low.add(high).fma(FloatVector.broadcast(F, half(file, block)), sum);
         }
-        return sum.reduceLanes(ADD);
+        return low.add(high).reduceLanes(ADD);
     }
 
     private static void q5(MemorySegment file, long from, float[] out, int at, int columns) {
