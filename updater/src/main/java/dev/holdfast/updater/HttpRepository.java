@@ -82,9 +82,18 @@ public final class HttpRepository implements MetadataSource {
     }
 
     HttpResponse<InputStream> open(URI uri) throws IOException {
-        HttpRequest request = HttpRequest.newBuilder(uri).timeout(transfer).build();
+        return open(uri, 0, Optional.empty());
+    }
+
+    /** The file from {@code offset} on, where it still is the one that {@code tag} names; else, and without ranges, from the start. */
+    HttpResponse<InputStream> open(URI uri, long offset, Optional<String> tag) throws IOException {
+        HttpRequest.Builder request = HttpRequest.newBuilder(uri).timeout(transfer);
+        if (offset > 0) {
+            request.header("Range", "bytes=" + offset + "-");
+            tag.ifPresent(value -> request.header("If-Range", value));
+        }
         try {
-            return client.send(request, HttpResponse.BodyHandlers.ofInputStream());
+            return client.send(request.build(), HttpResponse.BodyHandlers.ofInputStream());
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new IOException("interrupted", e);

@@ -1,21 +1,16 @@
 package dev.holdfast.updater;
 
 import dev.holdfast.tee.AnchorVerifier;
-import dev.holdfast.wire.Code;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Verdict;
 import java.io.IOException;
-import java.io.InputStream;
-import java.io.OutputStream;
 import java.net.URI;
-import java.net.http.HttpResponse;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.security.GeneralSecurityException;
 import java.security.Signature;
 import java.time.Clock;
-import java.time.Duration;
 import java.util.Optional;
 
 /**
@@ -24,7 +19,6 @@ import java.util.Optional;
  * thread.
  */
 public final class RepositoryClient {
-    private static final int BUFFER_BYTES = 64 * 1024;
     static final AnchorVerifier SOFTWARE = (key, digest, p1363) -> {
         try {
             Signature check = Signature.getInstance("NONEwithECDSAinP1363Format");
@@ -85,12 +79,12 @@ public final class RepositoryClient {
 
     /**
      * Streams a target to {@code file}, which then holds the listed bytes or what it held before. A file that holds them already is
-     * left alone.
+     * left alone; a download that was cut off goes on, in this process or the next.
      *
      * @param base URL of the directory of targets
      */
     public Verdict<Path> download(TargetFile target, String base, Path file) throws IOException {
-        if (Files.isRegularFile(file) && Files.size(file) == target.length() && holds(file, target)) {
+        if (HttpDownload.holds(file, target)) {
             return Verdict.accepted(file);
         }
         int slash = target.path().lastIndexOf('/') + 1;
@@ -99,58 +93,6 @@ public final class RepositoryClient {
                         + target.path().substring(slash)
                 : target.path();
         URI uri = URI.create((base.endsWith("/") ? base : base + "/") + TufClient.quotedPath(name));
-        Path part = file.resolveSibling(file.getFileName() + DurableFiles.TEMPORARY);
-        try {
-            Verdict<Path> received = receive(repository.open(uri), target, part, repository.patience());
-            if (received instanceof Verdict.Rejected<Path> rejected) {
-                return rejected.as();
-            }
-            DurableFiles.move(part, file);
-            return Verdict.accepted(file);
-        } finally {
-            Files.deleteIfExists(part);
-        }
-    }
-
-    private static Verdict<Path> receive(
-            HttpResponse<InputStream> response, TargetFile target, Path part, Duration patience) throws IOException {
-        Hashes.Running hashes = new Hashes.Running();
-        try (InputStream body = response.body();
-                StallGuard guard = new StallGuard(body, patience);
-                OutputStream out = Files.newOutputStream(part)) {
-            if (response.statusCode() != 200) {
-                return Verdict.rejected(Code.LNK_REFUSED, "status " + response.statusCode() + " of " + target.path());
-            }
-            byte[] buffer = new byte[BUFFER_BYTES];
-            long left = target.length();
-            // Full buffers: a server that trickles gets no more time for each byte.
-            for (int read = body.readNBytes(buffer, 0, buffer.length);
-                    read > 0;
-                    read = body.readNBytes(buffer, 0, buffer.length)) {
-                guard.check(target.path());
-                guard.extend(patience);
-                left -= read;
-                if (left < 0) {
-                    return Verdict.rejected(Code.UPD_MISMATCH, target.path() + " is longer than listed");
-                }
-                hashes.update(buffer, read);
-                out.write(buffer, 0, read);
-            }
-            guard.check(target.path());
-        }
-        return hashes.match(target.hashes())
-                ? Verdict.accepted(part)
-                : Verdict.rejected(Code.UPD_MISMATCH, target.path() + " has another hash than listed");
-    }
-
-    private static boolean holds(Path file, TargetFile target) throws IOException {
-        Hashes.Running hashes = new Hashes.Running();
-        try (InputStream in = Files.newInputStream(file)) {
-            byte[] buffer = new byte[BUFFER_BYTES];
-            for (int read = in.read(buffer); read >= 0; read = in.read(buffer)) {
-                hashes.update(buffer, read);
-            }
-        }
-        return hashes.match(target.hashes());
+        return new HttpDownload(repository, uri, target, file).run();
     }
 }

@@ -120,7 +120,7 @@ class RepositoryClientTest {
         repository.files.remove(path);
         assertRefused(download("a"), Code.LNK_REFUSED);
         assertThat(folder.resolve("target")).hasContent("before");
-        assertThat(folder.toFile().list()).doesNotContain("target.tmp");
+        assertThat(folder.toFile().list()).doesNotContain("target.part", "target.part.tag");
     }
 
     @Test
