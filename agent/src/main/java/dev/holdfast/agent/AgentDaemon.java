@@ -30,6 +30,7 @@ import dev.holdfast.updater.Order;
 import dev.holdfast.updater.SeekableBytes;
 import dev.holdfast.updater.Serving;
 import dev.holdfast.updater.Slot;
+import dev.holdfast.updater.StoreScrub;
 import dev.holdfast.updater.TrustClient;
 import dev.holdfast.updater.TrustedTargets;
 import dev.holdfast.wire.Binary;
@@ -39,10 +40,13 @@ import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Rejection;
 import dev.holdfast.wire.Verdict;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.SecureRandom;
 import java.time.Clock;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
@@ -60,7 +64,9 @@ import org.slf4j.LoggerFactory;
 public final class AgentDaemon implements AutoCloseable {
     static final String VERSION = "0.1.0";
     private static final Logger LOG = LoggerFactory.getLogger(AgentDaemon.class);
-    private static final Duration RETRY = Duration.ofSeconds(5);
+    private static final Duration OFFLINE_LOOK = Duration.ofSeconds(1);
+    /** Looking for a newer order costs hashing what was downloaded, so a download stands back no oftener than this. */
+    private static final Duration STAND_BACK = Duration.ofMinutes(10);
     private static final Duration STOP_LIMIT = Duration.ofSeconds(2);
     /** A few challenges wait before ours, and hardware takes seconds for each. */
     private static final Duration ATTEST_LIMIT = Duration.ofSeconds(30);
@@ -78,18 +84,23 @@ public final class AgentDaemon implements AutoCloseable {
     private final MqttLink link;
     private final SocketServer control;
     private final Semaphore wake = new Semaphore(0);
+    private final FloorClock clock = new FloorClock(Clock.systemUTC());
+    private final LookPace pace;
     private final ChallengeDesk challenges;
     private final ChallengeCollector collector;
     private final DeviceReport report;
+    private final ScrubDuty scrub;
     private final Thread worker;
     private volatile Optional<TrustClient> trust = Optional.empty();
     private volatile boolean closed;
     private volatile boolean enrolled;
     private volatile Optional<Rejection> lastRejection = Optional.empty();
+    private Instant nextLook = Instant.MAX;
     private volatile String phase = "starting";
 
     private AgentDaemon(HoldfastConfig config, InstallObserver observer) throws IOException, TeeException {
         this.config = config;
+        pace = new LookPace(config.refresh(), clock, new SecureRandom());
         Files.createDirectories(config.stateDir());
         bridge = RootOfTrust.open(config);
         log = EventLog.open(
@@ -129,19 +140,26 @@ public final class AgentDaemon implements AutoCloseable {
                 InstallerConfig.defaults(VERSION)
                         .withProbation(config.probation(), Duration.ofMillis(500))
                         .withByteBudget(config.byteBudget(), config.metered())
-                        .withTransport(config.transportRetries(), Duration.ofSeconds(1), Duration.ofMinutes(2)),
+                        .withTransport(config.transportRetries(), Duration.ofSeconds(1), Duration.ofMinutes(2))
+                        .withPace(config.bytesPerSecond(), longer(config.refresh(), STAND_BACK)),
                 new InstallerPorts(
                         fleet,
                         new InferenceClient(http, config.inference().controlSocket()),
                         serviceLog,
                         RootOfTrust.anchors(bridge).epochFloor(),
-                        Clock.systemUTC(),
+                        clock,
                         record -> {
                             LOG.info("order {}: {} {}", record.orderVersion(), record.state(), record.slot());
                             report();
                             observer.entered(record);
                         }));
         report = new DeviceReport(config.topics(), bridge.describe(), store, installer);
+        scrub = ScrubDuty.start(
+                new StoreScrub(store, installer, ScrubDuty.BYTES_PER_SECOND),
+                () -> trust,
+                wake::release,
+                clock,
+                config.scrub());
         control = SocketServer.start(
                 http.vertx(),
                 config.controlSocket(),
@@ -166,7 +184,7 @@ public final class AgentDaemon implements AutoCloseable {
         if (message.topic().equals(config.topics().answer())) {
             fleet.received(message.payload());
         } else if (message.topic().equals(config.topics().desired())) {
-            wake.release();
+            hinted(message.payload());
         } else if (message.topic().equals(config.topics().challenge())) {
             switch (Challenge.decode(message.payload())) {
                 case Verdict.Rejected<Challenge> rejected -> LOG.warn("challenge dropped: {}", rejected.reason());
@@ -175,6 +193,19 @@ public final class AgentDaemon implements AutoCloseable {
         } else {
             LOG.warn("{} {}", Code.LNK_TOPIC.id(), message.topic());
         }
+    }
+
+    /** The number of an order that may be there: anybody's word, worth a look. */
+    private void hinted(byte[] payload) {
+        String number = new String(payload, StandardCharsets.US_ASCII);
+        if (number.matches("[0-9]{1,18}")) {
+            installer.announced(Long.parseLong(number));
+        }
+        wake.release();
+    }
+
+    private static Duration longer(Duration a, Duration b) {
+        return a.compareTo(b) < 0 ? b : a;
     }
 
     private void submit(Binary nonce) {
@@ -228,26 +259,29 @@ public final class AgentDaemon implements AutoCloseable {
         recover();
         trust = first;
         while (!closed) {
-            Duration pause = config.refresh();
+            Duration pause;
             try {
+                nextLook = Instant.MAX;
                 wake.drainPermits();
                 if (trust.isEmpty()) {
                     trust = startTrust();
                 }
                 if (!link.connected()) {
                     phase = "offline";
-                    pause = RETRY.dividedBy(5);
+                    pause = OFFLINE_LOOK;
                     finish();
                 } else if (trust.isPresent() && !step(trust.get())) {
-                    pause = RETRY;
+                    pause = pace.afterFailure(fleet.quiet());
+                } else {
+                    pause = pace.afterSuccess(nextLook);
                 }
                 report();
             } catch (IOException | TeeException e) {
                 note(new Rejection(Code.LNK_DOWN, String.valueOf(e.getMessage())));
-                pause = RETRY;
+                pause = pace.afterFailure(fleet.quiet());
             } catch (RuntimeException e) {
                 LOG.error("the update loop failed and goes on", e);
-                pause = RETRY;
+                pause = pace.afterFailure(fleet.quiet());
             }
             try {
                 boolean woken = wake.tryAcquire(pause.toMillis(), TimeUnit.MILLISECONDS);
@@ -314,6 +348,7 @@ public final class AgentDaemon implements AutoCloseable {
         report();
         Verdict<Order> order = trust.refresh()
                 .then((TrustedTargets targets) -> trust.order(config.topics().device()));
+        clock.raise(trust.now());
         return switch (order) {
             case Verdict.Rejected<Order> rejected -> {
                 note(rejected.reason());
@@ -326,7 +361,12 @@ public final class AgentDaemon implements AutoCloseable {
 
     private boolean install(Order order) throws IOException {
         phase = "installing";
-        return ended(installer.install(order));
+        InstallOutcome outcome = installer.install(order);
+        if (outcome instanceof InstallOutcome.Interrupted(var _, Rejection reason)
+                && reason.code() == Code.INS_WAITING) {
+            nextLook = order.rollout().next(order.device(), clock.instant());
+        }
+        return ended(outcome);
     }
 
     /** What was measured already is brought to its end, whoever is away or paused. */
@@ -350,9 +390,20 @@ public final class AgentDaemon implements AutoCloseable {
             case InstallOutcome.RolledBack(Slot _, Rejection reason) -> noted(reason, true);
             case InstallOutcome.Failed(Rejection reason) ->
                 reason.code() == Code.INS_FAILED_BEFORE || noted(reason, true);
-            case InstallOutcome.Interrupted(var _, Rejection reason) ->
-                reason.code() == Code.INS_PAUSED || noted(reason, false);
+            case InstallOutcome.Interrupted(var _, Rejection reason) -> interrupted(reason);
         };
+    }
+
+    private boolean interrupted(Rejection reason) {
+        switch (reason.code()) {
+            case INS_PAUSED -> phase = "paused";
+            case INS_WAITING -> phase = "waiting";
+            case INS_SUPERSEDED -> wake.release();
+            default -> note(reason);
+        }
+        return reason.code() == Code.INS_PAUSED
+                || reason.code() == Code.INS_WAITING
+                || reason.code() == Code.INS_SUPERSEDED;
     }
 
     private boolean noted(Rejection reason, boolean result) {
@@ -408,7 +459,10 @@ public final class AgentDaemon implements AutoCloseable {
     }
 
     ObjectNode status() {
-        return report.status(new DeviceReport.Moment(phase, link.connected(), enrolled, lastRejection));
+        ObjectNode status =
+                report.status(new DeviceReport.Moment(phase, link.connected(), enrolled, lastRejection));
+        scrub.status().ifPresent(found -> status.set("scrub", found));
+        return status;
     }
 
     ArrayNode history() {
@@ -451,6 +505,7 @@ public final class AgentDaemon implements AutoCloseable {
     @Override
     public void close() {
         closed = true;
+        scrub.close();
         installer.stop();
         wake.release();
         try {

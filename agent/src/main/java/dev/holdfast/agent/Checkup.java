@@ -61,6 +61,7 @@ final class Checkup {
             checkup.rootOfTrust(http, status);
             checkup.broker(status);
             checkup.store();
+            status.ifPresent(checkup::atRest);
         }
         return checkup;
     }
@@ -182,6 +183,20 @@ final class Checkup {
                 "nothing here is hardware-backed: for development only");
     }
 
+    private void atRest(JsonNode status) {
+        for (JsonNode model : status.at("/scrub/models")) {
+            String finding = model.path("finding").asText();
+            check(
+                    "store",
+                    "models at rest",
+                    finding.equals("SOUND") || finding.equals("HEALED") ? Outcome.PASS : Outcome.WARN,
+                    model.path("model").asText() + "@" + model.path("version").asText() + " "
+                            + finding.toLowerCase(java.util.Locale.ROOT) + " "
+                            + model.path("detail").asText(),
+                    "the disk may be failing: see smartctl -a, and publish the model again where it is not listed");
+        }
+    }
+
     private void broker(Optional<JsonNode> status) {
         if (status.isPresent()) {
             boolean connected = status.get().path("connected").asBoolean();
@@ -233,7 +248,7 @@ final class Checkup {
                 "%,d MiB free".formatted(free >> 20),
                 "free some space: an update needs room for the new model beside the old");
         try {
-            ModelStore store = ModelStore.open(folder);
+            ModelStore store = ModelStore.openReadOnly(folder);
             Optional<Serving> serving = store.serving();
             if (serving.isEmpty()) {
                 check(

@@ -7,6 +7,7 @@ import dev.holdfast.link.Topics;
 import dev.holdfast.updater.BlockSink;
 import dev.holdfast.updater.BlockSource;
 import dev.holdfast.updater.MetadataSource;
+import dev.holdfast.updater.RetryLaterException;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Sha256;
@@ -14,6 +15,7 @@ import dev.holdfast.wire.Verdict;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.security.SecureRandom;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
@@ -24,6 +26,7 @@ import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.LongFunction;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -40,6 +43,7 @@ final class FleetClient implements MetadataSource, BlockSource {
     private final Topics topics;
     private final SecureRandom random = new SecureRandom();
     private final Map<Binary, BlockingQueue<Answer.Body>> waiting = new ConcurrentHashMap<>();
+    private final AtomicLong quietUntil = new AtomicLong();
     private volatile @Nullable MqttLink link;
 
     FleetClient(Topics topics) {
@@ -138,6 +142,18 @@ final class FleetClient implements MetadataSource, BlockSource {
         }
     }
 
+    /** How long the service wants to be left alone; zero where it does not. */
+    Duration quiet() {
+        long left = quietUntil.get() - System.nanoTime();
+        return quietUntil.get() == 0 || left <= 0 ? Duration.ZERO : Duration.ofNanos(left);
+    }
+
+    private RetryLaterException silence(String detail, Duration asked) {
+        RetryLaterException later = new RetryLaterException(Code.LNK_REFUSED.id() + ": " + detail, asked);
+        quietUntil.set(System.nanoTime() + later.after().toNanos());
+        return later;
+    }
+
     /** Asks a question that has one answer. */
     Answer.Body single(Ask.Body body) throws IOException {
         try (Question question = new Question(body)) {
@@ -155,6 +171,10 @@ final class FleetClient implements MetadataSource, BlockSource {
         private final BlockingQueue<Answer.Body> answers = new LinkedBlockingQueue<>(4 * Ask.MAX_BLOCKS);
 
         Question(Ask.Body body) throws IOException {
+            Duration quiet = quiet();
+            if (!quiet.isZero()) {
+                throw new RetryLaterException(Code.API_BUSY.id() + ": the service asked for a pause", quiet);
+            }
             byte[] fresh = new byte[Ask.ID_BYTES];
             random.nextBytes(fresh);
             id = Binary.copyOf(fresh);
@@ -177,7 +197,10 @@ final class FleetClient implements MetadataSource, BlockSource {
                 if (answer == null) {
                     throw new IOException(Code.LNK_TIMEOUT.id() + ": the fleet service did not answer");
                 }
-                if (answer instanceof Answer.Refused(String code, String detail)) {
+                if (answer instanceof Answer.Refused(String code, String detail, int retryAfterSeconds)) {
+                    if (retryAfterSeconds > 0) {
+                        throw silence(code + " " + detail, Duration.ofSeconds(retryAfterSeconds));
+                    }
                     throw new IOException(Code.LNK_REFUSED.id() + ": " + code + " " + detail);
                 }
                 return answer;

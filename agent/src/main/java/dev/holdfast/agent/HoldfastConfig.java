@@ -38,6 +38,8 @@ import java.util.Set;
  * @param refresh longest pause between two looks at the fleet's metadata
  * @param byteBudget most bytes that one rollout may pull
  * @param metered whether a failed delta must not become a full download
+ * @param bytesPerSecond most payload bytes that are asked for in a second, on average; 0 for no limit
+ * @param scrub pause between two readings of the models at rest; zero for none
  * @param transportRetries attempts without progress before an install is put off to the next look at the fleet
  */
 public record HoldfastConfig(
@@ -55,6 +57,8 @@ public record HoldfastConfig(
         Duration refresh,
         long byteBudget,
         boolean metered,
+        long bytesPerSecond,
+        Duration scrub,
         int transportRetries) {
     private static final int MAX_BYTES = 64 * 1024;
     /** sun_path of struct sockaddr_un, unix(7), less its terminating zero. */
@@ -85,6 +89,8 @@ public record HoldfastConfig(
             "refresh-seconds",
             "byte-budget",
             "metered",
+            "bytes-per-second",
+            "scrub-seconds",
             "transport-retries");
 
     /** The device's certificate for TLS, which enrolment puts there. */
@@ -162,6 +168,8 @@ public record HoldfastConfig(
                 Duration.ofSeconds(number(toml, "refresh-seconds", 3600, 1, 86_400)),
                 number(toml, "byte-budget", Long.MAX_VALUE, 1, Long.MAX_VALUE),
                 flag(toml, "metered"),
+                number(toml, "bytes-per-second", 0, 0, Long.MAX_VALUE),
+                Duration.ofSeconds(number(toml, "scrub-seconds", 7 * 86_400, 0, 366 * 86_400)),
                 (int) number(toml, "transport-retries", 8, 0, 100));
     }
 

@@ -4,6 +4,7 @@ import dev.holdfast.link.MqttLink;
 import dev.holdfast.link.Topics;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.time.Clock;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.Callable;
@@ -24,6 +25,9 @@ final class DesireCommand implements Callable<Integer> {
     @Mixin
     FleetCommand.Connected connected = new FleetCommand.Connected();
 
+    @Mixin
+    RolloutOptions rollout = new RolloutOptions();
+
     @Parameters(index = "0", paramLabel = "DEVICE")
     String device = "";
 
@@ -37,7 +41,8 @@ final class DesireCommand implements Callable<Integer> {
     public Integer call() throws Exception {
         FleetDirectory.Config config = connected.config();
         FleetDirectory.requireDevice(device);
-        DesiredModel wish = DesiredModel.write(connected.in.repository(), device, model, version);
+        DesiredModel wish = DesiredModel.write(
+                connected.in.repository(), device, model, version, rollout.terms(Clock.systemUTC()));
         spec.commandLine()
                 .getOut()
                 .println("desired of " + device + ": " + model + " " + version + ", order " + wish.counter());

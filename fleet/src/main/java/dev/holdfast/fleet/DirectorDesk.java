@@ -1,7 +1,9 @@
 package dev.holdfast.fleet;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.updater.RoleDocuments;
 import dev.holdfast.updater.RoleKeys;
+import dev.holdfast.updater.Rollout;
 import dev.holdfast.updater.SignedMetadata;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.RejectedException;
@@ -55,15 +57,15 @@ final class DirectorDesk {
         if (known != null && now.isBefore(known.until)) {
             return Optional.of(known.bytes);
         }
-        byte[] signed = SignedMetadata.sign(
-                RoleDocuments.director(
-                        wish.counter(),
-                        now,
-                        now.plus(ORDER_LIFE),
-                        device,
-                        nonce.toArray(),
-                        repository.release(wish.model(), wish.version())),
-                keys.keys());
+        ObjectNode order = RoleDocuments.director(
+                wish.counter(),
+                now,
+                now.plus(ORDER_LIFE),
+                device,
+                nonce.toArray(),
+                repository.release(wish.model(), wish.version()));
+        wish.rollout().ifPresent(rollout -> order.set(Rollout.FIELD, rollout.toJson()));
+        byte[] signed = SignedMetadata.sign(order, keys.keys());
         kept.put(key, new Kept(signed, now.plus(KEPT)));
         return Optional.of(signed);
     }

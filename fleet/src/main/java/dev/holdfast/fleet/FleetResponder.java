@@ -18,6 +18,7 @@ import java.time.Clock;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.ThreadLocalRandom;
 import java.util.regex.Pattern;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -70,6 +71,12 @@ final class FleetResponder {
             LOG.error("{}: {}", Code.FLT_IO.id(), e.toString());
             return List.of(refused(ask, Code.FLT_IO, "the service cannot read its files"));
         }
+    }
+
+    /** Devices that were turned away together must not come back together. */
+    static Answer busy(Ask ask) {
+        int seconds = ThreadLocalRandom.current().nextInt(2, 10);
+        return new Answer(ask.id(), new Answer.Refused(Code.API_BUSY.id(), "the service is busy", seconds));
     }
 
     static Answer refused(Ask ask, Code code, String detail) {

@@ -115,7 +115,7 @@ final class FleetService implements AutoCloseable {
                                 from,
                                 free
                                         ? responder.answer(from, ask)
-                                        : List.of(FleetResponder.refused(ask, Code.API_BUSY, "try again shortly")));
+                                        : List.of(FleetResponder.busy(ask)));
                 }
             } finally {
                 (free ? jobs : refusals).release();

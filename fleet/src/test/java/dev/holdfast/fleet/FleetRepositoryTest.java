@@ -10,6 +10,7 @@ import dev.holdfast.link.Topics;
 import dev.holdfast.tee.SoftwareBridge;
 import dev.holdfast.updater.MetadataSource;
 import dev.holdfast.updater.Order;
+import dev.holdfast.updater.Rollout;
 import dev.holdfast.updater.TrustAnchors;
 import dev.holdfast.updater.TrustClient;
 import dev.holdfast.wire.Binary;
@@ -20,6 +21,8 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Clock;
+import java.time.Duration;
+import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
 import java.util.Random;
@@ -105,7 +108,9 @@ class FleetRepositoryTest {
 
     @Test
     void aDeviceAcceptsWhatTheFleetPublishedAndOrdered() throws Exception {
-        DesiredModel.write(repository, "device-1", "tiny", "2.0.0");
+        Rollout terms = new Rollout(
+                "r1", Instant.EPOCH, Duration.ofHours(1), Optional.of(new Rollout.Window(1380, 180)), 9_000_000);
+        DesiredModel.write(repository, "device-1", "tiny", "2.0.0", Optional.of(terms));
         try (SoftwareBridge bridge = SoftwareBridge.open(dir.resolve("tee"))) {
             bridge.anchorStore().orElseThrow().provision(Sha256.ofFile(factoryRoot));
             TrustAnchors anchors = new TrustAnchors(
@@ -120,6 +125,7 @@ class FleetRepositoryTest {
             assertThat(order.model().slot().digest()).isEqualTo(second);
             assertThat(order.model().slot().release()).isEqualTo(2);
             assertThat(order.version()).isEqualTo(1);
+            assertThat(order.rollout()).isEqualTo(terms);
             assertThat(order.deltas()).hasSize(1);
         }
     }
@@ -127,7 +133,7 @@ class FleetRepositoryTest {
     @Test
     void refusesAVersionThatIsPublishedAndAnUnpublishedWish() {
         assertThatThrownBy(() -> publish("2.0.0", new byte[] {1})).hasMessageContaining("FLT-EXISTS");
-        assertThatThrownBy(() -> DesiredModel.write(repository, "device-1", "tiny", "3.0.0"))
+        assertThatThrownBy(() -> DesiredModel.write(repository, "device-1", "tiny", "3.0.0", Optional.empty()))
                 .hasMessageContaining("UPD-TARGET-UNKNOWN");
     }
 

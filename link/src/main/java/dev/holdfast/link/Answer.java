@@ -38,8 +38,12 @@ public record Answer(Binary id, Body body) {
     /** The next message of an enrolment; empty where it is complete. */
     public record Enrolment(Binary message) implements Body {}
 
-    /** The service will not answer. */
-    public record Refused(String code, String detail) implements Body {}
+    /** The service will not answer; after {@code retryAfterSeconds} it may, where that is not 0. */
+    public record Refused(String code, String detail, int retryAfterSeconds) implements Body {
+        public Refused(String code, String detail) {
+            this(code, detail, 0);
+        }
+    }
 
     public byte[] encode() {
         Cbor.DictBuilder dict = Cbor.dict().put("id", Cbor.of(id));
@@ -56,8 +60,11 @@ public record Answer(Binary id, Body body) {
                 dict.put("kind", Cbor.of("block")).put("index", Cbor.of(index)).put("data", Cbor.of(data));
             case Enrolment(Binary message) ->
                 dict.put("kind", Cbor.of("enrolment")).put("message", Cbor.of(message));
-            case Refused(String code, String detail) ->
-                dict.put("kind", Cbor.of("refused")).put("code", Cbor.of(code)).put("detail", Cbor.of(detail));
+            case Refused(String code, String detail, int retryAfterSeconds) ->
+                dict.put("kind", Cbor.of("refused"))
+                        .put("code", Cbor.of(code))
+                        .put("detail", Cbor.of(detail))
+                        .put("retryAfter", Cbor.of(retryAfterSeconds));
         }
         return CborWriter.write(dict.build());
     }
@@ -90,7 +97,10 @@ public record Answer(Binary id, Body body) {
                         (int) fields.integer("index", 0, Integer.MAX_VALUE),
                         fields.bytes("data", 1, Ask.MAX_BLOCK_BYTES));
             case "enrolment" -> new Enrolment(fields.bytes("message", 0, Ask.MAX_BYTES));
-            case "refused" -> new Refused(fields.text("code", 64), fields.text("detail", 512));
+            case "refused" ->
+                new Refused(fields.text("code", 64), fields.text("detail", 512), fields.has("retryAfter")
+                        ? (int) fields.integer("retryAfter", 0, Integer.MAX_VALUE)
+                        : 0);
             default -> throw new RejectedException(Code.WIRE_FIELD, "kind is unknown");
         };
     }

@@ -31,7 +31,8 @@ class MessagesTest {
                     new Answer.Leaves(0, Binary.copyOf(new byte[64])),
                     new Answer.Block(3, Binary.copyOf(new byte[1000])),
                     new Answer.Enrolment(Binary.copyOf(new byte[20])),
-                    new Answer.Refused("LNK-REFUSED", "no"))
+                    new Answer.Refused("LNK-REFUSED", "no"),
+                    new Answer.Refused("API-BUSY", "later", 30))
             .map(body -> new Answer(ID, body))
             .toList();
 

@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
@@ -25,6 +26,7 @@ final class BlockDownload {
     private final BlockSource source;
     private final InstallerConfig config;
     private final Patience patience;
+    private final TokenBucket bucket;
     private final AtomicLong receivedBytes = new AtomicLong();
     private final AtomicLong refusedBlocks = new AtomicLong();
     private final AtomicInteger doneBlocks = new AtomicInteger();
@@ -35,21 +37,29 @@ final class BlockDownload {
         this.source = source;
         this.config = config;
         this.patience = patience;
+        this.bucket = patience.bucket();
     }
 
     /** Returns when every block is verified and durable. */
     void run(TargetFile file, BlockTree tree) throws IOException, InstallStop {
-        Patience.Deadline deadline = Patience.deadline(config.downloadDeadline());
+        Patience.Deadline deadline = patience.deadline(config.downloadDeadline());
         int count = tree.count(file.length());
         totalBlocks.set(count);
         Attempts attempts = new Attempts(deadline);
+        Patience.Deadline standBack = patience.deadline(config.lookAgain());
         List<Sha256> leaves = leaves(file.sha256(), tree, count, attempts);
         try (PartialFile partial =
                 PartialFile.open(store.disk(), store.part(file.sha256()), count, file.length(), tree.bytes())) {
             recheck(partial, file, tree, leaves);
+            receivedBytes.addAndGet(partial.spentBytes());
             for (int missing; (missing = partial.nextMissing(0)) >= 0; ) {
                 patience.requireUnheld();
-                pull(file, tree, leaves, partial, wanted(partial, missing), attempts);
+                if (standBack.passed()) {
+                    throw InstallStop.interrupted(Code.INS_SUPERSEDED, "looks for a newer order, then goes on");
+                }
+                List<Integer> wanted = wanted(partial, missing, bucket.blocks(BlockSource.MAX_WANTED, tree.bytes()));
+                patience.pauseUnheld(Duration.ofNanos(bucket.take((long) wanted.size() * tree.bytes())));
+                pull(file, tree, leaves, partial, wanted, attempts);
             }
             partial.commit();
         }
@@ -61,15 +71,23 @@ final class BlockDownload {
      */
     private void recheck(PartialFile partial, TargetFile file, BlockTree tree, List<Sha256> leaves) throws IOException {
         for (int i = 0; i < leaves.size(); i++) {
-            byte[] block = partial.read((long) i * tree.bytes(), length(i, file, tree));
-            partial.mark(i, MerkleTree.leaf(block).equals(leaves.get(i)));
+            partial.mark(i, holds(partial, (long) i * tree.bytes(), length(i, file, tree), leaves.get(i)));
         }
         doneBlocks.set(partial.count());
     }
 
-    private static List<Integer> wanted(PartialFile partial, int first) {
+    /** A sector that cannot be read is as good as a block that is not there. */
+    private static boolean holds(PartialFile partial, long offset, int length, Sha256 leaf) {
+        try {
+            return MerkleTree.leaf(partial.read(offset, length)).equals(leaf);
+        } catch (IOException e) {
+            return false;
+        }
+    }
+
+    private static List<Integer> wanted(PartialFile partial, int first, int most) {
         List<Integer> wanted = new ArrayList<>();
-        for (int i = first; i >= 0 && wanted.size() < BlockSource.MAX_WANTED; i = partial.nextMissing(i + 1)) {
+        for (int i = first; i >= 0 && wanted.size() < most; i = partial.nextMissing(i + 1)) {
             wanted.add(i);
         }
         return wanted;
@@ -84,11 +102,13 @@ final class BlockDownload {
             Attempts attempts)
             throws IOException, InstallStop {
         int before = partial.count();
+        long received = receivedBytes.get();
         Set<Integer> open = new HashSet<>(wanted);
         IOException failure = null;
         try {
             source.fetch(file.sha256(), tree.bytes(), wanted, (index, block) -> {
                 receivedBytes.addAndGet(block.length);
+                partial.spend(block.length);
                 if (!open.contains(index) || partial.has(index)) {
                     refusedBlocks.incrementAndGet();
                 } else if (block.length != length(index, file, tree)
@@ -104,15 +124,18 @@ final class BlockDownload {
         } catch (IOException e) {
             failure = e;
         }
+        if (receivedBytes.get() > received) {
+            // Whatever came counts against the budget, of later processes too.
+            partial.commit();
+        }
         if (receivedBytes.get() > config.byteBudget()) {
             throw InstallStop.failed(Code.INS_BUDGET, receivedBytes.get() + " bytes came");
         }
         if (partial.count() > before) {
-            partial.commit();
             attempts.progress();
         }
         if (failure != null) {
-            attempts.failed(SourceException.reasonOf(failure));
+            attempts.failed(failure);
         } else if (partial.count() == before) {
             attempts.failed(new Rejection(Code.BLK_HASH, "none of " + wanted.size() + " blocks held"));
         }
@@ -145,7 +168,7 @@ final class BlockDownload {
             } catch (StorageException e) {
                 throw e;
             } catch (IOException e) {
-                attempts.failed(SourceException.reasonOf(e));
+                attempts.failed(e);
             }
         }
     }
@@ -186,12 +209,24 @@ final class BlockDownload {
             deadline.require(InstallState.DOWNLOADING);
         }
 
+        /** The service's own word on when to come back counts where it asks for more than the backoff. */
+        void failed(IOException failure) throws InstallStop {
+            failed(
+                    SourceException.reasonOf(failure),
+                    failure instanceof RetryLaterException later ? later.after() : Duration.ZERO);
+        }
+
         void failed(Rejection reason) throws InstallStop {
+            failed(reason, Duration.ZERO);
+        }
+
+        private void failed(Rejection reason, Duration atLeast) throws InstallStop {
             deadline.require(InstallState.DOWNLOADING);
             if (++failures > config.transportRetries()) {
                 throw InstallStop.interrupted(reason.code(), reason.detail() + " (" + failures + " attempts)");
             }
-            patience.pauseUnheld(patience.backoff(failures - 1));
+            Duration backoff = patience.backoff(failures - 1);
+            patience.pauseUnheld(backoff.compareTo(atLeast) < 0 ? atLeast : backoff);
         }
     }
 }

@@ -19,6 +19,16 @@ record InstallContext(
                 patience);
     }
 
+    /** The same install within the order's own budget. */
+    InstallContext within(Rollout rollout) {
+        return new InstallContext(
+                store,
+                config.withByteBudget(Math.min(config.byteBudget(), rollout.byteBudget()), config.metered()),
+                ports,
+                journal,
+                patience);
+    }
+
     /** One durable line, then the observer. */
     InstallRecord enter(InstallState state, long orderVersion, Slot slot, Optional<Rejection> reason, String note)
             throws IOException {
@@ -41,7 +51,7 @@ record InstallContext(
 
     /** Asks the inference process until it answers or the deadline of a state has passed. */
     InferenceControl.Status awaitInference(InstallState state) throws InstallStop {
-        Patience.Deadline deadline = Patience.deadline(config.stateDeadline());
+        Patience.Deadline deadline = patience.deadline(config.stateDeadline());
         for (int attempt = 0; ; attempt++) {
             try {
                 return ports.inference().status();

@@ -215,6 +215,11 @@ final class InstallJournal {
         sequence++;
     }
 
+    /** Every model that was ever named. */
+    synchronized List<Slot> slots() {
+        return List.copyOf(slots.values());
+    }
+
     List<OperatorRecord> operatorRecords() {
         return List.copyOf(operator);
     }

@@ -44,12 +44,23 @@ record InstallPlan(Optional<DeltaTarget> delta, boolean present) {
         }
     }
 
-    /** The smallest transfer within the budget; {@code deltaAllowed} is false after a delta of this order failed. */
+    /**
+     * The smallest transfer within the budget; {@code deltaAllowed} is false after a delta of this order failed. A damaged copy
+     * lacks few blocks, nobody knows how many: the download itself counts them against the budget.
+     */
     static InstallPlan choose(
-            Order order, Optional<Sha256> base, boolean present, boolean deltaAllowed, InstallerConfig config)
+            Order order,
+            Optional<Sha256> base,
+            boolean present,
+            boolean seeded,
+            boolean deltaAllowed,
+            InstallerConfig config)
             throws InstallStop {
         if (present) {
             return new InstallPlan(Optional.empty(), true);
+        }
+        if (seeded) {
+            return new InstallPlan(Optional.empty(), false);
         }
         long fullBytes = order.model().file().length();
         Optional<DeltaTarget> delta = deltaAllowed

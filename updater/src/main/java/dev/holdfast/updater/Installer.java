@@ -4,6 +4,7 @@ import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Rejection;
 import java.io.IOException;
 import java.nio.channels.ClosedByInterruptException;
+import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
@@ -22,6 +23,10 @@ public final class Installer {
     private final InstallContext context;
     private final ReentrantLock turn = new ReentrantLock();
     private volatile @Nullable BlockDownload download;
+    /** The order under way; 0 where there is none. */
+    private volatile long running;
+    /** A hint is anybody's word: each number puts off once. */
+    private volatile long lastAnnounced;
 
     private Installer(InstallContext context) {
         this.context = context;
@@ -30,8 +35,13 @@ public final class Installer {
 
     /** Reads the journal; a torn last line is cut off, damage is reported by {@link #recover}. */
     public static Installer open(ModelStore store, InstallerConfig config, InstallerPorts ports) throws IOException {
+        return open(store, config, ports, Timer.SYSTEM);
+    }
+
+    static Installer open(ModelStore store, InstallerConfig config, InstallerPorts ports, Timer timer)
+            throws IOException {
         InstallJournal journal = InstallJournal.open(store.journal(), store.disk());
-        return new Installer(new InstallContext(store, config, ports, journal, new Patience(config)));
+        return new Installer(new InstallContext(store, config, ports, journal, new Patience(config, timer)));
     }
 
     /**
@@ -94,7 +104,7 @@ public final class Installer {
 
     /** Carries an order out, or continues it. Blocks until the end; one install at a time. */
     public InstallOutcome install(Order order) throws IOException {
-        return install(order, context);
+        return install(order, context.within(order.rollout()));
     }
 
     /** The same from an offline bundle instead of the link. */
@@ -129,7 +139,7 @@ public final class Installer {
                         InstallState.FAILED,
                         open.get().orderVersion(),
                         open.get().slot(),
-                        Optional.of(new Rejection(Code.INS_CANCELLED, "superseded by order " + order.version())),
+                        Optional.of(new Rejection(Code.INS_SUPERSEDED, "by order " + order.version())),
                         "");
                 open = Optional.empty();
             }
@@ -138,8 +148,10 @@ public final class Installer {
                         open.map(InstallRecord::state).orElse(InstallState.ANNOUNCED),
                         new Rejection(Code.INS_PAUSED, "paused by the operator"));
             }
+            running = order.version();
             return forward(order, open, from);
         } finally {
+            running = 0;
             end();
         }
     }
@@ -167,8 +179,14 @@ public final class Installer {
                 context.enter(InstallState.ANNOUNCED, order.version(), slot, Optional.empty(), "");
             }
             InstallPlan.requireCompatible(order.model(), context.config(), context.ports());
-            if (from.compareTo(InstallState.STAGED) < 0 || !context.store().verifies(slot)) {
+            requireTime(context, order.rollout().begins(order.device()), "begin");
+            boolean staged = from.compareTo(InstallState.STAGED) >= 0;
+            if (staged) {
+                requireWindow(context, order);
+            }
+            if (!staged || !context.store().verifies(slot)) {
                 new ModelFetch(context, blocks).run(order, deltaAllowed(order));
+                requireWindow(context, order);
             }
             InstallOutcome outcome = swap.run(order.version(), slot, InstallState.STAGED);
             context.store().collect(Set.of());
@@ -180,6 +198,16 @@ public final class Installer {
                 return stopped(order, InstallStop.interrupted(Code.INS_CANCELLED, "the agent is stopping"), swap);
             }
             return stopped(order, InstallStop.failed(Code.INS_DISK, String.valueOf(e.getMessage())), swap);
+        }
+    }
+
+    private static void requireWindow(InstallContext context, Order order) throws InstallStop {
+        requireTime(context, order.rollout().swaps(context.ports().clock().instant()), "swap");
+    }
+
+    private static void requireTime(InstallContext context, Instant from, String what) throws InstallStop {
+        if (context.ports().clock().instant().isBefore(from)) {
+            throw InstallStop.interrupted(Code.INS_WAITING, "may " + what + " from " + from);
         }
     }
 
@@ -279,6 +307,19 @@ public final class Installer {
     }
 
     /**
+     * Says that there may be an order of this number. A download for an older one is put off, so that the caller can ask; it
+     * goes on afterwards where nothing came of it.
+     */
+    public void announced(long orderVersion) {
+        long now = running;
+        if (now > 0 && orderVersion > Math.max(now, lastAnnounced)) {
+            lastAnnounced = orderVersion;
+            context.patience()
+                    .putOff(new Rejection(Code.INS_SUPERSEDED, "order " + orderVersion + " may be there already"));
+        }
+    }
+
+    /**
      * Lets no install begin or go on until {@link #release}, in this process and later ones. One that was measured already is
      * brought to its end. Durable when it returns.
      *
@@ -309,6 +350,23 @@ public final class Installer {
     /** What persons on the device asked for beside rollbacks, oldest first. */
     public List<OperatorRecord> operatorHistory() {
         return context.journal().operatorRecords();
+    }
+
+    /** Does what can be done about a model that was found damaged at rest. */
+    StoreScrub.Checked repair(Slot slot, Optional<ModelTarget> listed) throws IOException {
+        turn.lock();
+        try {
+            return new StoreRepair(context).run(slot, listed);
+        } finally {
+            end();
+        }
+    }
+
+    /** Models that lie aside, damaged, until their repair. */
+    List<Slot> quarantined() {
+        return context.journal().slots().stream()
+                .filter(slot -> context.store().isQuarantined(slot.digest()))
+                .toList();
     }
 
     /** All records, oldest first. */

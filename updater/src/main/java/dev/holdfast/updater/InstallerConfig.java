@@ -16,6 +16,8 @@ import java.time.Duration;
  * @param transportRetries attempts after a transport failure without any progress
  * @param backoff first pause between attempts; doubles, with jitter, up to {@code maxBackoff}
  * @param maxBackoff longest pause between attempts
+ * @param bytesPerSecond most payload bytes that are asked for in a second, on average; 0 for no limit
+ * @param lookAgain after this long a download stands back, so that a newer order can take its place
  * @param diskReserveBytes space that stays free beside the model
  */
 public record InstallerConfig(
@@ -30,6 +32,8 @@ public record InstallerConfig(
         int transportRetries,
         Duration backoff,
         Duration maxBackoff,
+        long bytesPerSecond,
+        Duration lookAgain,
         long diskReserveBytes) {
     /** Unmetered, no byte budget, two minutes of probation. */
     public static InstallerConfig defaults(String agentVersion) {
@@ -45,6 +49,8 @@ public record InstallerConfig(
                 8,
                 Duration.ofSeconds(1),
                 Duration.ofMinutes(2),
+                0,
+                Duration.ofHours(1),
                 64L << 20);
     }
 
@@ -61,6 +67,8 @@ public record InstallerConfig(
                 transportRetries,
                 backoff,
                 maxBackoff,
+                bytesPerSecond,
+                lookAgain,
                 diskReserveBytes);
     }
 
@@ -77,6 +85,8 @@ public record InstallerConfig(
                 transportRetries,
                 backoff,
                 maxBackoff,
+                bytesPerSecond,
+                lookAgain,
                 diskReserveBytes);
     }
 
@@ -93,6 +103,26 @@ public record InstallerConfig(
                 retries,
                 first,
                 longest,
+                bytesPerSecond,
+                lookAgain,
+                diskReserveBytes);
+    }
+
+    public InstallerConfig withPace(long averageBytesPerSecond, Duration standBackAfter) {
+        return new InstallerConfig(
+                agentVersion,
+                memoryBytes,
+                byteBudget,
+                metered,
+                probation,
+                probationCheck,
+                downloadDeadline,
+                stateDeadline,
+                transportRetries,
+                backoff,
+                maxBackoff,
+                averageBytesPerSecond,
+                standBackAfter,
                 diskReserveBytes);
     }
 }

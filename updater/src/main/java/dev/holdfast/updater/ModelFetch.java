@@ -47,7 +47,13 @@ final class ModelFetch {
 
     private InstallPlan plan(Order order, Optional<Sha256> base, boolean deltaAllowed) throws IOException, InstallStop {
         boolean present = context.store().has(order.model().file().sha256());
-        InstallPlan plan = InstallPlan.choose(order, base, present, deltaAllowed, context.config());
+        InstallPlan plan = InstallPlan.choose(
+                order,
+                base,
+                present,
+                context.store().isQuarantined(order.model().file().sha256()),
+                deltaAllowed,
+                context.config());
         Sha256 digest = order.model().file().sha256();
         context.store()
                 .collect(
@@ -89,7 +95,7 @@ final class ModelFetch {
 
     private void reconstruct(Order order, DeltaTarget delta, Path patch) throws IOException, InstallStop, DeltaFailed {
         TargetFile file = order.model().file();
-        Patience.Deadline deadline = Patience.deadline(context.config().stateDeadline());
+        Patience.Deadline deadline = context.patience().deadline(context.config().stateDeadline());
         Verdict<DeltaApplier> opened = DeltaApplier.open(context.store().blob(delta.base()), patch);
         switch (opened) {
             case Verdict.Rejected<DeltaApplier>(Rejection reason) -> throw new DeltaFailed(reason);

@@ -18,11 +18,13 @@ import java.util.stream.Stream;
 
 /**
  * The models on the disk, each under the name of its digest: {@code blobs/<sha256>} finished,
- * {@code partial/<sha256>.part} with {@code .have} and {@code .leaves} in the making, {@code serving.json} the pointer.
+ * {@code partial/<sha256>.part} with {@code .have} and {@code .leaves} in the making, and with {@code .quarantine} where it was
+ * found damaged at rest; {@code serving.json} the pointer.
  * Nothing gets a name under {@code blobs} before all of its bytes are hashed and durable. One writer: the installer.
  */
 public final class ModelStore {
     private static final int MAX_POINTER_BYTES = 1 << 20;
+    private static final String QUARANTINE = ".quarantine";
 
     private final Path directory;
     private final LongSupplier usableBytes;
@@ -37,6 +39,11 @@ public final class ModelStore {
     /** Opens or creates a store; removes temporary files that a crash left behind. */
     public static ModelStore open(Path directory) throws IOException {
         return open(directory, () -> directory.toFile().getUsableSpace(), Disk.LOCAL);
+    }
+
+    /** A store to look at, in which another process may be at work: nothing is created or removed. */
+    public static ModelStore openReadOnly(Path directory) {
+        return new ModelStore(directory, () -> directory.toFile().getUsableSpace(), Disk.LOCAL);
     }
 
     static ModelStore open(Path directory, LongSupplier usableBytes, Disk disk) throws IOException {
@@ -147,16 +154,47 @@ public final class ModelStore {
         return Verdict.accepted(blob(slot.digest()));
     }
 
+    /** Sets a damaged file aside as the seed of its own repair. Nothing serves or falls back to it any more. */
+    void quarantine(Sha256 digest) throws IOException {
+        disk.replace(quarantineMark(digest), new byte[0]);
+        if (has(digest)) {
+            disk.move(blob(digest), part(digest));
+            disk.syncDirectory(blobs());
+        }
+    }
+
+    /** Whether a file of this digest lies aside, damaged. */
+    boolean isQuarantined(Sha256 digest) {
+        return Files.exists(quarantineMark(digest)) && Files.exists(part(digest));
+    }
+
+    /** Gives up what could not be repaired: a newer model took its place. */
+    void dropQuarantine() throws IOException {
+        for (Path file : list(partials())) {
+            String name = file.getFileName().toString();
+            if (name.endsWith(QUARANTINE)
+                    && Sha256.fromHex(name.substring(0, name.length() - QUARANTINE.length()))
+                            instanceof Verdict.Accepted<Sha256>(Sha256 digest)) {
+                discardPartial(digest);
+            }
+        }
+    }
+
+    private Path quarantineMark(Sha256 digest) {
+        return partials().resolve(digest.hex() + QUARANTINE);
+    }
+
     void discardPartial(Sha256 digest) throws IOException {
         Path part = part(digest);
         disk.deleteIfExists(PartialFile.bitmapOf(part));
         disk.deleteIfExists(part);
         disk.deleteIfExists(leavesFile(digest));
+        disk.deleteIfExists(quarantineMark(digest));
     }
 
     /**
      * Removes every blob that is neither serving, nor fallback, nor {@code alsoKeep}, and every partial file but those of
-     * {@code alsoKeep}. What lies among the partial files of a finished blob came back with a power cut.
+     * {@code alsoKeep} and those in quarantine. What lies among the partial files of a finished blob came back with a power cut.
      */
     void collect(Set<Sha256> alsoKeep) throws IOException {
         Set<String> blobs = new HashSet<>();
@@ -178,7 +216,8 @@ public final class ModelStore {
         }
         for (Path file : list(partials())) {
             String name = file.getFileName().toString();
-            if (!partials.contains(name.substring(0, Math.min(name.length(), 2 * Sha256.BYTES)))) {
+            String digest = name.substring(0, Math.min(name.length(), 2 * Sha256.BYTES));
+            if (!partials.contains(digest) && !Files.exists(partials().resolve(digest + QUARANTINE))) {
                 disk.deleteIfExists(file);
             }
         }

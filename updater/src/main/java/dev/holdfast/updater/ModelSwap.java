@@ -65,6 +65,7 @@ final class ModelSwap {
         }
         enter(InstallState.COMMITTED, orderVersion, slot, "");
         raiseFloor(slot);
+        context.store().dropQuarantine();
         return new InstallOutcome.Committed(slot);
     }
 
@@ -73,7 +74,7 @@ final class ModelSwap {
         if (before.serving().equals(Optional.of(slot.digest()))) {
             return;
         }
-        Patience.Deadline deadline = Patience.deadline(context.config().stateDeadline());
+        Patience.Deadline deadline = context.patience().deadline(context.config().stateDeadline());
         try {
             InferenceControl.GateReport gate = context.ports().inference().prepare(slot);
             checks = gate.checks();
@@ -131,7 +132,7 @@ final class ModelSwap {
     }
 
     private void watch(Slot slot, InferenceControl.Status baseline) throws InstallStop {
-        Patience.Deadline end = Patience.deadline(context.config().probation());
+        Patience.Deadline end = context.patience().deadline(context.config().probation());
         do {
             context.patience().pause(context.config().probationCheck());
             InferenceControl.Status status;

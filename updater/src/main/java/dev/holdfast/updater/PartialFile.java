@@ -12,12 +12,13 @@ import java.util.BitSet;
  * A file in the making and the bitmap of its verified blocks. Blocks are written in place; the bitmap on the disk names
  * only blocks whose bytes were forced to the disk before it. One thread.
  *
- * <p>{@code .have}: "HFB1", i32 block count, i64 file length, i64 layout (block length, or a hash of the block table),
- * then the bitmap, all big-endian. A file of another layout starts from nothing.
+ * <p>{@code .have}: "HFB2", i32 block count, i64 file length, i64 layout (block length, or a hash of the block table), i64
+ * payload bytes that were received for it, then the bitmap, all big-endian. A file of another layout starts from nothing.
  */
 final class PartialFile implements BlockOutput, AutoCloseable {
-    private static final int MAGIC = 0x48464231;
-    private static final int HEADER_BYTES = 24;
+    private static final int MAGIC = 0x48464232;
+    private static final int LAYOUT_BYTES = 24;
+    private static final int HEADER_BYTES = LAYOUT_BYTES + Long.BYTES;
     /** Verified bytes that a power cut may cost. */
     private static final long SYNC_BYTES = 4L << 20;
 
@@ -30,9 +31,17 @@ final class PartialFile implements BlockOutput, AutoCloseable {
     private final long length;
     private final long layout;
     private long dirtyBytes;
+    private long spentBytes;
 
     private PartialFile(
-            Path part, Disk disk, Disk.OpenFile file, BitSet bits, int blockCount, long length, long layout) {
+            Path part,
+            Disk disk,
+            Disk.OpenFile file,
+            BitSet bits,
+            int blockCount,
+            long length,
+            long layout,
+            long spentBytes) {
         this.part = part;
         this.have = bitmapOf(part);
         this.disk = disk;
@@ -41,6 +50,7 @@ final class PartialFile implements BlockOutput, AutoCloseable {
         this.blockCount = blockCount;
         this.length = length;
         this.layout = layout;
+        this.spentBytes = spentBytes;
     }
 
     static Path bitmapOf(Path part) {
@@ -49,12 +59,14 @@ final class PartialFile implements BlockOutput, AutoCloseable {
     }
 
     static PartialFile open(Disk disk, Path part, int blockCount, long length, long layout) throws IOException {
-        byte[] header = header(blockCount, length, layout);
+        byte[] header = header(blockCount, length, layout, 0);
+        long spent = 0;
         Path have = bitmapOf(part);
         BitSet bits = new BitSet(blockCount);
         if (Files.exists(part) && Files.exists(have) && Files.size(have) <= HEADER_BYTES + (blockCount + 7) / 8) {
             byte[] stored = Files.readAllBytes(have);
-            if (stored.length >= HEADER_BYTES && Arrays.equals(header, 0, HEADER_BYTES, stored, 0, HEADER_BYTES)) {
+            if (stored.length >= HEADER_BYTES && Arrays.equals(header, 0, LAYOUT_BYTES, stored, 0, LAYOUT_BYTES)) {
+                spent = Math.max(0, ByteBuffer.wrap(stored).getLong(LAYOUT_BYTES));
                 bits = BitSet.valueOf(Arrays.copyOfRange(stored, HEADER_BYTES, stored.length));
                 bits.clear(blockCount, Math.max(blockCount, bits.length()));
             }
@@ -63,15 +75,16 @@ final class PartialFile implements BlockOutput, AutoCloseable {
         if (file.size() > length) {
             file.truncate(length);
         }
-        return new PartialFile(part, disk, file, bits, blockCount, length, layout);
+        return new PartialFile(part, disk, file, bits, blockCount, length, layout, spent);
     }
 
-    private static byte[] header(int blockCount, long length, long layout) {
+    private static byte[] header(int blockCount, long length, long layout, long spentBytes) {
         return ByteBuffer.allocate(HEADER_BYTES)
                 .putInt(MAGIC)
                 .putInt(blockCount)
                 .putLong(length)
                 .putLong(layout)
+                .putLong(spentBytes)
                 .array();
     }
 
@@ -107,12 +120,22 @@ final class PartialFile implements BlockOutput, AutoCloseable {
         bits.set(block, good);
     }
 
+    /** Counts payload that came for this file, kept or not; durable with the next {@link #commit}. */
+    void spend(long bytes) {
+        spentBytes += bytes;
+    }
+
+    /** What was received for this file, by earlier processes too. */
+    long spentBytes() {
+        return spentBytes;
+    }
+
     /** Data first, then the bitmap that speaks of it. */
     void commit() throws IOException {
         try {
             file.force();
             byte[] map = bits.toByteArray();
-            byte[] named = Arrays.copyOf(header(blockCount, length, layout), HEADER_BYTES + map.length);
+            byte[] named = Arrays.copyOf(header(blockCount, length, layout, spentBytes), HEADER_BYTES + map.length);
             System.arraycopy(map, 0, named, HEADER_BYTES, map.length);
             disk.replace(have, named);
             dirtyBytes = 0;

@@ -14,16 +14,25 @@ import java.util.concurrent.ThreadLocalRandom;
  */
 final class Patience {
     private final InstallerConfig config;
+    private final Timer timer;
     private Optional<Rejection> cancelled = Optional.empty();
+    private Optional<Rejection> putOff = Optional.empty();
     private boolean held;
     private boolean stopping;
 
-    Patience(InstallerConfig config) {
+    Patience(InstallerConfig config, Timer timer) {
         this.config = config;
+        this.timer = timer;
     }
 
     synchronized void cancel(Rejection reason) {
         cancelled = Optional.of(reason);
+        notifyAll();
+    }
+
+    /** Interrupts a download, which can go on afterwards. */
+    synchronized void putOff(Rejection reason) {
+        putOff = Optional.of(reason);
         notifyAll();
     }
 
@@ -38,9 +47,10 @@ final class Patience {
         notifyAll();
     }
 
-    /** Forgets a cancel, whose install is over. */
+    /** Forgets what was meant for an install that is over. */
     synchronized void reset() {
         cancelled = Optional.empty();
+        putOff = Optional.empty();
     }
 
     synchronized void requireGoing() throws InstallStop {
@@ -57,6 +67,9 @@ final class Patience {
         requireGoing();
         if (held) {
             throw InstallStop.interrupted(Code.INS_PAUSED, "paused by the operator");
+        }
+        if (putOff.isPresent()) {
+            throw new InstallStop(InstallStop.Kind.INTERRUPTED, putOff.get());
         }
     }
 
@@ -80,18 +93,18 @@ final class Patience {
     }
 
     private synchronized void pause(Duration duration, Check check) throws InstallStop {
-        long end = System.nanoTime() + duration.toNanos();
+        long end = timer.nanos() + duration.toNanos();
         check.run();
         long left = duration.toNanos();
         while (left > 0) {
             try {
-                wait(left / 1_000_000, (int) (left % 1_000_000));
+                timer.await(this, left);
             } catch (InterruptedException e) {
                 Thread.currentThread().interrupt();
                 throw stopped();
             }
             check.run();
-            left = end - System.nanoTime();
+            left = end - timer.nanos();
         }
     }
 
@@ -103,14 +116,18 @@ final class Patience {
         return Duration.ofMillis(half + ThreadLocalRandom.current().nextLong(half + 1));
     }
 
-    static Deadline deadline(Duration duration) {
-        return new Deadline(System.nanoTime(), duration);
+    Deadline deadline(Duration duration) {
+        return new Deadline(timer, timer.nanos(), duration);
+    }
+
+    TokenBucket bucket() {
+        return new TokenBucket(config.bytesPerSecond(), timer::nanos);
     }
 
     /** A limit on the time in one state. */
-    record Deadline(long startNanos, Duration duration) {
+    record Deadline(Timer timer, long startNanos, Duration duration) {
         boolean passed() {
-            return System.nanoTime() - startNanos > duration.toNanos();
+            return timer.nanos() - startNanos > duration.toNanos();
         }
 
         void require(InstallState state) throws InstallStop {

@@ -14,6 +14,7 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /**
  * The device's metadata client: TUF 1.0.34 section 5 against the Image repository, then the Director's order.
@@ -86,6 +87,16 @@ public final class TrustClient {
         });
     }
 
+    /** A model that the Image repository lists today; empty where it does not, or the entry does not read. */
+    public synchronized Verdict<Optional<ModelTarget>> listed(String path) {
+        return transport(() -> {
+            refresh(now(), source);
+            return client.find(path).filter(TargetFile::isNamed).flatMap(file -> ModelTarget.of(file) instanceof Verdict.Accepted<ModelTarget>(ModelTarget model)
+                        ? Optional.of(model)
+                        : Optional.empty());
+        });
+    }
+
     /** Key id of the targets role's ECDSA key, which the TEE verifies: the authority of a measured model. */
     public synchronized String anchorKeyId() {
         RootDocument.Role targets = chain.root().roles().get("targets");
@@ -122,7 +133,7 @@ public final class TrustClient {
     }
 
     /** 5.1: one start time for the whole cycle; never before what was authentically said to have passed. */
-    private Instant now() {
+    public synchronized Instant now() {
         Instant floor = Instant.ofEpochSecond(chain.state().trustedTime());
         Instant clockTime = clock.instant();
         return clockTime.isBefore(floor) ? floor : clockTime;
@@ -209,7 +220,10 @@ public final class TrustClient {
                 deltas.add(delta);
             }
         }
-        return new Order(deviceId, order.version(), order.signed().expires(), model, deltas);
+        Rollout rollout = order.signed().has(Rollout.FIELD)
+                ? Rollout.of(order.signed().object(Rollout.FIELD))
+                : Rollout.NONE;
+        return new Order(deviceId, order.version(), order.signed().expires(), model, deltas, rollout);
     }
 
     private void requireEpoch(ModelTarget model) throws RejectedException {

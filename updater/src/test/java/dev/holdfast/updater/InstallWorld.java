@@ -51,9 +51,12 @@ final class InstallWorld implements BlockSource, InferenceControl, Measurements 
     final Order firstOrder;
     final Order secondOrder;
 
+    Clock clock = Clock.systemUTC();
+    Timer timer = Timer.SYSTEM;
     Consumer<InstallRecord> observer = record -> {};
     UnaryOperator<byte[]> blockLie = block -> block;
     int transportFailures;
+    Optional<Duration> retryAfter = Optional.empty();
     /** A service may send fewer blocks than were asked for. */
     int blocksPerFetch = Integer.MAX_VALUE;
 
@@ -140,8 +143,9 @@ final class InstallWorld implements BlockSource, InferenceControl, Measurements 
 
     Installer installer(Disk disk) throws IOException {
         InstallerPorts ports = new InstallerPorts(
-                this, this, this, tee.counter(), Clock.systemUTC(), record -> observer.accept(record));
-        return Installer.open(ModelStore.open(dir.resolve("store"), () -> Long.MAX_VALUE, disk), config, ports);
+                this, this, this, tee.counter(), clock, record -> observer.accept(record));
+        return Installer.open(
+                ModelStore.open(dir.resolve("store"), () -> Long.MAX_VALUE, disk), config, ports, timer);
     }
 
     @Override
@@ -157,6 +161,9 @@ final class InstallWorld implements BlockSource, InferenceControl, Measurements 
     @Override
     public void fetch(Sha256 blob, int blockBytes, List<Integer> wanted, BlockSink sink) throws IOException {
         requests++;
+        if (retryAfter.isPresent()) {
+            throw new RetryLaterException("busy", retryAfter.get());
+        }
         byte[] bytes = bytes(blob);
         List<Integer> shuffled = new ArrayList<>(wanted);
         java.util.Collections.shuffle(shuffled, new Random(requests));

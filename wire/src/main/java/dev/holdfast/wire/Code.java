@@ -77,6 +77,8 @@ public enum Code {
     INS_BUDGET("INS-BUDGET", "The download would exceed the byte budget", "Raise the budget or publish a delta"),
     INS_DEADLINE("INS-DEADLINE", "An install state lasted longer than its deadline", "Read the journal"),
     INS_CANCELLED("INS-CANCELLED", "The install was cancelled", "Order it again"),
+    INS_WAITING("INS-WAITING", "The rollout's start or maintenance window has not come", "None: it goes on by itself"),
+    INS_SUPERSEDED("INS-SUPERSEDED", "A newer order takes the place of this one", "None"),
     INS_PAUSED("INS-PAUSED", "Updates are paused on this device", "holdfast resume"),
     INS_JOURNAL("INS-JOURNAL", "The install journal is damaged", "None: the last whole record counts"),
     INS_CANDIDATE_LOST(
