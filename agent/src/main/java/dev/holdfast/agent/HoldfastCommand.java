@@ -7,6 +7,7 @@ import dev.holdfast.tee.TeeBridge;
 import dev.holdfast.tee.TeeException;
 import dev.holdfast.tee.TeeInventory;
 import dev.holdfast.updater.TrustAnchors;
+import dev.holdfast.updater.TrustClient;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Sha256;
@@ -140,6 +141,11 @@ public final class HoldfastCommand {
         @Spec
         CommandSpec spec = CommandSpec.create();
 
+        @Option(
+                names = "--accept-state",
+                description = "accept the state on the disk although the TEE has counted further: it was put back on purpose")
+        boolean acceptState;
+
         @Override
         public Integer call() throws RejectedException, IOException, TeeException {
             HoldfastConfig config = config();
@@ -150,6 +156,14 @@ public final class HoldfastCommand {
                 boolean known = anchors.store().read().isPresent();
                 anchors.store().provision(root);
                 anchors.epochFloor().read(); // Made when it is first looked at.
+                if (anchors.generation().isPresent()) {
+                    anchors.generation().get().read();
+                }
+                if (acceptState) {
+                    TrustClient.readmit(config.stateDir().resolve("trust"), config.factoryRoot(), anchors)
+                            .orThrow();
+                    out.println("the state on the disk is accepted as it is");
+                }
                 out.println((known ? "already anchored: " : "anchored ") + root + " in "
                         + bridge.describe().kind() + " (" + bridge.describe().assurance() + ")");
                 for (TeeInventory.Finding finding : bridge.inventory().findings()) {

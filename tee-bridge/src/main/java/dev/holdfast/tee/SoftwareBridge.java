@@ -195,6 +195,25 @@ public final class SoftwareBridge implements TeeBridge {
     }
 
     @Override
+    public Optional<MonotonicCounter> stateCounter() {
+        return Optional.of(new MonotonicCounter() {
+            @Override
+            public long read() throws TeeException {
+                return current().generation();
+            }
+
+            @Override
+            public void advanceTo(long value) throws TeeException {
+                synchronized (SoftwareBridge.this) {
+                    if (value > current().generation()) {
+                        replace(current().withGeneration(value));
+                    }
+                }
+            }
+        });
+    }
+
+    @Override
     public Optional<MeasurementRegister> register() {
         return Optional.of(new MeasurementRegister() {
             @Override

@@ -17,6 +17,7 @@ import java.util.Optional;
 /**
  * Everything that the software bridge remembers, as one record, so that one rename replaces it as a whole.
  *
+ * @param generation the second counter, for state on the disk
  * @param bootId the kernel's boot id to which {@code register} belongs
  * @param bootCount how many boots the bridge has seen
  */
@@ -24,6 +25,7 @@ record SoftwareState(
         KeyPair signer,
         KeyPair attestation,
         long counter,
+        long generation,
         Optional<Sha256> anchor,
         String bootId,
         long bootCount,
@@ -32,26 +34,31 @@ record SoftwareState(
     static final Sha256 ZERO = new Sha256(Binary.copyOf(new byte[Sha256.BYTES]));
 
     static SoftwareState fresh(String bootId) {
-        return new SoftwareState(P256.generate(), P256.generate(), 0, Optional.empty(), bootId, 1, ZERO);
+        return new SoftwareState(P256.generate(), P256.generate(), 0, 0, Optional.empty(), bootId, 1, ZERO);
     }
 
     /** After a boot the register is zero, as a TPM's would be. */
     SoftwareState booted(String now) {
         return now.equals(bootId)
                 ? this
-                : new SoftwareState(signer, attestation, counter, anchor, now, bootCount + 1, ZERO);
+                : new SoftwareState(signer, attestation, counter, generation, anchor, now, bootCount + 1, ZERO);
     }
 
     SoftwareState withCounter(long value) {
-        return new SoftwareState(signer, attestation, value, anchor, bootId, bootCount, register);
+        return new SoftwareState(signer, attestation, value, generation, anchor, bootId, bootCount, register);
+    }
+
+    SoftwareState withGeneration(long value) {
+        return new SoftwareState(signer, attestation, counter, value, anchor, bootId, bootCount, register);
     }
 
     SoftwareState withAnchor(Sha256 value) {
-        return new SoftwareState(signer, attestation, counter, Optional.of(value), bootId, bootCount, register);
+        return new SoftwareState(
+                signer, attestation, counter, generation, Optional.of(value), bootId, bootCount, register);
     }
 
     SoftwareState withRegister(Sha256 value) {
-        return new SoftwareState(signer, attestation, counter, anchor, bootId, bootCount, value);
+        return new SoftwareState(signer, attestation, counter, generation, anchor, bootId, bootCount, value);
     }
 
     byte[] encode() {
@@ -61,6 +68,7 @@ record SoftwareState(
                 .put("attestation", Cbor.of(attestation.getPrivate().getEncoded()))
                 .put("attestationPublic", Cbor.of(P256.encode((ECPublicKey) attestation.getPublic())))
                 .put("counter", Cbor.of(counter))
+                .put("generation", Cbor.of(generation))
                 .put("anchor", Cbor.of(anchor.map(Sha256::value).orElse(Binary.empty())))
                 .put("bootId", Cbor.of(bootId))
                 .put("bootCount", Cbor.of(bootCount))
@@ -77,6 +85,7 @@ record SoftwareState(
                     pair(fields, "signer"),
                     pair(fields, "attestation"),
                     fields.integer("counter", 0, Long.MAX_VALUE),
+                    fields.integer("generation", 0, Long.MAX_VALUE),
                     anchor.length() == 0 ? Optional.empty() : Optional.of(fields.sha256("anchor")),
                     fields.text("bootId", 64),
                     fields.integer("bootCount", 1, Integer.MAX_VALUE),

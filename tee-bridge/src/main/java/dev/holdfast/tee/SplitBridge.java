@@ -54,6 +54,11 @@ public final class SplitBridge implements TeeBridge {
     }
 
     @Override
+    public Optional<MonotonicCounter> stateCounter() {
+        return keys.stateCounter().or(state::stateCounter);
+    }
+
+    @Override
     public Optional<MeasurementRegister> register() {
         return keys.register().or(state::register);
     }

@@ -26,6 +26,14 @@ public interface TeeBridge extends AutoCloseable {
     /** The counter that holds the security epoch's floor. */
     Optional<MonotonicCounter> epochCounter();
 
+    /**
+     * A second counter, for the generations of state that lies on the disk: it tells a copy that was put back. Absent where a
+     * bridge has only one.
+     */
+    default Optional<MonotonicCounter> stateCounter() {
+        return Optional.empty();
+    }
+
     /** The register into which model events are extended. */
     Optional<MeasurementRegister> register();
 

@@ -123,20 +123,29 @@ public final class Tpm2Bridge implements TeeBridge {
 
     @Override
     public Optional<MonotonicCounter> epochCounter() {
-        return Optional.of(new MonotonicCounter() {
+        return Optional.of(counter(TpmNv.Counter.EPOCH));
+    }
+
+    @Override
+    public Optional<MonotonicCounter> stateCounter() {
+        return Optional.of(counter(TpmNv.Counter.STATE));
+    }
+
+    private MonotonicCounter counter(TpmNv.Counter which) {
+        return new MonotonicCounter() {
             @Override
             public long read() throws TeeException {
-                return connection.call(operations.nv()::counter);
+                return connection.call(() -> operations.nv().counter(which));
             }
 
             @Override
             public void advanceTo(long value) throws TeeException {
                 connection.call(() -> {
-                    operations.nv().advance(value);
+                    operations.nv().advance(which, value);
                     return true;
                 });
             }
-        });
+        };
     }
 
     @Override

@@ -55,7 +55,7 @@ final class TpmInventory {
         }
         return Finding.sound(
                 "epoch counter",
-                "NV " + hex(TpmNv.COUNTER) + " stands at " + nv.counter() + ", its base " + hex(TpmNv.BASE)
+                "NV " + hex(TpmNv.COUNTER) + " stands at " + nv.counter(TpmNv.Counter.EPOCH) + ", its base " + hex(TpmNv.BASE)
                         + " is locked");
     }
 

@@ -18,16 +18,19 @@ import java.util.Optional;
  * <tr><td>0x018f4801</td><td>counter, 8 bytes: the epoch floor, absolute</td></tr>
  * <tr><td>0x018f4802</td><td>8 bytes, write-locked for good: the counter's value at provisioning</td></tr>
  * <tr><td>0x018f4803</td><td>32 bytes, write-locked for good: the factory root's hash</td></tr>
+ * <tr><td>0x018f4804, 0x018f4805</td><td>a second counter and its first value: generations of state on the disk</td></tr>
  * </table>
  *
  * A counter starts at the highest value that any counter of this TPM ever had, so removing and defining
- * it again does not rewind it. Whoever has the owner's authorization can remove all three; that is seen as a device that
+ * it again does not rewind it. Whoever has the owner's authorization can remove all of them; that is seen as a device that
  * is not provisioned. Only on the {@code tee} thread.
  */
 final class TpmNv {
     static final long COUNTER = 0x018f4801L;
     static final long BASE = 0x018f4802L;
     static final long ANCHOR = 0x018f4803L;
+    static final long STATE_COUNTER = 0x018f4804L;
+    static final long STATE_BASE = 0x018f4805L;
     /** Certificates of the endorsement keys of templates L-2 and L-1 (EK Credential Profile, 2.2.1). */
     private static final Map<Role, Long> CERTIFICATES =
             Map.of(Role.ENDORSEMENT, 0x01c0000aL, Role.ENDORSEMENT_RSA, 0x01c00002L);
@@ -59,31 +62,45 @@ final class TpmNv {
         this.engine = engine;
     }
 
+    /** A counter and the index that holds its first value. */
+    enum Counter {
+        EPOCH(COUNTER, BASE),
+        STATE(STATE_COUNTER, STATE_BASE);
+
+        private final long index;
+        private final long base;
+
+        Counter(long index, long base) {
+            this.index = index;
+            this.base = base;
+        }
+    }
+
     /** The counter relative to its value at provisioning; defines both indexes where they are absent. */
-    long counter() throws TeeException, RejectedException {
-        long absolute = absolute();
-        Optional<Public> base = ours(BASE, ONCE, Long.BYTES);
+    long counter(Counter which) throws TeeException, RejectedException {
+        long absolute = absolute(which);
+        Optional<Public> base = ours(which.base, ONCE, Long.BYTES);
         if (base.isEmpty() || !base.get().locked()) {
             // Not provisioned to the end: the counter has not been handed out yet, so it may still be its own base.
             if (base.isEmpty()) {
-                define(BASE, ONCE, Long.BYTES);
+                define(which.base, ONCE, Long.BYTES);
             }
-            writeOnce(BASE, new TpmWriter().u64(absolute).toArray());
+            writeOnce(which.base, new TpmWriter().u64(absolute).toArray());
         }
-        long first = new TpmReader(read(BASE, Long.BYTES)).u64();
+        long first = new TpmReader(read(which.base, Long.BYTES)).u64();
         if (first > absolute) {
             throw new TeeException(Code.TEE_STATE, "the counter is below its first value");
         }
         return absolute - first;
     }
 
-    void advance(long value) throws TeeException, RejectedException {
-        long now = counter();
+    void advance(Counter which, long value) throws TeeException, RejectedException {
+        long now = counter(which);
         if (value - now > MAX_STEPS) {
             throw new TeeException(Code.TEE_REFUSED, "the counter would move by more than " + MAX_STEPS);
         }
         for (; now < value; now++) {
-            increment();
+            increment(which);
         }
     }
 
@@ -118,19 +135,19 @@ final class TpmNv {
         return Binary.copyOf(read(certificate, index.get().size()));
     }
 
-    private long absolute() throws TeeException, RejectedException {
-        Optional<Public> index = ours(COUNTER, ACCESS | Tpm.NV_COUNTER, Long.BYTES);
+    private long absolute(Counter which) throws TeeException, RejectedException {
+        Optional<Public> index = ours(which.index, ACCESS | Tpm.NV_COUNTER, Long.BYTES);
         if (index.isEmpty()) {
-            define(COUNTER, ACCESS | Tpm.NV_COUNTER, Long.BYTES);
+            define(which.index, ACCESS | Tpm.NV_COUNTER, Long.BYTES);
         }
         if (index.isEmpty() || !index.get().written()) {
-            increment(); // a counter is readable from its first increment on
+            increment(which); // a counter is readable from its first increment on
         }
-        return new TpmReader(read(COUNTER, Long.BYTES)).u64();
+        return new TpmReader(read(which.index, Long.BYTES)).u64();
     }
 
-    private void increment() throws TeeException, RejectedException {
-        engine.run(new TpmCommand(Tpm.CC_NV_INCREMENT).authorized(COUNTER).handle(COUNTER));
+    private void increment(Counter which) throws TeeException, RejectedException {
+        engine.run(new TpmCommand(Tpm.CC_NV_INCREMENT).authorized(which.index).handle(which.index));
     }
 
     private void define(long index, long attributes, int size) throws TeeException, RejectedException {

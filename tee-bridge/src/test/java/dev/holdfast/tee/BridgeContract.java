@@ -78,6 +78,16 @@ abstract class BridgeContract {
     }
 
     @Test
+    void theCounterOfStateIsACounterOfItsOwn() throws Exception {
+        bridge().epochCounter().orElseThrow().advanceTo(3);
+        MonotonicCounter counter = bridge().stateCounter().orElseThrow();
+        assertThat(counter.read()).isZero();
+        counter.advanceTo(2);
+        assertThat(bridge().epochCounter().orElseThrow().read()).isEqualTo(3);
+        assertThat(reopen().stateCounter().orElseThrow().read()).isEqualTo(2);
+    }
+
+    @Test
     void opensOnlyWhatItSealed() throws Exception {
         Sealer sealer = bridge().sealer().orElseThrow();
         byte[] secret = "a model key".getBytes(StandardCharsets.UTF_8);

@@ -39,10 +39,23 @@ final class RootChain implements TrustedRoot, SeenVersions {
         RootDocument first = RootDocument.parse(factory);
         TrustStateStore store = new TrustStateStore(directory, anchors);
         Optional<TrustState> seen = store.load();
+        store.requireCurrent(seen);
         TrustState state = seen.orElse(TrustState.first(first.version(), first.hash()));
         RootChain chain = new RootChain(directory, anchors, store, first, state);
         chain.replay();
         return chain;
+    }
+
+    /**
+     * Accepts the state that lies in {@code directory}, or its absence, although the TEE has counted further: somebody put the
+     * disk back on purpose. What was published since is refused or accepted as on a device that had not seen it.
+     */
+    static void readmit(Path directory, Path factoryRoot, TrustAnchors anchors) throws IOException, RejectedException {
+        byte[] factory = Files.readAllBytes(factoryRoot);
+        requireAnchored(factory, anchors);
+        RootDocument first = RootDocument.parse(factory);
+        TrustStateStore store = new TrustStateStore(directory, anchors);
+        store.readmit(store.load().orElse(TrustState.first(first.version(), first.hash())));
     }
 
     private static void requireAnchored(byte[] factory, TrustAnchors anchors) throws RejectedException {
@@ -111,7 +124,7 @@ final class RootChain implements TrustedRoot, SeenVersions {
     }
 
     void save(TrustState changed) throws IOException, RejectedException {
-        state = store.save(changed);
+        state = store.save(state, changed);
     }
 
     @Override

@@ -69,6 +69,21 @@ public final class TrustClient {
         }
     }
 
+    /**
+     * Accepts the state in {@code stateDir}, or its absence, after {@code TEE-ROLLBACK}: the disk was put back on purpose.
+     *
+     * @throws IOException where the device's own disk fails
+     */
+    public static Verdict<Boolean> readmit(Path stateDir, Path factoryRoot, TrustAnchors anchors) throws IOException {
+        Files.createDirectories(stateDir);
+        try {
+            RootChain.readmit(stateDir, factoryRoot, anchors);
+            return Verdict.accepted(true);
+        } catch (RejectedException e) {
+            return new Verdict.Rejected<>(e.rejection());
+        }
+    }
+
     /** Brings metadata up to date: TUF 1.0.34 section 5.3 to 5.6. */
     public synchronized Verdict<TrustedTargets> refresh() {
         return transport(() -> refresh(now(), source));

@@ -17,7 +17,9 @@ import java.util.Optional;
  * Two files that take turns, each signed by the TEE: whatever moment the power goes, one of them is whole. The signature
  * covers a label, so that it can never stand for anything else that the same key signs.
  *
- * <p>What it cannot see is a disk set back as a whole; that needs the sequence bound to a counter of the TEE.
+ * <p>A counter of the TEE counts the generations of the record, so that a disk which was put back as a whole is noticed: the
+ * record is written first and counted then, hence one that is a single generation ahead was cut off in between. A new generation
+ * is one of other versions; a newer timestamp over the same snapshot, or the time, does not wear the counter out.
  */
 final class TrustStateStore {
     private static final int MAX_BYTES = 16 * 1024;
@@ -52,6 +54,46 @@ final class TrustStateStore {
         return newest;
     }
 
+    /** {@code TEE-ROLLBACK} where the TEE has counted further than this record knows; finishes a save that was cut off. */
+    void requireCurrent(Optional<TrustState> newest) throws RejectedException {
+        if (anchors.generation().isEmpty()) {
+            return;
+        }
+        long recorded = newest.map(TrustState::generation).orElse(0L);
+        try {
+            long counted = anchors.generation().get().read();
+            if (recorded < counted) {
+                throw new RejectedException(
+                        Code.TEE_ROLLBACK,
+                        newest.isPresent()
+                                ? "the record is of generation " + recorded + ", the TEE counted " + counted
+                                : "there is no record, the TEE counted " + counted);
+            }
+            if (recorded > counted + 1) {
+                throw new RejectedException(
+                        Code.TEE_STATE, "the record is of generation " + recorded + ", the TEE counted " + counted);
+            }
+            if (recorded > counted) {
+                anchors.generation().get().advanceTo(recorded);
+            }
+        } catch (TeeException e) {
+            throw new RejectedException(e.code(), "state counter: " + e.getMessage());
+        }
+    }
+
+    /** Signs {@code state} as the one that holds, whatever the TEE has counted: the disk was put back on purpose. */
+    TrustState readmit(TrustState state) throws IOException, RejectedException {
+        return write(state.numbered(state.sequence() + 1, counted()));
+    }
+
+    private long counted() throws RejectedException {
+        try {
+            return anchors.generation().isPresent() ? anchors.generation().get().read() : 0;
+        } catch (TeeException e) {
+            throw new RejectedException(e.code(), "state counter: " + e.getMessage());
+        }
+    }
+
     private Optional<TrustState> read(byte[] bytes) throws RejectedException {
         try {
             Fields file = Fields.read(bytes, MAX_BYTES);
@@ -66,8 +108,26 @@ final class TrustStateStore {
         }
     }
 
-    TrustState save(TrustState state) throws IOException, RejectedException {
-        TrustState next = state.numbered(state.sequence() + 1);
+    /**
+     * Durable, and counted where {@code state} {@linkplain TrustState#differsFrom differs} from {@code before}. A counted record goes
+     * into both files, so that the loss of either leaves one that is current.
+     */
+    TrustState save(TrustState before, TrustState state) throws IOException, RejectedException {
+        boolean counts = anchors.generation().isPresent() && (before.sequence() == 0 || state.differsFrom(before));
+        if (!counts) {
+            return write(state.numbered(before.sequence() + 1, before.generation()));
+        }
+        long generation = before.generation() + 1;
+        TrustState next = write(state.numbered(before.sequence() + 1, generation));
+        try {
+            anchors.generation().get().advanceTo(generation);
+        } catch (TeeException e) {
+            throw new RejectedException(e.code(), "state counter: " + e.getMessage());
+        }
+        return write(next.numbered(next.sequence() + 1, generation));
+    }
+
+    private TrustState write(TrustState next) throws IOException, RejectedException {
         ObjectNode file = Json.object();
         file.set("state", next.toJson());
         try {

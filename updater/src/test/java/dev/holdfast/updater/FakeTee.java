@@ -19,11 +19,15 @@ final class FakeTee {
     private final KeyPair pair = keyPair();
     private Optional<Sha256> anchor = Optional.empty();
     long floor;
+    long generation;
+    /** The record is written, the counter is not moved. */
+    boolean generationStuck;
+
     boolean away;
     int verifications;
 
     TrustAnchors anchors() {
-        return new TrustAnchors(store(), this::verify, signer(), counter());
+        return new TrustAnchors(store(), this::verify, signer(), counter(), Optional.of(generations()));
     }
 
     private boolean verify(ECPublicKey publicKey, Sha256 digest, byte[] signature) throws TeeException {
@@ -94,6 +98,25 @@ final class FakeTee {
             public void advanceTo(long value) throws TeeException {
                 requireHere();
                 floor = Math.max(floor, value);
+            }
+        };
+    }
+
+    private MonotonicCounter generations() {
+        return new MonotonicCounter() {
+            @Override
+            public long read() throws TeeException {
+                requireHere();
+                return generation;
+            }
+
+            @Override
+            public void advanceTo(long value) throws TeeException {
+                requireHere();
+                if (generationStuck) {
+                    throw new TeeException(Code.TEE_UNAVAILABLE, "the power went");
+                }
+                generation = Math.max(generation, value);
             }
         };
     }

@@ -329,6 +329,85 @@ class TrustClientTest {
         assertThat(client().refresh().isAccepted()).isTrue();
     }
 
+    private java.util.Map<Path, byte[]> copyOfState() throws Exception {
+        java.util.Map<Path, byte[]> copy = new java.util.HashMap<>();
+        for (Path file : CrashDisk.files(dir.resolve("state"))) {
+            copy.put(file, Files.readAllBytes(file));
+        }
+        return copy;
+    }
+
+    private void putBack(java.util.Map<Path, byte[]> copy) throws Exception {
+        for (Path file : CrashDisk.files(dir.resolve("state"))) {
+            Files.delete(file);
+        }
+        for (java.util.Map.Entry<Path, byte[]> file : copy.entrySet()) {
+            Files.write(file.getKey(), file.getValue());
+        }
+    }
+
+    @Test
+    void noticesAnOldCopyOfItsDirectory() throws Exception {
+        repo.publish();
+        assertThat(client().refresh().isAccepted()).isTrue();
+        java.util.Map<Path, byte[]> old = copyOfState();
+        repo.publish();
+        assertThat(client().refresh().isAccepted()).isTrue();
+        java.util.Map<Path, byte[]> current = copyOfState();
+        putBack(old);
+        assertRefused(start(), Code.TEE_ROLLBACK);
+        putBack(java.util.Map.of());
+        assertRefused(start(), Code.TEE_ROLLBACK);
+        putBack(current);
+        assertThat(client().refresh().isAccepted()).isTrue();
+    }
+
+    @Test
+    void anOldCopyIsAcceptedWhenSomebodySaysSo() throws Exception {
+        repo.publish();
+        assertThat(client().refresh().isAccepted()).isTrue();
+        java.util.Map<Path, byte[]> old = copyOfState();
+        repo.publish();
+        assertThat(client().refresh().isAccepted()).isTrue();
+        for (java.util.Map<Path, byte[]> copy : List.of(old, java.util.Map.<Path, byte[]>of())) {
+            putBack(copy);
+            assertThat(TrustClient.readmit(dir.resolve("state"), dir.resolve("factory.json"), tee.anchors())
+                            .isAccepted())
+                    .isTrue();
+            assertThat(client().refresh().isAccepted()).isTrue();
+            assertThat(client().refresh().isAccepted()).isTrue();
+        }
+    }
+
+    @Test
+    void aCutBetweenTheRecordAndItsCountIsFinished() throws Exception {
+        repo.publish();
+        assertThat(client().refresh().isAccepted()).isTrue();
+        java.util.Map<Path, byte[]> old = copyOfState();
+        long counted = tee.generation;
+        repo.publish();
+        tee.generationStuck = true;
+        assertThat(client().refresh().isAccepted()).isFalse();
+        assertThat(tee.generation).isEqualTo(counted);
+        tee.generationStuck = false;
+        assertThat(client().refresh().isAccepted()).isTrue();
+        assertThat(tee.generation).isGreaterThan(counted);
+        putBack(old);
+        assertRefused(start(), Code.TEE_ROLLBACK);
+    }
+
+    @Test
+    void theCounterDoesNotWearOutWhereOnlyTheTimestampIsNew() throws Exception {
+        repo.publish();
+        TrustClient client = client();
+        assertThat(client.refresh().isAccepted()).isTrue();
+        long counted = tee.generation;
+        for (int i = 0; i < 20; i++) {
+            assertThat(client.refresh().isAccepted()).isTrue();
+        }
+        assertThat(tee.generation).isEqualTo(counted);
+    }
+
     @Test
     void survivesATornStateRecordAndRefusesAForgedOne() throws Exception {
         repo.publish();

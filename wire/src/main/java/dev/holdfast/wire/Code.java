@@ -132,6 +132,10 @@ public enum Code {
             "TEE-PIN",
             "The token does not take the PIN, or its file is not the owner's alone",
             "Correct the PIN file; its mode must be 0600"),
+    TEE_ROLLBACK(
+            "TEE-ROLLBACK",
+            "The state on the disk is older than what the TEE has counted",
+            "Treat the device as suspect; if its disk was put back on purpose, holdfast provision --accept-state"),
     TEE_STATE("TEE-STATE", "The state that the TEE authenticates does not verify", "Provision the device again"),
 
     // Attestation
