@@ -67,6 +67,7 @@ public final class AgentDaemon implements AutoCloseable {
     private static final Duration OFFLINE_LOOK = Duration.ofSeconds(1);
     /** Looking for a newer order costs hashing what was downloaded, so a download stands back no oftener than this. */
     private static final Duration STAND_BACK = Duration.ofMinutes(10);
+
     private static final Duration STOP_LIMIT = Duration.ofSeconds(2);
     /** A few challenges wait before ours, and hardware takes seconds for each. */
     private static final Duration ATTEST_LIMIT = Duration.ofSeconds(30);
@@ -459,8 +460,7 @@ public final class AgentDaemon implements AutoCloseable {
     }
 
     ObjectNode status() {
-        ObjectNode status =
-                report.status(new DeviceReport.Moment(phase, link.connected(), enrolled, lastRejection));
+        ObjectNode status = report.status(new DeviceReport.Moment(phase, link.connected(), enrolled, lastRejection));
         scrub.status().ifPresent(found -> status.set("scrub", found));
         return status;
     }

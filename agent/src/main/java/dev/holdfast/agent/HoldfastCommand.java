@@ -143,7 +143,8 @@ public final class HoldfastCommand {
 
         @Option(
                 names = "--accept-state",
-                description = "accept the state on the disk although the TEE has counted further: it was put back on purpose")
+                description =
+                        "accept the state on the disk although the TEE has counted further: it was put back on purpose")
         boolean acceptState;
 
         @Override

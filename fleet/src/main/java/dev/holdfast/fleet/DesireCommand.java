@@ -41,8 +41,8 @@ final class DesireCommand implements Callable<Integer> {
     public Integer call() throws Exception {
         FleetDirectory.Config config = connected.config();
         FleetDirectory.requireDevice(device);
-        DesiredModel wish = DesiredModel.write(
-                connected.in.repository(), device, model, version, rollout.terms(Clock.systemUTC()));
+        DesiredModel wish =
+                DesiredModel.write(connected.in.repository(), device, model, version, rollout.terms(Clock.systemUTC()));
         spec.commandLine()
                 .getOut()
                 .println("desired of " + device + ": " + model + " " + version + ", order " + wish.counter());

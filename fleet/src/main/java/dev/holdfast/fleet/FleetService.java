@@ -111,11 +111,7 @@ final class FleetService implements AutoCloseable {
                 switch (Ask.decode(payload)) {
                     case Verdict.Rejected<Ask>(var why) -> LOG.warn("{} in a question of {}", why, from.device());
                     case Verdict.Accepted<Ask>(Ask ask) ->
-                        send(
-                                from,
-                                free
-                                        ? responder.answer(from, ask)
-                                        : List.of(FleetResponder.busy(ask)));
+                        send(from, free ? responder.answer(from, ask) : List.of(FleetResponder.busy(ask)));
                 }
             } finally {
                 (free ? jobs : refusals).release();

@@ -31,8 +31,7 @@ class RolloutOptionsTest {
         options.window = Optional.of("23:00-02:00");
         options.byteBudget = Optional.of(5L);
         assertThat(options.terms(CLOCK))
-                .contains(new Rollout(
-                        "once", NOW, Duration.ofHours(4), Optional.of(new Rollout.Window(1380, 180)), 5));
+                .contains(new Rollout("once", NOW, Duration.ofHours(4), Optional.of(new Rollout.Window(1380, 180)), 5));
     }
 
     @ParameterizedTest

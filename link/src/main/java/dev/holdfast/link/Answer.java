@@ -98,9 +98,10 @@ public record Answer(Binary id, Body body) {
                         fields.bytes("data", 1, Ask.MAX_BLOCK_BYTES));
             case "enrolment" -> new Enrolment(fields.bytes("message", 0, Ask.MAX_BYTES));
             case "refused" ->
-                new Refused(fields.text("code", 64), fields.text("detail", 512), fields.has("retryAfter")
-                        ? (int) fields.integer("retryAfter", 0, Integer.MAX_VALUE)
-                        : 0);
+                new Refused(
+                        fields.text("code", 64),
+                        fields.text("detail", 512),
+                        fields.has("retryAfter") ? (int) fields.integer("retryAfter", 0, Integer.MAX_VALUE) : 0);
             default -> throw new RejectedException(Code.WIRE_FIELD, "kind is unknown");
         };
     }

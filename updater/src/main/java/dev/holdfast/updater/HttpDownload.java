@@ -106,22 +106,21 @@ final class HttpDownload {
         HttpResponse<InputStream> response = repository.open(uri, from, from > 0 ? storedTag() : Optional.empty());
         try (InputStream body = response.body();
                 StallGuard guard = new StallGuard(body, repository.patience())) {
-            long offset =
-                    switch (response.statusCode()) {
-                        case 200 -> 0;
-                        case 206 -> rangeStart(response.headers(), from);
-                        // Nothing is there behind our end: the file is shorter now, or ours was of another one.
-                        case 416 -> restart();
-                        case 408, 425, 429, 500, 502, 503, 504 ->
-                            throw new IOException("status " + response.statusCode() + " of " + target.path());
-                        default -> -1;
-                    };
+            long offset = switch (response.statusCode()) {
+                case 200 -> 0;
+                case 206 -> rangeStart(response.headers(), from);
+                // Nothing is there behind our end: the file is shorter now, or ours was of another one.
+                case 416 -> restart();
+                case 408, 425, 429, 500, 502, 503, 504 ->
+                    throw new IOException("status " + response.statusCode() + " of " + target.path());
+                default -> -1;
+            };
             if (response.statusCode() == 416) {
                 return Optional.empty();
             }
             if (offset < 0) {
-                return Optional.of(new Rejection(
-                        Code.LNK_REFUSED, "status " + response.statusCode() + " of " + target.path()));
+                return Optional.of(
+                        new Rejection(Code.LNK_REFUSED, "status " + response.statusCode() + " of " + target.path()));
             }
             if (offset == 0) {
                 keepTag(response.headers());

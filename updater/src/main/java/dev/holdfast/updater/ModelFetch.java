@@ -95,7 +95,8 @@ final class ModelFetch {
 
     private void reconstruct(Order order, DeltaTarget delta, Path patch) throws IOException, InstallStop, DeltaFailed {
         TargetFile file = order.model().file();
-        Patience.Deadline deadline = context.patience().deadline(context.config().stateDeadline());
+        Patience.Deadline deadline =
+                context.patience().deadline(context.config().stateDeadline());
         Verdict<DeltaApplier> opened = DeltaApplier.open(context.store().blob(delta.base()), patch);
         switch (opened) {
             case Verdict.Rejected<DeltaApplier>(Rejection reason) -> throw new DeltaFailed(reason);

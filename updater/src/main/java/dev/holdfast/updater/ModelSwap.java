@@ -74,7 +74,8 @@ final class ModelSwap {
         if (before.serving().equals(Optional.of(slot.digest()))) {
             return;
         }
-        Patience.Deadline deadline = context.patience().deadline(context.config().stateDeadline());
+        Patience.Deadline deadline =
+                context.patience().deadline(context.config().stateDeadline());
         try {
             InferenceControl.GateReport gate = context.ports().inference().prepare(slot);
             checks = gate.checks();

@@ -31,8 +31,7 @@ public record Rollout(String id, Instant start, Duration spread, Optional<Window
     private static final int DAY_MINUTES = 24 * 60;
 
     /** At once, with no budget of its own. */
-    public static final Rollout NONE =
-            new Rollout("", Instant.EPOCH, Duration.ZERO, Optional.empty(), Long.MAX_VALUE);
+    public static final Rollout NONE = new Rollout("", Instant.EPOCH, Duration.ZERO, Optional.empty(), Long.MAX_VALUE);
 
     /** Where an order carries it. */
     public static final String FIELD = "rollout";
@@ -138,8 +137,9 @@ public record Rollout(String id, Instant start, Duration spread, Optional<Window
 
     @Override
     public String toString() {
-        return id + window.map(w -> " from " + clock(w.fromMinute) + " for " + w.minutes + " min")
-                .orElse("");
+        return id
+                + window.map(w -> " from " + clock(w.fromMinute) + " for " + w.minutes + " min")
+                        .orElse("");
     }
 
     private static String clock(int minute) {

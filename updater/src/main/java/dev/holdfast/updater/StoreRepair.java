@@ -35,12 +35,12 @@ final class StoreRepair {
         boolean serves = now.isPresent() && now.get().serving().digest().equals(slot.digest());
         if (serves) {
             Optional<Slot> fallback = now.get().fallback();
-            return fallback.isPresent() && maySucceed(fallback.get())
-                    ? takeOut(slot)
-                    : repairBeside(slot, listed);
+            return fallback.isPresent() && maySucceed(fallback.get()) ? takeOut(slot) : repairBeside(slot, listed);
         }
         // A fallback that does not hold must not be one when it is needed.
-        if (now.flatMap(Serving::fallback).filter(f -> f.digest().equals(slot.digest())).isPresent()) {
+        if (now.flatMap(Serving::fallback)
+                .filter(f -> f.digest().equals(slot.digest()))
+                .isPresent()) {
             store.point(new Serving(now.orElseThrow().serving(), Optional.empty()));
         }
         store.quarantine(slot.digest());
@@ -84,7 +84,9 @@ final class StoreRepair {
             return pulled;
         }
         return new Checked(
-                slot, Finding.HEALED, pulled.detail() + "; restart the inference process so that it maps the sound file");
+                slot,
+                Finding.HEALED,
+                pulled.detail() + "; restart the inference process so that it maps the sound file");
     }
 
     private void copy(Path from, Path to) throws IOException {
@@ -105,8 +107,8 @@ final class StoreRepair {
     }
 
     private Checked pull(Slot slot, Optional<ModelTarget> listed, Finding otherwise) throws IOException {
-        Optional<ModelTarget> target =
-                listed.filter(t -> t.file().sha256().equals(slot.digest()) && t.file().length() == slot.length());
+        Optional<ModelTarget> target = listed.filter(
+                t -> t.file().sha256().equals(slot.digest()) && t.file().length() == slot.length());
         if (target.isEmpty()) {
             return new Checked(slot, otherwise, "the fleet does not list it now");
         }

@@ -119,7 +119,8 @@ public final class StoreScrub {
 
     private static Optional<OpenOption> direct() {
         try {
-            for (Object option : Class.forName("com.sun.nio.file.ExtendedOpenOption").getEnumConstants()) {
+            for (Object option :
+                    Class.forName("com.sun.nio.file.ExtendedOpenOption").getEnumConstants()) {
                 if (option instanceof OpenOption open && option.toString().equals("DIRECT")) {
                     return Optional.of(open);
                 }
@@ -152,8 +153,9 @@ public final class StoreScrub {
     /** Reads no further than {@code length}: past the last bytes the position is not aligned any more. */
     private Sha256 hash(FileChannel channel, long length, int alignment) throws IOException, InterruptedException {
         MessageDigest digest = Sha256.newDigest();
-        ByteBuffer buffer =
-                ByteBuffer.allocateDirect(CHUNK_BYTES + alignment).alignedSlice(alignment).limit(CHUNK_BYTES);
+        ByteBuffer buffer = ByteBuffer.allocateDirect(CHUNK_BYTES + alignment)
+                .alignedSlice(alignment)
+                .limit(CHUNK_BYTES);
         for (long left = length; left > 0 && channel.read(buffer.clear().limit(CHUNK_BYTES)) > 0; ) {
             buffer.flip();
             left -= buffer.remaining();

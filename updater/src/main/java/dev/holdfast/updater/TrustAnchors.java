@@ -22,8 +22,7 @@ public record TrustAnchors(
         MonotonicCounter epochFloor,
         Optional<MonotonicCounter> generation) {
     /** For a TEE with one counter only. */
-    public TrustAnchors(
-            AnchorStore store, AnchorVerifier verifier, DeviceSigner signer, MonotonicCounter epochFloor) {
+    public TrustAnchors(AnchorStore store, AnchorVerifier verifier, DeviceSigner signer, MonotonicCounter epochFloor) {
         this(store, verifier, signer, epochFloor, Optional.empty());
     }
 }

@@ -106,9 +106,11 @@ public final class TrustClient {
     public synchronized Verdict<Optional<ModelTarget>> listed(String path) {
         return transport(() -> {
             refresh(now(), source);
-            return client.find(path).filter(TargetFile::isNamed).flatMap(file -> ModelTarget.of(file) instanceof Verdict.Accepted<ModelTarget>(ModelTarget model)
-                        ? Optional.of(model)
-                        : Optional.empty());
+            return client.find(path)
+                    .filter(TargetFile::isNamed)
+                    .flatMap(file -> ModelTarget.of(file) instanceof Verdict.Accepted<ModelTarget>(ModelTarget model)
+                            ? Optional.of(model)
+                            : Optional.empty());
         });
     }
 
@@ -235,9 +237,8 @@ public final class TrustClient {
                 deltas.add(delta);
             }
         }
-        Rollout rollout = order.signed().has(Rollout.FIELD)
-                ? Rollout.of(order.signed().object(Rollout.FIELD))
-                : Rollout.NONE;
+        Rollout rollout =
+                order.signed().has(Rollout.FIELD) ? Rollout.of(order.signed().object(Rollout.FIELD)) : Rollout.NONE;
         return new Order(deviceId, order.version(), order.signed().expires(), model, deltas, rollout);
     }
 

@@ -45,7 +45,15 @@ record TrustState(
     /** Versions of the timestamp, the snapshot that it names, and the targets that this one names. */
     TrustState image(long timestamp, long snapshot, long targets) {
         return new TrustState(
-                sequence, generation, rootVersion, rootHash, timestamp, snapshot, targets, directorVersion, trustedTime);
+                sequence,
+                generation,
+                rootVersion,
+                rootHash,
+                timestamp,
+                snapshot,
+                targets,
+                directorVersion,
+                trustedTime);
     }
 
     TrustState director(long version, long time) {

@@ -110,8 +110,7 @@ class HttpDownloadTest {
     }
 
     private Verdict<Path> download() throws IOException {
-        URI uri = URI.create(
-                "http://127.0.0.1:" + server.getAddress().getPort() + "/model.gguf");
+        URI uri = URI.create("http://127.0.0.1:" + server.getAddress().getPort() + "/model.gguf");
         TargetFile target = new TargetFile("model.gguf", content.length, Sha256.of(content), Json.object());
         HttpRepository repository = new HttpRepository(uri.resolve("/").toString(), Duration.ofSeconds(5));
         return new HttpDownload(repository, uri, target, file()).run();

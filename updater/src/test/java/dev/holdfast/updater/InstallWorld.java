@@ -142,10 +142,9 @@ final class InstallWorld implements BlockSource, InferenceControl, Measurements 
     }
 
     Installer installer(Disk disk) throws IOException {
-        InstallerPorts ports = new InstallerPorts(
-                this, this, this, tee.counter(), clock, record -> observer.accept(record));
-        return Installer.open(
-                ModelStore.open(dir.resolve("store"), () -> Long.MAX_VALUE, disk), config, ports, timer);
+        InstallerPorts ports =
+                new InstallerPorts(this, this, this, tee.counter(), clock, record -> observer.accept(record));
+        return Installer.open(ModelStore.open(dir.resolve("store"), () -> Long.MAX_VALUE, disk), config, ports, timer);
     }
 
     @Override

@@ -87,7 +87,9 @@ class RolloutTest {
             perSecond.merge(Duration.between(NOON, rollout.begins("d" + i)).toSeconds(), 1, Integer::sum);
         }
         // Binomial: 1000 expected, standard deviation 30.
-        assertThat(perSecond).hasSize(10).allSatisfy((second, n) -> assertThat(n).isBetween(850, 1150));
+        assertThat(perSecond)
+                .hasSize(10)
+                .allSatisfy((second, n) -> assertThat(n).isBetween(850, 1150));
     }
 
     @Test
@@ -105,8 +107,9 @@ class RolloutTest {
 
     @Test
     void readsWhatWasSigned() throws Exception {
-        assertThat(read(
-                        "{\"id\":\"r\",\"start\":60,\"spreadSeconds\":5,\"window\":{\"fromMinute\":1380,\"minutes\":180},\"byteBudget\":9,\"other\":1}"))
+        assertThat(
+                        read(
+                                "{\"id\":\"r\",\"start\":60,\"spreadSeconds\":5,\"window\":{\"fromMinute\":1380,\"minutes\":180},\"byteBudget\":9,\"other\":1}"))
                 .isEqualTo(new Rollout("r", Instant.ofEpochSecond(60), Duration.ofSeconds(5), Optional.of(NIGHT), 9));
         assertThat(read("{\"id\":\"r\"}").begins("any")).isEqualTo(Instant.EPOCH);
     }
@@ -159,8 +162,7 @@ class RolloutTest {
 
     @Test
     void theOrdersBudgetCountsBesideTheDevices() throws Exception {
-        Order order =
-                order(new Rollout("r1", Instant.EPOCH, Duration.ZERO, Optional.empty(), world.second.length - 1));
+        Order order = order(new Rollout("r1", Instant.EPOCH, Duration.ZERO, Optional.empty(), world.second.length - 1));
         assertFailed(world.installer().install(order), Code.INS_BUDGET);
         assertThat(world.requests).isZero();
     }
@@ -237,12 +239,11 @@ class RolloutTest {
         world.blockLie = block -> block;
         assertThat(installer.install(next)).isInstanceOf(InstallOutcome.Committed.class);
         assertThat(world.serving).contains(Sha256.of(third));
-        assertThat(installer.history())
-                .anySatisfy(r -> {
-                    assertThat(r.orderVersion()).isEqualTo(2);
-                    assertThat(r.state()).isEqualTo(InstallState.FAILED);
-                    assertThat(r.reason().orElseThrow().code()).isEqualTo(Code.INS_SUPERSEDED);
-                });
+        assertThat(installer.history()).anySatisfy(r -> {
+            assertThat(r.orderVersion()).isEqualTo(2);
+            assertThat(r.state()).isEqualTo(InstallState.FAILED);
+            assertThat(r.reason().orElseThrow().code()).isEqualTo(Code.INS_SUPERSEDED);
+        });
     }
 
     @Test

@@ -38,8 +38,10 @@ class StoreScrubTest {
     }
 
     private StoreScrub.Pass scrub() throws Exception {
-        return scrub(world.installer(), slot -> Optional.of(
-                slot.version().equals("1.0.0") ? world.firstOrder.model() : world.secondOrder.model()));
+        return scrub(
+                world.installer(),
+                slot -> Optional.of(
+                        slot.version().equals("1.0.0") ? world.firstOrder.model() : world.secondOrder.model()));
     }
 
     private StoreScrub.Pass scrub(Installer installer, StoreScrub.Listing listing) throws Exception {
