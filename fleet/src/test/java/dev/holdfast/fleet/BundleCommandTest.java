@@ -60,8 +60,8 @@ class BundleCommandTest {
         publish("1.0.0", model);
         model[50_000]++;
         publish("2.0.0", model);
-        DesiredModel.write(repository, "device-1", "tiny", "1.0.0");
-        DesiredModel.write(repository, "device-2", "tiny", "2.0.0");
+        DesiredModel.write(repository, "device-1", "tiny", "1.0.0", Optional.empty());
+        DesiredModel.write(repository, "device-2", "tiny", "2.0.0", Optional.empty());
     }
 
     private void publish(String version, byte[] bytes) throws Exception {

@@ -138,7 +138,8 @@ class ApiTest {
         new RandomModel("bert", shape, GgmlType.F32, 8).put("pooling_type", 1).writeEncoder(file);
         ObjectNode slot = store.add("2.0.0", Files.readAllBytes(file));
         slot.set("template", TinyStore.node("""
-                {"bos":[],"roles":{"user":{"before":[],"after":[]}},"generation":[],"stop":[]}"""));
+            {"bos":[],"roles":{"user":{"before":[],"after":[]}},"generation":[],"stop":[]}\
+            """));
         store.serving(slot, null);
         open();
         JsonNode two = api.post("/v1/embeddings", "{\"input\":[\"ab\",\"c\"],\"model\":\"intent\"}")

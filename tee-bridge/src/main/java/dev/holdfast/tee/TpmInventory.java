@@ -55,8 +55,8 @@ final class TpmInventory {
         }
         return Finding.sound(
                 "epoch counter",
-                "NV " + hex(TpmNv.COUNTER) + " stands at " + nv.counter(TpmNv.Counter.EPOCH) + ", its base " + hex(TpmNv.BASE)
-                        + " is locked");
+                "NV " + hex(TpmNv.COUNTER) + " stands at " + nv.counter(TpmNv.Counter.EPOCH) + ", its base "
+                        + hex(TpmNv.BASE) + " is locked");
     }
 
     /** Failed authorizations of anything in this TPM, and power cuts, count; Holdfast's keys and indexes are exempt. */
