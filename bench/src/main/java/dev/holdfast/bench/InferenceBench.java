@@ -190,7 +190,7 @@ public final class InferenceBench {
                 |---|---|---|
                 | a process from start to end with one token in between, two threads, warm page cache, start-up cache | %.2f s | first token within 1.0 s: %s |
                 | the same of `llama-server`, from start to the first token over HTTP | %s | |
-                | memory beyond the mapped file, context 2,048, keys and values as 32-bit floats | %.0f MiB | 100 MiB: %s |
+                | memory beyond the mapped file, context 2,048, keys and values as 16-bit floats | %.0f MiB | 100 MiB: %s |
                 """,
                 median,
                 median <= 1 ? "met" : "**missed**",
