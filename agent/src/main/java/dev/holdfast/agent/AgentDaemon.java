@@ -134,8 +134,6 @@ public final class AgentDaemon implements AutoCloseable {
                                 config.topics().challenge()))
                 .withPresence(config.topics().online());
         fleet = new FleetClient(config.topics());
-        link = PahoLink.open(RootOfTrust.secured(linkConfig, config, bridge), this::received);
-        fleet.use(link);
         installer = Installer.open(
                 store,
                 InstallerConfig.defaults(VERSION)
@@ -154,6 +152,9 @@ public final class AgentDaemon implements AutoCloseable {
                             report();
                             observer.entered(record);
                         }));
+        // Hints come from the first moment on, and the installer is told of them.
+        link = PahoLink.open(RootOfTrust.secured(linkConfig, config, bridge), this::received);
+        fleet.use(link);
         report = new DeviceReport(config.topics(), bridge.describe(), store, installer);
         scrub = ScrubDuty.start(
                 new StoreScrub(store, installer, ScrubDuty.BYTES_PER_SECOND),
