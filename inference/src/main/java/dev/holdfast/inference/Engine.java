@@ -145,8 +145,8 @@ public final class Engine implements AutoCloseable {
         return new EngineStatus(
                 now.map(ModelSlot::description),
                 next.map(ModelSlot::description),
-                now.map(slot -> slot.model().tokenizerDigest()),
-                next.map(slot -> slot.model().tokenizerDigest()),
+                now.map(ModelSlot::tokenizerDigest),
+                next.map(ModelSlot::tokenizerDigest),
                 draining.get(),
                 active.get());
     }

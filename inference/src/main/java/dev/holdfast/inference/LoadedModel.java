@@ -3,7 +3,6 @@ package dev.holdfast.inference;
 import dev.holdfast.gguf.GgufFile;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.RejectedException;
-import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.Verdict;
 import java.nio.file.Path;
 
@@ -16,7 +15,6 @@ final class LoadedModel implements AutoCloseable {
     private final Verdict<Tokenizer> tokenizer;
     private final int contextTokens;
     private final CacheType cache;
-    private final Sha256 tokenizerDigest;
 
     private LoadedModel(
             MappedModel mapped,
@@ -32,7 +30,6 @@ final class LoadedModel implements AutoCloseable {
         this.tokenizer = tokenizer;
         this.contextTokens = context;
         this.cache = cache;
-        this.tokenizerDigest = TokenizerDigest.of(file);
     }
 
     /** Maps and loads a file; the context is the smaller one of the model's and {@code contextTokens}. */
@@ -110,10 +107,6 @@ final class LoadedModel implements AutoCloseable {
     /** The tokenizer, or why this engine has none for the model. */
     Verdict<Tokenizer> tokenizer() {
         return tokenizer;
-    }
-
-    Sha256 tokenizerDigest() {
-        return tokenizerDigest;
     }
 
     int contextTokens() {

@@ -1,5 +1,6 @@
 package dev.holdfast.inference;
 
+import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.Verdict;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -12,6 +13,7 @@ final class ModelSlot {
     private final SlotDescription description;
     private final LoadedModel model;
     private final PromptWriter prompts;
+    private final Sha256 tokenizerDigest;
     private final SequencePool sequences;
     /** The owner's pin is the first. */
     private final AtomicInteger pins = new AtomicInteger(1);
@@ -22,11 +24,17 @@ final class ModelSlot {
         this.description = description;
         this.model = model;
         this.prompts = prompts;
+        this.tokenizerDigest = TokenizerDigest.of(model.file());
         this.sequences = new SequencePool(model::newSequence, maxSequences);
     }
 
     SlotDescription description() {
         return description;
+    }
+
+    /** What cuts texts into tokens, for evidence. */
+    Sha256 tokenizerDigest() {
+        return tokenizerDigest;
     }
 
     LoadedModel model() {
