@@ -2,6 +2,9 @@ package dev.holdfast.acceptance;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import dev.holdfast.wire.Json;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -44,6 +47,14 @@ class OfflineTest {
             assertThat(stack.holdfastOk("install", second.toString())).contains("committed");
             stack.awaitServing("2.0.0");
             assertThat(stack.history().toString()).contains("RECONSTRUCTING");
+
+            // What was published about the models came along.
+            JsonNode slots = Json.readObject(
+                            stack.holdfastOk("slots", "--json").getBytes(StandardCharsets.UTF_8), 1 << 20)
+                    .orThrow();
+            assertThat(slots.at("/serving/bom/format").asText()).isEqualTo("CycloneDX");
+            assertThat(slots.at("/serving/bom/quantization").asText()).isNotEmpty();
+            assertThat(slots.at("/fallback/bom/specVersion").asText()).isEqualTo("1.6");
 
             assertRefused(stack, first, "UPD-ROLLBACK");
             byte[] bytes = Files.readAllBytes(second);

@@ -91,11 +91,13 @@ final class DeviceReport {
         }
     }
 
-    private static ObjectNode brief(Slot slot) {
-        return Json.object()
+    private ObjectNode brief(Slot slot) {
+        ObjectNode brief = Json.object()
                 .put("model", slot.model())
                 .put("version", slot.version())
                 .put("digest", slot.digest().hex());
+        ModelFacts.into(brief, store, slot);
+        return brief;
     }
 
     /** Every line of the journal, oldest first. */

@@ -2,6 +2,7 @@ package dev.holdfast.fleet;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.holdfast.updater.Companion;
 import dev.holdfast.updater.OfflineBundleWriter;
 import dev.holdfast.updater.RoleDocuments;
 import dev.holdfast.updater.RoleKeys;
@@ -10,6 +11,7 @@ import dev.holdfast.updater.TargetFile;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.RejectedException;
+import dev.holdfast.wire.Sha256;
 import java.io.BufferedOutputStream;
 import java.io.IOException;
 import java.nio.channels.Channels;
@@ -118,7 +120,7 @@ record OfflinePack(List<String> devices, Content content, Duration life) {
 
     private void carry(
             FleetDirectory directory, List<TargetFile> release, OfflineBundleWriter bundle, List<String> targets)
-            throws IOException {
+            throws IOException, RejectedException {
         for (TargetFile file : release) {
             if (content.takes(file) && !targets.contains(file.path())) {
                 JsonNode blocks = file.custom().path("blocks");
@@ -127,6 +129,18 @@ record OfflinePack(List<String> devices, Content content, Duration life) {
                         directory.blob(file.sha256()),
                         blocks.path("bytes").asInt());
                 targets.add(file.path());
+            }
+            // Small, and wanted with patches too.
+            for (Companion.Kind kind : Companion.Kind.values()) {
+                JsonNode about = file.custom().path(kind.field());
+                if (about.isObject()) {
+                    Sha256 digest =
+                            Sha256.fromHex(about.path("digest").asText()).orThrow();
+                    bundle.target(
+                            digest,
+                            directory.blob(digest),
+                            about.path("blocks").path("bytes").asInt());
+                }
             }
         }
     }

@@ -19,6 +19,7 @@ import dev.holdfast.wire.Sha256;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Clock;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -80,11 +81,16 @@ record Publication(
 
     /** Does all of it, and signs at the end; before that nothing is visible to devices. */
     Published publish(FleetRepository repository) throws IOException, RejectedException {
-        repository.directory().config();
-        return repository.directory().exclusively(() -> locked(repository));
+        return publish(repository, new Attachments());
     }
 
-    private Published locked(FleetRepository repository) throws IOException, RejectedException {
+    /** The same with more about the model. */
+    Published publish(FleetRepository repository, Attachments about) throws IOException, RejectedException {
+        repository.directory().config();
+        return repository.directory().exclusively(() -> locked(repository, about));
+    }
+
+    private Published locked(FleetRepository repository, Attachments about) throws IOException, RejectedException {
         if (!NAME.matcher(model).matches() || !NAME.matcher(version).matches()) {
             throw new RejectedException(
                     Code.CFG_INVALID, "model and version are letters, digits, '.', '_', '+' or '-'");
@@ -110,6 +116,7 @@ record Publication(
         Path blob = repository.directory().blob(digest);
         long bytes = Files.size(blob);
         blocks(custom, blob);
+        about.into(custom, repository, Clock.systemUTC(), digest);
         targets.add(new TargetFile(path, bytes, digest, custom));
         List<Patch> patches = new ArrayList<>();
         for (TargetFile base : bases) {
@@ -169,7 +176,7 @@ record Publication(
         GateRules.read(gate).orThrow();
     }
 
-    private static void blocks(ObjectNode custom, Path blob) throws IOException {
+    static void blocks(ObjectNode custom, Path blob) throws IOException {
         custom.putObject("blocks")
                 .put("bytes", BLOCK_BYTES)
                 .put("root", MerkleTree.of(blob, BLOCK_BYTES).root().hex());

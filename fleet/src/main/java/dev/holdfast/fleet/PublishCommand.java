@@ -69,6 +69,9 @@ final class PublishCommand implements Callable<Integer> {
             description = "Mean divergence from the reference that devices allow (default: ${DEFAULT-VALUE}).")
     double maxDivergence = TEN_TIMES_OTHER_KERNELS;
 
+    @Mixin
+    Attachments about = new Attachments();
+
     @Option(names = "--json")
     boolean json;
 
@@ -85,7 +88,7 @@ final class PublishCommand implements Callable<Integer> {
                 minPassRatio,
                 reference,
                 maxDivergence);
-        Publication.Published done = publication.publish(in.repository());
+        Publication.Published done = publication.publish(in.repository(), about);
         var out = spec.commandLine().getOut();
         if (json) {
             out.println(new String(Json.write(done.toJson()), StandardCharsets.UTF_8));

@@ -4,6 +4,8 @@ import com.fasterxml.jackson.databind.JsonNode;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Verdict;
+import java.util.ArrayList;
+import java.util.List;
 
 /** Reads the signed {@code custom} block of the two kinds of target. */
 final class CustomBlock {
@@ -29,7 +31,11 @@ final class CustomBlock {
                     custom.object("template").node(),
                     custom.object("gate").node());
             long memoryBytes = custom.has("needs") ? custom.object("needs").integer("memoryBytes", 0) : 0;
-            return new ModelTarget(file, blocks, slot, custom.text("minAgent", 32), memoryBytes);
+            List<Companion> companions = new ArrayList<>();
+            for (Companion.Kind about : Companion.Kind.values()) {
+                Companion.read(about, file).ifPresent(companions::add);
+            }
+            return new ModelTarget(file, blocks, slot, custom.text("minAgent", 32), memoryBytes, companions);
         });
     }
 
@@ -53,7 +59,7 @@ final class CustomBlock {
         return Fields.of(file.custom());
     }
 
-    private static BlockTree blocks(Fields custom, long length) throws RejectedException {
+    static BlockTree blocks(Fields custom, long length) throws RejectedException {
         Fields blocks = custom.object("blocks");
         long bytes = blocks.integer("bytes", BlockTree.MIN_BYTES);
         if (bytes > BlockTree.MAX_BYTES || length / bytes >= Integer.MAX_VALUE) {

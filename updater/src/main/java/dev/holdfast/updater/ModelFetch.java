@@ -8,6 +8,7 @@ import dev.holdfast.wire.Verdict;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.HashSet;
 import java.util.Optional;
 import java.util.Set;
 
@@ -25,6 +26,7 @@ final class ModelFetch {
     void run(Order order, boolean deltaAllowed) throws IOException, InstallStop {
         Optional<Sha256> base = context.store().serving().map(s -> s.serving().digest());
         InstallPlan plan = plan(order, base, deltaAllowed);
+        new CompanionFetch(context, download).run(order.model());
         if (plan.delta().isPresent()) {
             try {
                 patch(order, plan.delta().get());
@@ -55,11 +57,12 @@ final class ModelFetch {
                 deltaAllowed,
                 context.config());
         Sha256 digest = order.model().file().sha256();
-        context.store()
-                .collect(
-                        plan.delta().isPresent()
-                                ? Set.of(digest, plan.delta().get().file().sha256())
-                                : Set.of(digest));
+        Set<Sha256> kept = new HashSet<>(Set.of(digest));
+        plan.delta().ifPresent(delta -> kept.add(delta.file().sha256()));
+        order.model()
+                .companions()
+                .forEach(companion -> kept.add(companion.file().sha256()));
+        context.store().collect(kept);
         long held = heldBytes(digest)
                 + plan.delta().map(d -> heldBytes(d.file().sha256())).orElse(0L);
         Verdict<Long> room = context.store()

@@ -48,7 +48,7 @@ public final class ModelStore {
 
     static ModelStore open(Path directory, LongSupplier usableBytes, Disk disk) throws IOException {
         ModelStore store = new ModelStore(directory, usableBytes, disk);
-        for (Path folder : List.of(directory, store.blobs(), store.partials())) {
+        for (Path folder : List.of(directory, store.blobs(), store.partials(), store.about())) {
             disk.createDirectories(folder);
             for (Path file : list(folder)) {
                 if (file.getFileName().toString().endsWith(Disk.TEMPORARY)) {
@@ -94,6 +94,11 @@ public final class ModelStore {
         return has(slot.digest())
                 && Files.size(blob(slot.digest())) == slot.length()
                 && Sha256.ofFile(blob(slot.digest())).equals(slot.digest());
+    }
+
+    /** Where what is known about the model of this digest lies or would lie. */
+    public Path about(Sha256 model, Companion.Kind kind) {
+        return about().resolve(model.hex() + kind.suffix());
     }
 
     Disk disk() {
@@ -193,8 +198,9 @@ public final class ModelStore {
     }
 
     /**
-     * Removes every blob that is neither serving, nor fallback, nor {@code alsoKeep}, and every partial file but those of
-     * {@code alsoKeep} and those in quarantine. What lies among the partial files of a finished blob came back with a power cut.
+     * Removes every blob that is neither serving, nor fallback, nor {@code alsoKeep}, with what is known about it, and every
+     * partial file but those of {@code alsoKeep} and those in quarantine. What lies among the partial files of a finished
+     * blob came back with a power cut.
      */
     void collect(Set<Sha256> alsoKeep) throws IOException {
         Set<String> blobs = new HashSet<>();
@@ -211,6 +217,12 @@ public final class ModelStore {
         });
         for (Path file : list(blobs())) {
             if (!blobs.contains(file.getFileName().toString())) {
+                disk.deleteIfExists(file);
+            }
+        }
+        for (Path file : list(about())) {
+            String name = file.getFileName().toString();
+            if (!blobs.contains(name.substring(0, Math.min(name.length(), 2 * Sha256.BYTES)))) {
                 disk.deleteIfExists(file);
             }
         }
@@ -231,6 +243,10 @@ public final class ModelStore {
 
     private Path blobs() {
         return directory.resolve("blobs");
+    }
+
+    private Path about() {
+        return directory.resolve("about");
     }
 
     private Path partials() {

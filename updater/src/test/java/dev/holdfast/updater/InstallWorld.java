@@ -8,6 +8,7 @@ import dev.holdfast.wire.Rejection;
 import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.Verdict;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Clock;
@@ -33,6 +34,7 @@ final class InstallWorld implements BlockSource, InferenceControl, Measurements 
     }
 
     final Path dir;
+    private final boolean withBom;
     final ModelStore store;
     final FakeTee tee = new FakeTee();
     final Map<Sha256, byte[]> service = new HashMap<>();
@@ -69,7 +71,13 @@ final class InstallWorld implements BlockSource, InferenceControl, Measurements 
     boolean restartOnProbation;
 
     InstallWorld(Path dir) throws IOException {
+        this(dir, false);
+    }
+
+    /** {@code withBom}: models after the first come with a file about them. */
+    InstallWorld(Path dir, boolean withBom) throws IOException {
         this.dir = dir;
+        this.withBom = withBom;
         this.store = ModelStore.open(dir.resolve("store"));
         firstOrder = new Order("d", 1, Instant.MAX, target(first, "1.0.0", 1), List.of());
         Path patch = patch(first, second);
@@ -104,6 +112,29 @@ final class InstallWorld implements BlockSource, InferenceControl, Measurements 
         service.put(Sha256.of(bytes), bytes);
         ObjectNode custom =
                 RepositorySimulator.modelCustom(version, version.charAt(0) - '0', epoch, MerkleTree.of(file, BLOCK));
+        if (withBom && !version.equals("1.0.0")) {
+            about(
+                    custom,
+                    Companion.Kind.BOM,
+                    ("{\"bomFormat\":\"" + version + "\"}").getBytes(StandardCharsets.US_ASCII));
+        }
+        return target(bytes, version, custom);
+    }
+
+    /** Publishes a file about a model and names it in its block. */
+    ObjectNode about(ObjectNode custom, Companion.Kind kind, byte[] bytes) throws IOException {
+        Path file = Files.write(dir.resolve("about"), bytes);
+        service.put(Sha256.of(bytes), bytes);
+        ObjectNode named = custom.putObject(kind.field())
+                .put("digest", Sha256.of(bytes).hex())
+                .put("length", bytes.length);
+        named.putObject("blocks")
+                .put("bytes", BLOCK)
+                .put("root", MerkleTree.of(file, BLOCK).root().hex());
+        return named;
+    }
+
+    static ModelTarget target(byte[] bytes, String version, ObjectNode custom) {
         return ModelTarget.of(new TargetFile(
                                 "models/intent/" + version + "/model.gguf", bytes.length, Sha256.of(bytes), custom))
                         instanceof Verdict.Accepted<ModelTarget>(ModelTarget target)

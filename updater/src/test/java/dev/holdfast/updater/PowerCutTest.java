@@ -60,7 +60,7 @@ class PowerCutTest {
         dir = Files.isWritable(memory)
                 ? Files.createTempDirectory(memory, "holdfast-cut-")
                 : Files.createTempDirectory("holdfast-cut-");
-        world = new InstallWorld(dir);
+        world = new InstallWorld(dir, true);
         world.blocksPerFetch = 8;
         store = dir.resolve("store");
         sameEpoch = world.without(world.secondOrder, 2);
@@ -91,7 +91,7 @@ class PowerCutTest {
         for (Path file : CrashDisk.files(dir)) {
             Files.delete(file);
         }
-        for (String folder : List.of("store/blobs", "store/partial", "store", "")) {
+        for (String folder : List.of("store/about", "store/blobs", "store/partial", "store", "")) {
             Files.deleteIfExists(dir.resolve(folder));
         }
     }
@@ -335,6 +335,7 @@ class PowerCutTest {
         }
         if (!firstServes) {
             expected.add("blobs/" + Sha256.of(world.second).hex());
+            expected.add("about/" + Sha256.of(world.second).hex() + Companion.Kind.BOM.suffix());
         }
         assertThat(CrashDisk.files(store).stream()
                         .map(file -> store.relativize(file).toString()))

@@ -56,6 +56,18 @@ public enum Code {
             "Publish with the current epoch"),
     UPD_INCOMPATIBLE("UPD-INCOMPATIBLE", "The model asks for more than this device or agent has", "Upgrade the agent"),
 
+    // Provenance (OpenSSF Model Signing)
+    OMS_FORMAT(
+            "OMS-FORMAT",
+            "The model's signature file is no OpenSSF Model Signing v1.0 that is supported",
+            "Sign with a key, whole files, SHA-256"),
+    OMS_KEY(
+            "OMS-KEY",
+            "The model's signature is by another key than the pinned one, or the key is unusable",
+            "Publish with the signer's key"),
+    OMS_SIGNATURE("OMS-SIGNATURE", "The model's signature does not verify", "Treat the model as forged"),
+    OMS_SUBJECT("OMS-SUBJECT", "The model's signature is about another file", "Sign the file that is published"),
+
     // Offline bundle
     BDL_FORMAT("BDL-FORMAT", "The file is no offline bundle", "Write it again with fleet bundle"),
     BDL_TRUNCATED(
