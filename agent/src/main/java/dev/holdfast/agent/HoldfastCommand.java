@@ -156,6 +156,7 @@ public final class HoldfastCommand {
                 TrustAnchors anchors = RootOfTrust.anchors(bridge);
                 boolean known = anchors.store().read().isPresent();
                 anchors.store().provision(root);
+                RootOfTrust.pinEndorsement(config, bridge);
                 anchors.epochFloor().read(); // Made when it is first looked at.
                 if (anchors.generation().isPresent()) {
                     anchors.generation().get().read();

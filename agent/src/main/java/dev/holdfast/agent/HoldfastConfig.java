@@ -8,6 +8,7 @@ import dev.holdfast.inference.CacheType;
 import dev.holdfast.inference.InferenceConfig;
 import dev.holdfast.inference.PeerPolicy;
 import dev.holdfast.link.Topics;
+import dev.holdfast.tee.TpmRegister;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Rejection;
@@ -28,6 +29,7 @@ import java.util.Set;
  * @param brokerAuthorities PEM, whom to trust for a broker at {@code ssl://}; the JDK's list where empty
  * @param stateDir everything that the device keeps
  * @param tee {@code software}, {@code /dev/tpmrm0}, {@code unix:PATH}, {@code tcp:HOST:PORT} or {@code pkcs11:...}
+ * @param register what a TPM measures models into: {@code pcr:14}, or {@code nv:14}, an NV index that this PCR guards
  * @param platformLogs the machine's own logs; those in {@code /sys/kernel/security} where the TEE is a device
  * @param vmReports where the kernel gives reports on a confidential virtual machine ({@code /sys/kernel/config/tsm/report});
  *     none are asked for where empty
@@ -48,6 +50,7 @@ public record HoldfastConfig(
         Optional<Path> brokerAuthorities,
         Path stateDir,
         String tee,
+        TpmRegister register,
         PlatformLogs platformLogs,
         Optional<Path> vmReports,
         Path factoryRoot,
@@ -74,6 +77,7 @@ public record HoldfastConfig(
             "broker-authorities",
             "state",
             "tee",
+            "register",
             "platform-logs",
             "vm-reports",
             "factory-root",
@@ -159,6 +163,8 @@ public record HoldfastConfig(
                         : Optional.empty(),
                 state,
                 text(toml, "tee", "/dev/tpmrm0"),
+                TpmRegister.parse(text(toml, "register", TpmRegister.DEFAULT.toString()))
+                        .orThrow(),
                 platformLogs(toml, home),
                 toml.has("vm-reports") ? Optional.of(home.resolve(text(toml, "vm-reports", ""))) : Optional.empty(),
                 home.resolve(text(toml, "factory-root", "/etc/holdfast/root.json")),

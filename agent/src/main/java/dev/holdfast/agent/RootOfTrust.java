@@ -14,13 +14,20 @@ import dev.holdfast.tee.TeeBridge;
 import dev.holdfast.tee.TeeException;
 import dev.holdfast.tee.TeeInventory;
 import dev.holdfast.tee.Tpm2Bridge;
+import dev.holdfast.tee.Tpm2Options;
 import dev.holdfast.tee.TpmAddress;
+import dev.holdfast.tee.TpmKeyArea;
 import dev.holdfast.tee.VmReporter;
 import dev.holdfast.updater.TrustAnchors;
+import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.RejectedException;
 import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
 import java.util.Optional;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -39,7 +46,13 @@ final class RootOfTrust {
             if (config.tee().startsWith(Pkcs11Uri.SCHEME)) {
                 return token(config);
             }
-            return Tpm2Bridge.open(TpmAddress.parse(config.tee()).orThrow());
+            Tpm2Options options = Tpm2Options.DEFAULT.with(config.register());
+            Path pin = pin(config);
+            if (Files.exists(pin)) {
+                options = options.pinned(
+                        Binary.fromHex(Files.readString(pin).strip()).orThrow());
+            }
+            return Tpm2Bridge.open(TpmAddress.parse(config.tee()).orThrow(), options);
         } catch (RejectedException e) {
             throw new TeeException(Code.TEE_UNAVAILABLE, e.rejection().toString());
         }
@@ -83,6 +96,31 @@ final class RootOfTrust {
                     .put("remedy", finding.remedy());
         }
         return node;
+    }
+
+    /** Writes down which endorsement key the TPM has, so that {@link #open} refuses another. Does nothing without a TPM. */
+    static void pinEndorsement(HoldfastConfig config, TeeBridge bridge)
+            throws IOException, TeeException, RejectedException {
+        Path pin = pin(config);
+        if (bridge.enroller().isEmpty() || Files.exists(pin)) {
+            return;
+        }
+        TpmKeyArea endorsement =
+                TpmKeyArea.parse(bridge.enroller().get().endorsementPublic()).orThrow();
+        Files.createDirectories(config.stateDir());
+        Path fresh = pin.resolveSibling(pin.getFileName() + ".new");
+        Files.writeString(
+                fresh,
+                endorsement.name().hex() + "\n",
+                StandardOpenOption.CREATE,
+                StandardOpenOption.TRUNCATE_EXISTING,
+                StandardOpenOption.WRITE,
+                StandardOpenOption.DSYNC);
+        Files.move(fresh, pin, StandardCopyOption.ATOMIC_MOVE);
+    }
+
+    private static Path pin(HoldfastConfig config) {
+        return config.stateDir().resolve("endorsement.name");
     }
 
     /** What the trust client needs of the TEE; every part must be there. */

@@ -9,14 +9,13 @@ import dev.holdfast.link.PahoLink;
 import dev.holdfast.tee.DeviceSigner;
 import dev.holdfast.tee.DeviceTls;
 import dev.holdfast.tee.P256;
+import dev.holdfast.tee.Swtpm;
 import dev.holdfast.tee.Tpm2Bridge;
-import dev.holdfast.tee.TpmAddress;
 import java.io.IOException;
 import java.math.BigInteger;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
-import java.nio.channels.Channel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.KeyPair;
@@ -64,7 +63,8 @@ class DeviceTlsTest {
     void theBrokerKnowsTheDeviceByItsKeyInTheTpm(String protocol) throws Exception {
         int port = broker();
         Path certificate = dir.resolve("tls.crt");
-        try (Tpm2Bridge bridge = Tpm2Bridge.open(tpm())) {
+        try (Swtpm swtpm = Swtpm.start(dir.resolve("tpm"));
+                Tpm2Bridge bridge = Tpm2Bridge.open(swtpm.address())) {
             DeviceSigner signer = bridge.signer().orElseThrow();
             SSLContext tls = DeviceTls.client(protocol, signer, certificate, Optional.of(dir.resolve("ca.crt")));
             LinkConfig config = LinkConfig.of("ssl://localhost:" + port, "device-1", List.of())
@@ -116,30 +116,6 @@ class DeviceTlsTest {
             }
         });
         return port;
-    }
-
-    private TpmAddress tpm() throws Exception {
-        Path socket = dir.resolve("tpm");
-        Files.createDirectory(dir.resolve("state"));
-        start(
-                "swtpm",
-                "socket",
-                "--tpm2",
-                "--tpmstate",
-                "dir=" + dir.resolve("state"),
-                "--server",
-                "type=unixio,path=" + socket,
-                "--ctrl",
-                "type=unixio,path=" + dir.resolve("ctrl"),
-                "--flags",
-                "not-need-init,startup-clear");
-        TpmAddress address = new TpmAddress.Unix(socket);
-        await(() -> {
-            try (Channel probe = address.open()) {
-                return probe.isOpen();
-            }
-        });
-        return address;
     }
 
     private void start(String program, String... arguments) throws IOException {

@@ -7,6 +7,7 @@ import dev.holdfast.wire.Verdict;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -32,9 +33,27 @@ class HoldfastConfigTest {
                                 .isEqualTo(dir.toAbsolutePath().resolve("s")));
     }
 
+    @Test
+    void namesTheRegisterThatModelsAreMeasuredInto() throws Exception {
+        for (String register : List.of("pcr:15", "nv:15")) {
+            String toml = WHOLE + "register = \"" + register + "\"";
+            assertThat(read(toml.getBytes(StandardCharsets.UTF_8)).orThrow().register())
+                    .hasToString(register);
+        }
+        assertThat(read(WHOLE.getBytes(StandardCharsets.UTF_8)).orThrow().register())
+                .hasToString("pcr:14");
+    }
+
     @ParameterizedTest
     @ValueSource(
-            strings = {"", "fleet = 1", "device = \"a/b\"\nfleet=\"f\"", WHOLE + "typo = 1", WHOLE + "metered = 1", "["
+            strings = {
+                "",
+                "fleet = 1",
+                "device = \"a/b\"\nfleet=\"f\"",
+                WHOLE + "typo = 1",
+                WHOLE + "metered = 1",
+                WHOLE + "register = \"nv:23\"",
+                "["
             })
     void refusesWhatItCannotUse(String toml) throws Exception {
         assertThat(read(toml.getBytes(StandardCharsets.UTF_8)))

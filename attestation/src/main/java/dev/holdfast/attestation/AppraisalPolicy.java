@@ -2,6 +2,7 @@ package dev.holdfast.attestation;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.holdfast.tee.Assurance;
+import dev.holdfast.tee.TpmRegister;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.RejectedException;
@@ -21,7 +22,7 @@ import java.util.TreeMap;
  *
  * @param id names the policy in the result
  * @param minAssurance the weakest root of trust that is good enough; compared with what enrolment granted
- * @param register the PCR that models must be measured into; evidence over another one proves nothing
+ * @param register what models must be measured into; evidence over another register proves nothing
  * @param allowResettableRegister whether a register that software can reset is good enough; then the best status is a
  *     warning. A software bridge's register is always resettable and exempt here: its assurance says so already
  * @param freshness how long after its challenge evidence may come
@@ -36,7 +37,7 @@ import java.util.TreeMap;
 public record AppraisalPolicy(
         String id,
         Assurance minAssurance,
-        int register,
+        TpmRegister register,
         boolean allowResettableRegister,
         Optional<Duration> freshness,
         Set<String> models,
@@ -47,9 +48,6 @@ public record AppraisalPolicy(
         boolean requireBootLog,
         boolean requireImaLog) {
     public static final int MAX_JSON_BYTES = 64 * 1024;
-    /** The PCR that the agent uses unless it is told otherwise. */
-    public static final int DEFAULT_REGISTER = 14;
-
     private static final int MAX_PCR = 23;
     private static final Set<String> KEYS = Set.of(
             "format",
@@ -85,7 +83,7 @@ public record AppraisalPolicy(
         return new AppraisalPolicy(
                 "built-in",
                 minAssurance,
-                DEFAULT_REGISTER,
+                TpmRegister.DEFAULT,
                 allowResettableRegister,
                 Optional.empty(),
                 Set.of(),
@@ -95,6 +93,23 @@ public record AppraisalPolicy(
                 new TreeMap<>(),
                 false,
                 false);
+    }
+
+    /** The same for another register. */
+    public AppraisalPolicy withRegister(TpmRegister other) {
+        return new AppraisalPolicy(
+                id,
+                minAssurance,
+                other,
+                allowResettableRegister,
+                freshness,
+                models,
+                minEpoch,
+                agentVersions,
+                requiredFacts,
+                registers,
+                requireBootLog,
+                requireImaLog);
     }
 
     /** The same, with or without leave for a register that software can reset. */
@@ -141,7 +156,7 @@ public record AppraisalPolicy(
         return new AppraisalPolicy(
                 file.path("id").asText("sha256:" + digest),
                 assurance,
-                pcr(file),
+                register(file),
                 flag(file, "allowResettableRegister"),
                 freshness < 0 ? Optional.empty() : Optional.of(Duration.ofSeconds(freshness)),
                 texts(file, "models"),
@@ -153,12 +168,14 @@ public record AppraisalPolicy(
                 flag(file, "requireImaLog"));
     }
 
-    private static int pcr(JsonNode file) throws RejectedException {
-        long pcr = number(file, "register", DEFAULT_REGISTER);
-        if (pcr > MAX_PCR) {
-            throw invalid("register: no PCR is called " + pcr);
+    /** A number is a PCR, a text what {@link TpmRegister#parse} reads. */
+    private static TpmRegister register(JsonNode file) throws RejectedException {
+        JsonNode node = file.path("register");
+        if (node.isMissingNode()) {
+            return TpmRegister.DEFAULT;
         }
-        return (int) pcr;
+        return TpmRegister.parse(node.isTextual() ? node.textValue() : "pcr:" + number(file, "register", 0))
+                .orThrow();
     }
 
     private static boolean flag(JsonNode file, String key) throws RejectedException {

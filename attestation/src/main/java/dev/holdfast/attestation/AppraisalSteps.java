@@ -5,7 +5,9 @@ import dev.holdfast.attestation.Appraisal.Status;
 import dev.holdfast.attestation.EvidenceClaims.Serving;
 import dev.holdfast.tee.Assurance;
 import dev.holdfast.tee.P256;
+import dev.holdfast.tee.Quoter;
 import dev.holdfast.tee.TpmAttest;
+import dev.holdfast.tee.TpmRegister;
 import dev.holdfast.tee.TpmSignature;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
@@ -53,8 +55,7 @@ final class AppraisalSteps {
         require("nonce", claims.nonce().equals(question.nonce()), Code.ATT_NONCE, "the nonce that was sent");
         freshness();
         @Nullable TpmAttest attest = quote(tpm, claims);
-        register(tpm, claims);
-        int prefix = log(tpm, claims);
+        int prefix = log(tpm, claims, register(tpm, claims, attest));
         Optional<ModelEvent> logged = events(tpm.log(), Math.max(prefix, 0));
         require(
                 "model",
@@ -114,9 +115,7 @@ final class AppraisalSteps {
             require("quote", false, Code.ATT_QUOTE, "TPMS_ATTEST with magic ff544347 and type 8018");
             return null;
         }
-        boolean signed = TpmSignature.toP1363(tpm.signature()) instanceof Verdict.Accepted<Binary>(Binary signature)
-                && Es256.verifyByEnrolled(
-                        device.attestationKey(), Sha256.of(tpm.attest().toArray()), signature.toArray());
+        boolean signed = signed(tpm.attest(), tpm.signature());
         boolean covers = attest.body() instanceof TpmAttest.Quoted quoted
                 && quoted.covers(tpm.registers())
                 && attest.extraData().equals(claims.qualifyingData());
@@ -125,14 +124,70 @@ final class AppraisalSteps {
         return signed && covers ? attest : null;
     }
 
-    private void register(TpmEvidence tpm, EvidenceClaims claims) {
+    /** Whether the device's enrolled attestation key signed this. */
+    private boolean signed(Binary attest, Binary tpmtSignature) {
+        return TpmSignature.toP1363(tpmtSignature) instanceof Verdict.Accepted<Binary>(Binary signature)
+                && Es256.verifyByEnrolled(
+                        device.attestationKey(), Sha256.of(attest.toArray()), signature.toArray());
+    }
+
+    /** The value of the register that the policy asks for, or nothing where the evidence does not prove one. */
+    private Binary register(TpmEvidence tpm, EvidenceClaims claims, @Nullable TpmAttest attest) {
+        return switch (policy.register()) {
+            case TpmRegister.Pcr(int pcr) -> {
+                require(
+                        "register",
+                        pcr == claims.register()
+                                && tpm.nv().isEmpty()
+                                && tpm.registers().containsKey(pcr),
+                        Code.ATT_QUOTE,
+                        "models are measured into " + claims.register() + ", quoted are "
+                                + tpm.registers().keySet() + ", the policy asks for PCR " + pcr);
+                resettable(claims);
+                yield tpm.registers().getOrDefault(pcr, Binary.empty());
+            }
+            case TpmRegister.Nv nv -> {
+                Optional<Binary> value = attest == null
+                        ? Optional.empty()
+                        : tpm.nv().flatMap(made -> certified(made, nv, claims, attest));
+                require(
+                        "register",
+                        nv.index() == claims.register() && value.isPresent(),
+                        Code.ATT_QUOTE,
+                        "the policy asks for NV index " + Integer.toHexString(nv.index())
+                                + " as Holdfast defines it, certified after the quote and for the same claims");
+                require(
+                        "register-guard",
+                        nv.capped().value().equals(tpm.registers().getOrDefault(nv.guardPcr(), Binary.empty())),
+                        Code.ATT_QUOTE,
+                        "PCR " + nv.guardPcr() + " guards the index since its first event");
+                resettable(claims);
+                yield value.orElse(Binary.empty());
+            }
+        };
+    }
+
+    /** What the index holds, when the attestation key says so of the index with this name, in this boot, for these claims. */
+    private Optional<Binary> certified(
+            Quoter.Certificate made, TpmRegister.Nv nv, EvidenceClaims claims, TpmAttest quote) {
+        if (!(TpmAttest.parse(made.attest()) instanceof Verdict.Accepted<TpmAttest>(TpmAttest attest))
+                || !(attest.body() instanceof TpmAttest.NvCertified body)) {
+            return Optional.empty();
+        }
+        boolean holds = signed(made.attest(), made.signature())
+                && attest.extraData().equals(claims.qualifyingData())
+                && body.name().equals(nv.name())
+                && body.offset() == 0
+                && body.contents().length() == Sha256.BYTES
+                // Until the guard is extended the index can be begun anew, so the quote that shows it must come first.
+                && attest.resetCount() == quote.resetCount()
+                && attest.restartCount() == quote.restartCount()
+                && attest.clockMillis() >= quote.clockMillis();
+        return holds ? Optional.of(body.contents()) : Optional.empty();
+    }
+
+    private void resettable(EvidenceClaims claims) {
         int pcr = claims.register();
-        require(
-                "register",
-                pcr == policy.register() && tpm.registers().containsKey(pcr),
-                Code.ATT_QUOTE,
-                "models are measured into PCR " + pcr + ", quoted are "
-                        + tpm.registers().keySet() + ", the policy asks for PCR " + policy.register());
         // 16 and 23 are reset from locality 0, whatever the claims say. For a software bridge everything can be reset.
         boolean resettable = claims.resettable() || pcr == 16 || pcr == 23;
         if (resettable && device.assurance() != Assurance.SOFTWARE) {
@@ -145,8 +200,7 @@ final class AppraisalSteps {
     }
 
     /** How many events lead to the quoted value, or -1. A longer log is fine: it was read after the quote. */
-    private int log(TpmEvidence tpm, EvidenceClaims claims) {
-        Binary quoted = tpm.registers().getOrDefault(claims.register(), Binary.empty());
+    private int log(TpmEvidence tpm, EvidenceClaims claims, Binary quoted) {
         int prefix = Event.ZERO.value().equals(quoted) ? 0 : -1;
         MessageDigest hash = Sha256.newDigest();
         byte[] wanted = quoted.toArray();

@@ -17,9 +17,11 @@ import java.util.TreeMap;
 
 /**
  * The submodule {@code tpm}: {@code {"attest": bytes, "sig": bytes, "pcrs": {index: value}, "log": [content...], "boot":
- * bytes, "ima": bytes}}, the last two where they are carried. A software bridge fills it in the same form.
+ * bytes, "ima": bytes, "nv": [attest, sig]}}, the last three where they are carried. A software bridge fills it in the same
+ * form.
  *
  * @param registers the values that the quote's PCR digest covers
+ * @param nv the certificate of the measurement register, where that is an NV index
  * @param log contents of the events since the last boot
  * @param bootLog the firmware's log in the TCG's form ({@link BootLog})
  * @param imaLog the kernel's list of measured files ({@link ImaLog})
@@ -28,6 +30,7 @@ record TpmEvidence(
         Binary attest,
         Binary signature,
         SortedMap<Integer, Binary> registers,
+        Optional<Quoter.Certificate> nv,
         List<Binary> log,
         Optional<Binary> bootLog,
         Optional<Binary> imaLog) {
@@ -35,7 +38,8 @@ record TpmEvidence(
     private static final int MAX_PCR = 23;
     private static final String BOOT = "boot";
     private static final String IMA = "ima";
-    private static final Set<String> KNOWN = Set.of("attest", "sig", "pcrs", "log", BOOT, IMA);
+    private static final String NV = "nv";
+    private static final Set<String> KNOWN = Set.of("attest", "sig", "pcrs", "log", BOOT, IMA, NV);
 
     TpmEvidence {
         registers = Collections.unmodifiableSortedMap(new TreeMap<>(registers));
@@ -43,7 +47,7 @@ record TpmEvidence(
     }
 
     static TpmEvidence of(Quoter.Quote quote, List<Binary> log, Optional<Binary> bootLog, Optional<Binary> imaLog) {
-        return new TpmEvidence(quote.attest(), quote.signature(), quote.registers(), log, bootLog, imaLog);
+        return new TpmEvidence(quote.attest(), quote.signature(), quote.registers(), quote.nv(), log, bootLog, imaLog);
     }
 
     Cbor encode() {
@@ -59,6 +63,7 @@ record TpmEvidence(
                 .put("sig", Cbor.of(signature))
                 .put("pcrs", pcrs.build())
                 .put("log", new Cbor.Array(log.stream().map(Cbor::of).toList()));
+        nv.ifPresent(made -> inner.put(NV, Cbor.array(Cbor.of(made.attest()), Cbor.of(made.signature()))));
         bootLog.ifPresent(bytes -> inner.put(BOOT, Cbor.of(bytes)));
         imaLog.ifPresent(bytes -> inner.put(IMA, Cbor.of(bytes)));
         Cbor.DictBuilder submodules = Cbor.dict().put("tpm", inner.build());
@@ -84,6 +89,7 @@ record TpmEvidence(
                 Claim.bytes(tpm.required("attest"), 1, MAX_ATTEST_BYTES),
                 Claim.bytes(tpm.required("sig"), 1, MAX_ATTEST_BYTES),
                 registers(Claim.dict(tpm.required("pcrs"))),
+                certificate(tpm),
                 log,
                 carried(tpm, BOOT, PlatformLogs.MAX_BOOT_BYTES),
                 carried(tpm, IMA, PlatformLogs.MAX_IMA_BYTES));
@@ -100,6 +106,15 @@ record TpmEvidence(
             throw new RejectedException(Code.ATT_FORMAT, "no register is quoted");
         }
         return values;
+    }
+
+    private static Optional<Quoter.Certificate> certificate(Claim tpm) throws RejectedException {
+        if (tpm.claims().get(NV).isEmpty()) {
+            return Optional.empty();
+        }
+        List<Cbor> pair = Claim.array(tpm.required(NV), 2);
+        return Optional.of(new Quoter.Certificate(
+                Claim.bytes(pair.get(0), 1, MAX_ATTEST_BYTES), Claim.bytes(pair.get(1), 1, MAX_ATTEST_BYTES)));
     }
 
     private static Optional<Binary> carried(Claim tpm, String key, int maxBytes) throws RejectedException {

@@ -3,6 +3,7 @@ package dev.holdfast.attestation;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.holdfast.tee.Assurance;
+import dev.holdfast.tee.TpmRegister;
 import dev.holdfast.wire.Verdict;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
@@ -30,12 +31,22 @@ class AppraisalPolicyTest {
         AppraisalPolicy policy = Models.accepted(parse(WHOLE));
         assertThat(policy.id()).isEqualTo("edge");
         assertThat(policy.minAssurance()).isEqualTo(Assurance.HARDWARE);
-        assertThat(policy.register()).isEqualTo(15);
+        assertThat(policy.register()).isEqualTo(new TpmRegister.Pcr(15));
         assertThat(policy.freshness()).contains(Duration.ofMinutes(1));
         assertThat(policy.registers()).containsOnlyKeys(7);
         assertThat(policy.requiredFacts()).containsEntry("seccomp", "filter");
         assertThat(policy.requireBootLog() && policy.requireImaLog() && policy.allowResettableRegister())
                 .isTrue();
+    }
+
+    @Test
+    void aRegisterIsAPcrOrAnIndexWithItsGuard() {
+        assertThat(Models.accepted(parse("{\"format\":1, \"minAssurance\":\"software\"}"))
+                        .register())
+                .isEqualTo(new TpmRegister.Pcr(14));
+        assertThat(Models.accepted(parse("{\"format\":1, \"minAssurance\":\"software\", \"register\":\"nv:15\"}"))
+                        .register())
+                .isEqualTo(new TpmRegister.Nv(15));
     }
 
     @ParameterizedTest
@@ -52,6 +63,8 @@ class AppraisalPolicyTest {
                 "{\"format\":1, \"minAssurance\":\"software\", \"models\":[]}",
                 "{\"format\":1, \"minAssurance\":\"software\", \"models\":\"intent\"}",
                 "{\"format\":1, \"minAssurance\":\"software\", \"register\":24}",
+                "{\"format\":1, \"minAssurance\":\"software\", \"register\":\"nv:23\"}",
+                "{\"format\":1, \"minAssurance\":\"software\", \"register\":true}",
                 "{\"format\":1, \"minAssurance\":\"software\", \"registers\":{\"24\":[]}}",
                 "{\"format\":1, \"minAssurance\":\"software\", \"registers\":{\"7\":[\"00\"]}}",
                 "{\"format\":1, \"minAssurance\":\"software\", \"requireBootLog\":\"yes\"}",

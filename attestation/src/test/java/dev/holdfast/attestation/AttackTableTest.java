@@ -74,6 +74,17 @@ class AttackTableTest {
                         "TpmEvidenceTest#theModelsRegisterCannotBeReset",
                         "TpmEvidenceTest#rejectsARegisterThatSoftwareCanReset",
                         "TpmEvidenceTest#rejectsALogFromBeforeTheTpmWasReset"),
+                attack(
+                        "the NV index that is the register is removed and defined again",
+                        "NvRegisterEvidenceTest#anIndexThatIsRemovedAndDefinedAgainTakesNothingUntilTheTpmIsReset",
+                        "NvRegisterEvidenceTest#anIndexWithAnotherPolicyIsRefusedByDeviceAndVerifier",
+                        "NvRegisterEvidenceTest#rejectsAnIndexWhoseGuardIsOpen"),
+                attack(
+                        "a certificate of the NV index from elsewhere",
+                        "NvRegisterEvidenceTest#rejectsAQuoteWithoutTheRegistersCertificate",
+                        "NvRegisterEvidenceTest#rejectsTheRegistersCertificateOfAnEarlierMoment",
+                        "NvRegisterEvidenceTest#rejectsAChangedCertificateOfTheRegister",
+                        "NvRegisterEvidenceTest#isNoPcrAndAPcrIsNoIndex"),
                 attack("the TPM's clock goes back", "TpmEvidenceTest#rejectsAClockThatGoesBackwards"),
                 attack(
                         "the model is swapped on the disk",
@@ -108,6 +119,9 @@ class AttackTableTest {
                         "EnrolmentTest#mutatedMessagesAreRefusedAndNeverThrow",
                         "EvidenceFuzzTest#enrolment",
                         "EndorsementChainTest#mutatedCertificatesNeverThrowAndNeverVouchForSomethingElse"),
+                attack(
+                        "an interposer with an endorsement key of their own",
+                        "dev.holdfast.tee.TpmSecretsTest#aKeyInThePlaceOfTheEndorsementKeyIsRefusedWhereItIsPinned"),
                 attack(
                         "fuzzed responses of the TPM",
                         RESPONSES + "someChangedResponsesEndTyped",

@@ -8,6 +8,7 @@ import dev.holdfast.tee.Assurance;
 import dev.holdfast.tee.P256;
 import dev.holdfast.tee.Quoter;
 import dev.holdfast.tee.TeeBridge;
+import dev.holdfast.tee.TpmRegister;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Cbor;
 import dev.holdfast.wire.CborReader;
@@ -49,6 +50,11 @@ abstract class EvidenceContract {
 
     abstract Assurance assurance();
 
+    /** The register that the bridge measures into. */
+    TpmRegister measured() {
+        return TpmRegister.DEFAULT;
+    }
+
     @BeforeEach
     void enrolAndServe() throws Exception {
         bridge = openBridge();
@@ -82,7 +88,11 @@ abstract class EvidenceContract {
 
     Appraisal appraise(byte[] evidence) {
         return EvidenceVerifier.verify(
-                evidence, Models.question(), device, Models.PUBLISHED, AppraisalPolicy.atLeast(assurance()));
+                evidence,
+                Models.question(),
+                device,
+                Models.PUBLISHED,
+                AppraisalPolicy.atLeast(assurance()).withRegister(measured()));
     }
 
     void assertRefused(byte[] evidence, Code code) {
@@ -104,7 +114,7 @@ abstract class EvidenceContract {
     }
 
     static Quoter.Quote quoteOf(TpmEvidence tpm) {
-        return new Quoter.Quote(tpm.attest(), tpm.signature(), tpm.registers());
+        return new Quoter.Quote(tpm.attest(), tpm.signature(), tpm.registers(), tpm.nv());
     }
 
     byte[] signed(EvidenceClaims claims, Quoter.Quote quote, List<Binary> events) throws Exception {
@@ -221,6 +231,7 @@ abstract class EvidenceContract {
         bridge.close();
         bridge = reboot();
         log = EventLog.open(temp.resolve("log"), bridge.register().orElseThrow());
+        log.agentStarted("holdfast", "0.1.0");
         attester = new Attester(bridge, log, Models.around(log::serving));
         Appraisal appraisal = appraise(attester.attest(Models.NONCE));
         assertThat(appraisal.status())
@@ -312,7 +323,8 @@ abstract class EvidenceContract {
         TpmEvidence tpm = message.tpm();
         SortedMap<Integer, Binary> wish = new TreeMap<>(tpm.registers());
         wish.replaceAll((pcr, value) -> Models.hash("wish").value());
-        byte[] forged = signed(message.claims(), new Quoter.Quote(tpm.attest(), tpm.signature(), wish), tpm.log());
+        byte[] forged =
+                signed(message.claims(), new Quoter.Quote(tpm.attest(), tpm.signature(), wish, tpm.nv()), tpm.log());
         assertRefused(forged, Code.ATT_QUOTE);
     }
 
@@ -401,7 +413,7 @@ abstract class EvidenceContract {
     @Test
     void rejectsARegisterThatThePolicyDoesNotAskFor() throws Exception {
         byte[] evidence = attester.attest(Models.NONCE);
-        AppraisalPolicy other = policy("\"register\":13");
+        AppraisalPolicy other = policy("\"minEpoch\":0").withRegister(new TpmRegister.Pcr(13));
         assertThat(appraise(evidence, other).firstFailure().orElseThrow().code())
                 .contains(Code.ATT_QUOTE);
     }
@@ -477,12 +489,13 @@ abstract class EvidenceContract {
                 Models.question(),
                 device,
                 ReferenceModels.of(Map.of(Models.V1.digest(), reference)),
-                AppraisalPolicy.atLeast(assurance()));
+                AppraisalPolicy.atLeast(assurance()).withRegister(measured()));
     }
 
     private AppraisalPolicy policy(String more) {
         String json = "{\"format\":1, \"minAssurance\":\"" + assurance() + "\", " + more + "}";
-        return Models.accepted(AppraisalPolicy.parse(json.getBytes(java.nio.charset.StandardCharsets.UTF_8)));
+        return Models.accepted(AppraisalPolicy.parse(json.getBytes(java.nio.charset.StandardCharsets.UTF_8)))
+                .withRegister(measured());
     }
 
     Appraisal appraise(byte[] evidence, AppraisalPolicy policy) {
@@ -568,7 +581,11 @@ abstract class EvidenceContract {
         Quoter.Quote quote = bridge.quoter().orElseThrow().quote(claims.qualifyingData());
         byte[] evidence = signed(claims, quote, log.contents());
         Appraisal appraisal = EvidenceVerifier.verify(
-                evidence, Models.question(), device, Models.PUBLISHED, AppraisalPolicy.atLeast(Assurance.HARDWARE));
+                evidence,
+                Models.question(),
+                device,
+                Models.PUBLISHED,
+                AppraisalPolicy.atLeast(Assurance.HARDWARE).withRegister(measured()));
         assertThat(appraisal.status()).isEqualTo(Status.CONTRAINDICATED);
         assertThat(appraisal.firstFailure().orElseThrow().code()).contains(Code.ATT_ASSURANCE);
     }
@@ -587,11 +604,13 @@ abstract class EvidenceContract {
     @Test
     void warnsWhereASandboxFactIsMissing() throws Exception {
         byte[] evidence = attester.attest(Models.NONCE);
-        AppraisalPolicy strict = AppraisalPolicy.of(assurance(), false, Map.of("landlock", "on"));
+        AppraisalPolicy strict =
+                AppraisalPolicy.of(assurance(), false, Map.of("landlock", "on")).withRegister(measured());
         assertThat(EvidenceVerifier.verify(evidence, Models.question(), device, Models.PUBLISHED, strict)
                         .status())
                 .isEqualTo(Status.WARNING);
-        AppraisalPolicy met = AppraisalPolicy.of(assurance(), false, Map.of("seccomp", "on"));
+        AppraisalPolicy met =
+                AppraisalPolicy.of(assurance(), false, Map.of("seccomp", "on")).withRegister(measured());
         assertThat(EvidenceVerifier.verify(evidence, Models.question(), device, Models.PUBLISHED, met)
                         .status())
                 .isEqualTo(Status.AFFIRMING);

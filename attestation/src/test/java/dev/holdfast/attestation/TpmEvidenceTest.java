@@ -9,6 +9,7 @@ import dev.holdfast.tee.Swtpm;
 import dev.holdfast.tee.TeeBridge;
 import dev.holdfast.tee.Tpm2Bridge;
 import dev.holdfast.tee.Tpm2Options;
+import dev.holdfast.tee.TpmRegister;
 import dev.holdfast.tee.TpmTools;
 import dev.holdfast.wire.Code;
 import java.io.IOException;
@@ -99,7 +100,7 @@ class TpmEvidenceTest extends EvidenceContract {
     void rejectsARegisterThatSoftwareCanReset() throws Exception {
         log.close();
         bridge.close();
-        bridge = Tpm2Bridge.open(swtpm().address(), new Tpm2Options(23, Duration.ofSeconds(10)));
+        bridge = Tpm2Bridge.open(swtpm().address(), new Tpm2Options(new TpmRegister.Pcr(23), Duration.ofSeconds(10)));
         log = EventLog.open(temp.resolve("log23"), bridge.register().orElseThrow());
         attester = new Attester(bridge, log, Models.around(log::serving));
         swap(Models.V1);

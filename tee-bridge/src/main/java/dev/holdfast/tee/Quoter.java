@@ -3,6 +3,7 @@ package dev.holdfast.tee;
 import dev.holdfast.wire.Binary;
 import java.security.interfaces.ECPublicKey;
 import java.util.Collections;
+import java.util.Optional;
 import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
@@ -31,10 +32,19 @@ public interface Quoter {
      * @param signature TPMT_SIGNATURE as the TPM returned it
      * @param registers the values at that moment of all registers that the quote's PCR digest covers; empty where no
      *     register is quoted
+     * @param nv the certificate of the measurement register, made after the quote with the same qualifying data, where that
+     *     is an NV index ({@link TpmRegister.Nv})
      */
-    record Quote(Binary attest, Binary signature, SortedMap<Integer, Binary> registers) {
+    record Quote(Binary attest, Binary signature, SortedMap<Integer, Binary> registers, Optional<Certificate> nv) {
         public Quote {
             registers = Collections.unmodifiableSortedMap(new TreeMap<>(registers));
         }
+
+        public Quote(Binary attest, Binary signature, SortedMap<Integer, Binary> registers) {
+            this(attest, signature, registers, Optional.empty());
+        }
     }
+
+    /** TPMS_ATTEST and TPMT_SIGNATURE, as in {@link Quote}. */
+    record Certificate(Binary attest, Binary signature) {}
 }

@@ -49,15 +49,7 @@ public sealed interface SealPolicy {
                         .u32(Tpm.CC_POLICY_COMMAND_CODE)
                         .u32(Tpm.CC_UNSEAL)
                         .toArray());
-            case Registers(var values) -> {
-                TpmWriter concatenated = new TpmWriter();
-                values.values().forEach(value -> concatenated.bytes(value.toArray()));
-                TpmWriter extended =
-                        new TpmWriter().bytes(new byte[Sha256.BYTES]).u32(Tpm.CC_POLICY_PCR);
-                TpmAttest.select(extended.u32(1), TpmAttest.Selection.sha256(values.keySet()));
-                yield Sha256.of(extended.bytes(Sha256.of(concatenated.toArray()).toArray())
-                        .toArray());
-            }
+            case Registers(var values) -> pcrs(SoftwareState.ZERO, values);
             case AuthorizedBy(ECPublicKey anchor, Binary purpose) -> {
                 Sha256 byKey = Sha256.of(new TpmWriter()
                         .bytes(new byte[Sha256.BYTES])
@@ -67,5 +59,15 @@ public sealed interface SealPolicy {
                 yield Sha256.of(byKey.toArray(), purpose.toArray());
             }
         };
+    }
+
+    /** PolicyPCR after {@code before} (Part 3, 23.7). */
+    static Sha256 pcrs(Sha256 before, SortedMap<Integer, Sha256> values) {
+        TpmWriter concatenated = new TpmWriter();
+        values.values().forEach(value -> concatenated.bytes(value.toArray()));
+        TpmWriter extended = new TpmWriter().bytes(before.toArray()).u32(Tpm.CC_POLICY_PCR);
+        TpmAttest.select(extended.u32(1), TpmAttest.Selection.sha256(values.keySet()));
+        return Sha256.of(
+                extended.bytes(Sha256.of(concatenated.toArray()).toArray()).toArray());
     }
 }

@@ -17,6 +17,7 @@ final class Tpm {
     static final long GENERATED = 0xff544347L;
     static final int ST_NO_SESSIONS = 0x8001;
     static final int ST_SESSIONS = 0x8002;
+    static final int ST_ATTEST_NV = 0x8014;
     static final int ST_ATTEST_CERTIFY = 0x8017;
     static final int ST_ATTEST_QUOTE = 0x8018;
     static final int ST_HASHCHECK = 0x8024;
@@ -38,17 +39,22 @@ final class Tpm {
     // 13.4 TPMA_NV
     static final long NV_OWNERWRITE = 1L << 1;
     static final long NV_AUTHWRITE = 1L << 2;
+    static final long NV_POLICYWRITE = 1L << 3;
     static final long NV_COUNTER = 1L << 4;
+    static final long NV_TYPE_EXTEND = 4L << 4;
     static final long NV_WRITELOCKED = 1L << 11;
     static final long NV_WRITEDEFINE = 1L << 13;
     static final long NV_OWNERREAD = 1L << 17;
     static final long NV_AUTHREAD = 1L << 18;
     static final long NV_NO_DA = 1L << 25;
+    static final long NV_ORDERLY = 1L << 26;
+    static final long NV_CLEAR_STCLEAR = 1L << 27;
     static final long NV_WRITTEN = 1L << 29;
     // 6.5 TPM_CC
     static final long CC_NV_DEFINE_SPACE = 0x12a;
     static final long CC_CREATE_PRIMARY = 0x131;
     static final long CC_NV_INCREMENT = 0x134;
+    static final long CC_NV_EXTEND = 0x136;
     static final long CC_NV_WRITE = 0x137;
     static final long CC_NV_WRITE_LOCK = 0x138;
     static final long CC_STARTUP = 0x144;
@@ -68,14 +74,17 @@ final class Tpm {
     static final long CC_NV_READ_PUBLIC = 0x169;
     static final long CC_POLICY_AUTHORIZE = 0x16a;
     static final long CC_POLICY_COMMAND_CODE = 0x16c;
+    static final long CC_POLICY_OR = 0x171;
     static final long CC_START_AUTH_SESSION = 0x176;
     static final long CC_VERIFY_SIGNATURE = 0x177;
     static final long CC_GET_CAPABILITY = 0x17a;
     static final long CC_PCR_READ = 0x17e;
     static final long CC_POLICY_PCR = 0x17f;
+    static final long CC_NV_CERTIFY = 0x184;
     static final long CC_POLICY_GET_DIGEST = 0x189;
     static final long CC_READ_CLOCK = 0x181;
     static final long CC_PCR_EXTEND = 0x182;
+    static final long CC_POLICY_NV_WRITTEN = 0x18f;
     // 6.6 TPM_RC
     static final long RC_SUCCESS = 0;
     static final long RC_INITIALIZE = 0x100;

@@ -20,6 +20,7 @@ public final class Tpm2Bridge implements TeeBridge {
     private static final long LOADED_SESSION_FIRST = 0x02000000L;
 
     private final TpmConnection connection;
+    private final TpmEngine engine;
     private final TpmOperations operations;
     private final Tpm2Options options;
     private final TeeDescription description;
@@ -29,8 +30,8 @@ public final class Tpm2Bridge implements TeeBridge {
         this.options = options;
         this.connection = new TpmConnection(
                 connector, options.commandDeadline(), fresh -> () -> start(new TpmEngine(fresh), ownsTpm));
-        TpmEngine engine = new TpmEngine(connection);
-        this.operations = new TpmOperations(engine, options.pcr());
+        this.engine = new TpmEngine(connection);
+        this.operations = new TpmOperations(engine, options);
         try {
             this.description = connection.call(() -> describe(engine, address));
         } catch (TeeException e) {
@@ -153,25 +154,25 @@ public final class Tpm2Bridge implements TeeBridge {
         return Optional.of(new MeasurementRegister() {
             @Override
             public int index() {
-                return options.pcr();
+                return options.register().index();
             }
 
             @Override
             public Sha256 read() throws TeeException {
-                return connection.call(operations::readPcr);
+                return connection.call(operations::readRegister);
             }
 
             @Override
             public void extend(Sha256 digest) throws TeeException {
                 connection.call(() -> {
-                    operations.extendPcr(digest);
+                    operations.extendRegister(digest);
                     return true;
                 });
             }
 
             @Override
             public boolean resettable() {
-                return options.resettable();
+                return options.register() instanceof TpmRegister.Pcr pcr && pcr.resettable();
             }
 
             @Override

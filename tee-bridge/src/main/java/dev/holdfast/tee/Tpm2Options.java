@@ -1,28 +1,37 @@
 package dev.holdfast.tee;
 
+import dev.holdfast.wire.Binary;
 import java.time.Duration;
+import java.util.Optional;
 
 /**
  * What an operator may choose about a TPM.
  *
- * @param pcr the register for model events. 14 by default (collides with shim's MOK measurements on PCs); 16 and 23 can
- *     be reset by any software, 17 to 22 cannot be extended by it
+ * @param register the register for model events
  * @param commandDeadline how long one command may take; hardware needs up to 3 s
+ * @param endorsement the name of the endorsement key that the TPM must have, as provisioning saw it; empty where it is not
+ *     pinned
  */
-public record Tpm2Options(int pcr, Duration commandDeadline) {
-    public static final Tpm2Options DEFAULT = new Tpm2Options(14, Duration.ofSeconds(10));
+public record Tpm2Options(TpmRegister register, Duration commandDeadline, Optional<Binary> endorsement) {
+    public static final Tpm2Options DEFAULT = new Tpm2Options(TpmRegister.DEFAULT, Duration.ofSeconds(10));
+
+    public Tpm2Options(TpmRegister register, Duration commandDeadline) {
+        this(register, commandDeadline, Optional.empty());
+    }
 
     public Tpm2Options {
-        if (pcr < 0 || pcr > 23 || (pcr >= 17 && pcr <= 22)) {
-            throw new IllegalArgumentException("PCR " + pcr + " cannot take model events");
-        }
         if (commandDeadline.isNegative() || commandDeadline.isZero()) {
             throw new IllegalArgumentException("the deadline must be positive");
         }
     }
 
-    /** Debug PCR 16 and application PCR 23 are reset from locality 0 (PC Client Platform TPM Profile). */
-    boolean resettable() {
-        return pcr == 16 || pcr == 23;
+    /** These options with another register. */
+    public Tpm2Options with(TpmRegister other) {
+        return new Tpm2Options(other, commandDeadline, endorsement);
+    }
+
+    /** These options with the endorsement key pinned. */
+    public Tpm2Options pinned(Binary endorsementName) {
+        return new Tpm2Options(register, commandDeadline, Optional.of(endorsementName));
     }
 }

@@ -62,6 +62,9 @@ public record TpmAttest(
     /** TPMS_CERTIFY_INFO: the object whose residence in the TPM is certified. */
     public record Certified(Binary name, Binary qualifiedName) implements Body {}
 
+    /** TPMS_NV_CERTIFY_INFO: the name of an NV index, and what it holds from {@code offset} on. */
+    public record NvCertified(Binary name, int offset, Binary contents) implements Body {}
+
     /** One bank's registers as a bit set: bit n for PCR n. */
     public record Selection(int algorithm, long mask) {
         static Selection sha256(Collection<Integer> pcrs) {
@@ -94,6 +97,8 @@ public record TpmAttest(
             Body body = switch (type) {
                 case Tpm.ST_ATTEST_QUOTE -> quoted(reader);
                 case Tpm.ST_ATTEST_CERTIFY -> new Certified(reader.sized(MAX_NAME_BYTES), reader.sized(MAX_NAME_BYTES));
+                case Tpm.ST_ATTEST_NV ->
+                    new NvCertified(reader.sized(MAX_NAME_BYTES), reader.u16(), reader.sized(MAX_DATA_BYTES));
                 default -> throw reader.malformed("attestation type 0x" + Integer.toHexString(type));
             };
             reader.end();
@@ -105,7 +110,12 @@ public record TpmAttest(
     public Binary encode() {
         TpmWriter writer = new TpmWriter()
                 .u32(Tpm.GENERATED)
-                .u16(body instanceof Quoted ? Tpm.ST_ATTEST_QUOTE : Tpm.ST_ATTEST_CERTIFY)
+                .u16(
+                        switch (body) {
+                            case Quoted quoted -> Tpm.ST_ATTEST_QUOTE;
+                            case Certified certified -> Tpm.ST_ATTEST_CERTIFY;
+                            case NvCertified certified -> Tpm.ST_ATTEST_NV;
+                        })
                 .sized(qualifiedSigner)
                 .sized(extraData)
                 .u64(clockMillis)
@@ -123,6 +133,8 @@ public record TpmAttest(
             }
             case Certified(Binary name, Binary qualifiedName) ->
                 writer.sized(name).sized(qualifiedName);
+            case NvCertified(Binary name, int offset, Binary contents) ->
+                writer.sized(name).u16(offset).sized(contents);
         }
         return writer.toBinary();
     }

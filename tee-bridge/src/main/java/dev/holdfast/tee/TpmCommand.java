@@ -36,6 +36,11 @@ final class TpmCommand {
         return named(handle, new TpmWriter().u32(handle).toBinary());
     }
 
+    /** An object or index that another session's HMAC names. */
+    TpmCommand handle(long handle, Binary name) {
+        return named(handle, name);
+    }
+
     /** A handle whose authorization value is empty. */
     TpmCommand authorized(long handle) {
         authorizations.add(new Password());

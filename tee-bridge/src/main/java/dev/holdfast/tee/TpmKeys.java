@@ -9,6 +9,7 @@ import java.security.interfaces.ECPublicKey;
 import java.util.EnumMap;
 import java.util.HexFormat;
 import java.util.Map;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -71,11 +72,15 @@ final class TpmKeys {
 
     private final TpmEngine engine;
     private final TpmNv nv;
+    /** The endorsement key's name. */
+    private final Optional<Binary> pinned;
+
     private @Nullable Role endorsement;
     private final Map<Role, Saved> saved = new EnumMap<>(Role.class);
 
-    TpmKeys(TpmEngine engine, TpmNv nv) {
+    TpmKeys(TpmEngine engine, TpmNv nv, Optional<Binary> pinned) {
         this.engine = engine;
+        this.pinned = pinned;
         this.nv = nv;
     }
 
@@ -158,6 +163,11 @@ final class TpmKeys {
             TpmKeyArea area = role == Role.ENDORSEMENT_RSA
                     ? TpmRsaPublic.parse(encoded).orThrow()
                     : TpmPublic.parse(encoded).orThrow();
+            boolean isEndorsement = role == Role.ENDORSEMENT || role == Role.ENDORSEMENT_RSA;
+            if (isEndorsement && pinned.isPresent() && !pinned.get().equals(area.name())) {
+                throw new TeeException(
+                        Code.TEE_STATE, "the TPM's endorsement key is not the one that was there at provisioning");
+            }
             Saved before = saved.get(role);
             if (before != null && !before.publicArea().equals(area)) {
                 throw new TeeException(Code.TEE_STATE, "the TPM's seed has changed: the " + role + " key is another");

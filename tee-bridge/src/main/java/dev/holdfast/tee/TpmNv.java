@@ -19,6 +19,7 @@ import java.util.Optional;
  * <tr><td>0x018f4802</td><td>8 bytes, write-locked for good: the counter's value at provisioning</td></tr>
  * <tr><td>0x018f4803</td><td>32 bytes, write-locked for good: the factory root's hash</td></tr>
  * <tr><td>0x018f4804, 0x018f4805</td><td>a second counter and its first value: generations of state on the disk</td></tr>
+ * <tr><td>0x018f4806</td><td>32 bytes, where it is chosen: the measurement register, {@link TpmNvRegister}</td></tr>
  * </table>
  *
  * A counter starts at the highest value that any counter of this TPM ever had, so removing and defining
@@ -151,16 +152,20 @@ final class TpmNv {
     }
 
     private void define(long index, long attributes, int size) throws TeeException, RejectedException {
-        byte[] publicInfo = new TpmWriter()
+        define(new TpmWriter()
                 .u32(index)
                 .u16(Tpm.ALG_SHA256)
                 .u32(attributes)
                 .u16(0)
                 .u16(size)
-                .toArray();
+                .toBinary());
+    }
+
+    /** TPM2_NV_DefineSpace (31.3) with an empty authorization value. */
+    void define(Binary publicArea) throws TeeException, RejectedException {
         engine.run(new TpmCommand(Tpm.CC_NV_DEFINE_SPACE)
                 .authorized(Tpm.RH_OWNER)
-                .with(w -> w.u16(0).sized(publicInfo)));
+                .with(w -> w.u16(0).sized(publicArea)));
     }
 
     private void writeOnce(long index, byte[] value) throws TeeException, RejectedException {
@@ -171,7 +176,7 @@ final class TpmNv {
         engine.run(new TpmCommand(Tpm.CC_NV_WRITE_LOCK).authorized(index).handle(index));
     }
 
-    private byte[] read(long index, int size) throws TeeException, RejectedException {
+    byte[] read(long index, int size) throws TeeException, RejectedException {
         byte[] out = new byte[size];
         for (int at = 0; at < size; at += READ_BYTES) {
             int offset = at;
@@ -202,16 +207,11 @@ final class TpmNv {
     }
 
     Optional<Public> find(long index) throws TeeException, RejectedException {
-        TpmCommand command = new TpmCommand(Tpm.CC_NV_READ_PUBLIC).handle(index);
-        TpmEngine.Reply reply = engine.send(command, false);
-        if (Tpm.base(reply.rc()) == Tpm.RC_HANDLE) {
+        Optional<Binary> found = publicArea(index);
+        if (found.isEmpty()) {
             return Optional.empty();
         }
-        if (reply.rc() != Tpm.RC_SUCCESS) {
-            throw TpmEngine.refusal(command, reply.rc());
-        }
-        TpmReader area =
-                new TpmReader(reply.parameters().sized(TpmConnection.MAX_BYTES).toArray());
+        TpmReader area = new TpmReader(found.get().toArray());
         if (area.u32() != index || area.u16() != Tpm.ALG_SHA256) {
             throw area.malformed("another NV index than was asked for");
         }
@@ -220,5 +220,18 @@ final class TpmNv {
         int size = area.u16();
         area.end();
         return Optional.of(new Public(attributes, size));
+    }
+
+    /** TPM2_NV_ReadPublic (31.6): TPMS_NV_PUBLIC, or nothing where the index is not defined. */
+    Optional<Binary> publicArea(long index) throws TeeException, RejectedException {
+        TpmCommand command = new TpmCommand(Tpm.CC_NV_READ_PUBLIC).handle(index);
+        TpmEngine.Reply reply = engine.send(command, false);
+        if (Tpm.base(reply.rc()) == Tpm.RC_HANDLE) {
+            return Optional.empty();
+        }
+        if (reply.rc() != Tpm.RC_SUCCESS) {
+            throw TpmEngine.refusal(command, reply.rc());
+        }
+        return Optional.of(reply.parameters().sized(TpmConnection.MAX_BYTES));
     }
 }

@@ -10,6 +10,7 @@ import java.security.interfaces.ECPublicKey;
 import java.util.Collection;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
@@ -17,7 +18,7 @@ import java.util.TreeSet;
 
 /** What the bridge does, in commands (TPM 2.0 Library Part 3). Only on the {@code tee} thread. */
 final class TpmOperations {
-    private static final int MAX_ATTEST_BYTES = 512;
+    static final int MAX_ATTEST_BYTES = 512;
     private static final int MAX_SIGNATURE_BYTES = 128;
     /** TPML_DIGEST holds eight (Part 2, 10.9.5). */
     private static final int MAX_PCRS_READ = 8;
@@ -29,14 +30,26 @@ final class TpmOperations {
     private final TpmKeys keys;
     private final TpmNv nv;
     private final TpmSecrets secrets;
+    /** The PCR that is the register, or that guards it. */
     private final int pcr;
 
-    TpmOperations(TpmEngine engine, int pcr) {
+    private final Optional<TpmNvRegister> nvRegister;
+
+    TpmOperations(TpmEngine engine, Tpm2Options options) {
         this.engine = engine;
         this.nv = new TpmNv(engine);
-        this.keys = new TpmKeys(engine, nv);
+        this.keys = new TpmKeys(engine, nv, options.endorsement());
         this.secrets = new TpmSecrets(engine, keys);
-        this.pcr = pcr;
+        switch (options.register()) {
+            case TpmRegister.Pcr(int index) -> {
+                this.pcr = index;
+                this.nvRegister = Optional.empty();
+            }
+            case TpmRegister.Nv index -> {
+                this.pcr = index.guardPcr();
+                this.nvRegister = Optional.of(new TpmNvRegister(engine, keys, nv, secrets, index));
+            }
+        }
     }
 
     TpmSecrets secrets() {
@@ -88,8 +101,20 @@ final class TpmOperations {
         });
     }
 
+    Sha256 readRegister() throws TeeException, RejectedException {
+        return nvRegister.isPresent() ? nvRegister.get().read() : readPcr();
+    }
+
+    void extendRegister(Sha256 digest) throws TeeException, RejectedException {
+        if (nvRegister.isPresent()) {
+            nvRegister.get().extend(digest, readPcr());
+        } else {
+            engine.run(pcrExtend(pcr, digest));
+        }
+    }
+
     /** TPM2_PCR_Read (22.4). */
-    Sha256 readPcr() throws TeeException, RejectedException {
+    private Sha256 readPcr() throws TeeException, RejectedException {
         return new Sha256(Objects.requireNonNull(readPcrs(Set.of(pcr)).get(pcr)));
     }
 
@@ -117,10 +142,10 @@ final class TpmOperations {
     }
 
     /** TPM2_PCR_Extend (22.2). */
-    void extendPcr(Sha256 digest) throws TeeException, RejectedException {
-        engine.run(new TpmCommand(Tpm.CC_PCR_EXTEND)
+    static TpmCommand pcrExtend(int pcr, Sha256 digest) {
+        return new TpmCommand(Tpm.CC_PCR_EXTEND)
                 .authorized(pcr)
-                .with(w -> w.u32(1).u16(Tpm.ALG_SHA256).bytes(digest.toArray())));
+                .with(w -> w.u32(1).u16(Tpm.ALG_SHA256).bytes(digest.toArray()));
     }
 
     /** TPM2_ReadClock (29.1). */
@@ -146,10 +171,14 @@ final class TpmOperations {
             SortedMap<Integer, Binary> values = readPcrs(pcrs);
             TpmAttest parsed = TpmAttest.parse(attest).orThrow();
             if (parsed.body() instanceof TpmAttest.Quoted quoted && quoted.covers(values)) {
-                return new Quoter.Quote(attest, signature, values);
+                return new Quoter.Quote(attest, signature, values, certifyRegister(qualifyingData));
             }
         }
         throw new TeeException(Code.TEE_REFUSED, "PCRs " + pcrs + " do not stand still: other software extends them");
+    }
+
+    private Optional<Quoter.Certificate> certifyRegister(Binary qualifyingData) throws TeeException, RejectedException {
+        return nvRegister.isPresent() ? Optional.of(nvRegister.get().certify(qualifyingData)) : Optional.empty();
     }
 
     /** TPM2_Certify (18.2): both keys are loaded at once, which is two of three slots. */
@@ -169,7 +198,7 @@ final class TpmOperations {
         TpmAttest.select(writer.u32(1), TpmAttest.Selection.sha256(pcrs));
     }
 
-    private static Binary rest(TpmReader reply) throws RejectedException {
+    static Binary rest(TpmReader reply) throws RejectedException {
         if (reply.remaining() > MAX_SIGNATURE_BYTES) {
             throw reply.malformed("a signature of " + reply.remaining() + " bytes");
         }

@@ -23,7 +23,7 @@ final class TpmSecrets {
     }
 
     @FunctionalInterface
-    private interface InSession<T> {
+    interface InSession<T> {
         T with(TpmSession session) throws TeeException, RejectedException;
     }
 
@@ -106,7 +106,7 @@ final class TpmSecrets {
     }
 
     /** TPM2_PolicyPCR (23.7) over the values that the TPM has: an empty digest leaves the comparison to the object. */
-    private void policyPcr(TpmSession session, Set<Integer> pcrs) throws TeeException, RejectedException {
+    void policyPcr(TpmSession session, Set<Integer> pcrs) throws TeeException, RejectedException {
         engine.run(new TpmCommand(Tpm.CC_POLICY_PCR)
                 .handle(session.handle())
                 .with(w -> TpmAttest.select(w.u16(0).u32(1), TpmAttest.Selection.sha256(pcrs))));
@@ -141,7 +141,8 @@ final class TpmSecrets {
         return keys.publicArea(role).name();
     }
 
-    private <T> T inSession(int type, InSession<T> use) throws TeeException, RejectedException {
+    /** Runs {@code use} in a fresh session that is salted to the endorsement key. */
+    <T> T inSession(int type, InSession<T> use) throws TeeException, RejectedException {
         TpmSession session = keys.use(
                 keys.endorsement(), ek -> TpmSession.start(engine, type, ek, keys.publicArea(keys.endorsement())));
         return keys.flushing(session.handle(), handle -> use.with(session));

@@ -13,8 +13,11 @@ public final class ByteChanges {
 
     private ByteChanges() {}
 
-    /** A copy of {@code good}, which has a byte at least, that differs from it. */
+    /** A copy of {@code good} that differs from it. */
     public static byte[] change(byte[] good, Random random) {
+        if (good.length == 0) {
+            return new byte[1 + random.nextInt(20)];
+        }
         byte[] bad = good.clone();
         switch (random.nextInt(6)) {
             case 0 -> bad = Arrays.copyOf(good, random.nextInt(good.length + 20));

@@ -71,7 +71,7 @@ class HostileTpmTest {
     }
 
     private static Tpm2Bridge openSomehow(Swtpm swtpm, Random random) throws TeeException {
-        Tpm2Options quick = new Tpm2Options(14, Duration.ofSeconds(2));
+        Tpm2Options quick = new Tpm2Options(new TpmRegister.Pcr(14), Duration.ofSeconds(2));
         for (int attempt = 0; ; attempt++) {
             try {
                 return Tpm2Bridge.open(
@@ -90,8 +90,9 @@ class HostileTpmTest {
         try (ServerSocketChannel mute = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
             mute.bind(UnixDomainSocketAddress.of(socket));
             long start = System.nanoTime();
-            assertThatThrownBy(() ->
-                            Tpm2Bridge.open(new TpmAddress.Unix(socket), new Tpm2Options(14, Duration.ofMillis(200))))
+            assertThatThrownBy(() -> Tpm2Bridge.open(
+                            new TpmAddress.Unix(socket),
+                            new Tpm2Options(new TpmRegister.Pcr(14), Duration.ofMillis(200))))
                     .isInstanceOfSatisfying(
                             TeeException.class, e -> assertThat(e.code()).isEqualTo(Code.TEE_UNAVAILABLE));
             assertThat(Duration.ofNanos(System.nanoTime() - start)).isLessThan(Duration.ofSeconds(5));

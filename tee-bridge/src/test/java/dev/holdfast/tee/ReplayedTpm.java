@@ -22,7 +22,8 @@ import javax.crypto.KeyAgreement;
  */
 final class ReplayedTpm implements TpmWire.Responder {
     /** Number of handles of the commands whose responses carry an HMAC. */
-    static final Map<Long, Integer> KEYED = Map.of(Tpm.CC_CREATE, 1, Tpm.CC_UNSEAL, 1, Tpm.CC_ACTIVATE_CREDENTIAL, 2);
+    static final Map<Long, Integer> KEYED =
+            Map.of(Tpm.CC_CREATE, 1, Tpm.CC_UNSEAL, 1, Tpm.CC_ACTIVATE_CREDENTIAL, 2, Tpm.CC_NV_EXTEND, 2);
 
     private static final int NONCE_BYTES = 16;
     private static final byte[] UNABLE = new TpmWriter()
@@ -45,7 +46,7 @@ final class ReplayedTpm implements TpmWire.Responder {
     }
 
     /** What an operation said to a real TPM, what that answered, and what came of it. */
-    record Recording(Operation operation, List<Exchange> exchanges, Object result) {}
+    record Recording(Tpm2Options options, Operation operation, List<Exchange> exchanges, Object result) {}
 
     /** Where a lie is told. */
     enum Place {
@@ -74,14 +75,14 @@ final class ReplayedTpm implements TpmWire.Responder {
     }
 
     /** Does {@code operation} on a real TPM with a bridge that knows nothing yet. */
-    static Recording record(TpmAddress address, Operation operation) throws TeeException {
+    static Recording record(TpmAddress address, Tpm2Options options, Operation operation) throws TeeException {
         List<Exchange> exchanges = new ArrayList<>();
         TpmWire.Tap tap = (command, response) -> {
             exchanges.add(new Exchange(Binary.copyOf(command), Binary.copyOf(response)));
             return response;
         };
-        try (Tpm2Bridge bridge = Tpm2Bridge.open(() -> TpmWire.tapped(address, tap), Tpm2Options.DEFAULT)) {
-            return new Recording(operation, exchanges, operation.run(bridge));
+        try (Tpm2Bridge bridge = Tpm2Bridge.open(() -> TpmWire.tapped(address, tap), options)) {
+            return new Recording(options, operation, exchanges, operation.run(bridge));
         }
     }
 
@@ -91,7 +92,7 @@ final class ReplayedTpm implements TpmWire.Responder {
                 .map(one -> new Exchange(
                         one.command(), Binary.copyOf(replaced(one.response().toArray(), real, own))))
                 .toList();
-        return new Recording(recording.operation(), exchanges, recording.result());
+        return new Recording(recording.options(), recording.operation(), exchanges, recording.result());
     }
 
     private static byte[] replaced(byte[] response, ECPublicKey real, ECPublicKey own) {
@@ -167,7 +168,7 @@ final class ReplayedTpm implements TpmWire.Responder {
 
     /** The response's parameters before encryption. */
     private byte[] parameters(long code, byte[] response) throws RejectedException {
-        if (code != Tpm.CC_CREATE) {
+        if (code == Tpm.CC_UNSEAL || code == Tpm.CC_ACTIVATE_CREDENTIAL) {
             return new TpmWriter().sized((Binary) recording.result()).toArray();
         }
         TpmReader reader = new TpmReader(response);

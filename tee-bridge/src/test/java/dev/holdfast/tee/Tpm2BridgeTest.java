@@ -187,9 +187,9 @@ class Tpm2BridgeTest extends BridgeContract {
     void saysWhichRegistersSoftwareCanReset() throws Exception {
         assertThat(bridge.register().orElseThrow().resettable()).isFalse();
         bridge.close();
-        bridge = Tpm2Bridge.open(swtpm.address(), new Tpm2Options(23, Duration.ofSeconds(10)));
+        bridge = Tpm2Bridge.open(swtpm.address(), new Tpm2Options(new TpmRegister.Pcr(23), Duration.ofSeconds(10)));
         assertThat(bridge.register().orElseThrow().resettable()).isTrue();
-        assertThatThrownBy(() -> new Tpm2Options(17, Duration.ofSeconds(10)))
+        assertThatThrownBy(() -> new Tpm2Options(new TpmRegister.Pcr(17), Duration.ofSeconds(10)))
                 .isInstanceOf(IllegalArgumentException.class);
     }
 

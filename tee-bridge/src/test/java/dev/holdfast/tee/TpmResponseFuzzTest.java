@@ -103,7 +103,8 @@ class TpmResponseFuzzTest {
             Counts of = counts.computeIfAbsent(code, fresh -> new Counts());
             long before = threads.getTotalThreadAllocatedBytes();
             long start = System.nanoTime();
-            try (Tpm2Bridge bridge = Tpm2Bridge.open(() -> TpmWire.to(tpm), Tpm2Options.DEFAULT)) {
+            try (Tpm2Bridge bridge =
+                    Tpm2Bridge.open(() -> TpmWire.to(tpm), target.recording().options())) {
                 Object result = target.recording().operation().run(bridge);
                 of.passed++;
                 if (ReplayedTpm.KEYED.containsKey(code) && place == Place.ON_THE_BUS) {
@@ -205,10 +206,20 @@ class TpmResponseFuzzTest {
             });
             List<Recording> recordings = new ArrayList<>();
             for (Operation operation : operations) {
-                recordings.add(ReplayedTpm.withEndorsement(ReplayedTpm.record(swtpm.address(), operation), real, own));
+                recordings.add(ReplayedTpm.record(swtpm.address(), Tpm2Options.DEFAULT, operation));
             }
+            recordings.add(ReplayedTpm.record(
+                    swtpm.address(), Tpm2Options.DEFAULT.with(new TpmRegister.Nv(15)), TpmResponseFuzzTest::measured));
+            recordings.replaceAll(one -> ReplayedTpm.withEndorsement(one, real, own));
             return recordings;
         }
+    }
+
+    private static Object measured(Tpm2Bridge bridge) throws TeeException {
+        MeasurementRegister register = bridge.register().orElseThrow();
+        register.extend(new Sha256(DATA));
+        register.extend(new Sha256(DATA));
+        return List.of(register.read(), bridge.quoter().orElseThrow().quote(DATA));
     }
 
     private static Binary unsealed(Tpm2Bridge bridge, byte[] sealed, Unlock unlock) throws TeeException {

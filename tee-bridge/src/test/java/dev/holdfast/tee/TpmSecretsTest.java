@@ -108,6 +108,34 @@ class TpmSecretsTest {
         assertThat(sealer.unseal(sealed)).isEqualTo(SECRET);
     }
 
+    /** Who is on the bus from the first command on answers with a key of their own, and gets the salt. */
+    @Test
+    void aKeyInThePlaceOfTheEndorsementKeyIsRefusedWhereItIsPinned() throws Exception {
+        byte[] sealed = bridge.sealer().orElseThrow().seal(SECRET);
+        TpmPublic real = BridgeContract.accepted(
+                TpmPublic.parse(bridge.enroller().orElseThrow().endorsementPublic()));
+        bridge.close();
+        KeyPair theirs = P256.generate();
+        ReplayedTpm.Operation unseal =
+                b -> Binary.copyOf(b.sealer().orElseThrow().unseal(sealed));
+        ReplayedTpm.Recording interposed = ReplayedTpm.withEndorsement(
+                ReplayedTpm.record(swtpm.address(), Tpm2Options.DEFAULT.pinned(real.name()), unseal),
+                real.key(),
+                (ECPublicKey) theirs.getPublic());
+        assertThat(interposed.result()).isEqualTo(Binary.copyOf(SECRET));
+        ReplayedTpm.Lie none = new ReplayedTpm.Lie(-1, ReplayedTpm.Place.ON_THE_BUS, UnaryOperator.identity());
+        try (Tpm2Bridge trusting =
+                Tpm2Bridge.open(() -> TpmWire.to(new ReplayedTpm(interposed, theirs, none)), Tpm2Options.DEFAULT)) {
+            assertThat(unseal.run(trusting)).isEqualTo(Binary.copyOf(SECRET));
+        }
+        try (Tpm2Bridge pinned = Tpm2Bridge.open(
+                () -> TpmWire.to(new ReplayedTpm(interposed, theirs, none)), Tpm2Options.DEFAULT.pinned(real.name()))) {
+            assertThatThrownBy(() -> unseal.run(pinned))
+                    .isInstanceOfSatisfying(
+                            TeeException.class, e -> assertThat(e.code()).isEqualTo(Code.TEE_STATE));
+        }
+    }
+
     private static boolean isUnsealed(byte[] response) {
         return response.length > 16 && ByteBuffer.wrap(response).getInt(10) == SECRET.length + 2;
     }
