@@ -127,8 +127,7 @@ final class AppraisalSteps {
     /** Whether the device's enrolled attestation key signed this. */
     private boolean signed(Binary attest, Binary tpmtSignature) {
         return TpmSignature.toP1363(tpmtSignature) instanceof Verdict.Accepted<Binary>(Binary signature)
-                && Es256.verifyByEnrolled(
-                        device.attestationKey(), Sha256.of(attest.toArray()), signature.toArray());
+                && Es256.verifyByEnrolled(device.attestationKey(), Sha256.of(attest.toArray()), signature.toArray());
     }
 
     /** The value of the register that the policy asks for, or nothing where the evidence does not prove one. */
