@@ -1,6 +1,7 @@
 package dev.holdfast.agent;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assertions.fail;
 import static org.junit.jupiter.api.Assumptions.abort;
 
@@ -11,6 +12,20 @@ import dev.holdfast.tee.DeviceTls;
 import dev.holdfast.tee.P256;
 import dev.holdfast.tee.Swtpm;
 import dev.holdfast.tee.Tpm2Bridge;
+import io.vertx.core.Vertx;
+import io.vertx.core.http.ClientAuth;
+import io.vertx.core.http.HttpClient;
+import io.vertx.core.http.HttpClientOptions;
+import io.vertx.core.http.HttpClientRequest;
+import io.vertx.core.http.HttpClientResponse;
+import io.vertx.core.http.HttpMethod;
+import io.vertx.core.http.HttpServer;
+import io.vertx.core.http.HttpServerOptions;
+import io.vertx.core.http.HttpServerRequest;
+import io.vertx.core.net.KeyCertOptions;
+import io.vertx.core.net.PemTrustOptions;
+import io.vertx.core.net.TrustOptions;
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.math.BigInteger;
 import java.net.InetAddress;
@@ -19,7 +34,11 @@ import java.net.Socket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.KeyPair;
+import java.security.KeyStore;
 import java.security.PublicKey;
+import java.security.cert.Certificate;
+import java.security.cert.CertificateFactory;
+import java.security.cert.X509Certificate;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -27,9 +46,15 @@ import java.util.Base64;
 import java.util.Date;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.Callable;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
+import javax.net.ssl.KeyManagerFactory;
 import javax.net.ssl.SSLContext;
+import javax.net.ssl.SSLException;
+import javax.net.ssl.SSLPeerUnverifiedException;
+import javax.net.ssl.X509KeyManager;
 import org.bouncycastle.asn1.x500.X500Name;
 import org.bouncycastle.asn1.x509.BasicConstraints;
 import org.bouncycastle.asn1.x509.Extension;
@@ -83,6 +108,77 @@ class DeviceTlsTest {
                 assertThat(socket.getSession().getLocalCertificates()).hasSize(1);
             }
         }
+    }
+
+    /** The same key manager behind Vert.x, on both sides of which the JDK's engine speaks. */
+    @ParameterizedTest
+    @ValueSource(strings = {"TLSv1.2", "TLSv1.3"})
+    void aVertxServerKnowsTheDeviceByItsKeyInTheTpm(String protocol) throws Exception {
+        KeyPair server = P256.generate();
+        byte[] anchor = certificate("CN=authority", authority.getPublic(), true);
+        pem(dir.resolve("ca.crt"), anchor);
+        Path certificate = dir.resolve("tls.crt");
+        KeyStore store = KeyStore.getInstance("PKCS12");
+        store.load(null, null);
+        store.setKeyEntry("server", server.getPrivate(), new char[0], new Certificate[] {
+            parsed(certificate("CN=localhost", server.getPublic(), false))
+        });
+        KeyManagerFactory keys = KeyManagerFactory.getInstance(KeyManagerFactory.getDefaultAlgorithm());
+        keys.init(store, new char[0]);
+        TrustOptions trust =
+                new PemTrustOptions().addCertPath(dir.resolve("ca.crt").toString());
+        Vertx vertx = Vertx.vertx();
+        try (Swtpm swtpm = Swtpm.start(dir.resolve("tpm"));
+                Tpm2Bridge bridge = Tpm2Bridge.open(swtpm.address())) {
+            HttpServer http = vertx.createHttpServer(new HttpServerOptions()
+                            .setSsl(true)
+                            .setClientAuth(ClientAuth.REQUIRED)
+                            .setEnabledSecureTransportProtocols(Set.of(protocol))
+                            .setTrustOptions(trust)
+                            .setKeyCertOptions(KeyCertOptions.wrap((X509KeyManager) keys.getKeyManagers()[0])))
+                    .requestHandler(request -> request.response().end(peer(request)))
+                    .listen(0, "localhost")
+                    .await(10, TimeUnit.SECONDS);
+            DeviceSigner signer = bridge.signer().orElseThrow();
+            HttpClient client = vertx.createHttpClient(new HttpClientOptions()
+                    .setSsl(true)
+                    .setEnabledSecureTransportProtocols(Set.of(protocol))
+                    .setTrustOptions(trust)
+                    .setKeyCertOptions(KeyCertOptions.wrap(DeviceTls.keys(signer, certificate))));
+            // Not enrolled yet. By version the refusal comes bare or in the codec's exception.
+            assertThatThrownBy(() -> get(client, http.actualPort()))
+                    .satisfiesAnyOf(
+                            e -> assertThat(e).isInstanceOf(SSLException.class),
+                            e -> assertThat(e).hasRootCauseInstanceOf(SSLException.class));
+            pem(certificate, certificate("CN=device-1", signer.publicKey(), false));
+            assertThat(get(client, http.actualPort())).isEqualTo("CN=device-1 by " + protocol);
+        } finally {
+            vertx.close().await(10, TimeUnit.SECONDS);
+        }
+    }
+
+    private static String peer(HttpServerRequest request) {
+        try {
+            return ((X509Certificate) request.sslSession().getPeerCertificates()[0])
+                            .getSubjectX500Principal()
+                            .getName()
+                    + " by " + request.sslSession().getProtocol();
+        } catch (SSLPeerUnverifiedException e) {
+            return "nobody";
+        }
+    }
+
+    private static String get(HttpClient client, int port) throws Exception {
+        return client.request(HttpMethod.GET, port, "localhost", "/")
+                .compose(HttpClientRequest::send)
+                .compose(HttpClientResponse::body)
+                .await(10, TimeUnit.SECONDS)
+                .toString();
+    }
+
+    private static X509Certificate parsed(byte[] der) throws Exception {
+        return (X509Certificate)
+                CertificateFactory.getInstance("X.509").generateCertificate(new ByteArrayInputStream(der));
     }
 
     private int broker() throws Exception {

@@ -42,12 +42,17 @@ public final class DeviceTls {
         try {
             SSLContext context = SSLContext.getInstance(protocol);
             TrustManager @Nullable [] trust = authorities.isPresent() ? trust(authorities.get()) : null;
-            KeyManager[] keys = {new SignerKeys(TeeKeyProvider.keyOf(signer), certificate)};
+            KeyManager[] keys = {keys(signer, certificate)};
             context.init(keys, trust, null);
             return context;
         } catch (GeneralSecurityException e) {
             throw new IOException("no TLS context", e);
         }
+    }
+
+    /** The key alone, for libraries that make their own context; the certificate is read anew at each handshake. */
+    public static X509ExtendedKeyManager keys(DeviceSigner signer, Path certificate) {
+        return new SignerKeys(TeeKeyProvider.keyOf(signer), certificate);
     }
 
     private static TrustManager[] trust(Path authorities) throws IOException, GeneralSecurityException {
