@@ -165,14 +165,14 @@ def update_under_a_stream(stack):
     _, before = stack.chat(fresh["prompt"])
     hold(before != fresh["expect"], "version 1 knows the new intent already")
     say(f"it does not know the new intents yet: \"{fresh['prompt']}\" -> {before}")
+    published = stack.publish("2.0.0", "demo/intent-2.0.0.gguf", "demo/canaries-2.0.0.json")
+    delta = published["deltas"][0]
+    say(f"version 2 is published: full {published['bytes']:,} bytes, delta {delta['bytes']:,} bytes")
     expected = stack.curl("/v1/chat/completions", Stream.REQUEST)["choices"][0]["message"]["content"]
     stream, asker = Stream(stack.endpoints["inference_socket"]), Asker(stack)
     stream.start()
     asker.start()
     say("a long stream is open on version 1")
-    published = stack.publish("2.0.0", "demo/intent-2.0.0.gguf", "demo/canaries-2.0.0.json")
-    delta = published["deltas"][0]
-    say(f"version 2 is published: full {published['bytes']:,} bytes, delta {delta['bytes']:,} bytes")
     stack.desire("2.0.0")
     until(20, "version 2 serves", lambda: stack.serves() == "intent@2.0.0")
     hold(stream.is_alive(), "the stream ended before the swap; nothing was shown")
