@@ -161,7 +161,8 @@ public final class AgentDaemon implements AutoCloseable {
                 () -> trust,
                 wake::release,
                 clock,
-                config.scrub());
+                config.scrub(),
+                config.stateDir().resolve("last-scrub"));
         control = SocketServer.start(
                 http.vertx(),
                 config.controlSocket(),

@@ -2,6 +2,7 @@ package dev.holdfast.agent;
 
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.holdfast.tee.DurableFile;
 import dev.holdfast.updater.ModelTarget;
 import dev.holdfast.updater.Slot;
 import dev.holdfast.updater.StoreScrub;
@@ -9,8 +10,13 @@ import dev.holdfast.updater.TrustClient;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.Verdict;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
 import java.time.InstantSource;
+import java.time.format.DateTimeParseException;
 import java.util.Optional;
 import java.util.function.Supplier;
 import org.slf4j.Logger;
@@ -24,6 +30,11 @@ final class ScrubDuty implements AutoCloseable {
     /** Slow enough to leave the disk to everybody else; a model of 2 GB takes four minutes. */
     static final long BYTES_PER_SECOND = 8L << 20;
 
+    /** A pass that is due when the agent starts waits for whatever else the start brings. */
+    private static final Duration AFTER_START = Duration.ofMinutes(10);
+
+    private static final int MAX_RECORD_BYTES = 64;
+
     private static final Logger LOG = LoggerFactory.getLogger(ScrubDuty.class);
 
     private final StoreScrub scrub;
@@ -31,6 +42,7 @@ final class ScrubDuty implements AutoCloseable {
     private final Runnable takenOut;
     private final InstantSource clock;
     private final Duration every;
+    private final Path record;
     private final Thread thread;
     private volatile Optional<StoreScrub.Pass> last = Optional.empty();
 
@@ -38,14 +50,16 @@ final class ScrubDuty implements AutoCloseable {
      * @param trust who knows what the fleet lists; nobody until the agent has begun
      * @param takenOut told when a damaged model went out of service, so that its order is carried out again
      * @param every pause between two passes; zero for never
+     * @param record file that keeps when the last pass ended, since a device may restart more often than it is read
      */
     static ScrubDuty start(
             StoreScrub scrub,
             Supplier<Optional<TrustClient>> trust,
             Runnable takenOut,
             InstantSource clock,
-            Duration every) {
-        ScrubDuty duty = new ScrubDuty(scrub, trust, takenOut, clock, every);
+            Duration every,
+            Path record) {
+        ScrubDuty duty = new ScrubDuty(scrub, trust, takenOut, clock, every, record);
         if (!every.isZero()) {
             duty.thread.start();
         }
@@ -57,12 +71,14 @@ final class ScrubDuty implements AutoCloseable {
             Supplier<Optional<TrustClient>> trust,
             Runnable takenOut,
             InstantSource clock,
-            Duration every) {
+            Duration every,
+            Path record) {
         this.scrub = scrub;
         this.trust = trust;
         this.takenOut = takenOut;
         this.clock = clock;
         this.every = every;
+        this.record = record;
         this.thread = Thread.ofPlatform()
                 .name("agent-scrub")
                 .priority(Thread.MIN_PRIORITY)
@@ -72,8 +88,10 @@ final class ScrubDuty implements AutoCloseable {
 
     private void work() {
         try {
+            Duration pause = untilFirst(recorded(record), clock.instant(), every);
             while (true) {
-                Thread.sleep(every);
+                Thread.sleep(pause);
+                pause = every;
                 try {
                     pass();
                 } catch (IOException | RuntimeException e) {
@@ -85,9 +103,31 @@ final class ScrubDuty implements AutoCloseable {
         }
     }
 
+    /** How long the first pass waits. A record of the future, by a clock that was wrong, counts as none. */
+    static Duration untilFirst(Optional<Instant> ended, Instant now, Duration every) {
+        Duration start = every.compareTo(AFTER_START) < 0 ? every : AFTER_START;
+        if (ended.isEmpty() || ended.get().isAfter(now)) {
+            return start;
+        }
+        Duration left = Duration.between(now, ended.get().plus(every));
+        return left.compareTo(start) < 0 ? start : left;
+    }
+
+    /** When the last pass ended; empty where no file says so in a way that can be read. */
+    static Optional<Instant> recorded(Path record) {
+        try {
+            return Files.size(record) > MAX_RECORD_BYTES
+                    ? Optional.empty()
+                    : Optional.of(Instant.parse(Files.readString(record, StandardCharsets.ISO_8859_1)));
+        } catch (IOException | DateTimeParseException e) {
+            return Optional.empty();
+        }
+    }
+
     private void pass() throws IOException, InterruptedException {
         StoreScrub.Pass pass = scrub.run(clock.instant(), this::listed);
         last = Optional.of(pass);
+        DurableFile.replace(record, clock.instant().toString().getBytes(StandardCharsets.US_ASCII));
         boolean again = false;
         for (StoreScrub.Checked checked : pass.checked()) {
             if (checked.finding() != StoreScrub.Finding.SOUND) {

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.holdfast.attestation.Appraisal.Status;
 import dev.holdfast.tee.Assurance;
+import dev.holdfast.tee.ByteChanges;
 import dev.holdfast.tee.P256;
 import dev.holdfast.tee.Quoter;
 import dev.holdfast.tee.TeeBridge;
@@ -25,6 +26,7 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Random;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -33,6 +35,7 @@ import java.util.concurrent.locks.LockSupport;
 import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -104,6 +107,33 @@ abstract class EvidenceContract {
                     assertThat(check.passed()).isFalse();
                     assertThat(check.code()).contains(code);
                 });
+    }
+
+    @Test
+    void someChangedPayloadsAreAllRefused() throws Exception {
+        refusesChangedPayloads(300, 11);
+    }
+
+    @Tag("soak")
+    @Test
+    void manyChangedPayloadsAreAllRefused() throws Exception {
+        refusesChangedPayloads(20_000, 12);
+    }
+
+    /** Changed below the device's own signature, so that the changes reach quote, registers, the index's certificate and log. */
+    private void refusesChangedPayloads(int count, long seed) throws Exception {
+        byte[] good = attester.attest(Models.NONCE);
+        assertThat(appraise(good).isAffirming()).isTrue();
+        Binary payload = Models.accepted(EvidenceVerifier.open(good)).envelope().payload();
+        Binary header = Cose.protectedHeader(P256.thumbprint(device.signer()));
+        Random random = new Random(seed);
+        for (int i = 0; i < count; i++) {
+            Binary bad = Binary.copyOf(ByteChanges.change(payload.toArray(), random));
+            byte[] signature = bridge.signer().orElseThrow().sign(Cose.toBeSigned(header, bad));
+            assertThat(appraise(Cose.encode(header, bad, signature)).status())
+                    .as("change %d of seed %d", i, seed)
+                    .isEqualTo(Status.CONTRAINDICATED);
+        }
     }
 
     /** Changes the log that goes with a genuine quote, and signs the result with the device's own key. */

@@ -12,6 +12,9 @@ import dev.holdfast.tee.TeeBridge;
 import dev.holdfast.tee.TpmPublic;
 import dev.holdfast.tee.TpmRsaPublic;
 import dev.holdfast.wire.Binary;
+import dev.holdfast.wire.Cbor;
+import dev.holdfast.wire.CborReader;
+import dev.holdfast.wire.Verdict;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
 import java.security.interfaces.ECPublicKey;
@@ -56,6 +59,22 @@ class EvidenceFuzzTest {
     void evidence(byte[] bytes) {
         assertThat(appraise(bytes, device(KEY, KEY)).status()).isEqualTo(Appraisal.Status.CONTRAINDICATED);
         assertThat(EvidenceVerifier.claimedSigner(bytes)).isNotNull();
+    }
+
+    @FuzzTest
+    void submodules(byte[] bytes) {
+        if (CborReader.read(bytes, Attester.MAX_EVIDENCE_BYTES) instanceof Verdict.Accepted<Cbor>(Cbor.Dict dict)) {
+            assertThat(Verdict.of(() -> TpmEvidence.parse(dict))).isNotNull();
+            assertThat(Verdict.of(() -> VmEvidence.parse(dict))).isNotNull();
+        }
+    }
+
+    @FuzzTest
+    void machineReport(byte[] bytes) {
+        for (String provider : List.of(VmReport.TDX, VmReport.SEV_SNP, "other")) {
+            assertThat(VmReport.parse(new VmEvidence(provider, Binary.copyOf(bytes), Binary.empty())))
+                    .isNotNull();
+        }
     }
 
     @FuzzTest

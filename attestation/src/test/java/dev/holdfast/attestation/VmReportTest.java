@@ -3,11 +3,13 @@ package dev.holdfast.attestation;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.holdfast.tee.Assurance;
+import dev.holdfast.tee.ByteChanges;
 import dev.holdfast.tee.SoftwareBridge;
 import dev.holdfast.tee.TeeException;
 import dev.holdfast.tee.VmReporter;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
+import dev.holdfast.wire.Rejection;
 import dev.holdfast.wire.Verdict;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -99,6 +101,28 @@ class VmReportTest {
         assertThat(appraisal.status()).isEqualTo(Appraisal.Status.CONTRAINDICATED);
         assertThat(appraisal.firstFailure().orElseThrow().code()).contains(Code.ATT_PLATFORM);
         assertThat(appraisal.firstFailure().orElseThrow().detail()).contains(reason);
+    }
+
+    @Test
+    void changedReportsEndInAVerdict() {
+        Random random = new Random(5);
+        int read = 0;
+        int refused = 0;
+        for (int i = 0; i < 20_000; i++) {
+            boolean intel = i % 2 == 0;
+            byte[] good = intel ? tdx(new byte[64], 4 + i / 2 % 2, false) : snp(new byte[64], false);
+            Binary bad = Binary.copyOf(ByteChanges.change(good, random));
+            String provider = intel ? VmReport.TDX : VmReport.SEV_SNP;
+            switch (VmReport.parse(new VmEvidence(provider, bad, Binary.empty()))) {
+                case Verdict.Accepted<VmReport> accepted -> read++;
+                case Verdict.Rejected<VmReport>(Rejection reason) -> {
+                    assertThat(reason.code()).isEqualTo(Code.ATT_FORMAT);
+                    refused++;
+                }
+            }
+        }
+        assertThat(read).isGreaterThan(1000);
+        assertThat(refused).isGreaterThan(1000);
     }
 
     @Test
