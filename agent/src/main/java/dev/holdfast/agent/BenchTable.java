@@ -6,7 +6,7 @@ import java.util.List;
 import java.util.Locale;
 
 /** Speed as the Markdown table that llama-bench prints, so that rows of both fit under one head. */
-record BenchTable(Path file, int threads) {
+record BenchTable(Path file, int threads, int depth) {
     private static final String HEAD = """
             | model | size | params | backend | threads | test | t/s |
             | --- | ---: | ---: | --- | ---: | ---: | ---: |
@@ -34,7 +34,7 @@ record BenchTable(Path file, int threads) {
                 measured.modelBytes() / 1048576.0,
                 measured.parameters() / 1e6,
                 threads,
-                test,
+                depth == 0 ? test : test + " @ d" + depth,
                 mean,
                 deviation);
     }

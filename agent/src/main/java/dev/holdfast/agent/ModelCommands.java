@@ -297,6 +297,12 @@ final class ModelCommands {
         int decode = 128;
 
         @Option(
+                names = {"-d", "--depth", "--n-depth"},
+                defaultValue = "0",
+                description = "tokens that were read before what is measured begins")
+        int depth;
+
+        @Option(
                 names = {"-r", "--repetitions"},
                 defaultValue = "5")
         int repetitions = 5;
@@ -325,9 +331,9 @@ final class ModelCommands {
                     return 0;
                 }
                 ModelRunner.Bench measured =
-                        runner.bench(prefill, decode, repetitions).orThrow();
+                        runner.bench(depth, prefill, decode, repetitions).orThrow();
                 if (output == Output.md && !json) {
-                    System.out.print(new BenchTable(file, threads).of(measured, prefill, decode));
+                    System.out.print(new BenchTable(file, threads, depth).of(measured, prefill, decode));
                     return 0;
                 }
                 ObjectNode result = Json.object()

@@ -87,6 +87,11 @@ public final class ModelRunner implements AutoCloseable {
         return known;
     }
 
+    /** How many tokens the sequence of this runner holds. */
+    int position() {
+        return sequence == null ? 0 : sequence.position();
+    }
+
     /** The vector of a text. */
     public Verdict<Embedding> embed(String text) {
         return model.embed(text);
@@ -280,36 +285,43 @@ public final class ModelRunner implements AutoCloseable {
     }
 
     /**
-     * Measures after a warm-up. Longer runs than the context begin again at its start.
+     * Measures after a warm-up. Longer runs than the context begin again behind the first {@code depth} tokens.
      *
+     * @param depth tokens that are in the cache before each run, read once and not measured; less than the context
      * @param prefillTokens of one run; 0 leaves prefill out
      * @param decodeTokens of one run; 0 leaves decode out
      */
-    public Verdict<Bench> bench(int prefillTokens, int decodeTokens, int runs) {
+    public Verdict<Bench> bench(int depth, int prefillTokens, int decodeTokens, int runs) {
         if (prefillTokens < 0 || decodeTokens < 0 || prefillTokens + (long) decodeTokens == 0 || runs < 1) {
             return Verdict.rejected(Code.API_REQUEST, "at least one token of one kind and one run");
         }
-        return model.decoder().then(decoder -> Verdict.accepted(bench(decoder, prefillTokens, decodeTokens, runs)));
+        if (depth < 0 || depth >= contextTokens()) {
+            return Verdict.rejected(Code.API_CONTEXT, "depth " + depth + ", allowed 0 to " + (contextTokens() - 1));
+        }
+        return model.decoder()
+                .then(decoder -> Verdict.accepted(bench(decoder, depth, prefillTokens, decodeTokens, runs)));
     }
 
-    private Bench bench(Transformer decoder, int prefillTokens, int decodeTokens, int runs) {
+    private Bench bench(Transformer decoder, int depth, int prefillTokens, int decodeTokens, int runs) {
         int[] tokens =
                 new Random(1).ints(contextTokens(), 0, shape().vocabulary()).toArray();
         decoder.read(sequence(), tokens, 0, 1, null);
         double firstTokenMillis = millisSince(openedNanos);
+        Sequence behind = sequence();
+        decoder.read(behind, tokens, 0, depth, null);
         long until = System.nanoTime() + TimeUnit.SECONDS.toNanos(2);
         while (System.nanoTime() < until) {
-            prefill(decoder, tokens, Math.min(prefillTokens, 64));
-            decode(decoder, tokens, Math.min(decodeTokens, 32));
+            prefill(decoder, behind, depth, tokens, Math.min(prefillTokens, 64));
+            decode(decoder, behind, depth, tokens, Math.min(decodeTokens, 32));
         }
         List<Double> prefill = new ArrayList<>();
         List<Double> decode = new ArrayList<>();
         for (int run = 0; run < runs; run++) {
             if (prefillTokens > 0) {
-                prefill.add(prefillTokens / prefill(decoder, tokens, prefillTokens));
+                prefill.add(prefillTokens / prefill(decoder, behind, depth, tokens, prefillTokens));
             }
             if (decodeTokens > 0) {
-                decode.add(decodeTokens / decode(decoder, tokens, decodeTokens));
+                decode.add(decodeTokens / decode(decoder, behind, depth, tokens, decodeTokens));
             }
         }
         long parameters =
@@ -364,20 +376,22 @@ public final class ModelRunner implements AutoCloseable {
         return sequences.length * tokens * 1000 / millisSince(started);
     }
 
-    private double prefill(Transformer decoder, int[] tokens, int count) {
+    private static double prefill(Transformer decoder, Sequence sequence, int depth, int[] tokens, int count) {
+        int most = tokens.length - depth;
         long started = System.nanoTime();
-        for (int done = 0; done < count; done += tokens.length) {
-            decoder.read(sequence(), tokens, 0, Math.min(tokens.length, count - done), null);
+        for (int done = 0; done < count; done += most) {
+            sequence.keep(depth);
+            decoder.read(sequence, tokens, 0, Math.min(most, count - done), null);
         }
         return millisSince(started) / 1000;
     }
 
-    private double decode(Transformer decoder, int[] tokens, int count) {
-        Sequence sequence = sequence();
+    private static double decode(Transformer decoder, Sequence sequence, int depth, int[] tokens, int count) {
+        sequence.keep(depth);
         long started = System.nanoTime();
         for (int done = 0; done < count; done++) {
             if (sequence.room() == 0) {
-                sequence.rewind();
+                sequence.keep(depth);
             }
             decoder.read(sequence, tokens, done % tokens.length, 1, null);
         }
