@@ -308,7 +308,9 @@ public final class ModelRunner implements AutoCloseable {
         decoder.read(sequence(), tokens, 0, 1, null);
         double firstTokenMillis = millisSince(openedNanos);
         Sequence behind = sequence();
-        decoder.read(behind, tokens, 0, depth, null);
+        if (depth > 0) {
+            decoder.read(behind, tokens, 0, depth, null);
+        }
         long until = System.nanoTime() + TimeUnit.SECONDS.toNanos(2);
         while (System.nanoTime() < until) {
             prefill(decoder, behind, depth, tokens, Math.min(prefillTokens, 64));

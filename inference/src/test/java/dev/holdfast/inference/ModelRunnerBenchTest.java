@@ -24,6 +24,16 @@ class ModelRunnerBenchTest {
     }
 
     @Test
+    void measuresFromAnEmptySequenceWithoutDepth() throws Exception {
+        try (ModelRunner runner = open()) {
+            ModelRunner.Bench measured = runner.bench(0, 3, 5, 2).orThrow();
+            assertThat(measured.prefillTokensPerSecond()).isPositive();
+            assertThat(measured.decodeTokensPerSecond()).isPositive();
+            assertThat(runner.position()).isEqualTo(5);
+        }
+    }
+
+    @Test
     void decodesBehindTheDepth() throws Exception {
         try (ModelRunner runner = open()) {
             ModelRunner.Bench measured = runner.bench(40, 0, 5, 2).orThrow();
