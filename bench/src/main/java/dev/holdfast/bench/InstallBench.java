@@ -60,7 +60,7 @@ public final class InstallBench {
                         Locale.ROOT,
                         """
                 `./dev bench install`, on %s. A model of %,d MB, blocks of 96 KiB from a file in place of the link; the inference process, event log and TEE say
-                yes. Medians of %d runs in turns, start of the JVM included.
+                yes. Collector and heap are the agent's (`-XX:+UseSerialGC -Xmx512m -Xmn8m -Xms16m`). Medians of %d runs in turns, start of the JVM included.
 
                 | what | figure | goal |
                 |---|---|---|
@@ -107,12 +107,14 @@ public final class InstallBench {
         }
     }
 
-    /** The agent's heap limit and collector. */
+    /** With the agent's collector and heap, as `dev` and the unit start it. */
     private static List<String> probe(String... arguments) {
         List<String> command = new ArrayList<>(List.of(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "-XX:+UseSerialGC",
-                "-Xmx64m",
+                "-Xmx512m",
+                "-Xmn8m",
+                "-Xms16m",
                 "--enable-native-access=ALL-UNNAMED",
                 "-cp",
                 System.getProperty("java.class.path"),

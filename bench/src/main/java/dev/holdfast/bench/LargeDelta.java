@@ -58,7 +58,8 @@ final class LargeDelta {
                 String.format(
                         Locale.ROOT,
                         """
-                `./dev bench delta large`, on %s. A pair of %,d bytes, Q4_0, the matrices of the real pair repeated; each command a process of its own.
+                `./dev bench delta large`, on %s. A pair of %,d bytes, Q4_0, the matrices of the real pair repeated; each command a process of its own,
+                `create` with a heap of at most 1 GiB, `apply` and the idle command of at most 48 MiB.
 
                 | what | figure | goal |
                 |---|---|---|
