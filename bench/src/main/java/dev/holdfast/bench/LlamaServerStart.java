@@ -10,6 +10,7 @@ import java.net.http.HttpResponse;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 
 /** How long {@code llama-server} takes from the start of its process to the first token. */
@@ -47,7 +48,7 @@ final class LlamaServerStart {
             String base = "http://127.0.0.1:" + port;
             HttpRequest health =
                     HttpRequest.newBuilder(URI.create(base + "/health")).build();
-            while (!answers(client, health)) {
+            while (answer(client, health).isEmpty()) {
                 if (!server.isAlive() || System.nanoTime() - begin > LIMIT.toNanos()) {
                     throw new IOException("llama-server did not start");
                 }
@@ -56,21 +57,24 @@ final class LlamaServerStart {
             HttpRequest completion = HttpRequest.newBuilder(URI.create(base + "/completion"))
                     .POST(HttpRequest.BodyPublishers.ofString("{\"prompt\":\"a b c\",\"n_predict\":1}"))
                     .build();
-            if (!answers(client, completion)) {
-                throw new IOException("llama-server did not answer");
+            Optional<String> answer = answer(client, completion);
+            double seconds = (System.nanoTime() - begin) / 1e9;
+            if (!answer.orElse("").contains("\"tokens_predicted\":1,")) {
+                throw new IOException("llama-server made no token: " + answer);
             }
-            return (System.nanoTime() - begin) / 1e9;
+            return seconds;
         } finally {
             server.destroy();
             server.waitFor();
         }
     }
 
-    private static boolean answers(HttpClient client, HttpRequest request) throws InterruptedException {
+    private static Optional<String> answer(HttpClient client, HttpRequest request) throws InterruptedException {
         try {
-            return client.send(request, HttpResponse.BodyHandlers.discarding()).statusCode() == 200;
+            HttpResponse<String> response = client.send(request, HttpResponse.BodyHandlers.ofString());
+            return response.statusCode() == 200 ? Optional.of(response.body()) : Optional.empty();
         } catch (IOException notYet) {
-            return false;
+            return Optional.empty();
         }
     }
 }

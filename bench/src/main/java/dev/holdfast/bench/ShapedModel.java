@@ -55,6 +55,19 @@ enum ShapedModel {
         this.epsilon = epsilon;
     }
 
+    String architecture() {
+        return architecture;
+    }
+
+    /** How large it is called, such as 135m. */
+    String size() {
+        return switch (this) {
+            case SMOLLM2_135M -> "135m";
+            case QWEN2_5_0_5B -> "0.5b";
+            case LLAMA_3_2_1B -> "1b";
+        };
+    }
+
     /**
      * Writes the model with its layers' matrices as {@code type} and its embedding as Q8_0, which is what common quantizers
      * make of rows that are no multiple of 256.
