@@ -11,7 +11,7 @@ package dev.holdfast.inference;
  */
 interface Kernels {
     /** Tokens that go through the layers together; a multiple of every vector length up to 512 bits. */
-    int BATCH = 32;
+    int BATCH = 64;
     /** Rows that a product unpacks together; {@code scratch} holds this many rows. */
     int ROWS = 6;
     /** Buffers along which a kernel runs in whole vectors are padded to a multiple of this. */

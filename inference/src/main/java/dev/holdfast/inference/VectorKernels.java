@@ -12,7 +12,7 @@ import jdk.incubator.vector.VectorSpecies;
 /**
  * The kernels by the Vector API, for any vector length from 128 to 512 bits.
  *
- * <p>A product with one token is {@link VectorRows#dot}. A product with a batch unpacks {@link Kernels#ROWS} rows to
+ * <p>A product with one token is {@link VectorProducts}. A product with a batch unpacks {@link Kernels#ROWS} rows to
  * {@code scratch} (they stay in the first-level cache) and keeps a tile of six rows by two vectors of tokens in registers; each
  * step broadcasts one weight of each row. There is no horizontal sum in it.
  *
@@ -26,6 +26,8 @@ final class VectorKernels implements Kernels {
     private static final VectorSpecies<Float> F = FLOATS;
     private static final int LANES = F.length();
     private static final int TILE = 2 * LANES;
+    /** With vectors of 512 bits there are 32 registers of them. */
+    private static final boolean WIDE = LANES >= 16;
 
     private static final float LOG2_E = 1.44269504088896341f;
     private static final float LN2_HIGH = 0.693359375f;
@@ -58,9 +60,7 @@ final class VectorKernels implements Kernels {
 
     @Override
     public void product(Weights weights, int from, int to, float[] x, float[] y, float[] scratch) {
-        for (int r = from; r < to; r++) {
-            y[r] = VectorRows.dot(weights, r, x, scratch);
-        }
+        VectorProducts.product(weights, from, to, x, y, scratch);
     }
 
     @Override
@@ -94,7 +94,11 @@ final class VectorKernels implements Kernels {
             for (int i = 0; i < ROWS; i++) {
                 row(weights, r + i, scratch, i * columns);
             }
-            for (int t = 0; t < tokens; t += TILE) {
+            int t = 0;
+            for (; WIDE && t + TILE < tokens; t += 2 * TILE) {
+                wideTile(scratch, 0, columns, x, BATCH, y, r, t);
+            }
+            for (; t < tokens; t += TILE) {
                 tile(scratch, 0, columns, x, BATCH, y, r, t);
             }
         }
@@ -164,6 +168,97 @@ final class VectorKernels implements Kernels {
         e1.intoArray(y, at + 4 * stride + LANES);
         f0.intoArray(y, at + 5 * stride);
         f1.intoArray(y, at + 5 * stride + LANES);
+    }
+
+    /** As {@link #tile} by four vectors of tokens, where there are 32 registers. */
+    private static void wideTile(
+            float[] rows, int from, int columns, float[] x, int stride, float[] y, int row, int t) {
+        FloatVector a0 = FloatVector.zero(F);
+        FloatVector a1 = FloatVector.zero(F);
+        FloatVector a2 = FloatVector.zero(F);
+        FloatVector a3 = FloatVector.zero(F);
+        FloatVector b0 = FloatVector.zero(F);
+        FloatVector b1 = FloatVector.zero(F);
+        FloatVector b2 = FloatVector.zero(F);
+        FloatVector b3 = FloatVector.zero(F);
+        FloatVector c0 = FloatVector.zero(F);
+        FloatVector c1 = FloatVector.zero(F);
+        FloatVector c2 = FloatVector.zero(F);
+        FloatVector c3 = FloatVector.zero(F);
+        FloatVector d0 = FloatVector.zero(F);
+        FloatVector d1 = FloatVector.zero(F);
+        FloatVector d2 = FloatVector.zero(F);
+        FloatVector d3 = FloatVector.zero(F);
+        FloatVector e0 = FloatVector.zero(F);
+        FloatVector e1 = FloatVector.zero(F);
+        FloatVector e2 = FloatVector.zero(F);
+        FloatVector e3 = FloatVector.zero(F);
+        FloatVector f0 = FloatVector.zero(F);
+        FloatVector f1 = FloatVector.zero(F);
+        FloatVector f2 = FloatVector.zero(F);
+        FloatVector f3 = FloatVector.zero(F);
+        int xAt = t;
+        for (int c = 0; c < columns; c++, xAt += stride) {
+            FloatVector x0 = FloatVector.fromArray(F, x, xAt);
+            FloatVector x1 = FloatVector.fromArray(F, x, xAt + LANES);
+            FloatVector x2 = FloatVector.fromArray(F, x, xAt + 2 * LANES);
+            FloatVector x3 = FloatVector.fromArray(F, x, xAt + 3 * LANES);
+            FloatVector w = FloatVector.broadcast(F, rows[from + c]);
+            a0 = w.fma(x0, a0);
+            a1 = w.fma(x1, a1);
+            a2 = w.fma(x2, a2);
+            a3 = w.fma(x3, a3);
+            w = FloatVector.broadcast(F, rows[from + c + columns]);
+            b0 = w.fma(x0, b0);
+            b1 = w.fma(x1, b1);
+            b2 = w.fma(x2, b2);
+            b3 = w.fma(x3, b3);
+            w = FloatVector.broadcast(F, rows[from + c + 2 * columns]);
+            c0 = w.fma(x0, c0);
+            c1 = w.fma(x1, c1);
+            c2 = w.fma(x2, c2);
+            c3 = w.fma(x3, c3);
+            w = FloatVector.broadcast(F, rows[from + c + 3 * columns]);
+            d0 = w.fma(x0, d0);
+            d1 = w.fma(x1, d1);
+            d2 = w.fma(x2, d2);
+            d3 = w.fma(x3, d3);
+            w = FloatVector.broadcast(F, rows[from + c + 4 * columns]);
+            e0 = w.fma(x0, e0);
+            e1 = w.fma(x1, e1);
+            e2 = w.fma(x2, e2);
+            e3 = w.fma(x3, e3);
+            w = FloatVector.broadcast(F, rows[from + c + 5 * columns]);
+            f0 = w.fma(x0, f0);
+            f1 = w.fma(x1, f1);
+            f2 = w.fma(x2, f2);
+            f3 = w.fma(x3, f3);
+        }
+        int at = row * stride + t;
+        a0.intoArray(y, at);
+        a1.intoArray(y, at + LANES);
+        a2.intoArray(y, at + 2 * LANES);
+        a3.intoArray(y, at + 3 * LANES);
+        b0.intoArray(y, at + stride);
+        b1.intoArray(y, at + stride + LANES);
+        b2.intoArray(y, at + stride + 2 * LANES);
+        b3.intoArray(y, at + stride + 3 * LANES);
+        c0.intoArray(y, at + 2 * stride);
+        c1.intoArray(y, at + 2 * stride + LANES);
+        c2.intoArray(y, at + 2 * stride + 2 * LANES);
+        c3.intoArray(y, at + 2 * stride + 3 * LANES);
+        d0.intoArray(y, at + 3 * stride);
+        d1.intoArray(y, at + 3 * stride + LANES);
+        d2.intoArray(y, at + 3 * stride + 2 * LANES);
+        d3.intoArray(y, at + 3 * stride + 3 * LANES);
+        e0.intoArray(y, at + 4 * stride);
+        e1.intoArray(y, at + 4 * stride + LANES);
+        e2.intoArray(y, at + 4 * stride + 2 * LANES);
+        e3.intoArray(y, at + 4 * stride + 3 * LANES);
+        f0.intoArray(y, at + 5 * stride);
+        f1.intoArray(y, at + 5 * stride + LANES);
+        f2.intoArray(y, at + 5 * stride + 2 * LANES);
+        f3.intoArray(y, at + 5 * stride + 3 * LANES);
     }
 
     @Override
