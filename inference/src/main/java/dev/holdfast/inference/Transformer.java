@@ -36,6 +36,9 @@ final class Transformer implements Network {
         void accept(int position, float[] logits);
     }
 
+    /** Up to so many tokens are read faster one by one than as a batch, whose products take as long as those of 32. */
+    private static final int FEW = 4;
+
     private final ModelShape shape;
     private final float epsilon;
     private final Weights embedding;
@@ -94,7 +97,7 @@ final class Transformer implements Network {
         }
         int done = 0;
         while (done < count) {
-            int n = Math.min(Kernels.BATCH, count - done);
+            int n = count - done <= FEW ? 1 : Math.min(Kernels.BATCH, count - done);
             int stride = n == 1 ? 1 : Kernels.BATCH;
             embed(sequence, tokens, from + done, n, stride);
             throughLayers(sequence.alone, 1, n, stride);
