@@ -35,8 +35,8 @@ final class SequencePool implements AutoCloseable {
     /**
      * A sequence for a prompt, with as much of its beginning as the owner has had read before, and nothing else.
      *
-     * <p>Whole batches only, and never all of the prompt: what is read then falls into the same batches as without the cache, and
-     * gives the same numbers.
+     * <p>A multiple of {@link Transformer#ALIGNED} tokens only, and never all of the prompt: what is read then goes through the
+     * same kernels as without the cache, and gives the same numbers.
      */
     Sequence take(Optional<Long> owner, int[] prompt) {
         Sequence sequence;
@@ -72,7 +72,7 @@ final class SequencePool implements AutoCloseable {
 
     private static int reusable(Sequence sequence, int[] prompt) {
         int common = Math.min(sequence.commonPrefix(prompt), prompt.length - 1);
-        return common - common % Kernels.BATCH;
+        return common - common % Transformer.ALIGNED;
     }
 
     private @Nullable Idle longest(Optional<Long> owner, int[] prompt) {

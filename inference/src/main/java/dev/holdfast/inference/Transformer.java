@@ -36,6 +36,8 @@ final class Transformer implements Network {
         void accept(int position, float[] logits);
     }
 
+    /** Batches end at multiples of this many tokens, so that what is reused was computed as it would be anew. */
+    static final int ALIGNED = Kernels.BATCH / 2;
     /** Up to so many tokens are read faster one by one than as a batch, whose products take as long as those of 32. */
     private static final int FEW = 4;
 
@@ -97,7 +99,7 @@ final class Transformer implements Network {
         }
         int done = 0;
         while (done < count) {
-            int n = count - done <= FEW ? 1 : Math.min(Kernels.BATCH, count - done);
+            int n = next(count - done);
             int stride = n == 1 ? 1 : Kernels.BATCH;
             embed(sequence, tokens, from + done, n, stride);
             throughLayers(sequence.alone, 1, n, stride);
@@ -113,6 +115,13 @@ final class Transformer implements Network {
                 project(sequence, n - 1, stride);
             }
         }
+    }
+
+    private static int next(int left) {
+        if (left >= Kernels.BATCH) {
+            return Kernels.BATCH;
+        }
+        return left <= FEW ? 1 : Math.min(left, ALIGNED);
     }
 
     /**
