@@ -13,8 +13,8 @@ import jdk.incubator.vector.VectorSpecies;
  * The kernels by the Vector API, for any vector length from 128 to 512 bits.
  *
  * <p>A product with one token is {@link VectorProducts}. A product with a batch unpacks {@link Kernels#ROWS} rows to
- * {@code scratch} (they stay in the first-level cache) and keeps a tile of six rows by two vectors of tokens in registers; each
- * step broadcasts one weight of each row. There is no horizontal sum in it.
+ * {@code scratch} (they stay in the first-level cache) and keeps a tile of six rows by two or four vectors of tokens in registers; each
+ * step broadcasts one weight of each row. There is no horizontal sum in it. Long rows go in slices.
  *
  * <p>The exponential is a polynomial after range reduction (the coefficients of Cephes' expf, error below 2e-7), the
  * same on every machine and never boxed, which the library's EXP is where it has no intrinsic.
@@ -28,6 +28,11 @@ final class VectorKernels implements Kernels {
     private static final int TILE = 2 * LANES;
     /** With vectors of 512 bits there are 32 registers of them. */
     private static final boolean WIDE = LANES >= 16;
+
+    /** Rows that two vectors are multiplied with one after the other: the second finds them in the second-level cache. */
+    private static final int NEAR = 96;
+    /** Columns that a batch product goes through at a time, in whole blocks: their inputs stay in the second-level cache. */
+    private static final int SLICE = 1024;
 
     private static final float LOG2_E = 1.44269504088896341f;
     private static final float LN2_HIGH = 0.693359375f;
@@ -65,8 +70,16 @@ final class VectorKernels implements Kernels {
 
     @Override
     public void products(Weights weights, int from, int to, float[][] xs, float[][] ys, int count, float[] scratch) {
-        for (int r = from; r < to; r++) {
-            VectorDots.dots(weights, r, xs, ys, count, scratch);
+        if (count > 2) {
+            for (int r = from; r < to; r++) {
+                VectorDots.dots(weights, r, xs, ys, count, scratch);
+            }
+            return;
+        }
+        for (int r = from; r < to; r += NEAR) {
+            for (int i = 0; i < count; i++) {
+                VectorProducts.product(weights, r, Math.min(r + NEAR, to), xs[i], ys[i], scratch);
+            }
         }
     }
 
@@ -88,26 +101,45 @@ final class VectorKernels implements Kernels {
 
     @Override
     public void batchProduct(Weights weights, int from, int to, float[] x, float[] y, int tokens, float[] scratch) {
-        int columns = weights.columns();
+        Arrays.fill(y, from * BATCH, to * BATCH, 0f);
+        for (int first = 0; first < weights.columns(); first += SLICE) {
+            addSlice(
+                    weights.slice(first, Math.min(SLICE, weights.columns() - first)),
+                    first,
+                    from,
+                    to,
+                    x,
+                    y,
+                    tokens,
+                    scratch);
+        }
+    }
+
+    /** Adds the products of the columns from {@code first} on, of which {@code slice} holds the weights. */
+    private static void addSlice(
+            Weights slice, int first, int from, int to, float[] x, float[] y, int tokens, float[] scratch) {
+        int columns = slice.columns();
+        int xFrom = first * BATCH;
         int r = from;
         for (; r + ROWS <= to; r += ROWS) {
             for (int i = 0; i < ROWS; i++) {
-                row(weights, r + i, scratch, i * columns);
+                VectorRows.unpack(slice, r + i, scratch, i * columns);
             }
             int t = 0;
             for (; WIDE && t + TILE < tokens; t += 2 * TILE) {
-                wideTile(scratch, 0, columns, x, BATCH, y, r, t);
+                wideTile(scratch, columns, x, xFrom + t, BATCH, y, r * BATCH + t);
             }
             for (; t < tokens; t += TILE) {
-                tile(scratch, 0, columns, x, BATCH, y, r, t);
+                tile(scratch, columns, x, xFrom + t, BATCH, y, r * BATCH + t);
             }
         }
         for (; r < to; r++) {
-            row(weights, r, scratch, 0);
+            VectorRows.unpack(slice, r, scratch, 0);
             for (int t = 0; t < tokens; t += LANES) {
-                FloatVector sum = FloatVector.zero(F);
+                FloatVector sum = FloatVector.fromArray(F, y, r * BATCH + t);
                 for (int c = 0; c < columns; c++) {
-                    sum = FloatVector.fromArray(F, x, c * BATCH + t).fma(FloatVector.broadcast(F, scratch[c]), sum);
+                    sum = FloatVector.fromArray(F, x, xFrom + c * BATCH + t)
+                            .fma(FloatVector.broadcast(F, scratch[c]), sum);
                 }
                 sum.intoArray(y, r * BATCH + t);
             }
@@ -115,47 +147,46 @@ final class VectorKernels implements Kernels {
     }
 
     /**
-     * Six rows by two vectors of tokens: twelve sums, two vectors of tokens and one weight fill sixteen registers. That
-     * {@code from} and {@code stride} are not constants keeps the compiler from unrolling the loop, after which the sums no
-     * longer fit in registers: it is twice as fast so.
+     * Adds six rows by two vectors of tokens to {@code y[at ..]}: twelve sums, two vectors of tokens and one weight fill sixteen
+     * registers. That {@code stride} is no constant keeps the compiler from unrolling the loop, after which the sums no longer fit
+     * in registers: it is twice as fast so.
      */
-    private static void tile(float[] rows, int from, int columns, float[] x, int stride, float[] y, int row, int t) {
-        FloatVector a0 = FloatVector.zero(F);
-        FloatVector a1 = a0;
-        FloatVector b0 = a0;
-        FloatVector b1 = a0;
-        FloatVector c0 = a0;
-        FloatVector c1 = a0;
-        FloatVector d0 = a0;
-        FloatVector d1 = a0;
-        FloatVector e0 = a0;
-        FloatVector e1 = a0;
-        FloatVector f0 = a0;
-        FloatVector f1 = a0;
-        int xAt = t;
+    private static void tile(float[] rows, int columns, float[] x, int xFrom, int stride, float[] y, int at) {
+        FloatVector a0 = FloatVector.fromArray(F, y, at);
+        FloatVector a1 = FloatVector.fromArray(F, y, at + LANES);
+        FloatVector b0 = FloatVector.fromArray(F, y, at + stride);
+        FloatVector b1 = FloatVector.fromArray(F, y, at + stride + LANES);
+        FloatVector c0 = FloatVector.fromArray(F, y, at + 2 * stride);
+        FloatVector c1 = FloatVector.fromArray(F, y, at + 2 * stride + LANES);
+        FloatVector d0 = FloatVector.fromArray(F, y, at + 3 * stride);
+        FloatVector d1 = FloatVector.fromArray(F, y, at + 3 * stride + LANES);
+        FloatVector e0 = FloatVector.fromArray(F, y, at + 4 * stride);
+        FloatVector e1 = FloatVector.fromArray(F, y, at + 4 * stride + LANES);
+        FloatVector f0 = FloatVector.fromArray(F, y, at + 5 * stride);
+        FloatVector f1 = FloatVector.fromArray(F, y, at + 5 * stride + LANES);
+        int xAt = xFrom;
         for (int c = 0; c < columns; c++, xAt += stride) {
             FloatVector x0 = FloatVector.fromArray(F, x, xAt);
             FloatVector x1 = FloatVector.fromArray(F, x, xAt + LANES);
-            FloatVector w = FloatVector.broadcast(F, rows[from + c]);
+            FloatVector w = FloatVector.broadcast(F, rows[c]);
             a0 = w.fma(x0, a0);
             a1 = w.fma(x1, a1);
-            w = FloatVector.broadcast(F, rows[from + c + columns]);
+            w = FloatVector.broadcast(F, rows[c + columns]);
             b0 = w.fma(x0, b0);
             b1 = w.fma(x1, b1);
-            w = FloatVector.broadcast(F, rows[from + c + 2 * columns]);
+            w = FloatVector.broadcast(F, rows[c + 2 * columns]);
             c0 = w.fma(x0, c0);
             c1 = w.fma(x1, c1);
-            w = FloatVector.broadcast(F, rows[from + c + 3 * columns]);
+            w = FloatVector.broadcast(F, rows[c + 3 * columns]);
             d0 = w.fma(x0, d0);
             d1 = w.fma(x1, d1);
-            w = FloatVector.broadcast(F, rows[from + c + 4 * columns]);
+            w = FloatVector.broadcast(F, rows[c + 4 * columns]);
             e0 = w.fma(x0, e0);
             e1 = w.fma(x1, e1);
-            w = FloatVector.broadcast(F, rows[from + c + 5 * columns]);
+            w = FloatVector.broadcast(F, rows[c + 5 * columns]);
             f0 = w.fma(x0, f0);
             f1 = w.fma(x1, f1);
         }
-        int at = row * stride + t;
         a0.intoArray(y, at);
         a1.intoArray(y, at + LANES);
         b0.intoArray(y, at + stride);
@@ -171,70 +202,68 @@ final class VectorKernels implements Kernels {
     }
 
     /** As {@link #tile} by four vectors of tokens, where there are 32 registers. */
-    private static void wideTile(
-            float[] rows, int from, int columns, float[] x, int stride, float[] y, int row, int t) {
-        FloatVector a0 = FloatVector.zero(F);
-        FloatVector a1 = FloatVector.zero(F);
-        FloatVector a2 = FloatVector.zero(F);
-        FloatVector a3 = FloatVector.zero(F);
-        FloatVector b0 = FloatVector.zero(F);
-        FloatVector b1 = FloatVector.zero(F);
-        FloatVector b2 = FloatVector.zero(F);
-        FloatVector b3 = FloatVector.zero(F);
-        FloatVector c0 = FloatVector.zero(F);
-        FloatVector c1 = FloatVector.zero(F);
-        FloatVector c2 = FloatVector.zero(F);
-        FloatVector c3 = FloatVector.zero(F);
-        FloatVector d0 = FloatVector.zero(F);
-        FloatVector d1 = FloatVector.zero(F);
-        FloatVector d2 = FloatVector.zero(F);
-        FloatVector d3 = FloatVector.zero(F);
-        FloatVector e0 = FloatVector.zero(F);
-        FloatVector e1 = FloatVector.zero(F);
-        FloatVector e2 = FloatVector.zero(F);
-        FloatVector e3 = FloatVector.zero(F);
-        FloatVector f0 = FloatVector.zero(F);
-        FloatVector f1 = FloatVector.zero(F);
-        FloatVector f2 = FloatVector.zero(F);
-        FloatVector f3 = FloatVector.zero(F);
-        int xAt = t;
+    private static void wideTile(float[] rows, int columns, float[] x, int xFrom, int stride, float[] y, int at) {
+        FloatVector a0 = FloatVector.fromArray(F, y, at);
+        FloatVector a1 = FloatVector.fromArray(F, y, at + LANES);
+        FloatVector a2 = FloatVector.fromArray(F, y, at + 2 * LANES);
+        FloatVector a3 = FloatVector.fromArray(F, y, at + 3 * LANES);
+        FloatVector b0 = FloatVector.fromArray(F, y, at + stride);
+        FloatVector b1 = FloatVector.fromArray(F, y, at + stride + LANES);
+        FloatVector b2 = FloatVector.fromArray(F, y, at + stride + 2 * LANES);
+        FloatVector b3 = FloatVector.fromArray(F, y, at + stride + 3 * LANES);
+        FloatVector c0 = FloatVector.fromArray(F, y, at + 2 * stride);
+        FloatVector c1 = FloatVector.fromArray(F, y, at + 2 * stride + LANES);
+        FloatVector c2 = FloatVector.fromArray(F, y, at + 2 * stride + 2 * LANES);
+        FloatVector c3 = FloatVector.fromArray(F, y, at + 2 * stride + 3 * LANES);
+        FloatVector d0 = FloatVector.fromArray(F, y, at + 3 * stride);
+        FloatVector d1 = FloatVector.fromArray(F, y, at + 3 * stride + LANES);
+        FloatVector d2 = FloatVector.fromArray(F, y, at + 3 * stride + 2 * LANES);
+        FloatVector d3 = FloatVector.fromArray(F, y, at + 3 * stride + 3 * LANES);
+        FloatVector e0 = FloatVector.fromArray(F, y, at + 4 * stride);
+        FloatVector e1 = FloatVector.fromArray(F, y, at + 4 * stride + LANES);
+        FloatVector e2 = FloatVector.fromArray(F, y, at + 4 * stride + 2 * LANES);
+        FloatVector e3 = FloatVector.fromArray(F, y, at + 4 * stride + 3 * LANES);
+        FloatVector f0 = FloatVector.fromArray(F, y, at + 5 * stride);
+        FloatVector f1 = FloatVector.fromArray(F, y, at + 5 * stride + LANES);
+        FloatVector f2 = FloatVector.fromArray(F, y, at + 5 * stride + 2 * LANES);
+        FloatVector f3 = FloatVector.fromArray(F, y, at + 5 * stride + 3 * LANES);
+        int xAt = xFrom;
         for (int c = 0; c < columns; c++, xAt += stride) {
             FloatVector x0 = FloatVector.fromArray(F, x, xAt);
             FloatVector x1 = FloatVector.fromArray(F, x, xAt + LANES);
             FloatVector x2 = FloatVector.fromArray(F, x, xAt + 2 * LANES);
             FloatVector x3 = FloatVector.fromArray(F, x, xAt + 3 * LANES);
-            FloatVector w = FloatVector.broadcast(F, rows[from + c]);
+            FloatVector w = FloatVector.broadcast(F, rows[c]);
             a0 = w.fma(x0, a0);
             a1 = w.fma(x1, a1);
             a2 = w.fma(x2, a2);
             a3 = w.fma(x3, a3);
-            w = FloatVector.broadcast(F, rows[from + c + columns]);
+            w = FloatVector.broadcast(F, rows[c + columns]);
             b0 = w.fma(x0, b0);
             b1 = w.fma(x1, b1);
             b2 = w.fma(x2, b2);
             b3 = w.fma(x3, b3);
-            w = FloatVector.broadcast(F, rows[from + c + 2 * columns]);
+            w = FloatVector.broadcast(F, rows[c + 2 * columns]);
             c0 = w.fma(x0, c0);
             c1 = w.fma(x1, c1);
             c2 = w.fma(x2, c2);
             c3 = w.fma(x3, c3);
-            w = FloatVector.broadcast(F, rows[from + c + 3 * columns]);
+            w = FloatVector.broadcast(F, rows[c + 3 * columns]);
             d0 = w.fma(x0, d0);
             d1 = w.fma(x1, d1);
             d2 = w.fma(x2, d2);
             d3 = w.fma(x3, d3);
-            w = FloatVector.broadcast(F, rows[from + c + 4 * columns]);
+            w = FloatVector.broadcast(F, rows[c + 4 * columns]);
             e0 = w.fma(x0, e0);
             e1 = w.fma(x1, e1);
             e2 = w.fma(x2, e2);
             e3 = w.fma(x3, e3);
-            w = FloatVector.broadcast(F, rows[from + c + 5 * columns]);
+            w = FloatVector.broadcast(F, rows[c + 5 * columns]);
             f0 = w.fma(x0, f0);
             f1 = w.fma(x1, f1);
             f2 = w.fma(x2, f2);
             f3 = w.fma(x3, f3);
         }
-        int at = row * stride + t;
         a0.intoArray(y, at);
         a1.intoArray(y, at + LANES);
         a2.intoArray(y, at + 2 * LANES);

@@ -5,7 +5,7 @@ import java.lang.foreign.MemorySegment;
 
 /**
  * A matrix of weights as it lies in the mapped file: {@code rows} rows of {@code columns} elements, each row a whole
- * number of blocks.
+ * number of blocks, {@code rowBytes} apart.
  *
  * @param file the whole mapped file
  * @param offset where the first row begins
@@ -14,5 +14,10 @@ record Weights(GgmlType type, MemorySegment file, long offset, int rows, int col
 
     long row(int index) {
         return offset + index * rowBytes;
+    }
+
+    /** Of each row {@code count} elements from {@code first} on, both whole blocks. */
+    Weights slice(int first, int count) {
+        return new Weights(type, file, offset + type.bytesFor(first), rows, count, rowBytes);
     }
 }

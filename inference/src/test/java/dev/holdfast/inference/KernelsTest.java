@@ -47,7 +47,10 @@ class KernelsTest {
         "IQ4_NL,64,9",
         "Q4_K,512,8",
         "Q5_K,256,6",
-        "Q6_K,768,7"
+        "Q6_K,768,7",
+        "F16,1029,8",
+        "Q8_0,2080,13",
+        "Q4_K,1280,7"
     })
     void productsAgree(GgmlType type, int columns, int rows) throws Exception {
         Weights weights = weights(type, columns, rows);
@@ -63,7 +66,7 @@ class KernelsTest {
         assertThat(Arrays.copyOf(later, rows / 2)).isEqualTo(new float[rows / 2]);
         assertClose(later, rows / 2, expected, rows / 2, rows - rows / 2, 1e-4f);
 
-        for (int tokens : new int[] {1, 5, 16, 17, 32}) {
+        for (int tokens : new int[] {1, 5, 16, 17, 32, 33, 48, 64}) {
             float[] batch = random(columns * Kernels.BATCH);
             float[] expectedBatch = new float[rows * Kernels.BATCH];
             float[] actualBatch = new float[rows * Kernels.BATCH];
