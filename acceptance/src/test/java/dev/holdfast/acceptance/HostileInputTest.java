@@ -180,15 +180,15 @@ class HostileInputTest {
         Path cut = Files.write(dir.resolve("cut.gguf"), Arrays.copyOf(model, 5000));
         Path base = Stack.DEMO.resolve("intent-1.0.0.gguf");
         List<List<String>> commands = List.of(
-                List.of(Stack.AGENT, "agent", "--config", garbage.toString()),
+                List.of(Stack.HOLDFAST, "agent", "--config", garbage.toString()),
                 List.of(
-                        Stack.AGENT,
+                        Stack.HOLDFAST,
                         "inference",
                         "--config",
                         dir.resolve("absent.toml").toString()),
-                List.of(Stack.AGENT, "model", "inspect", garbage.toString(), "--json"),
-                List.of(Stack.AGENT, "model", "inspect", flipped.toString(), "--json"),
-                List.of(Stack.AGENT, "model", "inspect", cut.toString(), "--json"),
+                List.of(Stack.HOLDFAST, "model", "inspect", garbage.toString(), "--json"),
+                List.of(Stack.HOLDFAST, "model", "inspect", flipped.toString(), "--json"),
+                List.of(Stack.HOLDFAST, "model", "inspect", cut.toString(), "--json"),
                 List.of(Stack.FLEET, "delta", "inspect", garbage.toString(), "--json"),
                 List.of(
                         Stack.FLEET,

@@ -27,8 +27,8 @@ import java.util.concurrent.TimeUnit;
  * service, inference, the agent. Closing kills whatever still runs. Not thread-safe.
  */
 final class Stack implements AutoCloseable {
-    static final String AGENT = "dev.holdfast.agent.HoldfastCommand";
-    static final String FLEET = "dev.holdfast.fleet.FleetCommand";
+    static final String HOLDFAST = "holdfast";
+    static final String FLEET = "fleet";
     static final Path DEMO = Path.of("..", "demo");
     /** Generous: machines that run tests are busy. */
     private static final Duration LIMIT = Duration.ofSeconds(120);
@@ -175,20 +175,22 @@ final class Stack implements AutoCloseable {
     }
 
     void startFleet() throws IOException {
-        start("fleet", java(FLEET, "serve", "--dir", dir.resolve("fleet").toString()));
+        start(
+                "fleet",
+                Program.launch(FLEET, "serve", "--dir", dir.resolve("fleet").toString()));
     }
 
     void startInference() throws IOException {
-        start("inference", java(AGENT, "inference", "--config", config().toString()));
+        start("inference", Program.launch(HOLDFAST, "inference", "--config", config().toString()));
     }
 
     void startAgent() throws IOException {
-        start("agent", java(AGENT, "agent", "--config", config().toString()));
+        start("agent", Program.launch(HOLDFAST, "agent", "--config", config().toString()));
     }
 
     /** An agent that stands still in one state of the next install until {@link #release}. */
     void startAgentThatWaitsAt(String state) throws IOException {
-        start("agent", java("dev.holdfast.agent.AgentThatWaits", config().toString(), state));
+        start("agent", Program.agentThatWaits(config().toString(), state));
     }
 
     void awaitStandstill(String state) {
@@ -228,33 +230,18 @@ final class Stack implements AutoCloseable {
     }
 
     private void start(String name, List<String> command) throws IOException {
-        Process process = new ProcessBuilder(command)
+        ProcessBuilder builder = new ProcessBuilder(command)
                 .redirectErrorStream(true)
-                .redirectOutput(ProcessBuilder.Redirect.appendTo(logFile(name).toFile()))
-                .start();
+                .redirectOutput(ProcessBuilder.Redirect.appendTo(logFile(name).toFile()));
+        builder.environment().putAll(Program.ENVIRONMENT);
+        Process process = builder.start();
         processes.put(name, process);
-    }
-
-    private static List<String> java(String main, String... arguments) {
-        List<String> command = new ArrayList<>(List.of(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "-XX:+UseSerialGC",
-                "-Xmx512m",
-                "--add-modules",
-                "jdk.incubator.vector",
-                "--enable-native-access=ALL-UNNAMED",
-                "--sun-misc-unsafe-memory-access=allow",
-                "-cp",
-                System.getProperty("java.class.path"),
-                main));
-        command.addAll(List.of(arguments));
-        return command;
     }
 
     // --- what people ask ---
 
-    Tools.Ran command(String main, String... arguments) throws Exception {
-        return Tools.run(dir, java(main, arguments));
+    Tools.Ran command(String program, String... arguments) throws Exception {
+        return Tools.run(dir, Program.launch(program, arguments));
     }
 
     String fleet(String verb, String... arguments) throws Exception {
@@ -269,7 +256,7 @@ final class Stack implements AutoCloseable {
     Tools.Ran holdfast(String verb, String... arguments) throws Exception {
         List<String> all = new ArrayList<>(List.of(verb, "--config", config().toString()));
         all.addAll(List.of(arguments));
-        return command(AGENT, all.toArray(String[]::new));
+        return command(HOLDFAST, all.toArray(String[]::new));
     }
 
     String holdfastOk(String verb, String... arguments) throws Exception {

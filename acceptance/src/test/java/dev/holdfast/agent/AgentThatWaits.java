@@ -13,7 +13,7 @@ public final class AgentThatWaits {
     private AgentThatWaits() {}
 
     public static void main(String[] arguments) throws Exception {
-        HoldfastConfig config = HoldfastConfig.read(Path.of(arguments[0])).orThrow();
+        AgentConfig config = AgentConfig.read(Path.of(arguments[0])).orThrow();
         InstallState state = InstallState.valueOf(arguments[1]);
         boolean[] waited = {false};
         AgentDaemon daemon = AgentDaemon.start(config, record -> {

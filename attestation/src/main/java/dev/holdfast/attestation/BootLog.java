@@ -26,7 +26,7 @@ import java.util.TreeMap;
  * Only the replay matters here: which values of the SHA-256 bank the log leads to. What an event's data claims is for a
  * policy over register values to judge. Stateless.
  */
-final class BootLog {
+public final class BootLog {
     private static final int SHA1_BYTES = 20;
     private static final int ALG_SHA256 = 0x000b;
     private static final int EV_NO_ACTION = 3;
@@ -39,7 +39,7 @@ final class BootLog {
     private BootLog() {}
 
     /** The value of each register that the log extends. */
-    static Verdict<SortedMap<Integer, Sha256>> replay(Binary log) {
+    public static Verdict<SortedMap<Integer, Sha256>> replay(Binary log) {
         return Verdict.of(() -> {
             ByteBuffer bytes = ByteBuffer.wrap(log.toArray()).order(ByteOrder.LITTLE_ENDIAN);
             try {

@@ -9,8 +9,8 @@ import java.util.Map;
 import java.util.TreeMap;
 
 /** Typed reading of a claims map, whose keys are integers and texts. */
-record Claim(Cbor.Dict claims) {
-    Cbor required(Object key) throws RejectedException {
+public record Claim(Cbor.Dict claims) {
+    public Cbor required(Object key) throws RejectedException {
         var found = key instanceof Long number ? claims.get(number) : claims.get(String.valueOf(key));
         return found.orElseThrow(() -> wrong("claim " + key + " is absent"));
     }
@@ -78,7 +78,7 @@ record Claim(Cbor.Dict claims) {
         throw wrong("an array of " + size + " is expected");
     }
 
-    static Cbor.Dict dict(Cbor item) throws RejectedException {
+    public static Cbor.Dict dict(Cbor item) throws RejectedException {
         if (item instanceof Cbor.Dict dict) {
             return dict;
         }

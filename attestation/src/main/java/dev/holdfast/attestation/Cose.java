@@ -15,7 +15,7 @@ import java.util.List;
  * COSE_Sign1 (RFC 9052, 4.2) with ES256. {@link #decode} reads any such message; {@link #profile} is what evidence must
  * be: both header parameters protected, nothing besides. Stateless.
  */
-final class Cose {
+public final class Cose {
     private static final int TAG_SIGN1 = 18;
     private static final long HEADER_ALGORITHM = 1;
     private static final long HEADER_CRITICAL = 2;
@@ -26,14 +26,14 @@ final class Cose {
     private static final Cbor.Dict NO_PARAMETERS = Cbor.dict().build();
 
     /** A message taken apart; its signature is not checked yet. */
-    record Sign1(
+    public record Sign1(
             Binary protectedHeader,
             Cbor.Dict protectedParameters,
             Cbor.Dict unprotected,
             Binary payload,
             Binary signature) {
         /** Whether the signature is by {@code key}, which is enrolled, with ES256, whichever header names the algorithm. */
-        boolean verifies(ECPublicKey key, Binary externalAad) {
+        public boolean verifies(ECPublicKey key, Binary externalAad) {
             Cbor algorithm = protectedParameters
                     .get(HEADER_ALGORITHM)
                     .or(() -> unprotected.get(HEADER_ALGORITHM))
@@ -70,7 +70,7 @@ final class Cose {
     }
 
     /** Takes a tagged message apart; nothing may follow it. */
-    static Verdict<Sign1> decode(byte[] message, int maxBytes) {
+    public static Verdict<Sign1> decode(byte[] message, int maxBytes) {
         return Verdict.of(() -> {
             if (CborReader.read(message, maxBytes).orThrow() instanceof Cbor.Tag(long tag, Cbor content)
                     && tag == TAG_SIGN1) {
@@ -109,7 +109,7 @@ final class Cose {
     }
 
     /** The key id, when the message is what evidence must be: exactly {alg: ES256, kid}, both protected. */
-    static Binary profile(Sign1 message) throws RejectedException {
+    public static Binary profile(Sign1 message) throws RejectedException {
         Cbor.Dict parameters = message.protectedParameters();
         if (message.unprotected().entries().isEmpty()
                 && parameters.entries().size() == 2

@@ -1,8 +1,8 @@
 package dev.holdfast.attestation;
 
-import dev.holdfast.tee.TpmKdf;
-import dev.holdfast.tee.TpmKeyArea;
-import dev.holdfast.tee.TpmSeed;
+import dev.holdfast.tee.tpm.TpmKdf;
+import dev.holdfast.tee.tpm.TpmKeyArea;
+import dev.holdfast.tee.tpm.TpmSeed;
 import dev.holdfast.wire.Binary;
 import java.io.ByteArrayOutputStream;
 import java.nio.ByteBuffer;
@@ -16,13 +16,13 @@ import javax.crypto.Cipher;
  * @param blob TPMS_ID_OBJECT
  * @param encryptedSecret TPMS_ECC_POINT, the ephemeral key, or the RSA ciphertext of the seed
  */
-record Credential(Binary blob, Binary encryptedSecret) {
+public record Credential(Binary blob, Binary encryptedSecret) {
     private static final int SYMMETRIC_BITS = 128;
     private static final int HMAC_BITS = 256;
 
     private static final byte[] NO_CONTEXT = new byte[0];
 
-    static Credential make(TpmKeyArea endorsement, Binary name, byte[] secret) {
+    public static Credential make(TpmKeyArea endorsement, Binary name, byte[] secret) {
         TpmSeed seed = TpmSeed.fresh(endorsement, "IDENTITY");
         byte[] key = TpmKdf.kdfa(seed.clear(), "STORAGE", name.toArray(), NO_CONTEXT, SYMMETRIC_BITS);
         byte[] identity = TpmKdf.aesCfb(Cipher.ENCRYPT_MODE, key, new byte[16], sized(secret));

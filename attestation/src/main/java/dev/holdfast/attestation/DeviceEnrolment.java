@@ -6,7 +6,7 @@ import dev.holdfast.tee.P256;
 import dev.holdfast.tee.Quoter;
 import dev.holdfast.tee.TeeBridge;
 import dev.holdfast.tee.TeeException;
-import dev.holdfast.tee.TpmKdf;
+import dev.holdfast.tee.tpm.TpmKdf;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.RejectedException;

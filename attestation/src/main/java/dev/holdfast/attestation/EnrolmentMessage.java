@@ -12,7 +12,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 
 /** The three messages of an enrolment, deterministic CBOR. */
-sealed interface EnrolmentMessage {
+public sealed interface EnrolmentMessage {
     int MAX_BYTES = 16 * 1024;
     int NONCE_BYTES = 32;
     int MAX_DEVICE_CHARS = 128;
@@ -37,7 +37,7 @@ sealed interface EnrolmentMessage {
             Binary certifyAttest,
             Binary certifySignature)
             implements EnrolmentMessage {
-        boolean isTpm() {
+        public boolean isTpm() {
             return declared != Assurance.SOFTWARE;
         }
 
@@ -56,7 +56,7 @@ sealed interface EnrolmentMessage {
                     .build());
         }
 
-        static Request parse(byte[] bytes) throws RejectedException {
+        public static Request parse(byte[] bytes) throws RejectedException {
             Cbor.Fields fields = fields(bytes);
             String declared = fields.text("declared", 32);
             return new Request(
@@ -75,7 +75,7 @@ sealed interface EnrolmentMessage {
         }
 
         /** What the certificate of the signer carries, so that it belongs to this request alone. */
-        static Binary certifyQualifyingData(String device, Binary nonce) {
+        public static Binary certifyQualifyingData(String device, Binary nonce) {
             return Sha256.of(
                             "holdfast-enrol-certify-1".getBytes(StandardCharsets.US_ASCII),
                             nonce.toArray(),
@@ -93,7 +93,7 @@ sealed interface EnrolmentMessage {
 
     /** The fleet's question; blob and secret are empty for a software bridge. */
     record Challenge(Binary nonce, Binary blob, Binary encryptedSecret) implements EnrolmentMessage {
-        byte[] encode() {
+        public byte[] encode() {
             return CborWriter.write(Cbor.dict()
                     .put("format", Cbor.of(1))
                     .put("nonce", Cbor.of(nonce))
@@ -120,14 +120,14 @@ sealed interface EnrolmentMessage {
                     .build());
         }
 
-        static Proof parse(byte[] bytes) throws RejectedException {
+        public static Proof parse(byte[] bytes) throws RejectedException {
             return new Proof(fields(bytes).bytes("proof", 32, 64));
         }
     }
 
     /** The end: certificates in DER by the fleet's authority; empty where it issues none. */
     record Welcome(Binary attestation, Binary tls, Binary authority) implements EnrolmentMessage {
-        byte[] encode() {
+        public byte[] encode() {
             return CborWriter.write(Cbor.dict()
                     .put("format", Cbor.of(1))
                     .put("attestation", Cbor.of(attestation))

@@ -19,7 +19,7 @@ import org.bouncycastle.math.ec.ECPoint;
  * times faster than the JDK's, whose operations take constant time although nothing here is secret. Tests hold both to
  * the same answers. Stateless and thread-safe.
  */
-final class Es256 {
+public final class Es256 {
     private static final ECDomainParameters CURVE = curve();
 
     /** With two keys each, a thousand devices; some 10 KB for each key. */
@@ -34,12 +34,12 @@ final class Es256 {
     private Es256() {}
 
     /** Whether {@code signature} (r || s) over {@code digest} is by {@code key}. Never throws on odd bytes. */
-    static boolean verify(ECPublicKey key, Sha256 digest, byte[] signature) {
+    public static boolean verify(ECPublicKey key, Sha256 digest, byte[] signature) {
         return verify(parameters(key), digest, signature);
     }
 
     /** The same for a key that comes again and again. Not for keys that anybody may bring: there is room for so many only. */
-    static boolean verifyByEnrolled(ECPublicKey key, Sha256 digest, byte[] signature) {
+    public static boolean verifyByEnrolled(ECPublicKey key, Sha256 digest, byte[] signature) {
         ECPublicKeyParameters known = ENROLLED.get(key.getW());
         if (known == null) {
             if (ENROLLED.size() >= MAX_KEYS) {

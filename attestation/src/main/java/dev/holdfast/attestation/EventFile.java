@@ -1,5 +1,6 @@
 package dev.holdfast.attestation;
 
+import dev.holdfast.attestation.verify.Steps;
 import dev.holdfast.tee.DurableFile;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Cbor;

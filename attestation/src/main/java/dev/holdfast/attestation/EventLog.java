@@ -1,5 +1,6 @@
 package dev.holdfast.attestation;
 
+import dev.holdfast.attestation.verify.Steps;
 import dev.holdfast.tee.MeasurementRegister;
 import dev.holdfast.tee.TeeException;
 import dev.holdfast.wire.Binary;

@@ -38,7 +38,7 @@ import java.util.TreeMap;
  * <tr><td>hf-sandbox</td><td>a map of short texts</td></tr>
  * </table>
  */
-record EvidenceClaims(
+public record EvidenceClaims(
         Binary nonce,
         Sha256 signerThumbprint,
         long bootCount,
@@ -54,7 +54,7 @@ record EvidenceClaims(
         Map<String, String> platform,
         Map<String, String> sandbox) {
     /** What the attester knows of the process that answers requests. */
-    enum Serving {
+    public enum Serving {
         /** It was asked, and serves what the log names last. */
         CONFIRMED,
         /** A swap is under way: the log names what is about to serve. */
@@ -65,10 +65,10 @@ record EvidenceClaims(
         UNKNOWN
     }
 
-    static final String PROFILE = "tag:holdfast.dev,2026:evidence-1";
+    public static final String PROFILE = "tag:holdfast.dev,2026:evidence-1";
     static final int MAX_FACTS = 16;
     static final int MAX_TEXT_CHARS = 256;
-    static final long SUBMODS = 266;
+    public static final long SUBMODS = 266;
 
     private static final String LABEL = "holdfast-attest-1";
     private static final long NONCE = 10;
@@ -85,7 +85,7 @@ record EvidenceClaims(
     /** version-scheme semver (RFC 9393, 4.1). */
     private static final long SEMVER = 16384;
 
-    EvidenceClaims {
+    public EvidenceClaims {
         sandbox = java.util.Collections.unmodifiableMap(new TreeMap<>(sandbox));
         platform = java.util.Collections.unmodifiableMap(new TreeMap<>(platform));
         if (platform.size() > MAX_FACTS
@@ -99,7 +99,7 @@ record EvidenceClaims(
     }
 
     /** What the quote must carry: SHA-256 of a label, the nonce, and the hash of these claims. */
-    Binary qualifyingData() {
+    public Binary qualifyingData() {
         return qualifyingData(nonce, toCbor());
     }
 
@@ -156,7 +156,7 @@ record EvidenceClaims(
     }
 
     /** Reads the claims map; the {@code tpm} submodule is left to the caller. */
-    static EvidenceClaims parse(Cbor.Dict claims) throws RejectedException {
+    public static EvidenceClaims parse(Cbor.Dict claims) throws RejectedException {
         Claim read = new Claim(claims);
         Binary ueid = read.bytes(UEID, 1 + Sha256.BYTES, 1 + Sha256.BYTES);
         if (ueid.toArray()[0] != UEID_RAND || !read.text(EAT_PROFILE).equals(PROFILE)) {

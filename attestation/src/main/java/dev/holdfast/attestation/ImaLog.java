@@ -24,14 +24,14 @@ import java.util.Locale;
  * documentation, IMA templates), so that is computed here from the fields; the SHA-1 in the list is not looked at. A line
  * of zeroes stands for a violation and is extended as ones. Stateless.
  */
-final class ImaLog {
-    static final int PCR = 10;
+public final class ImaLog {
+    public static final int PCR = 10;
     private static final int FIELDS = 5;
 
     private ImaLog() {}
 
     /** How many lines lead from zero to {@code register}; rejected where none do or a line cannot be read. */
-    static Verdict<Integer> prefix(Binary log, Binary register) {
+    public static Verdict<Integer> prefix(Binary log, Binary register) {
         return Verdict.of(() -> {
             String[] lines = new String(log.toArray(), StandardCharsets.ISO_8859_1).split("\n");
             Sha256 value = Event.ZERO;

@@ -26,7 +26,7 @@ import java.util.TreeMap;
  * @param bootLog the firmware's log in the TCG's form ({@link BootLog})
  * @param imaLog the kernel's list of measured files ({@link ImaLog})
  */
-record TpmEvidence(
+public record TpmEvidence(
         Binary attest,
         Binary signature,
         SortedMap<Integer, Binary> registers,
@@ -41,7 +41,7 @@ record TpmEvidence(
     private static final String NV = "nv";
     private static final Set<String> KNOWN = Set.of("attest", "sig", "pcrs", "log", BOOT, IMA, NV);
 
-    TpmEvidence {
+    public TpmEvidence {
         registers = Collections.unmodifiableSortedMap(new TreeMap<>(registers));
         log = List.copyOf(log);
     }
@@ -71,7 +71,7 @@ record TpmEvidence(
         return submodules.build();
     }
 
-    static TpmEvidence parse(Cbor.Dict submodule) throws RejectedException {
+    public static TpmEvidence parse(Cbor.Dict submodule) throws RejectedException {
         Claim tpm = new Claim(submodule);
         for (Cbor key : tpm.claims().entries().keySet()) {
             if (!(key instanceof Cbor.Text(String name)) || !KNOWN.contains(name)) {

@@ -1,5 +1,6 @@
 package dev.holdfast.attestation;
 
+import dev.holdfast.attestation.verify.EvidenceVerifier;
 import dev.holdfast.tee.P256;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Verdict;

@@ -21,10 +21,10 @@ import java.util.Set;
  * @param report as the guard signed it
  * @param auxiliary what the host brought with it; may be empty
  */
-record VmEvidence(String provider, Binary report, Binary auxiliary) {
-    static final String NAME = "vm";
+public record VmEvidence(String provider, Binary report, Binary auxiliary) {
+    public static final String NAME = "vm";
     /** The entry of {@code hf-platform} that says what became of it. */
-    static final String FATE = "vm-report";
+    public static final String FATE = "vm-report";
 
     private static final String LABEL = "holdfast-vm-1";
     private static final Set<String> KNOWN = Set.of("provider", "report", "aux");
@@ -46,7 +46,7 @@ record VmEvidence(String provider, Binary report, Binary auxiliary) {
     }
 
     /** What does not fit the claims; empty where all fits. */
-    Optional<String> misfit(EvidenceClaims claims) {
+    public Optional<String> misfit(EvidenceClaims claims) {
         if (!provider.equals(claims.platform().get(FATE))) {
             return Optional.of("the claims name another provider than " + provider);
         }
@@ -69,7 +69,7 @@ record VmEvidence(String provider, Binary report, Binary auxiliary) {
                 .build();
     }
 
-    static VmEvidence parse(Cbor.Dict submodule) throws RejectedException {
+    public static VmEvidence parse(Cbor.Dict submodule) throws RejectedException {
         Claim read = new Claim(submodule);
         for (Cbor key : submodule.entries().keySet()) {
             if (!(key instanceof Cbor.Text(String name)) || !KNOWN.contains(name)) {

@@ -2,9 +2,10 @@ package dev.holdfast.attestation;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.holdfast.tee.Swtpm;
-import dev.holdfast.tee.TpmKeyArea;
-import dev.holdfast.tee.TpmTools;
+import dev.holdfast.attestation.verify.EnrolmentAuthority;
+import dev.holdfast.tee.tpm.Swtpm;
+import dev.holdfast.tee.tpm.TpmKeyArea;
+import dev.holdfast.tee.tpm.TpmTools;
 import dev.holdfast.wire.Binary;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;

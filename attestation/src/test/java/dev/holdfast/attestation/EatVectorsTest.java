@@ -2,6 +2,10 @@ package dev.holdfast.attestation;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.holdfast.attestation.verify.Appraisal;
+import dev.holdfast.attestation.verify.AppraisalPolicy;
+import dev.holdfast.attestation.verify.EnrolledDevice;
+import dev.holdfast.attestation.verify.EvidenceVerifier;
 import dev.holdfast.tee.Assurance;
 import dev.holdfast.tee.P256;
 import dev.holdfast.wire.Binary;

@@ -2,12 +2,14 @@ package dev.holdfast.attestation;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.holdfast.attestation.verify.EnrolledDevice;
+import dev.holdfast.attestation.verify.EnrolmentAuthority;
 import dev.holdfast.tee.Assurance;
-import dev.holdfast.tee.SoftwareBridge;
-import dev.holdfast.tee.Swtpm;
 import dev.holdfast.tee.TeeException;
-import dev.holdfast.tee.Tpm2Bridge;
-import dev.holdfast.tee.TpmKdf;
+import dev.holdfast.tee.software.SoftwareBridge;
+import dev.holdfast.tee.tpm.Swtpm;
+import dev.holdfast.tee.tpm.Tpm2Bridge;
+import dev.holdfast.tee.tpm.TpmKdf;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;

@@ -2,10 +2,11 @@ package dev.holdfast.attestation;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.holdfast.attestation.verify.Steps;
 import dev.holdfast.tee.MeasurementRegister;
-import dev.holdfast.tee.Swtpm;
-import dev.holdfast.tee.Tpm2Bridge;
-import dev.holdfast.tee.TpmAddress;
+import dev.holdfast.tee.tpm.Swtpm;
+import dev.holdfast.tee.tpm.Tpm2Bridge;
+import dev.holdfast.tee.tpm.TpmAddress;
 import dev.holdfast.wire.Sha256;
 import java.io.File;
 import java.io.IOException;

@@ -2,11 +2,14 @@ package dev.holdfast.attestation;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.holdfast.attestation.verify.EnrolledDevice;
+import dev.holdfast.attestation.verify.EnrolmentAuthority;
+import dev.holdfast.attestation.verify.EnrolmentPolicy;
 import dev.holdfast.tee.Assurance;
-import dev.holdfast.tee.Swtpm;
-import dev.holdfast.tee.Tpm2Bridge;
-import dev.holdfast.tee.TpmKeyArea;
-import dev.holdfast.tee.TpmRsaPublic;
+import dev.holdfast.tee.tpm.Swtpm;
+import dev.holdfast.tee.tpm.Tpm2Bridge;
+import dev.holdfast.tee.tpm.TpmKeyArea;
+import dev.holdfast.tee.tpm.TpmRsaPublic;
 import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.Verdict;
 import java.nio.file.Files;

@@ -1,5 +1,9 @@
 package dev.holdfast.attestation;
 
+import dev.holdfast.attestation.verify.EnrolmentAuthority;
+import dev.holdfast.attestation.verify.EnrolmentPolicy;
+import dev.holdfast.attestation.verify.EvidenceVerifier;
+import dev.holdfast.attestation.verify.ReferenceModels;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.Verdict;
@@ -10,7 +14,7 @@ import java.util.Map;
 import java.util.Optional;
 
 /** Models, nonces and reference values that the tests share. */
-final class Models {
+public final class Models {
     static final ModelEvent V1 = serve("1.0.0", 1);
     static final ModelEvent V2 = serve("2.0.0", 2);
     static final Binary NONCE = hash("nonce").value();
@@ -53,7 +57,7 @@ final class Models {
         return Sha256.of(text.getBytes(StandardCharsets.UTF_8));
     }
 
-    static <T> T accepted(Verdict<T> verdict) {
+    public static <T> T accepted(Verdict<T> verdict) {
         return switch (verdict) {
             case Verdict.Accepted<T>(T value) -> value;
             case Verdict.Rejected<T>(var reason) -> throw new AssertionError(reason.toString());

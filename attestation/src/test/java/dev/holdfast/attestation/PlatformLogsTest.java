@@ -2,11 +2,15 @@ package dev.holdfast.attestation;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.holdfast.attestation.Appraisal.Status;
-import dev.holdfast.tee.Swtpm;
-import dev.holdfast.tee.Tpm2Bridge;
-import dev.holdfast.tee.TpmAddress;
-import dev.holdfast.tee.TpmTools;
+import dev.holdfast.attestation.verify.Appraisal;
+import dev.holdfast.attestation.verify.Appraisal.Status;
+import dev.holdfast.attestation.verify.AppraisalPolicy;
+import dev.holdfast.attestation.verify.EnrolledDevice;
+import dev.holdfast.attestation.verify.EvidenceVerifier;
+import dev.holdfast.tee.tpm.Swtpm;
+import dev.holdfast.tee.tpm.Tpm2Bridge;
+import dev.holdfast.tee.tpm.TpmAddress;
+import dev.holdfast.tee.tpm.TpmTools;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Sha256;

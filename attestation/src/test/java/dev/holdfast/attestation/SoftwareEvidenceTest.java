@@ -1,8 +1,8 @@
 package dev.holdfast.attestation;
 
 import dev.holdfast.tee.Assurance;
-import dev.holdfast.tee.SoftwareBridge;
 import dev.holdfast.tee.TeeBridge;
+import dev.holdfast.tee.software.SoftwareBridge;
 import org.junit.jupiter.api.Test;
 
 class SoftwareEvidenceTest extends EvidenceContract {

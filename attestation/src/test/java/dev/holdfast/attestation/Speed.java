@@ -2,6 +2,7 @@ package dev.holdfast.attestation;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.holdfast.attestation.verify.Appraisal;
 import dev.holdfast.tee.TeeBridge;
 import java.util.Arrays;
 import java.util.concurrent.Callable;

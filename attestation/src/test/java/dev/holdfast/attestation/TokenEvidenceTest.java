@@ -6,12 +6,12 @@ import static org.junit.jupiter.api.Assumptions.abort;
 
 import dev.holdfast.tee.Assurance;
 import dev.holdfast.tee.P256;
-import dev.holdfast.tee.Pkcs11Bridge;
-import dev.holdfast.tee.Pkcs11Uri;
-import dev.holdfast.tee.SoftwareBridge;
 import dev.holdfast.tee.SplitBridge;
 import dev.holdfast.tee.TeeBridge;
 import dev.holdfast.tee.TeeDescription;
+import dev.holdfast.tee.pkcs11.Pkcs11Bridge;
+import dev.holdfast.tee.pkcs11.Pkcs11Uri;
+import dev.holdfast.tee.software.SoftwareBridge;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;

@@ -2,15 +2,17 @@ package dev.holdfast.attestation;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.holdfast.attestation.Appraisal.Status;
+import dev.holdfast.attestation.verify.Appraisal.Status;
+import dev.holdfast.attestation.verify.AppraisalPolicy;
+import dev.holdfast.attestation.verify.EvidenceVerifier;
 import dev.holdfast.tee.Assurance;
 import dev.holdfast.tee.Quoter;
-import dev.holdfast.tee.Swtpm;
 import dev.holdfast.tee.TeeBridge;
-import dev.holdfast.tee.Tpm2Bridge;
-import dev.holdfast.tee.Tpm2Options;
-import dev.holdfast.tee.TpmRegister;
-import dev.holdfast.tee.TpmTools;
+import dev.holdfast.tee.tpm.Swtpm;
+import dev.holdfast.tee.tpm.Tpm2Bridge;
+import dev.holdfast.tee.tpm.Tpm2Options;
+import dev.holdfast.tee.tpm.TpmRegister;
+import dev.holdfast.tee.tpm.TpmTools;
 import dev.holdfast.wire.Code;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -72,7 +74,7 @@ class TpmEvidenceTest extends EvidenceContract {
     void theModelsRegisterCannotBeReset() throws Exception {
         Swtpm.require("tpm2_pcrreset");
         bridge.close();
-        String tcti = "swtpm:path=" + ((dev.holdfast.tee.TpmAddress.Unix) swtpm().address()).path();
+        String tcti = "swtpm:path=" + ((dev.holdfast.tee.tpm.TpmAddress.Unix) swtpm().address()).path();
         Path out = temp.resolve("reset.log");
         assertThat(Swtpm.run(out, "tpm2_pcrreset", "-T", tcti, "14")).isNotZero();
         assertThat(Swtpm.run(out, "tpm2_pcrreset", "-T", tcti, "23")).isZero();

@@ -2,11 +2,16 @@ package dev.holdfast.attestation;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.holdfast.attestation.verify.Appraisal;
+import dev.holdfast.attestation.verify.AppraisalPolicy;
+import dev.holdfast.attestation.verify.EnrolledDevice;
+import dev.holdfast.attestation.verify.EnrolmentAuthority;
+import dev.holdfast.attestation.verify.EvidenceVerifier;
 import dev.holdfast.tee.Assurance;
-import dev.holdfast.tee.ByteChanges;
-import dev.holdfast.tee.SoftwareBridge;
 import dev.holdfast.tee.TeeException;
 import dev.holdfast.tee.VmReporter;
+import dev.holdfast.tee.software.SoftwareBridge;
+import dev.holdfast.tee.tpm.ByteChanges;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Rejection;

@@ -1,9 +1,9 @@
 package dev.holdfast.bench;
 
+import dev.holdfast.delta.DeltaFiles;
+import dev.holdfast.delta.DeltaProducer;
+import dev.holdfast.delta.Progress;
 import dev.holdfast.gguf.GgmlType;
-import dev.holdfast.updater.delta.DeltaFiles;
-import dev.holdfast.updater.delta.DeltaProducer;
-import dev.holdfast.updater.delta.Progress;
 import dev.holdfast.wire.RejectedException;
 import java.io.IOException;
 import java.nio.file.Files;

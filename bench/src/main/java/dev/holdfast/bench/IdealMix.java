@@ -1,9 +1,9 @@
 package dev.holdfast.bench;
 
+import dev.holdfast.delta.DeltaInspection;
+import dev.holdfast.delta.DeltaOp;
+import dev.holdfast.delta.FieldStreams;
 import dev.holdfast.gguf.GgmlType;
-import dev.holdfast.updater.delta.DeltaInspection;
-import dev.holdfast.updater.delta.DeltaOp;
-import dev.holdfast.updater.delta.FieldStreams;
 import dev.holdfast.wire.RejectedException;
 import java.io.IOException;
 import java.nio.file.Files;

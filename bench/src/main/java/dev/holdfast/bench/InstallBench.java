@@ -1,6 +1,6 @@
 package dev.holdfast.bench;
 
-import dev.holdfast.updater.BlockTree;
+import dev.holdfast.trust.release.BlockTree;
 import dev.holdfast.wire.Sha256;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -60,7 +60,7 @@ public final class InstallBench {
                         Locale.ROOT,
                         """
                 `./dev bench install`, on %s. A model of %,d MB, blocks of 96 KiB from a file in place of the link; the inference process, event log and TEE say
-                yes. Collector and heap are the agent's (`-XX:+UseSerialGC -Xmx512m -Xmn8m -Xms16m`). Medians of %d runs in turns, start of the JVM included.
+                yes. Collector and heap are the agent's (`systemd/jvm/agent.options`). Medians of %d runs in turns, start of the JVM included.
 
                 | what | figure | goal |
                 |---|---|---|
@@ -107,15 +107,12 @@ public final class InstallBench {
         }
     }
 
-    /** With the agent's collector and heap, as `dev` and the unit start it. */
+    /** With the agent's collector and heap, as the launcher starts it. */
     private static List<String> probe(String... arguments) {
         List<String> command = new ArrayList<>(List.of(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "-XX:+UseSerialGC",
-                "-Xmx512m",
-                "-Xmn8m",
-                "-Xms16m",
-                "--enable-native-access=ALL-UNNAMED",
+                "@systemd/jvm/common.options",
+                "@systemd/jvm/agent.options",
                 "-cp",
                 System.getProperty("java.class.path"),
                 InstallProbe.class.getName()));

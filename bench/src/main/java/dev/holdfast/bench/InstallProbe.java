@@ -1,24 +1,27 @@
 package dev.holdfast.bench;
 
+import dev.holdfast.control.Flip;
+import dev.holdfast.control.GateReport;
+import dev.holdfast.control.InferenceStatus;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.holdfast.control.InferenceControl;
+import dev.holdfast.control.Slot;
 import dev.holdfast.tee.MonotonicCounter;
-import dev.holdfast.updater.BlockSink;
-import dev.holdfast.updater.BlockSource;
-import dev.holdfast.updater.BlockTree;
-import dev.holdfast.updater.InferenceControl;
+import dev.holdfast.trust.client.BlockSink;
+import dev.holdfast.trust.client.BlockSource;
+import dev.holdfast.trust.release.BlockTree;
+import dev.holdfast.trust.release.ModelTarget;
+import dev.holdfast.trust.release.Order;
+import dev.holdfast.trust.schema.TargetFile;
 import dev.holdfast.updater.InstallOutcome;
 import dev.holdfast.updater.Installer;
 import dev.holdfast.updater.InstallerConfig;
 import dev.holdfast.updater.InstallerPorts;
 import dev.holdfast.updater.Measurements;
-import dev.holdfast.updater.MerkleTree;
 import dev.holdfast.updater.ModelStore;
-import dev.holdfast.updater.ModelTarget;
-import dev.holdfast.updater.Order;
-import dev.holdfast.updater.Slot;
-import dev.holdfast.updater.TargetFile;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Json;
+import dev.holdfast.wire.MerkleTree;
 import dev.holdfast.wire.Rejection;
 import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.Verdict;
@@ -146,8 +149,12 @@ final class InstallProbe implements BlockSource, InferenceControl, Measurements,
     }
 
     @Override
-    public Status status() {
-        return new Status(serving, candidate, 1, 1);
+    public InferenceStatus status() {
+        return new InferenceStatus(loaded(serving), loaded(candidate), 0, 0, 1, 1);
+    }
+
+    private static Optional<InferenceStatus.Loaded> loaded(Optional<Sha256> digest) {
+        return digest.map(known -> new InferenceStatus.Loaded("large", "1.0.0", known, Optional.empty()));
     }
 
     @Override
@@ -157,10 +164,10 @@ final class InstallProbe implements BlockSource, InferenceControl, Measurements,
     }
 
     @Override
-    public Verdict<FlipReport> flip(Sha256 digest) {
+    public Verdict<Flip> flip(Sha256 digest) {
         serving = candidate;
         candidate = Optional.empty();
-        return Verdict.accepted(new FlipReport(1, Optional.empty()));
+        return Verdict.accepted(new Flip(1, Optional.empty()));
     }
 
     @Override

@@ -104,15 +104,12 @@ final class LargeDelta {
     private static JsonNode fleet(String... arguments) throws Exception {
         List<String> command = new ArrayList<>(List.of(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "-XX:+UseSerialGC",
-                "--add-modules",
-                "jdk.incubator.vector",
-                "--enable-native-access=ALL-UNNAMED",
-                "--sun-misc-unsafe-memory-access=allow",
+                "@systemd/jvm/common.options",
+                "@systemd/jvm/kernels.options",
                 arguments[1].equals("create") ? "-Xmx1g" : "-Xmx48m",
                 "-cp",
                 System.getProperty("java.class.path"),
-                "dev.holdfast.fleet.FleetCommand"));
+                "dev.holdfast.fleet.cli.FleetCommand"));
         command.addAll(List.of(arguments));
         Process process = new ProcessBuilder(command)
                 .redirectError(ProcessBuilder.Redirect.DISCARD)

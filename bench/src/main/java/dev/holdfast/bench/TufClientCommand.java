@@ -1,8 +1,8 @@
 package dev.holdfast.bench;
 
-import dev.holdfast.updater.HttpRepository;
-import dev.holdfast.updater.RepositoryClient;
-import dev.holdfast.updater.TargetFile;
+import dev.holdfast.trust.client.HttpRepository;
+import dev.holdfast.trust.client.RepositoryClient;
+import dev.holdfast.trust.schema.TargetFile;
 import dev.holdfast.wire.RejectedException;
 import java.io.IOException;
 import java.net.URLEncoder;

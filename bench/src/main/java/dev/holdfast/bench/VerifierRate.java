@@ -1,19 +1,19 @@
 package dev.holdfast.bench;
 
-import dev.holdfast.attestation.AppraisalPolicy;
 import dev.holdfast.attestation.Attester;
 import dev.holdfast.attestation.DeviceEnrolment;
-import dev.holdfast.attestation.EnrolledDevice;
-import dev.holdfast.attestation.EnrolmentAuthority;
-import dev.holdfast.attestation.EnrolmentPolicy;
 import dev.holdfast.attestation.EventLog;
-import dev.holdfast.attestation.EvidenceVerifier;
 import dev.holdfast.attestation.ModelEvent;
 import dev.holdfast.attestation.PlatformLogs;
-import dev.holdfast.attestation.ReferenceModels;
+import dev.holdfast.attestation.verify.AppraisalPolicy;
+import dev.holdfast.attestation.verify.EnrolledDevice;
+import dev.holdfast.attestation.verify.EnrolmentAuthority;
+import dev.holdfast.attestation.verify.EnrolmentPolicy;
+import dev.holdfast.attestation.verify.EvidenceVerifier;
+import dev.holdfast.attestation.verify.ReferenceModels;
 import dev.holdfast.tee.Assurance;
 import dev.holdfast.tee.P256;
-import dev.holdfast.tee.SoftwareBridge;
+import dev.holdfast.tee.software.SoftwareBridge;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Sha256;
 import java.lang.management.ManagementFactory;

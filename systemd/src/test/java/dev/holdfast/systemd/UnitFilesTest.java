@@ -118,19 +118,6 @@ class UnitFilesTest {
         }
     }
 
-    /** A kernel that is compiled too early stays several times slower, on a device as in the build tree. */
-    @Test
-    void inferenceIsCompiledAsInTheBuildTree() throws IOException {
-        String unit = Files.readString(UNITS.resolve("holdfast-inference.service"));
-        List<String> options = Pattern.compile("\\$compile=([^\" )]+)")
-                .matcher(Files.readString(Path.of("../dev")))
-                .results()
-                .map(found -> "-XX:CompileCommand=" + found.group(1))
-                .toList();
-
-        assertThat(options).hasSize(5).allSatisfy(option -> assertThat(unit).contains(option));
-    }
-
     /** Copies the units beside a program that exists, since a missing one is the only thing that a build tree lacks. */
     private static void withStub(Path dir) throws IOException {
         Path stub = Files.writeString(dir.resolve("holdfast"), "#!/bin/sh\n");

@@ -136,7 +136,7 @@ public final class P256 {
     }
 
     /** {@code value} as 32 bytes, big-endian. */
-    static byte[] field(BigInteger value) {
+    public static byte[] field(BigInteger value) {
         byte[] out = new byte[FIELD_BYTES];
         byte[] raw = value.toByteArray();
         int from = Math.max(0, raw.length - FIELD_BYTES);

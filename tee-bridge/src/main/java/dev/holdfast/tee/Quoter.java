@@ -1,5 +1,6 @@
 package dev.holdfast.tee;
 
+import dev.holdfast.tee.tpm.TpmRegister;
 import dev.holdfast.wire.Binary;
 import java.security.interfaces.ECPublicKey;
 import java.util.Collections;

@@ -1,5 +1,8 @@
 package dev.holdfast.tee;
 
+import dev.holdfast.tee.tpm.SealPolicy;
+import dev.holdfast.tee.tpm.Unlock;
+
 /** Seals secrets of 1 to {@value #MAX_SECRET_BYTES} bytes so that only this device opens them. Thread-safe. */
 public interface Sealer {
     int MAX_SECRET_BYTES = 128;

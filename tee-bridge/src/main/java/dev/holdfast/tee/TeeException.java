@@ -19,7 +19,7 @@ public final class TeeException extends Exception {
     }
 
     /** The same fault, seen from the thread that asked. */
-    TeeException(TeeException cause) {
+    public TeeException(TeeException cause) {
         super(cause.getMessage(), cause);
         this.code = cause.code;
     }

@@ -1,5 +1,6 @@
 package dev.holdfast.tee;
 
+import dev.holdfast.tee.software.SoftwareState;
 import dev.holdfast.wire.Sha256;
 import java.util.ArrayList;
 import java.util.List;
@@ -28,12 +29,12 @@ public record TeeInventory(Optional<Sha256> factoryRoot, List<Finding> findings)
      * @param remedy what to do; empty where nothing is to be done
      */
     public record Finding(String name, State state, String detail, String remedy) {
-        static Finding sound(String name, String detail) {
+        public static Finding sound(String name, String detail) {
             return new Finding(name, State.SOUND, detail, "");
         }
     }
 
-    static final String PROVISION = "holdfast provision";
+    public static final String PROVISION = "holdfast provision";
     private static final String KEYS = "keys";
     private static final String REGISTER = "register";
 
@@ -58,14 +59,14 @@ public record TeeInventory(Optional<Sha256> factoryRoot, List<Finding> findings)
         return new TeeInventory(anchor, findings);
     }
 
-    static Finding factoryRoot(Optional<Sha256> anchor, String whereStored) {
+    public static Finding factoryRoot(Optional<Sha256> anchor, String whereStored) {
         return anchor.isPresent()
                 ? Finding.sound("factory root index", whereStored)
                 : new Finding("factory root index", State.MISSING, "not provisioned", PROVISION);
     }
 
     /** The signer's thumbprint, by which the fleet knows the device. A TPM derives the key; a token makes it when it is opened. */
-    static Optional<Finding> keys(TeeBridge bridge) throws TeeException {
+    public static Optional<Finding> keys(TeeBridge bridge) throws TeeException {
         if (bridge.signer().isEmpty()) {
             return Optional.empty();
         }
@@ -78,7 +79,7 @@ public record TeeInventory(Optional<Sha256> factoryRoot, List<Finding> findings)
                                 + P256.thumbprint(bridge.quoter().get().attestationKey())));
     }
 
-    static Optional<Finding> register(TeeBridge bridge) throws TeeException {
+    public static Optional<Finding> register(TeeBridge bridge) throws TeeException {
         if (bridge.register().isEmpty()) {
             return Optional.empty();
         }

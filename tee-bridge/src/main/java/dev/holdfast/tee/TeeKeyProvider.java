@@ -1,5 +1,6 @@
 package dev.holdfast.tee;
 
+import dev.holdfast.tee.tpm.TpmWriter;
 import dev.holdfast.wire.Sha256;
 import java.math.BigInteger;
 import java.security.InvalidKeyException;
@@ -23,7 +24,7 @@ import org.jspecify.annotations.Nullable;
  * need of a client. It goes last in the list of providers and takes no key but its own, so that every other signature
  * is made where it was made before (JCA's choice of a provider by the key's class).
  */
-final class TeeKeyProvider extends Provider {
+public final class TeeKeyProvider extends Provider {
     private static final long serialVersionUID = 1L;
     private static final String NAME = "HoldfastTee";
 
@@ -45,7 +46,7 @@ final class TeeKeyProvider extends Provider {
     }
 
     /** The signer's key as JSSE takes it. Installs the provider once per JVM. */
-    static PrivateKey keyOf(DeviceSigner signer) {
+    public static PrivateKey keyOf(DeviceSigner signer) {
         synchronized (TeeKeyProvider.class) {
             if (Security.getProvider(NAME) == null) {
                 Security.addProvider(new TeeKeyProvider());

@@ -14,23 +14,23 @@ import java.util.concurrent.TimeoutException;
  * The thread {@code tee}, on which native modules and slow kernel files are called. Neither can be interrupted: the caller gives up at
  * its deadline, and the thread waits on. Thread-safe.
  */
-final class TeeThread implements AutoCloseable {
+public final class TeeThread implements AutoCloseable {
     private final Duration deadline;
     private final ExecutorService tee = Executors.newSingleThreadExecutor(
             Thread.ofPlatform().daemon().name("tee").factory());
 
     /** Runs on the thread. */
     @FunctionalInterface
-    interface Operation<T> {
+    public interface Operation<T> {
         T run() throws TeeException;
     }
 
-    TeeThread(Duration deadline) {
+    public TeeThread(Duration deadline) {
         this.deadline = deadline;
     }
 
     /** Runs {@code operation} and waits for it, {@code deadline} at most. */
-    <T> T call(Operation<T> operation) throws TeeException {
+    public <T> T call(Operation<T> operation) throws TeeException {
         Future<T> future;
         try {
             future = tee.submit(operation::run);
@@ -61,7 +61,7 @@ final class TeeThread implements AutoCloseable {
     }
 
     /** Runs {@code last} on the thread and ends it. */
-    void close(Runnable last) {
+    public void close(Runnable last) {
         if (tee.isShutdown()) {
             return;
         }

@@ -3,6 +3,8 @@ package dev.holdfast.tee;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.holdfast.tee.tpm.TpmAttest;
+import dev.holdfast.tee.tpm.TpmSignature;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Sha256;
@@ -15,17 +17,17 @@ import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
 
 /** What every bridge promises, whatever is behind it. */
-abstract class BridgeContract {
-    static final Sha256 DIGEST = Sha256.of("a model".getBytes(StandardCharsets.UTF_8));
-    static final Binary QUALIFYING =
+public abstract class BridgeContract {
+    public static final Sha256 DIGEST = Sha256.of("a model".getBytes(StandardCharsets.UTF_8));
+    public static final Binary QUALIFYING =
             Sha256.of("a nonce".getBytes(StandardCharsets.UTF_8)).value();
 
-    abstract TeeBridge bridge() throws Exception;
+    public abstract TeeBridge bridge() throws Exception;
 
     /** Closes the bridge and opens it again, as a restart of the agent does. */
-    abstract TeeBridge reopen() throws Exception;
+    public abstract TeeBridge reopen() throws Exception;
 
-    static <T> T accepted(Verdict<T> verdict) {
+    public static <T> T accepted(Verdict<T> verdict) {
         return switch (verdict) {
             case Verdict.Accepted<T>(T value) -> value;
             case Verdict.Rejected<T>(var reason) -> throw new AssertionError(reason.toString());

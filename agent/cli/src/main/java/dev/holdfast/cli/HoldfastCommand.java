@@ -1,0 +1,84 @@
+package dev.holdfast.cli;
+
+import dev.holdfast.control.CommandFailure;
+import dev.holdfast.control.ConfigFile;
+import dev.holdfast.control.SocketPaths;
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.RejectedException;
+import java.nio.file.Path;
+import java.util.concurrent.Callable;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** The {@code holdfast} command, as far as it needs neither the TEE nor the store. */
+@Command(
+        name = "holdfast",
+        mixinStandardHelpOptions = true,
+        scope = CommandLine.ScopeType.INHERIT,
+        version = HoldfastCommand.VERSION,
+        description = "Signed model updates, local inference and attestation on this device.",
+        footer = {
+            "",
+            "Started by the same command, each as a process of its own:",
+            "  agent       the update and attestation daemon",
+            "  inference   the inference daemon",
+            "  standalone  both daemons, for development",
+            "  provision   anchors the factory root in the TEE, once",
+            "  attest      writes evidence for a nonce",
+            "  doctor      checks this device part by part and says what to do"
+        },
+        subcommands = {
+            HoldfastCommand.Explain.class,
+            DeviceCommands.Status.class,
+            DeviceCommands.Slots.class,
+            DeviceCommands.History.class,
+            InstallCommand.class,
+            DeviceCommands.Rollback.class,
+            DeviceCommands.Pause.class,
+            DeviceCommands.Resume.class,
+            DeviceCommands.Watch.class,
+            DeviceCommands.Run.class,
+            ModelCommands.class
+        })
+public final class HoldfastCommand {
+    static final String VERSION = "0.1.0";
+
+    private HoldfastCommand() {}
+
+    public static void main(String[] args) {
+        System.exit(commandLine().execute(args));
+    }
+
+    static CommandLine commandLine() {
+        return new CommandLine(new HoldfastCommand()).setExecutionExceptionHandler((failure, line, parsed) -> {
+            line.getErr().println(CommandFailure.message(failure));
+            return CommandFailure.exitCode(failure);
+        });
+    }
+
+    /** What needs the configuration file. */
+    abstract static class Configured implements Callable<Integer> {
+        @Option(names = "--config", description = "configuration file", defaultValue = ConfigFile.DEFAULT)
+        Path file = Path.of(ConfigFile.DEFAULT);
+
+        SocketPaths sockets() throws RejectedException {
+            return ConfigFile.read(file).orThrow().sockets();
+        }
+    }
+
+    @Command(name = "explain", description = "Says what a code means and what to do about it.")
+    static final class Explain implements Callable<Integer> {
+        @Parameters(paramLabel = "CODE")
+        String id = "";
+
+        @Override
+        public Integer call() throws RejectedException {
+            Code code = Code.byId(id)
+                    .orElseThrow(() -> new RejectedException(Code.API_NOT_FOUND, "no code is called " + id));
+            System.out.println(code.id() + ": " + code.meaning() + ".\n" + code.remedy() + ".");
+            return 0;
+        }
+    }
+}

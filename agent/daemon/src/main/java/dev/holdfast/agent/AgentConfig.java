@@ -1,0 +1,125 @@
+package dev.holdfast.agent;
+
+import dev.holdfast.attestation.PlatformLogs;
+import dev.holdfast.control.ConfigFile;
+import dev.holdfast.control.SocketPaths;
+import dev.holdfast.link.Topics;
+import dev.holdfast.tee.tpm.TpmRegister;
+import dev.holdfast.wire.RejectedException;
+import dev.holdfast.wire.Verdict;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Optional;
+
+/**
+ * How an agent is set up.
+ *
+ * @param topics fleet and device
+ * @param stateDir everything that the device keeps
+ */
+public record AgentConfig(
+        Topics topics, Path stateDir, SocketPaths sockets, Broker broker, Root root, Updates updates) {
+    /**
+     * The way to the fleet.
+     *
+     * @param uri {@code tcp://host:port}, or {@code ssl://host:port} with the device's key in the TEE as client
+     * @param authorities PEM, whom to trust for a broker at {@code ssl://}; the JDK's list where empty
+     */
+    public record Broker(String uri, Optional<Path> authorities) {
+        boolean isTls() {
+            return uri.startsWith("ssl://");
+        }
+    }
+
+    /**
+     * The root of trust.
+     *
+     * @param tee {@code software}, {@code /dev/tpmrm0}, {@code unix:PATH}, {@code tcp:HOST:PORT} or {@code pkcs11:...}
+     * @param register what a TPM measures models into: {@code pcr:14}, or {@code nv:14}, an NV index that this PCR guards
+     * @param platformLogs the machine's own logs; those in {@code /sys/kernel/security} where the TEE is a device
+     * @param vmReports where the kernel gives reports on a confidential virtual machine ({@code /sys/kernel/config/tsm/report});
+     *     none are asked for where empty
+     * @param factoryRoot the root metadata that provisioning anchors in the TEE
+     */
+    public record Root(
+            String tee, TpmRegister register, PlatformLogs platformLogs, Optional<Path> vmReports, Path factoryRoot) {}
+
+    /**
+     * How updates are taken.
+     *
+     * @param probation how long a new model is watched before it is committed
+     * @param refresh longest pause between two looks at the fleet's metadata
+     * @param byteBudget most bytes that one rollout may pull
+     * @param metered whether a failed delta must not become a full download
+     * @param bytesPerSecond most payload bytes that are asked for in a second, on average; 0 for no limit
+     * @param scrub pause between two readings of the models at rest; zero for none
+     * @param transportRetries attempts without progress before an install is put off to the next look at the fleet
+     */
+    public record Updates(
+            Duration probation,
+            Duration refresh,
+            long byteBudget,
+            boolean metered,
+            long bytesPerSecond,
+            Duration scrub,
+            int transportRetries) {
+        private static Updates of(ConfigFile file) throws RejectedException {
+            return new Updates(
+                    Duration.ofSeconds(file.integer("probation-seconds", 120, 0, 86_400)),
+                    Duration.ofSeconds(file.integer("refresh-seconds", 3600, 1, 86_400)),
+                    file.integer("byte-budget", Long.MAX_VALUE, 1, Long.MAX_VALUE),
+                    file.flag("metered"),
+                    file.integer("bytes-per-second", 0, 0, Long.MAX_VALUE),
+                    Duration.ofSeconds(file.integer("scrub-seconds", 7 * 86_400, 0, 366 * 86_400)),
+                    (int) file.integer("transport-retries", 8, 0, 100));
+        }
+    }
+
+    /** What the device's configuration file says. */
+    public static Verdict<AgentConfig> read(Path file) {
+        return ConfigFile.read(file).then(config -> Verdict.of(() -> of(config)));
+    }
+
+    private static AgentConfig of(ConfigFile file) throws RejectedException {
+        String fleet = file.text("fleet", "");
+        String device = file.text("device", "");
+        if (!Topics.isName(fleet) || !Topics.isName(device)) {
+            throw ConfigFile.invalid("fleet and device must be 1 to 64 letters, digits, '.', '_' or '-'");
+        }
+        return new AgentConfig(
+                new Topics(fleet, device),
+                file.stateDir(),
+                file.sockets(),
+                new Broker(file.text("broker", "tcp://127.0.0.1:1883"), file.path("broker-authorities")),
+                root(file),
+                Updates.of(file));
+    }
+
+    private static Root root(ConfigFile file) throws RejectedException {
+        String tee = file.text("tee", "/dev/tpmrm0");
+        Optional<Path> logs = file.path("platform-logs");
+        // A TPM behind a socket is not the machine's own: the machine's logs would not lead to its registers.
+        boolean own = logs.isPresent() || tee.startsWith("/dev/");
+        return new Root(
+                tee,
+                TpmRegister.parse(file.text("register", TpmRegister.DEFAULT.toString()))
+                        .orThrow(),
+                own ? PlatformLogs.in(logs.orElse(Path.of("/sys/kernel/security"))) : PlatformLogs.none(),
+                file.path("vm-reports"),
+                file.path("factory-root", "/etc/holdfast/root.json"));
+    }
+
+    /** The model store: the agent writes it, the inference process reads it. */
+    Path storeDir() {
+        return stateDir.resolve("store");
+    }
+
+    /** The device's certificate for TLS, which enrolment puts there. */
+    Path tlsCertificate() {
+        return certificateDir().resolve("tls.crt");
+    }
+
+    Path certificateDir() {
+        return stateDir.resolve("certificates");
+    }
+}

@@ -1,0 +1,57 @@
+package dev.holdfast.agent;
+
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.holdfast.tee.TeeBridge;
+import dev.holdfast.tee.TeeException;
+import dev.holdfast.trust.bundle.SeekableBytes;
+import dev.holdfast.updater.InstallOutcome;
+import dev.holdfast.wire.Binary;
+import dev.holdfast.wire.RejectedException;
+import dev.holdfast.wire.Verdict;
+import java.io.IOException;
+
+/** What the control socket may ask of the agent. Thread-safe. */
+final class AgentControl {
+    private final UpdateLoop loop;
+    private final EvidenceResponder responder;
+    private final TeeBridge bridge;
+    private final DeviceReport report;
+    private final ScrubDuty scrub;
+
+    AgentControl(UpdateLoop loop, EvidenceResponder responder, TeeBridge bridge, DeviceReport report, ScrubDuty scrub) {
+        this.loop = loop;
+        this.responder = responder;
+        this.bridge = bridge;
+        this.report = report;
+        this.scrub = scrub;
+    }
+
+    ObjectNode status() {
+        return report.status(loop.state(), scrub.status());
+    }
+
+    ArrayNode history() {
+        return report.history();
+    }
+
+    ObjectNode inventory() throws TeeException {
+        return RootOfTrust.inventory(bridge);
+    }
+
+    Binary evidence(Binary nonce) throws IOException, TeeException, RejectedException {
+        return responder.evidence(nonce);
+    }
+
+    InstallOutcome rollback(String why) throws IOException {
+        return loop.rollback(why);
+    }
+
+    void pause(boolean pausing, String why) throws IOException {
+        loop.pause(pausing, why);
+    }
+
+    Verdict<InstallOutcome> install(SeekableBytes bundle) throws IOException {
+        return loop.install(bundle);
+    }
+}

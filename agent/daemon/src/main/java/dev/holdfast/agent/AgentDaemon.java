@@ -1,0 +1,200 @@
+package dev.holdfast.agent;
+
+import dev.holdfast.attestation.Attester;
+import dev.holdfast.attestation.ChallengeDesk;
+import dev.holdfast.attestation.EventLog;
+import dev.holdfast.control.InferenceClient;
+import dev.holdfast.link.LinkConfig;
+import dev.holdfast.link.MqttLink;
+import dev.holdfast.link.PahoLink;
+import dev.holdfast.link.Topics;
+import dev.holdfast.sockets.EventLoop;
+import dev.holdfast.sockets.PeerPolicy;
+import dev.holdfast.sockets.SocketServer;
+import dev.holdfast.tee.TeeBridge;
+import dev.holdfast.tee.TeeException;
+import dev.holdfast.tee.VmReporter;
+import dev.holdfast.trust.client.TrustClient;
+import dev.holdfast.updater.InstallObserver;
+import dev.holdfast.updater.Installer;
+import dev.holdfast.updater.InstallerConfig;
+import dev.holdfast.updater.InstallerPorts;
+import dev.holdfast.updater.ModelStore;
+import dev.holdfast.updater.StoreScrub;
+import dev.holdfast.wire.Code;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.security.SecureRandom;
+import java.time.Clock;
+import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.atomic.AtomicReference;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The update and attestation daemon: opens its parts, ties them together, and closes them in the opposite order. What they do, they
+ * do by themselves: {@link UpdateLoop}, {@link EvidenceResponder}, {@link ChallengeCollector}, {@link ScrubDuty}. Start once, close
+ * once.
+ */
+public final class AgentDaemon implements AutoCloseable {
+    static final String NAME = "holdfast";
+    static final String VERSION = "0.1.0";
+    private static final Logger LOG = LoggerFactory.getLogger(AgentDaemon.class);
+    /** Looking for a newer order costs hashing what was downloaded, so a download stands back at most every so often. */
+    private static final Duration STAND_BACK = Duration.ofMinutes(10);
+
+    private final OpenedParts parts;
+
+    private AgentDaemon(OpenedParts parts) {
+        this.parts = parts;
+    }
+
+    public static AgentDaemon start(AgentConfig config) throws IOException, TeeException {
+        return start(config, record -> {});
+    }
+
+    /** Starts with an observer that is told of each durable transition of an install. What a failed start has opened is closed. */
+    static AgentDaemon start(AgentConfig config, InstallObserver observer) throws IOException, TeeException {
+        OpenedParts opened = new OpenedParts();
+        try {
+            open(config, observer, opened);
+            return new AgentDaemon(opened);
+        } catch (IOException | TeeException | RuntimeException e) {
+            opened.close();
+            throw e;
+        }
+    }
+
+    private static void open(AgentConfig config, InstallObserver observer, OpenedParts opened)
+            throws IOException, TeeException {
+        Files.createDirectories(config.stateDir());
+        FloorClock clock = new FloorClock(Clock.systemUTC());
+        TeeBridge bridge = opened.add("root of trust", RootOfTrust.open(config));
+        Optional<VmReporter> machine = RootOfTrust.machine(config);
+        machine.ifPresent(reporter -> opened.add("machine reports", reporter));
+        EventLog log = opened.add(
+                "event log",
+                EventLog.open(
+                        config.stateDir().resolve("events"),
+                        bridge.register()
+                                .orElseThrow(() -> new TeeException(Code.TEE_UNAVAILABLE, "no measurement register"))));
+        log.agentStarted(NAME, VERSION);
+        InferenceClient inference = new InferenceClient(config.sockets().inferenceControl());
+        ServiceLog serviceLog = new ServiceLog(log, model -> ServingProbe.tokenizer(inference, model));
+        ModelStore store = ModelStore.open(config.storeDir());
+        Attester attester = new Attester(
+                bridge,
+                log,
+                new Attester.Surroundings(
+                        NAME,
+                        VERSION,
+                        SandboxFacts::read,
+                        new ServingProbe(inference, store::serving, serviceLog),
+                        config.root().platformLogs(),
+                        machine));
+        ChallengeDesk challenges =
+                opened.add("challenges", new ChallengeDesk(attester::attest, ChallengeDesk.Limits.DEFAULT));
+
+        FleetClient fleet = opened.add("link", new FleetClient(config.topics()));
+        // The installer reports through what comes after it.
+        AtomicReference<Runnable> reporting = new AtomicReference<>(() -> {});
+        Installer installer = Installer.open(
+                store,
+                installerConfig(config.updates()),
+                new InstallerPorts(
+                        fleet,
+                        inference,
+                        serviceLog,
+                        RootOfTrust.anchors(bridge).epochFloor(),
+                        clock,
+                        record -> {
+                            LOG.info("order {}: {} {}", record.orderVersion(), record.state(), record.slot());
+                            reporting.get().run();
+                            observer.entered(record);
+                        }));
+        UpdateLoop loop = new UpdateLoop(new UpdateLoop.Parts(
+                () -> TrustClient.start(
+                        config.stateDir().resolve("trust"),
+                        config.root().factoryRoot(),
+                        RootOfTrust.anchors(bridge),
+                        fleet,
+                        Clock.systemUTC()),
+                fleet,
+                installer,
+                new Enrolment(bridge, config.topics().device(), fleet, config.certificateDir()),
+                log,
+                serviceLog,
+                clock,
+                new LookPace(config.updates().refresh(), clock, new SecureRandom()),
+                () -> reporting.get().run()));
+        EvidenceResponder responder = new EvidenceResponder(challenges, fleet);
+        ScrubDuty scrub = opened.add(
+                "scrub",
+                ScrubDuty.start(
+                        new StoreScrub(store, installer, ScrubDuty.BYTES_PER_SECOND),
+                        loop::trust,
+                        loop::wake,
+                        clock,
+                        config.updates().scrub(),
+                        config.stateDir().resolve("last-scrub")));
+        DeviceReport report = new DeviceReport(config.topics(), bridge.describe(), store, installer);
+        AgentControl control = new AgentControl(loop, responder, bridge, report, scrub);
+        reporting.set(() -> fleet.report(control.status()));
+
+        // Hints come from the first moment on, and the loop is told of them.
+        fleet.use(PahoLink.open(
+                RootOfTrust.secured(linkConfig(config), config, bridge),
+                message -> received(message, config.topics(), fleet, loop, responder)));
+        EventLoop sockets = opened.add("event loop", new EventLoop());
+        opened.add(
+                "control socket",
+                SocketServer.start(
+                        sockets.vertx(),
+                        config.sockets().agent(),
+                        "rw-rw----",
+                        PeerPolicy.onlyUsers(Set.of()),
+                        new AgentRoutes(control, sockets.vertx())));
+        opened.add("collector", ChallengeCollector.start(inference, challenges));
+        opened.add("update loop", loop);
+        loop.start();
+    }
+
+    private static LinkConfig linkConfig(AgentConfig config) {
+        Topics topics = config.topics();
+        return LinkConfig.of(
+                        config.broker().uri(),
+                        "holdfast-" + topics.device(),
+                        List.of(topics.answer(), topics.desired(), topics.challenge()))
+                .withPresence(topics.online());
+    }
+
+    private static InstallerConfig installerConfig(AgentConfig.Updates updates) {
+        Duration standBack = updates.refresh().compareTo(STAND_BACK) < 0 ? STAND_BACK : updates.refresh();
+        return InstallerConfig.defaults(VERSION)
+                .withProbation(updates.probation(), Duration.ofMillis(500))
+                .withByteBudget(updates.byteBudget(), updates.metered())
+                .withTransport(updates.transportRetries(), Duration.ofSeconds(1), Duration.ofMinutes(2))
+                .withPace(updates.bytesPerSecond(), standBack);
+    }
+
+    private static void received(
+            MqttLink.Inbound message, Topics topics, FleetClient fleet, UpdateLoop loop, EvidenceResponder responder) {
+        if (message.topic().equals(topics.answer())) {
+            fleet.received(message.payload());
+        } else if (message.topic().equals(topics.desired())) {
+            loop.hinted(message.payload());
+        } else if (message.topic().equals(topics.challenge())) {
+            responder.received(message.payload());
+        } else {
+            LOG.warn("{} {}", Code.LNK_TOPIC.id(), message.topic());
+        }
+    }
+
+    @Override
+    public void close() {
+        parts.close();
+    }
+}

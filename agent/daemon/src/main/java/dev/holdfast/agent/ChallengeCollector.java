@@ -1,0 +1,87 @@
+package dev.holdfast.agent;
+
+import dev.holdfast.attestation.ChallengeDesk;
+import dev.holdfast.control.ChallengeReply;
+import dev.holdfast.control.InferenceClient;
+import dev.holdfast.wire.Binary;
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.RejectedException;
+import dev.holdfast.wire.Rejection;
+import dev.holdfast.wire.Verdict;
+import java.io.IOException;
+import java.time.Duration;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Fetches the challenges that local programs left with the inference process, and brings the evidence. The inference
+ * process asks nobody: the agent comes and looks, with one request that waits. One thread, {@code agent-collector}.
+ */
+final class ChallengeCollector implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(ChallengeCollector.class);
+    private static final Duration PAUSE = Duration.ofSeconds(1);
+
+    private final InferenceClient inference;
+    private final ChallengeDesk desk;
+    private final Thread thread;
+
+    private ChallengeCollector(InferenceClient inference, ChallengeDesk desk) {
+        this.inference = inference;
+        this.desk = desk;
+        this.thread = Thread.ofPlatform().name("agent-collector").daemon().unstarted(this::collect);
+    }
+
+    static ChallengeCollector start(InferenceClient inference, ChallengeDesk desk) {
+        ChallengeCollector collector = new ChallengeCollector(inference, desk);
+        collector.thread.start();
+        return collector;
+    }
+
+    private void collect() {
+        while (!Thread.currentThread().isInterrupted()) {
+            try {
+                inference.challenges().forEach(this::answer);
+            } catch (IOException e) {
+                LOG.debug("no challenges from the inference process: {}", e.getMessage());
+                try {
+                    Thread.sleep(PAUSE);
+                } catch (InterruptedException interrupted) {
+                    return;
+                }
+            }
+        }
+    }
+
+    private void answer(Binary nonce) {
+        var unused = desk.answer(nonce)
+                .whenComplete((evidence, failure) -> Thread.ofVirtual()
+                        .name("agent-evidence")
+                        .start(() -> deliver(new ChallengeReply(
+                                nonce,
+                                failure == null
+                                        ? Verdict.accepted(Binary.copyOf(evidence))
+                                        : new Verdict.Rejected<>(reason(failure))))));
+    }
+
+    /** Local programs learn the code; what else went wrong is for the log. */
+    private static Rejection reason(Throwable failure) {
+        if (failure instanceof RejectedException rejected) {
+            return rejected.rejection();
+        }
+        LOG.warn("challenge of a local program not answered: {}", failure.toString());
+        return new Rejection(Code.TEE_UNAVAILABLE, "the root of trust did not answer");
+    }
+
+    private void deliver(ChallengeReply reply) {
+        try {
+            inference.deliver(reply);
+        } catch (IOException e) {
+            LOG.debug("evidence not delivered: {}", e.getMessage());
+        }
+    }
+
+    @Override
+    public void close() {
+        thread.interrupt();
+    }
+}

@@ -1,0 +1,253 @@
+package dev.holdfast.agent;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.holdfast.link.Answer;
+import dev.holdfast.link.Ask;
+import dev.holdfast.link.MqttLink;
+import dev.holdfast.link.Topics;
+import dev.holdfast.trust.client.BlockSink;
+import dev.holdfast.trust.client.BlockSource;
+import dev.holdfast.trust.client.MetadataSource;
+import dev.holdfast.trust.client.RetryLaterException;
+import dev.holdfast.wire.Binary;
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.Json;
+import dev.holdfast.wire.Sha256;
+import dev.holdfast.wire.Verdict;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.security.SecureRandom;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.LongFunction;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Questions to the fleet service over MQTT. Answers are matched by the question's random id; what was not asked is
+ * dropped. Thread-safe; each call blocks its caller for at most the answer deadline per message.
+ */
+final class FleetClient implements MetadataSource, BlockSource, AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(FleetClient.class);
+    private static final long ANSWER_SECONDS = 10;
+
+    private final Topics topics;
+    private final SecureRandom random = new SecureRandom();
+    private final Map<Binary, BlockingQueue<Answer.Body>> waiting = new ConcurrentHashMap<>();
+    private final AtomicLong quietUntil = new AtomicLong();
+    private volatile @Nullable MqttLink link;
+
+    FleetClient(Topics topics) {
+        this.topics = topics;
+    }
+
+    Topics topics() {
+        return topics;
+    }
+
+    /** Names the link to ask by, which is closed with this client; answers may come from then on. */
+    void use(MqttLink opened) {
+        link = opened;
+    }
+
+    boolean connected() {
+        MqttLink current = link;
+        return current != null && current.connected();
+    }
+
+    /** @throws IOException where the broker is away or did not acknowledge in time */
+    void publish(String topic, byte[] payload, boolean retained) throws IOException {
+        MqttLink current = link;
+        if (current == null) {
+            throw new IOException(Code.LNK_DOWN.id() + ": no link yet");
+        }
+        current.publish(topic, payload, retained);
+    }
+
+    /** Tells the fleet how the device is, where the broker is reached. */
+    void report(ObjectNode status) {
+        try {
+            if (connected()) {
+                publish(topics.status(), Json.write(status), true);
+            }
+        } catch (IOException e) {
+            LOG.debug("report: {}", e.getMessage());
+        }
+    }
+
+    /** Takes a payload of the answer topic. */
+    void received(byte[] payload) {
+        switch (Answer.decode(payload)) {
+            case Verdict.Rejected<Answer> rejected -> LOG.warn("answer dropped: {}", rejected.reason());
+            case Verdict.Accepted<Answer>(Answer answer) -> {
+                BlockingQueue<Answer.Body> queue = waiting.get(answer.id());
+                if (queue == null || !queue.offer(answer.body())) {
+                    LOG.debug("{} answer dropped", Code.LNK_UNASKED.id());
+                }
+            }
+        }
+    }
+
+    @Override
+    public Optional<byte[]> fetch(String fileName, int maxBytes) throws IOException {
+        return document(offset -> new Ask.Metadata(fileName, offset), maxBytes);
+    }
+
+    @Override
+    public Optional<byte[]> directorOrder(byte[] nonce) throws IOException {
+        return document(offset -> new Ask.Director(Binary.copyOf(nonce), offset), Answer.MAX_BYTES * 8);
+    }
+
+    private Optional<byte[]> document(LongFunction<Ask.Body> ask, int maxBytes) throws IOException {
+        ByteArrayOutputStream out = new ByteArrayOutputStream();
+        while (true) {
+            int at = out.size();
+            switch (single(ask.apply(at))) {
+                case Answer.Absent() -> {
+                    return Optional.empty();
+                }
+                case Answer.Part(long total, long offset, Binary data) -> {
+                    if (offset != at
+                            || total > maxBytes
+                            || at + data.length() > total
+                            || (data.length() == 0 && at < total)) {
+                        throw new IOException(Code.WIRE_TOO_LARGE.id() + ": the document's parts do not fit");
+                    }
+                    out.writeBytes(data.toArray());
+                    if (out.size() == total) {
+                        return Optional.of(out.toByteArray());
+                    }
+                }
+                default -> throw unexpected();
+            }
+        }
+    }
+
+    @Override
+    public List<Sha256> leaves(Sha256 blob, int first, int count) throws IOException {
+        if (single(new Ask.Leaves(blob, first, count)) instanceof Answer.Leaves(int from, Binary hashes)
+                && from == first
+                && hashes.length() == count * Sha256.BYTES) {
+            byte[] bytes = hashes.toArray();
+            List<Sha256> leaves = new ArrayList<>(count);
+            for (int i = 0; i < count; i++) {
+                leaves.add(new Sha256(Binary.copyOf(bytes, i * Sha256.BYTES, Sha256.BYTES)));
+            }
+            return leaves;
+        }
+        throw unexpected();
+    }
+
+    @Override
+    public void fetch(Sha256 blob, int blockBytes, List<Integer> wanted, BlockSink sink) throws IOException {
+        for (int from = 0; from < wanted.size(); from += Ask.MAX_BLOCKS) {
+            window(blob, blockBytes, wanted.subList(from, Math.min(wanted.size(), from + Ask.MAX_BLOCKS)), sink);
+        }
+    }
+
+    private void window(Sha256 blob, int blockBytes, List<Integer> indices, BlockSink sink) throws IOException {
+        Set<Integer> missing = new HashSet<>(indices);
+        try (Question question = new Question(new Ask.Blocks(blob, blockBytes, indices))) {
+            // A broker that repeats or invents blocks cannot keep us here: each answer uses up one of a bounded number.
+            for (int answers = 0; !missing.isEmpty() && answers < 4 * Ask.MAX_BLOCKS; answers++) {
+                if (!(question.next() instanceof Answer.Block(int index, Binary data))) {
+                    throw unexpected();
+                }
+                sink.accept(index, data.toArray());
+                missing.remove(index);
+            }
+        }
+        if (!missing.isEmpty()) {
+            throw new IOException(Code.LNK_TIMEOUT.id() + ": blocks did not come");
+        }
+    }
+
+    /** How long the service wants to be left alone; zero where it does not. */
+    Duration quiet() {
+        long left = quietUntil.get() - System.nanoTime();
+        return quietUntil.get() == 0 || left <= 0 ? Duration.ZERO : Duration.ofNanos(left);
+    }
+
+    private RetryLaterException silence(String detail, Duration asked) {
+        RetryLaterException later = new RetryLaterException(Code.LNK_REFUSED.id() + ": " + detail, asked);
+        quietUntil.set(System.nanoTime() + later.after().toNanos());
+        return later;
+    }
+
+    /** Asks a question that has one answer. */
+    Answer.Body single(Ask.Body body) throws IOException {
+        try (Question question = new Question(body)) {
+            return question.next();
+        }
+    }
+
+    private static IOException unexpected() {
+        return new IOException(Code.WIRE_FIELD.id() + ": the answer is of another kind");
+    }
+
+    @Override
+    public void close() {
+        MqttLink current = link;
+        if (current != null) {
+            current.close();
+        }
+    }
+
+    /** One question in flight. */
+    private final class Question implements AutoCloseable {
+        private final Binary id;
+        private final BlockingQueue<Answer.Body> answers = new LinkedBlockingQueue<>(4 * Ask.MAX_BLOCKS);
+
+        Question(Ask.Body body) throws IOException {
+            Duration quiet = quiet();
+            if (!quiet.isZero()) {
+                throw new RetryLaterException(Code.API_BUSY.id() + ": the service asked for a pause", quiet);
+            }
+            byte[] fresh = new byte[Ask.ID_BYTES];
+            random.nextBytes(fresh);
+            id = Binary.copyOf(fresh);
+            waiting.put(id, answers);
+            try {
+                publish(topics.ask(), new Ask(id, body).encode(), false);
+            } catch (IOException e) {
+                waiting.remove(id);
+                throw e;
+            }
+        }
+
+        Answer.Body next() throws IOException {
+            try {
+                Answer.Body answer = answers.poll(ANSWER_SECONDS, TimeUnit.SECONDS);
+                if (answer == null) {
+                    throw new IOException(Code.LNK_TIMEOUT.id() + ": the fleet service did not answer");
+                }
+                if (answer instanceof Answer.Refused(String code, String detail, int retryAfterSeconds)) {
+                    if (retryAfterSeconds > 0) {
+                        throw silence(code + " " + detail, Duration.ofSeconds(retryAfterSeconds));
+                    }
+                    throw new IOException(Code.LNK_REFUSED.id() + ": " + code + " " + detail);
+                }
+                return answer;
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+                throw new IOException("interrupted", e);
+            }
+        }
+
+        @Override
+        public void close() {
+            waiting.remove(id);
+        }
+    }
+}

@@ -1,0 +1,84 @@
+package dev.holdfast.agent;
+
+import dev.holdfast.control.BundleProtocol;
+import dev.holdfast.trust.bundle.SeekableBytes;
+import io.vertx.core.buffer.Buffer;
+import io.vertx.core.net.NetSocket;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
+
+/** A bundle that a command holds open at the other end of a socket, read by {@link BundleProtocol}. What comes is trusted as little as anything else. Reading belongs to one thread at a time. */
+final class RemoteBundle implements SeekableBytes {
+    /** A range may come in pieces; more than one range was not asked for. */
+    private static final int MAX_PIECES = 256;
+    /** A disk that does not deliver so few bytes in this time is broken. */
+    private static final long ANSWER_SECONDS = 30;
+
+    private final NetSocket socket;
+    private final long size;
+    private final BlockingQueue<Buffer> pieces = new LinkedBlockingQueue<>(MAX_PIECES);
+
+    /** Call on the event loop, so that nothing comes before the handlers are there. */
+    RemoteBundle(NetSocket socket, long size) {
+        this.socket = socket;
+        this.size = size;
+        socket.handler(this::received);
+        socket.exceptionHandler(failure -> received(Buffer.buffer()));
+        socket.closeHandler(closed -> received(Buffer.buffer()));
+    }
+
+    /** An empty piece ends everything. */
+    private void received(Buffer piece) {
+        if (!pieces.offer(piece)) {
+            pieces.clear();
+            pieces.offer(Buffer.buffer());
+            socket.close();
+        }
+    }
+
+    @Override
+    public long size() {
+        return size;
+    }
+
+    @Override
+    public void read(ByteBuffer into, long offset) throws IOException {
+        long at = offset;
+        while (into.hasRemaining() && at < size) {
+            int length = (int) Math.min(Math.min(BundleProtocol.MAX_RANGE_BYTES, into.remaining()), size - at);
+            socket.write(Buffer.buffer()
+                    .appendByte(BundleProtocol.READ)
+                    .appendLong(at)
+                    .appendInt(length));
+            int end = into.position() + length;
+            while (into.position() < end) {
+                Buffer piece = next(at);
+                if (piece.length() > end - into.position()) {
+                    throw new IOException("more bytes came than were asked for");
+                }
+                into.put(piece.getBytes());
+            }
+            at += length;
+        }
+    }
+
+    private Buffer next(long offset) throws IOException {
+        try {
+            Buffer piece = pieces.poll(ANSWER_SECONDS, TimeUnit.SECONDS);
+            if (piece == null) {
+                throw new IOException("nothing came for byte " + offset);
+            }
+            if (piece.length() == 0) {
+                pieces.offer(piece);
+                throw new IOException("the command that holds the bundle is gone");
+            }
+            return piece;
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new IOException("interrupted", e);
+        }
+    }
+}

@@ -1,0 +1,88 @@
+package dev.holdfast.agent;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.Verdict;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class AgentConfigTest {
+    private static final String WHOLE = "fleet = \"f\"\ndevice = \"d\"\nstate = \"s\"\ntee = \"software\"\n";
+
+    @TempDir
+    Path dir;
+
+    private Verdict<AgentConfig> read(byte[] bytes) throws Exception {
+        return AgentConfig.read(Files.write(dir.resolve("holdfast.toml"), bytes));
+    }
+
+    @Test
+    void relativePathsCountFromTheFile() throws Exception {
+        assertThat(read(WHOLE.getBytes(StandardCharsets.UTF_8)))
+                .isInstanceOfSatisfying(
+                        Verdict.Accepted.class,
+                        accepted -> assertThat(((AgentConfig) accepted.value()).stateDir())
+                                .isEqualTo(dir.toAbsolutePath().resolve("s")));
+    }
+
+    @Test
+    void namesTheRegisterThatModelsAreMeasuredInto() throws Exception {
+        for (String register : List.of("pcr:15", "nv:15")) {
+            String toml = WHOLE + "register = \"" + register + "\"";
+            assertThat(read(toml.getBytes(StandardCharsets.UTF_8))
+                            .orThrow()
+                            .root()
+                            .register())
+                    .hasToString(register);
+        }
+        assertThat(read(WHOLE.getBytes(StandardCharsets.UTF_8)).orThrow().root().register())
+                .hasToString("pcr:14");
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "",
+                "fleet = 1",
+                "device = \"a/b\"\nfleet=\"f\"",
+                WHOLE + "typo = 1",
+                WHOLE + "metered = 1",
+                WHOLE + "register = \"nv:23\"",
+                "["
+            })
+    void refusesWhatItCannotUse(String toml) throws Exception {
+        assertThat(read(toml.getBytes(StandardCharsets.UTF_8)))
+                .isInstanceOfSatisfying(
+                        Verdict.Rejected.class,
+                        rejected -> assertThat(rejected.reason().code()).isEqualTo(Code.CFG_INVALID));
+    }
+
+    @Test
+    void refusesASocketPathThatTheKernelWouldRefuse() throws Exception {
+        String toml = WHOLE + "control-socket = \"" + "x".repeat(107) + "\"";
+        assertThat(read(toml.getBytes(StandardCharsets.UTF_8)))
+                .isInstanceOfSatisfying(
+                        Verdict.Rejected.class,
+                        rejected -> assertThat(rejected.reason().detail()).contains("control-socket", "107"));
+    }
+
+    @Test
+    void mutatedFilesAreReadOrRejectedButNeverThrow() throws Exception {
+        Random random = new Random(3);
+        int rejected = 0;
+        for (int i = 0; i < 2_000; i++) {
+            byte[] bytes = WHOLE.getBytes(StandardCharsets.UTF_8);
+            bytes[random.nextInt(bytes.length)] = (byte) random.nextInt();
+            rejected += read(bytes).isAccepted() ? 0 : 1;
+        }
+        assertThat(rejected).isGreaterThan(500);
+    }
+}

@@ -1,0 +1,147 @@
+package dev.holdfast.attestation.verify;
+
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.holdfast.tee.Assurance;
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.Json;
+import dev.holdfast.wire.Rejection;
+import dev.holdfast.wire.Sha256;
+import java.time.Instant;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * The result of an appraisal, in the shape of an EAR (draft-ietf-rats-ear): a status, and the checks that led to it.
+ *
+ * @param policyId the policy that was applied
+ * @param checks every check that could be made, in order; the first one that failed says why
+ * @param claims what the evidence said, present when its signatures, nonce, quote and log hold
+ */
+public record Appraisal(Status status, String policyId, List<Check> checks, Optional<Claims> claims) {
+    /** The profile of the EAR drafts' implementations. */
+    private static final String EAR_PROFILE = "tag:github.com,2023:veraison/ear";
+
+    private static final String SUBMODULE = "holdfast";
+
+    /** Strongest first. */
+    public enum Status {
+        /** Everything that the policy asks for holds. */
+        AFFIRMING,
+        /** The evidence holds, but something that the policy wants is missing. */
+        WARNING,
+        /** The evidence is refused. */
+        CONTRAINDICATED,
+        /** The evidence holds, but no model is in service. */
+        NONE
+    }
+
+    /** One question that was asked of the evidence. {@code code} is present when it failed. */
+    public record Check(String name, boolean passed, Optional<Code> code, String detail) {
+        static Check passed(String name, String detail) {
+            return new Check(name, true, Optional.empty(), detail);
+        }
+
+        static Check failed(String name, Code code, String detail) {
+            return new Check(name, false, Optional.of(code), new Rejection(code, detail).detail());
+        }
+    }
+
+    /**
+     * What the evidence proves. {@code model} is absent where none was measured.
+     *
+     * @param epochFloor the security epoch below which the device installs nothing
+     * @param sandbox what the device says of its confinement
+     * @param platform what became of the machine's own logs
+     * @param events events that lead to the quoted register
+     */
+    public record Claims(
+            String deviceId,
+            Optional<Model> model,
+            Assurance assurance,
+            long bootCount,
+            long clockMillis,
+            String agentName,
+            String agentVersion,
+            long epochFloor,
+            Map<String, String> sandbox,
+            Map<String, String> platform,
+            int events) {
+        public Claims {
+            sandbox = Map.copyOf(sandbox);
+            platform = Map.copyOf(platform);
+        }
+    }
+
+    /** The model in service. */
+    public record Model(
+            String name, String version, Sha256 digest, long epoch, Sha256 template, Optional<Sha256> tokenizer) {}
+
+    public Appraisal {
+        checks = List.copyOf(checks);
+    }
+
+    public boolean isAffirming() {
+        return status == Status.AFFIRMING;
+    }
+
+    /** Why the appraisal is not affirming. */
+    public Optional<Check> firstFailure() {
+        return checks.stream().filter(check -> !check.passed()).findFirst();
+    }
+
+    /** The device's record to keep: advanced when the evidence holds, unchanged when it does not. */
+    public EnrolledDevice remember(EnrolledDevice device) {
+        return status == Status.CONTRAINDICATED
+                ? device
+                : claims.map(c -> device.seen(c.bootCount(), c.clockMillis())).orElse(device);
+    }
+
+    /**
+     * The same for machines: an EAR as a JSON object, unsigned, with {@code status}, {@code checks} and {@code claims}
+     * beside it.
+     *
+     * @param at when the appraisal was made
+     */
+    public ObjectNode toJson(Instant at) {
+        String word = status.name().toLowerCase(Locale.ROOT);
+        ObjectNode out = Json.object()
+                .put("eat_profile", EAR_PROFILE)
+                .put("iat", at.getEpochSecond())
+                .put("status", word);
+        out.putObject("ear.verifier-id").put("developer", "holdfast.dev").put("build", "holdfast-0.1.0");
+        ObjectNode submodule = out.putObject("submods").putObject(SUBMODULE).put("ear.status", word);
+        submodule.set("ear.trustworthiness-vector", TrustVector.of(checks));
+        submodule.put("ear.appraisal-policy-id", policyId);
+        ArrayNode list = out.putArray("checks");
+        for (Check check : checks) {
+            ObjectNode node = list.addObject().put("name", check.name()).put("passed", check.passed());
+            check.code().ifPresent(code -> node.put("code", code.id()));
+            node.put("detail", check.detail());
+        }
+        claims.ifPresent(c -> put(out.putObject("claims"), c));
+        return out;
+    }
+
+    private static void put(ObjectNode node, Claims c) {
+        node.put("device", c.deviceId())
+                .put("assurance", c.assurance().name().toLowerCase(Locale.ROOT))
+                .put("bootCount", c.bootCount())
+                .put("agent", c.agentName() + " " + c.agentVersion())
+                .put("epochFloor", c.epochFloor())
+                .put("events", c.events());
+        c.model().ifPresent(model -> {
+            ObjectNode one = node.putObject("model")
+                    .put("name", model.name())
+                    .put("version", model.version())
+                    .put("digest", model.digest().hex())
+                    .put("epoch", model.epoch())
+                    .put("template", model.template().hex());
+            model.tokenizer().ifPresent(digest -> one.put("tokenizer", digest.hex()));
+        });
+        c.sandbox().forEach(node.putObject("sandbox")::put);
+        c.platform().forEach(node.putObject("platform")::put);
+    }
+}

@@ -1,0 +1,92 @@
+package dev.holdfast.attestation.verify;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.holdfast.attestation.Models;
+import dev.holdfast.tee.Assurance;
+import dev.holdfast.tee.tpm.TpmRegister;
+import dev.holdfast.wire.Verdict;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class AppraisalPolicyTest {
+    private static final String WHOLE = """
+            {"format":1, "id":"edge", "minAssurance":"hardware", "register":15, "allowResettableRegister":true,
+             "freshnessSeconds":60, "models":["intent"], "minEpoch":3, "agentVersions":["0.1.0"],
+             "facts":{"seccomp":"filter"},
+             "registers":{"7":["00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"]},
+             "requireBootLog":true, "requireImaLog":true, "fleet":"fleet"}
+            """;
+
+    private static Verdict<AppraisalPolicy> parse(String json) {
+        return AppraisalPolicy.parse(json.getBytes(StandardCharsets.UTF_8));
+    }
+
+    @Test
+    void readsEveryDemand() {
+        AppraisalPolicy policy = Models.accepted(parse(WHOLE));
+        assertThat(policy.id()).isEqualTo("edge");
+        assertThat(policy.minAssurance()).isEqualTo(Assurance.HARDWARE);
+        assertThat(policy.register()).isEqualTo(new TpmRegister.Pcr(15));
+        assertThat(policy.freshness()).contains(Duration.ofMinutes(1));
+        assertThat(policy.registers()).containsOnlyKeys(7);
+        assertThat(policy.requiredFacts()).containsEntry("seccomp", "filter");
+        assertThat(policy.requireBootLog() && policy.requireImaLog() && policy.allowResettableRegister())
+                .isTrue();
+    }
+
+    @Test
+    void aRegisterIsAPcrOrAnIndexWithItsGuard() {
+        assertThat(Models.accepted(parse("{\"format\":1, \"minAssurance\":\"software\"}"))
+                        .register())
+                .isEqualTo(new TpmRegister.Pcr(14));
+        assertThat(Models.accepted(parse("{\"format\":1, \"minAssurance\":\"software\", \"register\":\"nv:15\"}"))
+                        .register())
+                .isEqualTo(new TpmRegister.Nv(15));
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "{}",
+                "[]",
+                "{\"format\":1}",
+                "{\"format\":2, \"minAssurance\":\"software\"}",
+                "{\"format\":1, \"minAssurance\":\"best\"}",
+                "{\"format\":1, \"minAssurance\":\"software\", \"minEpochs\":3}",
+                "{\"format\":1, \"minAssurance\":\"software\", \"minEpoch\":\"3\"}",
+                "{\"format\":1, \"minAssurance\":\"software\", \"minEpoch\":-3}",
+                "{\"format\":1, \"minAssurance\":\"software\", \"models\":[]}",
+                "{\"format\":1, \"minAssurance\":\"software\", \"models\":\"intent\"}",
+                "{\"format\":1, \"minAssurance\":\"software\", \"register\":24}",
+                "{\"format\":1, \"minAssurance\":\"software\", \"register\":\"nv:23\"}",
+                "{\"format\":1, \"minAssurance\":\"software\", \"register\":true}",
+                "{\"format\":1, \"minAssurance\":\"software\", \"registers\":{\"24\":[]}}",
+                "{\"format\":1, \"minAssurance\":\"software\", \"registers\":{\"7\":[\"00\"]}}",
+                "{\"format\":1, \"minAssurance\":\"software\", \"requireBootLog\":\"yes\"}",
+                "{\"format\":1, \"minAssurance\":\"software\", \"facts\":[]}"
+            })
+    void refusesWhatItDoesNotUnderstand(String json) {
+        assertThat(parse(json).isAccepted()).isFalse();
+    }
+
+    @Test
+    void neverThrowsOnOddBytes() {
+        byte[] good = WHOLE.getBytes(StandardCharsets.UTF_8);
+        Random random = new Random(3);
+        int read = 0;
+        for (int i = 0; i < 20_000; i++) {
+            byte[] odd = Arrays.copyOf(good, random.nextInt(10) == 0 ? random.nextInt(good.length) : good.length);
+            for (int flips = 1 + random.nextInt(3); flips > 0 && odd.length > 0; flips--) {
+                odd[random.nextInt(odd.length)] ^= (byte) (1 << random.nextInt(8));
+            }
+            read += AppraisalPolicy.parse(odd).isAccepted() ? 1 : 0;
+        }
+        assertThat(read).isBetween(1, 19_999);
+    }
+}

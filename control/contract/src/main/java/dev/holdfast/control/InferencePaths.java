@@ -1,0 +1,26 @@
+package dev.holdfast.control;
+
+/** The paths of the inference process: its control socket, which the agent alone may use, and what the agent asks of the other. */
+public final class InferencePaths {
+    /** GET: {@link InferenceStatus}. */
+    public static final String STATUS = "/control/v1/status";
+    /** GET: {@link LogLines}. */
+    public static final String LOG = "/control/v1/log";
+    /** POST: a {@link Slot} becomes the candidate; {@link GateReport}. */
+    public static final String CANDIDATE = "/control/v1/candidate";
+    /** POST {@link DigestRequest}: the candidate serves; {@link Flip}. */
+    public static final String FLIP = "/control/v1/flip";
+    /** POST {@link DigestRequest}: the candidate is unloaded. */
+    public static final String DISCARD = "/control/v1/discard";
+    /** GET, waits: {@link Challenges}. */
+    public static final String CHALLENGES = "/control/v1/challenges";
+    /** POST: {@link ChallengeReply}. */
+    public static final String EVIDENCE = "/control/v1/evidence";
+
+    /** GET on the applications' socket: whether a model serves. */
+    public static final String HEALTH = "/healthz";
+    /** POST on the applications' socket: a conversation to continue. */
+    public static final String CHAT = "/v1/chat/completions";
+
+    private InferencePaths() {}
+}

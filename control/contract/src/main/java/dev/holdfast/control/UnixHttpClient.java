@@ -1,0 +1,105 @@
+package dev.holdfast.control;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import dev.holdfast.wire.Json;
+import dev.holdfast.wire.RejectedException;
+import java.io.IOException;
+import java.net.UnixDomainSocketAddress;
+import java.nio.ByteBuffer;
+import java.nio.channels.SelectionKey;
+import java.nio.channels.Selector;
+import java.nio.channels.SocketChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.time.Duration;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * HTTP/1.1 with JSON over a Unix socket, one connection for each call, by the JDK alone. A reply is bounded in bytes and in time
+ * while it is read. Each call blocks its caller and ends when the caller is interrupted. Thread-safe.
+ */
+public final class UnixHttpClient {
+    /** Evidence in hexadecimal with its event log, and a history of every install. */
+    public static final int MAX_REPLY_BYTES = 4 * 1024 * 1024;
+
+    private static final int BUFFER_BYTES = 16 * 1024;
+
+    private final Path socket;
+
+    public UnixHttpClient(Path socket) {
+        this.socket = socket;
+    }
+
+    /** A reply: HTTP status and JSON body. */
+    public record Reply(int status, JsonNode body) {}
+
+    public Reply get(String uri, Duration deadline) throws IOException {
+        return call("GET", uri, null, deadline);
+    }
+
+    public Reply post(String uri, JsonNode body, Duration deadline) throws IOException {
+        return call("POST", uri, body, deadline);
+    }
+
+    private Reply call(String method, String uri, @Nullable JsonNode body, Duration deadline) throws IOException {
+        long until = System.nanoTime() + deadline.toNanos();
+        try (SocketChannel channel = SocketChannel.open(UnixDomainSocketAddress.of(socket));
+                Selector selector = Selector.open()) {
+            channel.configureBlocking(false);
+            SelectionKey key = channel.register(selector, SelectionKey.OP_WRITE);
+            ByteBuffer request = request(method, uri, body);
+            while (request.hasRemaining()) {
+                await(selector, until, deadline);
+                channel.write(request);
+            }
+            key.interestOps(SelectionKey.OP_READ);
+            HttpReplyReader reader = new HttpReplyReader(MAX_REPLY_BYTES);
+            ByteBuffer buffer = ByteBuffer.allocate(BUFFER_BYTES);
+            while (!reader.isComplete()) {
+                await(selector, until, deadline);
+                int count = channel.read(buffer.clear());
+                if (count < 0) {
+                    reader.end();
+                } else {
+                    reader.read(buffer.flip());
+                }
+            }
+            return new Reply(
+                    reader.status(), Json.read(reader.body(), MAX_REPLY_BYTES).orThrow());
+        } catch (RejectedException e) {
+            throw new IOException(name() + ": " + e.rejection(), e);
+        } catch (IOException e) {
+            throw e.getMessage() != null && e.getMessage().startsWith(name())
+                    ? e
+                    : new IOException(name() + ": " + e.getMessage(), e);
+        }
+    }
+
+    private String name() {
+        return String.valueOf(socket.getFileName());
+    }
+
+    private void await(Selector selector, long until, Duration deadline) throws IOException {
+        long left = (until - System.nanoTime()) / 1_000_000;
+        if (left <= 0) {
+            throw new IOException(name() + ": no answer within " + deadline.toSeconds() + " s");
+        }
+        selector.select(left);
+        selector.selectedKeys().clear();
+        if (Thread.currentThread().isInterrupted()) {
+            throw new IOException(name() + ": interrupted");
+        }
+    }
+
+    private static ByteBuffer request(String method, String uri, @Nullable JsonNode body) {
+        byte[] content = body == null ? new byte[0] : Json.write(body);
+        String head = method + " " + uri + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+                + (body == null ? "" : "Content-Type: application/json\r\n")
+                + "Content-Length: " + content.length + "\r\n\r\n";
+        byte[] ascii = head.getBytes(StandardCharsets.US_ASCII);
+        return ByteBuffer.allocate(ascii.length + content.length)
+                .put(ascii)
+                .put(content)
+                .flip();
+    }
+}

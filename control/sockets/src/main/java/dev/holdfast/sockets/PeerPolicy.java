@@ -1,0 +1,56 @@
+package dev.holdfast.sockets;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Optional;
+import java.util.Set;
+
+/**
+ * Who may talk on a socket, besides whom the socket file's mode keeps out. Root and the user of this process always may.
+ *
+ * @param open everybody whom the file's mode lets connect
+ * @param uids further users, where not open
+ * @param gids further groups, where not open
+ */
+public record PeerPolicy(boolean open, Set<Long> uids, Set<Long> gids) {
+    private static final long ROOT = 0;
+
+    public PeerPolicy {
+        uids = Set.copyOf(uids);
+        gids = Set.copyOf(gids);
+    }
+
+    /** Everybody whom the socket file's mode lets connect. */
+    public static PeerPolicy everyone() {
+        return new PeerPolicy(true, Set.of(), Set.of());
+    }
+
+    /** Root, the user of this process, and these users. */
+    public static PeerPolicy onlyUsers(Set<Long> uids) {
+        return new PeerPolicy(false, uids, Set.of());
+    }
+
+    public boolean allows(Optional<Peer> peer) {
+        if (open) {
+            return true;
+        }
+        return peer.isPresent()
+                && (peer.get().uid() == ROOT
+                        || peer.get().uid() == Own.UID
+                        || uids.contains(peer.get().uid())
+                        || peer.get().gids().stream().anyMatch(gids::contains));
+    }
+
+    private static final class Own {
+        static final long UID = uid();
+
+        private static long uid() {
+            try {
+                return ((Number) Files.getAttribute(Path.of("/proc/self"), "unix:uid")).longValue();
+            } catch (IOException | RuntimeException e) {
+                return ROOT;
+            }
+        }
+    }
+}

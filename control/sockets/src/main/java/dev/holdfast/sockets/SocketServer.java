@@ -1,0 +1,127 @@
+package dev.holdfast.sockets;
+
+import dev.holdfast.wire.Code;
+import io.vertx.core.Handler;
+import io.vertx.core.Vertx;
+import io.vertx.core.http.HttpConnection;
+import io.vertx.core.http.HttpServer;
+import io.vertx.core.http.HttpServerOptions;
+import io.vertx.core.http.HttpServerRequest;
+import io.vertx.core.net.SocketAddress;
+import java.io.IOException;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
+import java.nio.channels.SocketChannel;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * An HTTP server on a Unix socket. The socket is bound under a hidden name, gets its mode, and is then renamed, so that
+ * nobody can connect before the mode holds. A file left by a dead process is removed only after connecting to it failed.
+ */
+public final class SocketServer implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(SocketServer.class);
+    private static final int MAX_CONNECTIONS = 256;
+    private static final int MAX_HEADER_BYTES = 8 * 1024;
+    private static final int IDLE_SECONDS = 300;
+    private static final int WAIT_SECONDS = 10;
+
+    private final HttpServer server;
+    private final Path path;
+    private final AtomicInteger connections = new AtomicInteger();
+
+    private SocketServer(Vertx vertx, Path path, PeerPolicy policy, Handler<HttpServerRequest> routes) {
+        this.path = path;
+        this.server = vertx.createHttpServer(new HttpServerOptions()
+                        .setMaxInitialLineLength(MAX_HEADER_BYTES)
+                        .setMaxHeaderSize(MAX_HEADER_BYTES)
+                        .setIdleTimeout(IDLE_SECONDS)
+                        .setIdleTimeoutUnit(TimeUnit.SECONDS))
+                .connectionHandler(this::connected)
+                .exceptionHandler(
+                        e -> LOG.debug("connection failed: {}", e.getClass().getName()))
+                .invalidRequestHandler(request -> {
+                    Replies.error(request, Code.API_REQUEST, "this is no HTTP/1.1 request");
+                    request.connection().close();
+                })
+                .requestHandler(request -> {
+                    request.exceptionHandler(e -> {});
+                    request.response().exceptionHandler(e -> {});
+                    if (policy.allows(Peer.of(request.connection()))) {
+                        routes.handle(request);
+                    } else {
+                        Replies.error(request, Code.API_FORBIDDEN, "this user may not use this socket");
+                    }
+                });
+    }
+
+    public static SocketServer start(
+            Vertx vertx, Path path, String mode, PeerPolicy policy, Handler<HttpServerRequest> routes)
+            throws IOException {
+        removeStale(path);
+        SocketServer server = new SocketServer(vertx, path, policy, routes);
+        Path hidden = path.resolveSibling(
+                "." + path.getFileName() + "." + ProcessHandle.current().pid());
+        Files.deleteIfExists(hidden);
+        try {
+            server.server
+                    .listen(SocketAddress.domainSocketAddress(hidden.toString()))
+                    .toCompletionStage()
+                    .toCompletableFuture()
+                    .get(WAIT_SECONDS, TimeUnit.SECONDS);
+            Files.setPosixFilePermissions(hidden, PosixFilePermissions.fromString(mode));
+            Files.move(hidden, path, StandardCopyOption.ATOMIC_MOVE);
+            return server;
+        } catch (ExecutionException | TimeoutException e) {
+            throw new IOException("cannot listen on " + path + ": " + e.getMessage(), e);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new IOException("interrupted", e);
+        } finally {
+            Files.deleteIfExists(hidden);
+        }
+    }
+
+    private static void removeStale(Path path) throws IOException {
+        if (!Files.exists(path, LinkOption.NOFOLLOW_LINKS)) {
+            return;
+        }
+        try (SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX)) {
+            channel.connect(UnixDomainSocketAddress.of(path));
+        } catch (IOException e) {
+            Files.delete(path);
+            return;
+        }
+        throw new IOException(path + " is in use by another process");
+    }
+
+    private void connected(HttpConnection connection) {
+        connection.exceptionHandler(
+                e -> LOG.debug("connection failed: {}", e.getClass().getName()));
+        if (connections.incrementAndGet() > MAX_CONNECTIONS) {
+            connection.close();
+        }
+        connection.closeHandler(ended -> connections.decrementAndGet());
+    }
+
+    @Override
+    public void close() {
+        try {
+            Files.deleteIfExists(path);
+            server.close().toCompletionStage().toCompletableFuture().get(WAIT_SECONDS, TimeUnit.SECONDS);
+        } catch (IOException | ExecutionException | TimeoutException e) {
+            LOG.warn("closing {}: {}", path, e.toString());
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+}

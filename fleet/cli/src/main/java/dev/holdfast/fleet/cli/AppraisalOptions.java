@@ -1,0 +1,96 @@
+package dev.holdfast.fleet.cli;
+
+import dev.holdfast.attestation.verify.Appraisal;
+import dev.holdfast.attestation.verify.AppraisalPolicy;
+import dev.holdfast.attestation.verify.EnrolledDevice;
+import dev.holdfast.attestation.verify.EvidenceVerifier;
+import dev.holdfast.attestation.verify.ReferenceModels;
+import dev.holdfast.tee.Assurance;
+import dev.holdfast.wire.Json;
+import dev.holdfast.wire.RejectedException;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Instant;
+import java.util.Locale;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Option;
+
+/** What the two verifying commands share: the policy's options, the verdict's text, the exit code. */
+final class AppraisalOptions {
+    @Option(
+            names = "--min-assurance",
+            description = "${COMPLETION-CANDIDATES}, in any case (default: ${DEFAULT-VALUE}).")
+    Assurance minAssurance = Assurance.SOFTWARE;
+
+    @Option(
+            names = "--allow-resettable-register",
+            description = "Warn instead of refusing where software could reset the register.")
+    boolean allowResettableRegister;
+
+    @Option(names = "--json")
+    boolean json;
+
+    @Option(
+            names = "--policy",
+            description = "What is asked of evidence, a JSON file; then the two options above are not read.")
+    @Nullable
+    Path policy;
+
+    Appraisal appraise(
+            byte[] evidence, EvidenceVerifier.Question question, EnrolledDevice device, ReferenceModels models)
+            throws IOException, RejectedException {
+        return EvidenceVerifier.verify(evidence, question, device, models, policy());
+    }
+
+    AppraisalPolicy policy() throws IOException, RejectedException {
+        return policy == null
+                ? AppraisalPolicy.atLeast(minAssurance).withResettableRegister(allowResettableRegister)
+                : AppraisalPolicy.parse(Files.readAllBytes(policy)).orThrow();
+    }
+
+    /** The fleet directory that the policy names, relative to the policy's own folder. */
+    Optional<Path> fleetOfPolicy() throws IOException, RejectedException {
+        if (policy == null) {
+            return Optional.empty();
+        }
+        String named = Json.readObject(Files.readAllBytes(policy), AppraisalPolicy.MAX_JSON_BYTES)
+                .orThrow()
+                .path("fleet")
+                .asText("");
+        return named.isEmpty() ? Optional.empty() : Optional.of(policy.resolveSibling(named));
+    }
+
+    static EnrolledDevice enrolled(Path file) throws IOException, RejectedException {
+        return EnrolledDevice.fromJson(Files.readAllBytes(file)).orThrow();
+    }
+
+    /** 0 only for an affirming appraisal. */
+    int print(PrintWriter out, PrintWriter err, Appraisal appraisal, EnrolledDevice device) {
+        if (json) {
+            out.println(new String(Json.write(appraisal.toJson(Instant.now())), StandardCharsets.UTF_8));
+        } else {
+            String status = appraisal.status().name().toLowerCase(Locale.ROOT);
+            out.println("device     " + device.deviceId());
+            out.println("status     " + status);
+            out.println("assurance  " + device.assurance().name().toLowerCase(Locale.ROOT));
+            appraisal
+                    .claims()
+                    .flatMap(Appraisal.Claims::model)
+                    .ifPresentOrElse(
+                            model -> {
+                                out.println("model      " + model.name() + " " + model.version());
+                                out.println("digest     sha256:" + model.digest());
+                            },
+                            () -> out.println("model      none proven"));
+        }
+        appraisal
+                .firstFailure()
+                .ifPresent(check -> err.println(
+                        check.code().map(code -> code.id() + ": ").orElse("") + check.name() + ": " + check.detail()));
+        return appraisal.isAffirming() ? 0 : 1;
+    }
+}

@@ -1,0 +1,114 @@
+package dev.holdfast.fleet.cli;
+
+import dev.holdfast.attestation.verify.Appraisal;
+import dev.holdfast.attestation.verify.EnrolledDevice;
+import dev.holdfast.attestation.verify.EvidenceVerifier;
+import dev.holdfast.fleet.BrokerLink;
+import dev.holdfast.fleet.FleetDirectory;
+import dev.holdfast.link.Challenge;
+import dev.holdfast.link.Evidence;
+import dev.holdfast.link.MqttLink;
+import dev.holdfast.link.Topics;
+import dev.holdfast.wire.Binary;
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.Json;
+import dev.holdfast.wire.RejectedException;
+import dev.holdfast.wire.Verdict;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.SecureRandom;
+import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+/** Challenges a device and appraises what it answers. */
+@Command(name = "attest", description = "Asks a device to prove what it runs; exit code 0 only if it does.")
+final class AttestCommand implements Callable<Integer> {
+    private static final int NONCE_BYTES = 32;
+
+    @Spec
+    CommandSpec spec = CommandSpec.create();
+
+    @Mixin
+    FleetCommand.Connected connected = new FleetCommand.Connected();
+
+    @Mixin
+    AppraisalOptions appraiser = new AppraisalOptions();
+
+    @Parameters(index = "0", paramLabel = "DEVICE")
+    String device = "";
+
+    @Option(names = "--timeout", description = "Seconds to wait (default: ${DEFAULT-VALUE}).")
+    int timeoutSeconds = 30;
+
+    @Option(names = "--out", description = "Where to keep the evidence; its nonce goes to FILE.nonce in hexadecimal.")
+    Optional<Path> out = Optional.empty();
+
+    @Override
+    public Integer call() throws Exception {
+        FleetDirectory.Config config = connected.config();
+        FleetDirectory.requireDevice(device);
+        FleetDirectory directory = connected.in.directory();
+        Path record = directory.device(device);
+        if (!Files.exists(record)) {
+            throw new RejectedException(Code.ATT_NOT_ENROLLED, device + " is not enrolled");
+        }
+        byte[] random = new byte[NONCE_BYTES];
+        new SecureRandom().nextBytes(random);
+        Binary nonce = Binary.copyOf(random);
+        long asked = System.nanoTime();
+        byte[] evidence = ask(config, nonce);
+        Duration age = Duration.ofNanos(System.nanoTime() - asked);
+        if (out.isPresent()) {
+            Files.write(out.get(), evidence);
+            Files.writeString(out.get().resolveSibling(out.get().getFileName() + ".nonce"), nonce.hex() + "\n");
+        }
+        EnrolledDevice enrolled = AppraisalOptions.enrolled(record);
+        Appraisal appraisal = appraiser.appraise(
+                evidence,
+                new EvidenceVerifier.Question(nonce, Optional.of(age)),
+                enrolled,
+                connected.in.repository().references());
+        FleetDirectory.replace(record, Json.write(appraisal.remember(enrolled).toJson()));
+        return appraiser.print(spec.commandLine().getOut(), spec.commandLine().getErr(), appraisal, enrolled);
+    }
+
+    private byte[] ask(FleetDirectory.Config config, Binary nonce) throws IOException, RejectedException {
+        Topics topics = new Topics(config.name(), device);
+        CompletableFuture<byte[]> answered = new CompletableFuture<>();
+        Duration deadline = Duration.ofSeconds(timeoutSeconds);
+        long end = System.nanoTime() + deadline.toNanos();
+        try (MqttLink link = BrokerLink.connect(
+                config.broker(), List.of(topics.evidence()), deadline, message -> take(message, nonce, answered))) {
+            link.publish(topics.challenge(), new Challenge(nonce).encode(), false);
+            return answered.get(end - System.nanoTime(), TimeUnit.NANOSECONDS);
+        } catch (TimeoutException e) {
+            throw new RejectedException(Code.ATT_TIMEOUT, device + " did not answer in " + timeoutSeconds + " s");
+        } catch (ExecutionException e) {
+            throw new IOException(e);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new IOException("interrupted", e);
+        }
+    }
+
+    /** Evidence for other nonces belongs to other verifiers. */
+    private static void take(MqttLink.Inbound message, Binary nonce, CompletableFuture<byte[]> answered) {
+        if (Evidence.decode(message.payload()) instanceof Verdict.Accepted<Evidence>(Evidence evidence)
+                && evidence.nonce().equals(nonce)) {
+            answered.complete(evidence.token().toArray());
+        }
+    }
+}

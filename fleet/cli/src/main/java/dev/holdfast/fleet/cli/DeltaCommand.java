@@ -1,0 +1,178 @@
+package dev.holdfast.fleet.cli;
+
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.holdfast.delta.DeltaFiles;
+import dev.holdfast.delta.DeltaInspection;
+import dev.holdfast.delta.DeltaOp;
+import dev.holdfast.delta.DeltaProducer;
+import dev.holdfast.delta.DeltaSummary;
+import dev.holdfast.delta.InPlacePatch;
+import dev.holdfast.wire.Json;
+import dev.holdfast.wire.RejectedException;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Locale;
+import java.util.Map;
+import java.util.stream.Collectors;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+/** The delta codec by hand. */
+@Command(name = "delta", description = "Makes, applies and inspects patches.", mixinStandardHelpOptions = true)
+final class DeltaCommand {
+    @Spec
+    CommandSpec spec = CommandSpec.create();
+
+    @Command(name = "create", description = "Makes a patch.")
+    int create(
+            @Option(names = "--base", required = true, description = "the model that devices have") Path base,
+            @Option(names = "--new", required = true, description = "the model that they shall have") Path next,
+            @Option(names = "--out", required = true, description = "the patch") Path out,
+            @Option(names = "--json", description = "print JSON") boolean json,
+            @Option(names = "--progress", description = "show progress where there is no terminal") boolean progress)
+            throws IOException {
+        long start = System.nanoTime();
+        try (ProgressLine line = ProgressLine.on(spec.commandLine().getErr(), progress)) {
+            DeltaSummary summary = DeltaProducer.create(base, next, out, line);
+            return print(
+                    json,
+                    Json.object()
+                            .put("bytes", summary.patchBytes())
+                            .put("ratio", summary.ratio())
+                            .put("seconds", secondsSince(start)));
+        }
+    }
+
+    @Command(name = "apply", description = "Makes the new file from its base and a patch.")
+    int apply(
+            @Option(names = "--base", required = true, description = "the file that the patch starts from") Path base,
+            @Option(names = "--patch", required = true, description = "the patch") Path patch,
+            @Option(names = "--out", description = "the new file", defaultValue = "") Path out,
+            @Option(names = "--in-place", description = "turn the base itself into the new file") boolean inPlace,
+            @Option(names = "--threads", description = "threads (default: ${DEFAULT-VALUE})", defaultValue = "1")
+                    int threads,
+            @Option(names = "--json", description = "print JSON") boolean json,
+            @Option(names = "--progress", description = "show progress where there is no terminal") boolean progress)
+            throws IOException, RejectedException {
+        if (inPlace == !out.toString().isEmpty() || threads < 1) {
+            spec.commandLine().getErr().println("either --out FILE or --in-place, and at least one thread");
+            return 2;
+        }
+        long start = System.nanoTime();
+        try (ProgressLine line = ProgressLine.on(spec.commandLine().getErr(), progress)) {
+            if (inPlace) {
+                InPlacePatch.apply(base, patch, base.resolveSibling(base.getFileName() + ".undo"), line)
+                        .orThrow();
+            } else {
+                DeltaFiles.apply(base, patch, out, threads, line).orThrow();
+            }
+        }
+        return print(json, Json.object().put("seconds", secondsSince(start)).put("peak_rss_kib", peakRssKib()));
+    }
+
+    @Command(name = "inspect", description = "Shows what each tensor of a patch costs, and why.")
+    int inspect(
+            @Parameters(paramLabel = "PATCH") Path patch,
+            @Option(names = "--json", description = "print JSON") boolean json)
+            throws IOException, RejectedException {
+        DeltaInspection found = DeltaInspection.of(patch).orThrow();
+        if (!json) {
+            table(found, spec.commandLine().getOut());
+            return 0;
+        }
+        ObjectNode node = Json.object()
+                .put("codec", found.codec())
+                .put("bytes", found.patchBytes())
+                .put("head_bytes", found.headBytes())
+                .put("base", found.base().hex())
+                .put("base_bytes", found.baseBytes())
+                .put("result", found.result().hex())
+                .put("result_bytes", found.resultBytes())
+                .put("blocks", found.blocks());
+        ArrayNode parts = node.putArray("parts");
+        for (DeltaInspection.Part part : found.parts()) {
+            ObjectNode entry = parts.addObject()
+                    .put("name", part.name())
+                    .put("result_bytes", part.outputBytes())
+                    .put("patch_bytes", part.payloadBytes())
+                    .put("why", part.why());
+            ObjectNode operations = entry.putObject("operations");
+            part.operations().forEach((op, bytes) -> operations.put(op.name(), bytes));
+        }
+        return print(true, node);
+    }
+
+    private static void table(DeltaInspection found, PrintWriter out) {
+        out.printf(
+                Locale.ROOT,
+                "%s patch, %,d bytes (%.1f %% of the result), of which head and tables %,d%n",
+                found.codec(),
+                found.patchBytes(),
+                100.0 * found.patchBytes() / Math.max(1, found.resultBytes()),
+                found.headBytes());
+        out.printf(Locale.ROOT, "base    %s %,d bytes%n", found.base().hex(), found.baseBytes());
+        out.printf(
+                Locale.ROOT,
+                "result  %s %,d bytes in %d blocks%n%n",
+                found.result().hex(),
+                found.resultBytes(),
+                found.blocks());
+        int width = found.parts().stream()
+                .mapToInt(part -> part.name().length())
+                .max()
+                .orElse(4);
+        String row = "%-" + Math.max(4, Math.min(48, width)) + "s %14s %14s %7s  %s%n";
+        out.printf(Locale.ROOT, row, "PART", "RESULT", "PATCH", "SHARE", "HOW");
+        for (DeltaInspection.Part part : found.parts()) {
+            out.printf(
+                    Locale.ROOT,
+                    row,
+                    part.name(),
+                    "%,d".formatted(part.outputBytes()),
+                    "%,d".formatted(part.payloadBytes()),
+                    String.format(Locale.ROOT, "%.1f %%", 100.0 * part.payloadBytes() / part.outputBytes()),
+                    operations(part));
+        }
+    }
+
+    private static String operations(DeltaInspection.Part part) {
+        String names =
+                part.operations().keySet().stream().sorted().map(DeltaOp::name).collect(Collectors.joining("+"));
+        return part.why().isEmpty() ? names : names + " (" + part.why() + ")";
+    }
+
+    private int print(boolean json, ObjectNode node) {
+        if (json) {
+            spec.commandLine().getOut().println(new String(Json.write(node), StandardCharsets.UTF_8));
+        } else {
+            for (Map.Entry<String, ?> field : node.properties()) {
+                spec.commandLine().getOut().println(field.getKey() + " " + field.getValue());
+            }
+        }
+        return 0;
+    }
+
+    private static double secondsSince(long start) {
+        return (System.nanoTime() - start) / 1e9;
+    }
+
+    /** The process's high-water mark, as Linux counts it; -1 elsewhere. */
+    private static long peakRssKib() throws IOException {
+        Path status = Path.of("/proc/self/status");
+        if (!Files.isReadable(status)) {
+            return -1;
+        }
+        return Files.readAllLines(status).stream()
+                .filter(line -> line.startsWith("VmHWM:"))
+                .map(line -> Long.parseLong(line.replaceAll("[^0-9]", "")))
+                .findFirst()
+                .orElse(-1L);
+    }
+}

@@ -1,0 +1,100 @@
+package dev.holdfast.fleet.cli;
+
+import dev.holdfast.fleet.FleetDirectory;
+import dev.holdfast.fleet.FleetKeys;
+import dev.holdfast.fleet.FleetRepository;
+import dev.holdfast.fleet.RootFolder;
+import dev.holdfast.trust.signing.RootSigning;
+import dev.holdfast.trust.signing.SigningKey;
+import java.io.PrintWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Clock;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+/** The ceremony of the root: drafted on the fleet's machine, signed by each holder on theirs, checked and published here. */
+@Command(name = "root", description = "Drafts, signs and publishes the next root; tells what expires.")
+final class RootCommand {
+    @Spec
+    CommandSpec spec = CommandSpec.create();
+
+    private PrintWriter out() {
+        return spec.commandLine().getOut();
+    }
+
+    @Command(name = "draft", description = "Writes the next root, not signed yet; fresh keys for the roles named.")
+    int draft(
+            @Mixin FleetCommand.InDirectory in,
+            @Option(names = "--rotate", description = "Roles that get fresh keys; the old ones are revoked.")
+                    List<FleetKeys> rotate,
+            @Parameters(paramLabel = "FILE", description = "Where to write it.") Path file)
+            throws Exception {
+        RootFolder folder = new RootFolder(in.directory());
+        FleetDirectory.replace(
+                file,
+                folder.draft(
+                        rotate == null ? List.of() : rotate, Clock.systemUTC().instant()));
+        out().println(file);
+        return 0;
+    }
+
+    @Command(
+            name = "sign",
+            description = "Adds the signatures of the root keys that lie in a directory. Needs no fleet directory.")
+    int sign(
+            @Option(names = "--keys", required = true, description = "Directory with root-<kind>.pem; may be repeated.")
+                    List<Path> directories,
+            @Parameters(paramLabel = "FILE", description = "The draft, changed in place.") Path file)
+            throws Exception {
+        List<SigningKey> keys = new ArrayList<>();
+        for (Path directory : directories) {
+            keys.addAll(FleetKeys.ROOT.loadPresent(directory));
+        }
+        FleetDirectory.replace(file, RootSigning.add(Files.readAllBytes(file), keys));
+        keys.forEach(key -> out().println(key));
+        return keys.isEmpty() ? 1 : 0;
+    }
+
+    @Command(
+            name = "publish",
+            description = "Checks a signed root as devices will, and publishes it with fresh metadata.")
+    int publish(
+            @Mixin FleetCommand.InDirectory in,
+            @Parameters(paramLabel = "FILE", description = "The signed draft.") Path file)
+            throws Exception {
+        long version = new RootFolder(in.directory()).publish(Files.readAllBytes(file));
+        FleetRepository repository = in.repository();
+        repository.publish(repository.targets());
+        out().println("root " + version + "; restart fleet serve where the Director's keys changed");
+        return 0;
+    }
+
+    @Command(name = "status", description = "When each role expires. Exit code 1 where one does so within --days.")
+    int status(
+            @Mixin FleetCommand.InDirectory in,
+            @Option(
+                            names = "--days",
+                            defaultValue = "3",
+                            description = "Reminds this early (default: ${DEFAULT-VALUE}).")
+                    int days)
+            throws Exception {
+        Instant soon = Clock.systemUTC().instant().plus(Duration.ofDays(days));
+        boolean late = false;
+        for (Map.Entry<String, Instant> role : in.repository().expiries().entrySet()) {
+            boolean due = role.getValue().isBefore(soon);
+            late |= due;
+            out().printf("%-10s %s%s%n", role.getKey(), role.getValue(), due ? "  SIGN AGAIN" : "");
+        }
+        return late ? 1 : 0;
+    }
+}

@@ -1,0 +1,136 @@
+package dev.holdfast.fleet.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import dev.holdfast.fleet.FleetDirectory;
+import dev.holdfast.fleet.FleetRepository;
+import dev.holdfast.trust.schema.TargetFile;
+import dev.holdfast.wire.Json;
+import dev.holdfast.wire.Sha256;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Clock;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** What is published about a model, through the command line. */
+class AttachmentsTest {
+    private static final Path DEMO = Path.of("..", "demo", "intent-1.0.0.gguf");
+
+    @TempDir
+    Path dir;
+
+    private FleetRepository repository;
+    private String errors = "";
+
+    @BeforeEach
+    void init() throws Exception {
+        repository = new FleetRepository(new FleetDirectory(dir.resolve("fleet")), Clock.systemUTC());
+        Path root = repository.init(new FleetDirectory.Config("test", "tcp://127.0.0.1:1"));
+        assertThat(root).exists();
+    }
+
+    private int publish(Path file, String... more) {
+        List<String> args = new ArrayList<>(List.of(
+                "publish",
+                "--dir",
+                dir.resolve("fleet").toString(),
+                "tiny",
+                "1.0.0",
+                file.toString(),
+                "--template",
+                DEMO.resolveSibling("template.json").toString()));
+        args.addAll(List.of(more));
+        StringWriter err = new StringWriter();
+        int code = FleetCommand.run(
+                new PrintWriter(new StringWriter()), new PrintWriter(err, true), args.toArray(new String[0]));
+        errors = err.toString();
+        return code;
+    }
+
+    private TargetFile model() throws Exception {
+        return repository.release("tiny", "1.0.0").getFirst();
+    }
+
+    private JsonNode attached(String field) throws Exception {
+        JsonNode named = model().custom().path(field);
+        Sha256 digest = Sha256.fromHex(named.path("digest").asText()).orThrow();
+        byte[] bytes = Files.readAllBytes(repository.directory().blob(digest));
+        assertThat(bytes).hasSize(named.path("length").asInt());
+        return Json.readObject(bytes, 1 << 20).orThrow();
+    }
+
+    @Test
+    void writesABillOfMaterialsWithWhatIsKnown() throws Exception {
+        assertThat(publish(DEMO, "--licence", "Apache-2.0", "--base-model", "org/base"))
+                .as(errors)
+                .isZero();
+        JsonNode component = attached("bom").at("/metadata/component");
+        assertThat(attached("bom").path("specVersion").asText()).isEqualTo("1.6");
+        assertThat(component.path("type").asText()).isEqualTo("machine-learning-model");
+        assertThat(component.path("name").asText()).isEqualTo("tiny");
+        assertThat(component.path("version").asText()).isEqualTo("1.0.0");
+        assertThat(component.at("/hashes/0/content").asText())
+                .isEqualTo(model().sha256().hex());
+        assertThat(component.at("/licenses/0/expression").asText()).isEqualTo("Apache-2.0");
+        assertThat(component.at("/pedigree/ancestors/0/name").asText()).isEqualTo("org/base");
+        assertThat(component.at("/modelCard/modelParameters/modelArchitecture").asText())
+                .isEqualTo("llama");
+        assertThat(component.path("properties").toString())
+                .contains("holdfast:quantization")
+                .contains("Q");
+    }
+
+    @Test
+    void takesThePublishersOwnBillWhereItIsAboutThisModel() throws Exception {
+        String digest = Sha256.ofFile(DEMO).hex();
+        Path own = Files.writeString(
+                dir.resolve("own.json"),
+                "{\"bomFormat\":\"CycloneDX\",\"specVersion\":\"1.6\",\"components\":[{\"type\":\"machine-learning-model\","
+                        + "\"name\":\"x\",\"hashes\":[{\"alg\":\"SHA-256\",\"content\":\"" + digest + "\"}]}]}");
+        assertThat(publish(DEMO, "--bom", own.toString())).as(errors).isZero();
+        assertThat(attached("bom").at("/components/0/name").asText()).isEqualTo("x");
+    }
+
+    @Test
+    void refusesABillAboutAnotherModelAndPublishesNothing() throws Exception {
+        for (String text : List.of("{}", "{\"bomFormat\":\"CycloneDX\"}", "[]", "nothing")) {
+            Path other = Files.writeString(dir.resolve("other.json"), text);
+            assertThat(publish(DEMO, "--bom", other.toString())).as(text).isEqualTo(1);
+        }
+        assertThat(repository.targets()).isEmpty();
+    }
+
+    /** The vectors of the updater: openssl signed them. */
+    @Test
+    void pinsTheSignersKeyOfAProvenanceThatVerifies() throws Exception {
+        Path vectors = Path.of("..", "updater", "src", "test", "resources", "dev", "holdfast", "updater", "oms");
+        Path model = vectors.resolve("model.bin");
+        String signature = vectors.resolve("p384.json").toString();
+        String key = vectors.resolve("p384.pem").toString();
+        assertThat(publish(model, "--provenance", signature)).isEqualTo(1);
+        assertThat(errors).contains("CFG-INVALID");
+        assertThat(publish(
+                        model,
+                        "--provenance",
+                        signature,
+                        "--provenance-key",
+                        vectors.resolve("p256.pem").toString()))
+                .isEqualTo(1);
+        assertThat(errors).contains("OMS-KEY");
+        assertThat(publish(DEMO, "--provenance", signature, "--provenance-key", key))
+                .isEqualTo(1);
+        assertThat(errors).contains("OMS-SUBJECT");
+        assertThat(publish(model, "--provenance", signature, "--provenance-key", key))
+                .as(errors)
+                .isZero();
+        assertThat(model().custom().at("/provenance/key").asText()).isEqualTo(Files.readString(Path.of(key)));
+        assertThat(attached("provenance").has("dsseEnvelope")).isTrue();
+    }
+}

@@ -1,0 +1,77 @@
+package dev.holdfast.fleet;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.holdfast.trust.release.Companion;
+import dev.holdfast.trust.release.ModelSignature;
+import dev.holdfast.trust.release.SignerKey;
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.Json;
+import dev.holdfast.wire.RejectedException;
+import dev.holdfast.wire.Sha256;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Clock;
+import java.util.Optional;
+
+/**
+ * What is published about a model beside it: who made it, and what it consists of.
+ *
+ * @param provenance signature of the model by OpenSSF Model Signing v1.0, with a key
+ * @param provenanceKey the public key of that signature, PEM; it is pinned in the signed metadata
+ * @param bom CycloneDX bill of materials; one is written with what is known where empty
+ * @param licence licence of the model (SPDX), for a bill of materials that is written; as the model says where empty
+ * @param base what the model was made from, likewise
+ */
+public record Attachments(
+        Optional<Path> provenance,
+        Optional<Path> provenanceKey,
+        Optional<Path> bom,
+        Optional<String> licence,
+        Optional<String> base) {
+    /** A bill of materials alone. */
+    public static final Attachments NONE =
+            new Attachments(Optional.empty(), Optional.empty(), Optional.empty(), Optional.empty(), Optional.empty());
+
+    /** Checks all as devices will, keeps the files and names them in the model's block. */
+    void into(ObjectNode custom, FleetRepository repository, Clock clock, Sha256 model)
+            throws IOException, RejectedException {
+        if (provenance.isPresent() != provenanceKey.isPresent()) {
+            throw new RejectedException(Code.CFG_INVALID, "--provenance and --provenance-key belong together");
+        }
+        if (provenance.isPresent() && provenanceKey.isPresent()) {
+            SignerKey key = SignerKey.fromPem(Files.readString(provenanceKey.get(), StandardCharsets.US_ASCII))
+                    .orThrow();
+            byte[] bundle = Files.readAllBytes(provenance.get());
+            ModelSignature.verify(bundle, key, model).orThrow();
+            keep(custom, Companion.Kind.PROVENANCE, repository, bundle).put("key", key.toPem());
+        }
+        ObjectNode written = bom.isPresent()
+                ? BillOfMaterials.read(bom.get(), model)
+                : BillOfMaterials.write(
+                        custom.path("model").asText(),
+                        custom.path("version").asText(),
+                        repository.directory().blob(model),
+                        model,
+                        licence,
+                        base,
+                        clock.instant());
+        keep(custom, Companion.Kind.BOM, repository, Json.write(written));
+    }
+
+    private static ObjectNode keep(ObjectNode custom, Companion.Kind kind, FleetRepository repository, byte[] bytes)
+            throws IOException {
+        Path temporary = Files.createTempFile(repository.directory().root(), "new-", ".tmp");
+        try {
+            Files.write(temporary, bytes);
+            Sha256 digest = repository.keep(temporary);
+            ObjectNode named =
+                    custom.putObject(kind.field()).put("digest", digest.hex()).put("length", bytes.length);
+            Publication.blocks(named, repository.directory().blob(digest));
+            return named;
+        } finally {
+            Files.deleteIfExists(temporary);
+        }
+    }
+}

@@ -1,0 +1,191 @@
+package dev.holdfast.fleet;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import dev.holdfast.link.Topics;
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.Json;
+import dev.holdfast.wire.RejectedException;
+import dev.holdfast.wire.Sha256;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileLock;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.stream.Stream;
+
+/**
+ * Where a fleet keeps what:
+ *
+ * <pre>
+ * fleet.json           name and broker
+ * keys/                private keys, readable by their owner only
+ * metadata/            signed files under their consistent names
+ * blobs/&lt;sha256&gt;       models and patches
+ * desired/&lt;device&gt;.json, devices/&lt;device&gt;.json, reports/&lt;device&gt;.json
+ * </pre>
+ *
+ * Files are replaced whole or not at all.
+ */
+public record FleetDirectory(Path root) {
+    private static final int MAX_CONFIG_BYTES = 64 * 1024;
+
+    /** What {@code fleet.json} says. */
+    public record Config(String name, String broker) {}
+
+    public Path keys() {
+        return root.resolve("keys");
+    }
+
+    Path metadata() {
+        return root.resolve("metadata");
+    }
+
+    Path metadata(String file) {
+        return metadata().resolve(file);
+    }
+
+    Path blobs() {
+        return root.resolve("blobs");
+    }
+
+    public Path blob(Sha256 digest) {
+        return blobs().resolve(digest.hex());
+    }
+
+    Path desired(String device) {
+        return root.resolve("desired").resolve(device + ".json");
+    }
+
+    public Path devices() {
+        return root.resolve("devices");
+    }
+
+    public Path device(String device) {
+        return devices().resolve(device + ".json");
+    }
+
+    Path reports() {
+        return root.resolve("reports");
+    }
+
+    public Path report(String device) {
+        return reports().resolve(device + ".json");
+    }
+
+    public Path online(String device) {
+        return reports().resolve(device + ".online");
+    }
+
+    /** Makes the directories of a new fleet; {@code FLT-EXISTS} where there is one. */
+    void create(Config config) throws IOException, RejectedException {
+        if (Files.exists(root.resolve("fleet.json")) || Files.exists(keys()) || Files.exists(metadata())) {
+            throw new RejectedException(Code.FLT_EXISTS, root + " holds a fleet");
+        }
+        if (!Topics.isName(config.name())) {
+            throw new RejectedException(
+                    Code.CFG_INVALID, "a fleet's name has 1 to 64 letters, digits, '.', '_' or '-'");
+        }
+        for (String name : List.of("keys", "metadata", "blobs", "desired", "devices", "reports")) {
+            Files.createDirectories(root.resolve(name));
+        }
+    }
+
+    /** Written last by initialisation: with it the fleet exists. */
+    void write(Config config) throws IOException {
+        replace(
+                root.resolve("fleet.json"),
+                Json.write(Json.object()
+                        .put("format", 1)
+                        .put("name", config.name())
+                        .put("broker", config.broker())));
+    }
+
+    public Config config() throws IOException, RejectedException {
+        JsonNode node = readJson(root.resolve("fleet.json"), MAX_CONFIG_BYTES)
+                .orElseThrow(() -> new RejectedException(Code.FLT_ABSENT, root + " holds no fleet; see fleet init"));
+        Config config =
+                new Config(node.path("name").asText(), node.path("broker").asText());
+        if (!Topics.isName(config.name()) || config.broker().isEmpty()) {
+            throw new RejectedException(Code.CFG_INVALID, "fleet.json needs name and broker");
+        }
+        return config;
+    }
+
+    /** What changes the fleet, or must see it whole. */
+    @FunctionalInterface
+    interface Work<T> {
+        T run() throws IOException, RejectedException;
+    }
+
+    /** Runs {@code work} while no other process does so. */
+    <T> T exclusively(Work<T> work) throws IOException, RejectedException {
+        try (FileChannel file =
+                        FileChannel.open(root.resolve(".lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+                FileLock held = file.lock()) {
+            if (!held.isValid()) {
+                throw new IOException("the fleet directory cannot be locked");
+            }
+            return work.run();
+        }
+    }
+
+    public static void requireDevice(String device) throws RejectedException {
+        if (!Topics.isName(device)) {
+            throw new RejectedException(
+                    Code.CFG_INVALID, "a device's name has 1 to 64 letters, digits, '.', '_' or '-'");
+        }
+    }
+
+    /** Device names of the files {@code <device><suffix>} in a directory, sorted. */
+    public static List<String> names(Path directory, String suffix) throws IOException {
+        List<String> names = new ArrayList<>();
+        if (Files.isDirectory(directory)) {
+            try (Stream<Path> files = Files.list(directory)) {
+                files.map(file -> String.valueOf(file.getFileName()))
+                        .filter(name -> name.endsWith(suffix))
+                        .map(name -> name.substring(0, name.length() - suffix.length()))
+                        .filter(Topics::isName)
+                        .sorted()
+                        .forEach(names::add);
+            }
+        }
+        return names;
+    }
+
+    public static Optional<JsonNode> readJson(Path file, int maxBytes) throws IOException, RejectedException {
+        if (!Files.isRegularFile(file)) {
+            return Optional.empty();
+        }
+        return Optional.of(Json.readObject(Files.readAllBytes(file), maxBytes).orThrow());
+    }
+
+    /** Temporary file, fsync, rename, fsync of the directory. */
+    public static void replace(Path file, byte[] bytes) throws IOException {
+        Path temporary = file.resolveSibling(file.getFileName() + ".tmp");
+        try (FileChannel channel = FileChannel.open(
+                temporary, StandardOpenOption.WRITE, StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING)) {
+            ByteBuffer buffer = ByteBuffer.wrap(bytes);
+            while (buffer.hasRemaining()) {
+                channel.write(buffer);
+            }
+            channel.force(true);
+        }
+        move(temporary, file);
+    }
+
+    static void move(Path from, Path to) throws IOException {
+        Files.move(from, to, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+        Path directory = to.toAbsolutePath().getParent();
+        if (directory != null) {
+            try (FileChannel channel = FileChannel.open(directory, StandardOpenOption.READ)) {
+                channel.force(true);
+            }
+        }
+    }
+}

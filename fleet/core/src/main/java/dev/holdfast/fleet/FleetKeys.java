@@ -1,0 +1,74 @@
+package dev.holdfast.fleet;
+
+import dev.holdfast.trust.schema.KeyKind;
+import dev.holdfast.trust.schema.RoleDocuments;
+import dev.holdfast.trust.signing.RoleKeys;
+import dev.holdfast.trust.signing.SigningKey;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+
+/**
+ * The keys of each role, {@code keys/<role>-<kind>.pem}. Every role signs with keys of two families and all must sign;
+ * root and targets add the ECDSA key that a device's TEE can verify.
+ */
+public enum FleetKeys {
+    ROOT(KeyKind.ED25519, KeyKind.ML_DSA_65, KeyKind.ECDSA_P256),
+    TARGETS(KeyKind.ED25519, KeyKind.ML_DSA_65, KeyKind.ECDSA_P256),
+    SNAPSHOT(KeyKind.ED25519, KeyKind.ML_DSA_44),
+    TIMESTAMP(KeyKind.ED25519, KeyKind.ML_DSA_44),
+    DIRECTOR(KeyKind.ED25519, KeyKind.ML_DSA_44);
+
+    private final List<KeyKind> kinds;
+
+    FleetKeys(KeyKind... kinds) {
+        this.kinds = List.of(kinds);
+    }
+
+    Path file(Path directory, KeyKind kind) {
+        String name = name() + "-" + kind.name().replace('_', '-');
+        return directory.resolve(name.toLowerCase(Locale.ROOT) + ".pem");
+    }
+
+    /** Makes and stores fresh keys; never overwrites one. */
+    RoleKeys generate(Path directory) throws IOException {
+        List<SigningKey> keys = new ArrayList<>();
+        for (KeyKind kind : kinds) {
+            SigningKey key = SigningKey.generate(kind);
+            key.save(file(directory, kind));
+            keys.add(key);
+        }
+        return new RoleKeys(keys, keys.size());
+    }
+
+    public RoleKeys load(Path directory) throws IOException {
+        List<SigningKey> keys = new ArrayList<>();
+        for (KeyKind kind : kinds) {
+            keys.add(SigningKey.load(kind, file(directory, kind)));
+        }
+        return new RoleKeys(keys, keys.size());
+    }
+
+    /** The keys of this role that lie in a directory: one holder's share. */
+    public List<SigningKey> loadPresent(Path directory) throws IOException {
+        List<SigningKey> keys = new ArrayList<>();
+        for (KeyKind kind : kinds) {
+            if (Files.exists(file(directory, kind))) {
+                keys.add(SigningKey.load(kind, file(directory, kind)));
+            }
+        }
+        return keys;
+    }
+
+    static RoleDocuments.Roles generateAll(Path directory) throws IOException {
+        return new RoleDocuments.Roles(
+                ROOT.generate(directory),
+                TARGETS.generate(directory),
+                SNAPSHOT.generate(directory),
+                TIMESTAMP.generate(directory),
+                DIRECTOR.generate(directory));
+    }
+}

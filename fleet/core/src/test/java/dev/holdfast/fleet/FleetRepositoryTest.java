@@ -1,0 +1,192 @@
+package dev.holdfast.fleet;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.holdfast.attestation.DeviceEnrolment;
+import dev.holdfast.link.Answer;
+import dev.holdfast.link.Ask;
+import dev.holdfast.link.Topics;
+import dev.holdfast.tee.software.SoftwareBridge;
+import dev.holdfast.trust.client.MetadataSource;
+import dev.holdfast.trust.client.TrustAnchors;
+import dev.holdfast.trust.client.TrustClient;
+import dev.holdfast.trust.release.Order;
+import dev.holdfast.trust.release.Rollout;
+import dev.holdfast.wire.Binary;
+import dev.holdfast.wire.Json;
+import dev.holdfast.wire.RejectedException;
+import dev.holdfast.wire.Sha256;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Clock;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.List;
+import java.util.Optional;
+import java.util.Random;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class FleetRepositoryTest {
+    private static final Topics DEVICE = new Topics("test", "device-1");
+    private static final Binary ID = Binary.copyOf(new byte[Ask.ID_BYTES]);
+
+    @TempDir
+    Path dir;
+
+    private FleetRepository repository;
+    private FleetResponder responder;
+    private Path factoryRoot;
+    private Sha256 second;
+
+    @BeforeEach
+    void publishTwoVersions() throws Exception {
+        FleetDirectory directory = new FleetDirectory(dir.resolve("fleet"));
+        repository = new FleetRepository(directory, Clock.systemUTC());
+        factoryRoot = repository.init(new FleetDirectory.Config("test", "tcp://127.0.0.1:1883"));
+        responder = new FleetResponder(repository, FleetKeys.DIRECTOR.load(directory.keys()), Clock.systemUTC());
+        byte[] model = new byte[100_000];
+        new Random(1).nextBytes(model);
+        publish("1.0.0", model);
+        model[50_000]++;
+        second = publish("2.0.0", model).digest();
+    }
+
+    private Publication.Published publish(String version, byte[] bytes) throws IOException, RejectedException {
+        Path file = Files.write(dir.resolve("model"), bytes);
+        return new Publication(
+                        "tiny",
+                        version,
+                        file,
+                        Json.object(),
+                        Json.object().putArray("canaries"),
+                        List.of(),
+                        Optional.empty(),
+                        0.9,
+                        Optional.empty(),
+                        0.002)
+                .publish(repository);
+    }
+
+    private Answer.Body ask(Ask.Body body) {
+        return responder.answer(DEVICE, new Ask(ID, body)).getFirst().body();
+    }
+
+    /** Asks the responder part by part, as a device does. */
+    private final class ThroughResponder implements MetadataSource {
+        @Override
+        public Optional<byte[]> fetch(String fileName, int maxBytes) throws IOException {
+            return document(offset -> new Ask.Metadata(fileName, offset));
+        }
+
+        @Override
+        public Optional<byte[]> directorOrder(byte[] nonce) throws IOException {
+            return document(offset -> new Ask.Director(Binary.copyOf(nonce), offset));
+        }
+
+        private Optional<byte[]> document(java.util.function.LongFunction<Ask.Body> question) throws IOException {
+            var bytes = new java.io.ByteArrayOutputStream();
+            while (true) {
+                switch (ask(question.apply(bytes.size()))) {
+                    case Answer.Absent() -> {
+                        return Optional.empty();
+                    }
+                    case Answer.Part(long total, long offset, Binary data) -> {
+                        bytes.write(data.toArray());
+                        if (bytes.size() >= total) {
+                            return Optional.of(bytes.toByteArray());
+                        }
+                    }
+                    default -> throw new IOException("refused");
+                }
+            }
+        }
+    }
+
+    @Test
+    void aDeviceAcceptsWhatTheFleetPublishedAndOrdered() throws Exception {
+        Rollout terms = new Rollout(
+                "r1", Instant.EPOCH, Duration.ofHours(1), Optional.of(new Rollout.Window(1380, 180)), 9_000_000);
+        DesiredModel.write(repository, "device-1", "tiny", "2.0.0", Optional.of(terms));
+        try (SoftwareBridge bridge = SoftwareBridge.open(dir.resolve("tee"))) {
+            bridge.anchorStore().orElseThrow().provision(Sha256.ofFile(factoryRoot));
+            TrustAnchors anchors = new TrustAnchors(
+                    bridge.anchorStore().orElseThrow(),
+                    bridge.anchorVerifier().orElseThrow(),
+                    bridge.signer().orElseThrow(),
+                    bridge.epochCounter().orElseThrow());
+            TrustClient client = TrustClient.start(
+                            dir.resolve("state"), factoryRoot, anchors, new ThroughResponder(), Clock.systemUTC())
+                    .orThrow();
+            Order order = client.order("device-1").orThrow();
+            assertThat(order.model().file().sha256()).isEqualTo(second);
+            assertThat(order.model().release()).isEqualTo(2);
+            assertThat(order.version()).isEqualTo(1);
+            assertThat(order.rollout()).isEqualTo(terms);
+            assertThat(order.deltas()).hasSize(1);
+        }
+    }
+
+    @Test
+    void refusesAVersionThatIsPublishedAndAnUnpublishedWish() {
+        assertThatThrownBy(() -> publish("2.0.0", new byte[] {1})).hasMessageContaining("FLT-EXISTS");
+        assertThatThrownBy(() -> DesiredModel.write(repository, "device-1", "tiny", "3.0.0", Optional.empty()))
+                .hasMessageContaining("UPD-TARGET-UNKNOWN");
+    }
+
+    @Test
+    void refusesNamesThatAreNoMetadata() throws Exception {
+        assertThat(Files.exists(repository.directory().root().resolve("fleet.json")))
+                .isTrue();
+        for (String name : List.of("../../etc/passwd", "../fleet.json", "/etc/passwd", "1.root.json/", "", "x.json")) {
+            assertThat(ask(new Ask.Metadata(name, 0))).as(name).isInstanceOf(Answer.Refused.class);
+        }
+        assertThat(ask(new Ask.Metadata("9.root.json", 0))).isInstanceOf(Answer.Absent.class);
+        assertThat(ask(new Ask.Metadata("1.root.json", Integer.MAX_VALUE))).isInstanceOf(Answer.Refused.class);
+    }
+
+    @Test
+    void servesBlocksAndLeavesWithinTheFileOnly() {
+        assertThat(ask(new Ask.Blocks(second, 32768, List.of(3))))
+                .isInstanceOfSatisfying(
+                        Answer.Block.class,
+                        block -> assertThat(block.data().length()).isEqualTo(100_000 - 3 * 32768));
+        assertThat(ask(new Ask.Leaves(second, 0, 1024)))
+                .isInstanceOfSatisfying(
+                        Answer.Leaves.class,
+                        leaves -> assertThat(leaves.hashes().length()).isEqualTo(4 * 32));
+        assertThat(ask(new Ask.Blocks(second, 32768, List.of(Integer.MAX_VALUE))))
+                .isInstanceOf(Answer.Refused.class);
+        assertThat(ask(new Ask.Leaves(second, Integer.MAX_VALUE, 1))).isInstanceOf(Answer.Refused.class);
+        Sha256 unknown = Sha256.of(new byte[] {7});
+        assertThat(ask(new Ask.Blocks(unknown, 32768, List.of(0)))).isInstanceOf(Answer.Absent.class);
+        assertThat(ask(new Ask.Leaves(unknown, 0, 1))).isInstanceOf(Answer.Absent.class);
+    }
+
+    @Test
+    void enrolsADeviceOnceAndRefusesOtherKeysAndOtherTopics() throws Exception {
+        try (SoftwareBridge first = SoftwareBridge.open(dir.resolve("tee-1"));
+                SoftwareBridge other = SoftwareBridge.open(dir.resolve("tee-2"))) {
+            assertThat(enrol(first, "device-1")).isInstanceOf(Answer.Enrolment.class);
+            byte[] record = Files.readAllBytes(repository.directory().device("device-1"));
+            assertThat(enrol(other, "device-1")).isInstanceOf(Answer.Refused.class);
+            assertThat(Files.readAllBytes(repository.directory().device("device-1")))
+                    .isEqualTo(record);
+            assertThat(ask(new Ask.Enrol(Binary.copyOf(new DeviceEnrolment(first, "device-2").request()))))
+                    .isInstanceOf(Answer.Refused.class);
+        }
+    }
+
+    private Answer.Body enrol(SoftwareBridge bridge, String device) throws Exception {
+        DeviceEnrolment enrolment = new DeviceEnrolment(bridge, device);
+        Answer.Body challenge = ask(new Ask.Enrol(Binary.copyOf(enrolment.request())));
+        assertThat(challenge).isInstanceOf(Answer.Enrolment.class);
+        byte[] proof = enrolment
+                .prove(((Answer.Enrolment) challenge).message().toArray())
+                .orThrow();
+        return ask(new Ask.Prove(Binary.copyOf(proof)));
+    }
+}

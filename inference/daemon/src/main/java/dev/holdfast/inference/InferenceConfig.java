@@ -1,0 +1,97 @@
+package dev.holdfast.inference;
+
+import dev.holdfast.control.ConfigFile;
+import dev.holdfast.control.SocketPaths;
+import dev.holdfast.engine.kernels.CacheType;
+import dev.holdfast.sockets.PeerPolicy;
+import dev.holdfast.wire.RejectedException;
+import dev.holdfast.wire.Rejection;
+import dev.holdfast.wire.Verdict;
+import java.nio.file.Path;
+import java.util.Set;
+
+/**
+ * How an inference daemon is set up.
+ *
+ * @param storeDir the model store, with {@code blobs/} and {@code serving.json}; only read
+ * @param sockets where it listens; the agent's own socket is not used
+ */
+public record InferenceConfig(Path storeDir, SocketPaths sockets, Access api, Access control, Limits limits) {
+    /**
+     * Who may use a socket.
+     *
+     * @param mode file mode of the socket, such as {@code rw-rw----}
+     * @param peers whom the kernel names at the other end
+     */
+    public record Access(String mode, PeerPolicy peers) {
+        private static final Access OPEN_TO_GROUP = new Access("rw-rw----", PeerPolicy.everyone());
+        private static final Access OWNER_ONLY = new Access("rw-------", PeerPolicy.onlyUsers(Set.of()));
+    }
+
+    /**
+     * How much may be done at once.
+     *
+     * @param sequences answers made at the same time
+     * @param queued requests that may wait for their turn
+     * @param contextTokens the longest sequence; a model's own limit counts too
+     * @param threads threads that share one product
+     * @param cache how keys and values are kept
+     */
+    public record Limits(int sequences, int queued, int contextTokens, int threads, CacheType cache) {
+        /** Two answers at a time, eight waiting, sequences of 2048 tokens, one thread. */
+        public static final Limits DEFAULT = new Limits(2, 8, 2048, 1, CacheType.DEFAULT);
+
+        /** Kernels share the work of one step; beyond this they would only wait for memory. */
+        private static final int MAX_THREADS = 16;
+
+        public Limits {
+            if (sequences < 1 || queued < 0 || contextTokens < 16 || threads < 1) {
+                throw new IllegalArgumentException("sequences, queued, contextTokens or threads is out of range");
+            }
+        }
+
+        private static Limits of(ConfigFile file) throws RejectedException {
+            int cores = Math.min(Runtime.getRuntime().availableProcessors(), MAX_THREADS);
+            return new Limits(
+                    (int) file.integer("max-sequences", 4, 1, 64),
+                    16,
+                    (int) file.integer("context-tokens", 2048, 16, 131_072),
+                    (int) file.integer("threads", cores, 1, MAX_THREADS),
+                    cache(file));
+        }
+
+        private static CacheType cache(ConfigFile file) throws RejectedException {
+            return switch (CacheType.of(file.text("kv-cache", CacheType.DEFAULT.name()))) {
+                case Verdict.Accepted<CacheType>(CacheType type) -> type;
+                case Verdict.Rejected<CacheType>(Rejection why) ->
+                    throw ConfigFile.invalid("kv-cache: " + why.detail());
+            };
+        }
+    }
+
+    /** The group of the sockets may ask, the own user and root may change the model. */
+    public static InferenceConfig of(Path storeDir, SocketPaths sockets, Limits limits) {
+        return new InferenceConfig(storeDir, sockets, Access.OPEN_TO_GROUP, Access.OWNER_ONLY, limits);
+    }
+
+    /** What the device's configuration file says. */
+    public static Verdict<InferenceConfig> read(Path file) {
+        return ConfigFile.read(file).then(config -> Verdict.of(() -> of(config)));
+    }
+
+    private static InferenceConfig of(ConfigFile file) throws RejectedException {
+        InferenceConfig config = of(file.storeDir(), file.sockets(), Limits.of(file));
+        long agentUid = file.integer("agent-uid", -1, -1, 0xffff_ffffL);
+        return agentUid < 0
+                ? config
+                : config.withControl(new Access("rw-rw----", PeerPolicy.onlyUsers(Set.of(agentUid))));
+    }
+
+    public InferenceConfig withApi(Access access) {
+        return new InferenceConfig(storeDir, sockets, access, control, limits);
+    }
+
+    public InferenceConfig withControl(Access access) {
+        return new InferenceConfig(storeDir, sockets, api, access, limits);
+    }
+}

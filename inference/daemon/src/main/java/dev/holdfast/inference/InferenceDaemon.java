@@ -1,0 +1,166 @@
+package dev.holdfast.inference;
+
+import dev.holdfast.control.GateReport;
+import dev.holdfast.control.InferenceStatus;
+import dev.holdfast.control.Pointer;
+import dev.holdfast.control.Slot;
+import dev.holdfast.engine.gate.HealthGate;
+import dev.holdfast.sockets.SocketServer;
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.Verdict;
+import io.vertx.core.Vertx;
+import io.vertx.core.VertxOptions;
+import io.vertx.core.file.FileSystemOptions;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.function.Supplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The inference process: an engine between two Unix sockets. It reads the store and writes nothing but its sockets. A
+ * damaged model never ends it, because the process that could repair the damage talks to it.
+ */
+public final class InferenceDaemon implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(InferenceDaemon.class);
+    private static final int CLOSE_SECONDS = 10;
+
+    private final Vertx vertx;
+    private final Engine engine;
+    private final ChallengeRelay relay;
+    private final ControlRoutes control;
+    private final SocketServer apiServer;
+    private final SocketServer controlServer;
+
+    private InferenceDaemon(InferenceConfig config, Supplier<List<String>> recentLines) throws IOException {
+        vertx = Vertx.vertx(new VertxOptions()
+                .setEventLoopPoolSize(1)
+                .setWorkerPoolSize(1)
+                .setInternalBlockingPoolSize(1)
+                .setPreferNativeTransport(true)
+                .setFileSystemOptions(
+                        new FileSystemOptions().setFileCachingEnabled(false).setClassPathResolvingEnabled(false)));
+        engine = new Engine(new Engine.Settings(
+                new HealthGate.Settings(
+                        config.storeDir().resolve("blobs"),
+                        config.limits().contextTokens(),
+                        config.limits().sequences(),
+                        config.limits().cache()),
+                config.limits().queued(),
+                config.limits().threads()));
+        relay = new ChallengeRelay(vertx);
+        control = new ControlRoutes(engine, relay, recentLines);
+        SocketServer api = null;
+        try {
+            api = SocketServer.start(
+                    vertx,
+                    config.sockets().inference(),
+                    config.api().mode(),
+                    config.api().peers(),
+                    new ApiRoutes(engine, relay));
+            controlServer = SocketServer.start(
+                    vertx,
+                    config.sockets().inferenceControl(),
+                    config.control().mode(),
+                    config.control().peers(),
+                    control);
+            apiServer = api;
+        } catch (IOException | RuntimeException e) {
+            if (api != null) {
+                api.close();
+            }
+            control.close();
+            engine.close();
+            closeVertx();
+            throw e;
+        }
+    }
+
+    /**
+     * Opens both sockets, then loads and serves what {@code serving.json} names. Where that is damaged the fallback is
+     * tried, and where nothing can be served the daemon runs without a model.
+     *
+     * @throws IOException where a socket cannot be opened
+     */
+    public static InferenceDaemon start(InferenceConfig config) throws IOException {
+        return start(config, List::of);
+    }
+
+    /** The same, and tells the agent what {@code words} kept. */
+    public static InferenceDaemon start(InferenceConfig config, LastWords words) throws IOException {
+        return start(config, words::lines);
+    }
+
+    private static InferenceDaemon start(InferenceConfig config, Supplier<List<String>> recentLines)
+            throws IOException {
+        InferenceDaemon daemon = new InferenceDaemon(config, recentLines);
+        daemon.serveStored(config.storeDir().resolve(Pointer.FILE_NAME));
+        return daemon;
+    }
+
+    private void serveStored(Path file) {
+        if (Files.notExists(file)) {
+            LOG.info("no model has been installed yet");
+            return;
+        }
+        switch (pointer(file)) {
+            case Verdict.Rejected<Pointer.Readable> rejected ->
+                LOG.error("{}: {}", Pointer.FILE_NAME, rejected.reason());
+            case Verdict.Accepted<Pointer.Readable>(Pointer.Readable record) -> {
+                record.damage().forEach(damage -> LOG.error("{}, {}", Pointer.FILE_NAME, damage));
+                for (Slot slot : record.slots()) {
+                    GateReport report = engine.serve(slot);
+                    if (report.passed()) {
+                        LOG.info("serving {} ({}) after {} ms", slot.id(), slot.digest(), report.loadMillis());
+                        return;
+                    }
+                    LOG.error("cannot serve {}: {}", slot.id(), report.failure().orElseThrow());
+                }
+            }
+        }
+    }
+
+    private static Verdict<Pointer.Readable> pointer(Path file) {
+        try (InputStream in = Files.newInputStream(file)) {
+            return Pointer.readable(in.readNBytes(Pointer.MAX_BYTES + 1));
+        } catch (IOException e) {
+            return Verdict.rejected(Code.GATE_LOAD, "cannot read it: " + e.getMessage());
+        }
+    }
+
+    /** What is served now. */
+    public InferenceStatus status() {
+        return engine.status();
+    }
+
+    /** Challenges of local programs that wait for evidence. */
+    int challengesWaiting() {
+        return relay.waiting();
+    }
+
+    /** Closes the sockets, ends requests and unloads all models. */
+    @Override
+    public void close() {
+        apiServer.close();
+        controlServer.close();
+        control.close();
+        engine.close();
+        closeVertx();
+    }
+
+    private void closeVertx() {
+        try {
+            vertx.close().toCompletionStage().toCompletableFuture().get(CLOSE_SECONDS, TimeUnit.SECONDS);
+        } catch (ExecutionException | TimeoutException e) {
+            LOG.warn("closing: {}", e.toString());
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+}

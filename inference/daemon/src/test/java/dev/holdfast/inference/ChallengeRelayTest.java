@@ -1,0 +1,151 @@
+package dev.holdfast.inference;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import dev.holdfast.control.SocketPaths;
+import dev.holdfast.engine.TinyStore;
+import dev.holdfast.engine.kernels.CacheType;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Programs ask on one socket, an agent that this test plays fetches and brings on the other. */
+class ChallengeRelayTest {
+    private static final String NONCE = "00112233445566778899aabbccddeeff";
+
+    @TempDir
+    Path folder;
+
+    private final ExecutorService programs = Executors.newVirtualThreadPerTaskExecutor();
+    private InferenceDaemon daemon;
+    private Curl api;
+    private Curl control;
+
+    @BeforeEach
+    void start() throws Exception {
+        TinyStore store = new TinyStore(folder.resolve("store"));
+        InferenceConfig config = InferenceConfig.of(
+                store.folder(), sockets(), new InferenceConfig.Limits(1, 1, 64, 1, CacheType.DEFAULT));
+        daemon = InferenceDaemon.start(config);
+        api = new Curl(config.sockets().inference());
+        control = new Curl(config.sockets().inferenceControl());
+    }
+
+    private SocketPaths sockets() {
+        return new SocketPaths(
+                folder.resolve("agent.sock"), folder.resolve("api.sock"), folder.resolve("control.sock"));
+    }
+
+    @AfterEach
+    void stop() {
+        programs.close();
+        daemon.close();
+    }
+
+    private CompletableFuture<Curl.Answer> ask(String nonce) {
+        return CompletableFuture.supplyAsync(
+                () -> {
+                    try {
+                        return api.get("/v1/attestation?nonce=" + nonce);
+                    } catch (Exception e) {
+                        throw new IllegalStateException(e);
+                    }
+                },
+                programs);
+    }
+
+    private List<String> collect() throws Exception {
+        List<String> nonces = new ArrayList<>();
+        for (JsonNode nonce : control.get("/control/v1/challenges").json().path("nonces")) {
+            nonces.add(nonce.textValue());
+        }
+        return nonces;
+    }
+
+    @Test
+    void bringsWhatTheAgentBrought() throws Exception {
+        CompletableFuture<Curl.Answer> first = ask(NONCE);
+        assertThat(collect()).containsExactly(NONCE);
+        CompletableFuture<Curl.Answer> second = ask(NONCE.toUpperCase(java.util.Locale.ROOT));
+        await(() -> waiting(2));
+        control.post("/control/v1/evidence", "{\"nonce\":\"" + NONCE + "\",\"evidence\":\"d284\"}");
+        for (CompletableFuture<Curl.Answer> answer : List.of(first, second)) {
+            Curl.Answer got = answer.get(20, TimeUnit.SECONDS);
+            assertThat(got.status()).isEqualTo(200);
+            assertThat(got.json().path("evidence").asText()).isEqualTo("d284");
+            assertThat(got.json().path("nonce").asText()).isEqualTo(NONCE);
+        }
+    }
+
+    private boolean waiting(int number) {
+        return daemon.challengesWaiting() == number;
+    }
+
+    private static void await(java.util.function.BooleanSupplier holds) throws Exception {
+        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
+        while (!holds.getAsBoolean()) {
+            assertThat(System.nanoTime()).isLessThan(end);
+            Thread.onSpinWait();
+        }
+    }
+
+    @Test
+    void anAgentThatWaitsIsToldAtOnce() throws Exception {
+        CompletableFuture<List<String>> collected = CompletableFuture.supplyAsync(
+                () -> {
+                    try {
+                        return collect();
+                    } catch (Exception e) {
+                        throw new IllegalStateException(e);
+                    }
+                },
+                programs);
+        CompletableFuture<Curl.Answer> asked = ask(NONCE);
+        assertThat(collected.get(20, TimeUnit.SECONDS)).containsExactly(NONCE);
+        control.post(
+                "/control/v1/evidence", "{\"nonce\":\"" + NONCE + "\",\"code\":\"API-BUSY\",\"detail\":\"too many\"}");
+        Curl.Answer refused = asked.get(20, TimeUnit.SECONDS);
+        assertThat(refused.status()).isEqualTo(429);
+        assertThat(refused.json().at("/error/code").asText()).isEqualTo("API-BUSY");
+    }
+
+    @Test
+    void aFloodIsRefusedAndTheOldestStillGetTheirAnswers() throws Exception {
+        List<CompletableFuture<Curl.Answer>> first = new ArrayList<>();
+        for (int i = 0; i < 16; i++) {
+            first.add(ask(NONCE + String.format("%02x", i)));
+        }
+        await(() -> waiting(16));
+        assertThat(ask(NONCE + "ff").get(20, TimeUnit.SECONDS).status()).isEqualTo(429);
+        List<String> nonces = collect();
+        assertThat(nonces).hasSize(16);
+        for (String nonce : nonces) {
+            control.post("/control/v1/evidence", "{\"nonce\":\"" + nonce + "\",\"evidence\":\"00\"}");
+        }
+        for (CompletableFuture<Curl.Answer> answer : first) {
+            assertThat(answer.get(20, TimeUnit.SECONDS).status()).isEqualTo(200);
+        }
+        assertThat(waiting(0)).isTrue();
+    }
+
+    @Test
+    void refusesWhatIsNoNonceAndOtherMethods() throws Exception {
+        for (String bad : List.of("", "00", "xyz", "0011223344556677" + "8", "00".repeat(65))) {
+            assertThat(ask(bad).get(20, TimeUnit.SECONDS).status()).as(bad).isEqualTo(400);
+        }
+        assertThat(api.get("/v1/attestation").status()).isEqualTo(400);
+        assertThat(api.post("/v1/attestation?nonce=" + NONCE, "").status()).isEqualTo(405);
+        assertThat(control.post("/control/v1/evidence", "no json").status()).isEqualTo(400);
+        assertThat(control.post("/control/v1/evidence", "{}").status()).isEqualTo(200);
+        assertThat(api.get("/control/v1/challenges").status()).isEqualTo(404);
+    }
+}

@@ -1,0 +1,60 @@
+package dev.holdfast.inference;
+
+import dev.holdfast.control.Slot;
+import dev.holdfast.engine.Finish;
+import dev.holdfast.engine.Usage;
+import dev.holdfast.wire.Rejection;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+
+/** Collects an answer. */
+class Collected implements AnswerListener {
+    private final StringBuilder text = new StringBuilder();
+    private final CompletableFuture<String> done = new CompletableFuture<>();
+    final CountDownLatch first = new CountDownLatch(1);
+    volatile @Nullable Slot began;
+    volatile @Nullable Slot ended;
+    volatile @Nullable Rejection failure;
+    volatile @Nullable Finish finish;
+    volatile int tokens;
+    volatile int cachedTokens;
+    volatile boolean cancelled;
+
+    @Override
+    public void begun(Slot model) {
+        began = model;
+        first.countDown();
+    }
+
+    @Override
+    public boolean text(String delta) {
+        text.append(delta);
+        return true;
+    }
+
+    @Override
+    public void finished(Slot model, Usage usage, Finish finish) {
+        ended = model;
+        tokens = usage.completionTokens();
+        cachedTokens = usage.cachedTokens();
+        this.finish = finish;
+        done.complete(text.toString());
+    }
+
+    @Override
+    public void failed(Rejection why) {
+        failure = why;
+        done.complete("");
+    }
+
+    @Override
+    public boolean cancelled() {
+        return cancelled;
+    }
+
+    String await() throws Exception {
+        return done.get(20, TimeUnit.SECONDS);
+    }
+}

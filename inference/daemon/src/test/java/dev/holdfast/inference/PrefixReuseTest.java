@@ -1,0 +1,161 @@
+package dev.holdfast.inference;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.holdfast.control.Slot;
+import dev.holdfast.engine.ChatRequest;
+import dev.holdfast.engine.Sampling;
+import dev.holdfast.engine.TinyModel;
+import dev.holdfast.engine.TinyStore;
+import dev.holdfast.engine.architectures.Sequence;
+import dev.holdfast.engine.architectures.SequencePool;
+import dev.holdfast.engine.gate.HealthGate;
+import dev.holdfast.engine.kernels.CacheType;
+import dev.holdfast.engine.kernels.ModelShape;
+import dev.holdfast.engine.kernels.ScalarKernels;
+import dev.holdfast.engine.text.Prompt;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Optional;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** What an owner's earlier prompts leave, and for whom. */
+class PrefixReuseTest {
+    private static final Optional<Long> ALICE = Optional.of(1000L);
+    private static final Optional<Long> BOB = Optional.of(1001L);
+    private static final Optional<Long> NOBODY = Optional.empty();
+    private static final String PROMPT =
+            "turn the light in the kitchen on and the heating off, please; then tell me a story";
+
+    @TempDir
+    Path folder;
+
+    @Test
+    void anOwnersPromptIsReadOnce() throws Exception {
+        try (Engine engine = engine(3)) {
+            Collected fresh = ask(engine, PROMPT, ALICE);
+            String answer = fresh.await();
+            assertThat(fresh.cachedTokens).isZero();
+            Collected again = ask(engine, PROMPT, ALICE);
+            assertThat(again.await()).isEqualTo(answer).isNotEmpty();
+            assertThat(again.cachedTokens).isPositive().isLessThan(PROMPT.length() + 1);
+            Collected longer = ask(engine, PROMPT + answer + " and then?", ALICE);
+            longer.await();
+            assertThat(longer.cachedTokens).isGreaterThanOrEqualTo(again.cachedTokens);
+            Collected other = ask(engine, "#" + PROMPT, ALICE);
+            other.await();
+            assertThat(other.cachedTokens).isZero();
+        }
+    }
+
+    @Test
+    void nobodyElseProfits() throws Exception {
+        try (Engine engine = engine(3)) {
+            String answer = ask(engine, PROMPT, ALICE).await();
+            for (Optional<Long> other : List.of(BOB, NOBODY, NOBODY)) {
+                Collected theirs = ask(engine, PROMPT, other);
+                assertThat(theirs.await()).isEqualTo(answer);
+                assertThat(theirs.cachedTokens).isZero();
+            }
+            Collected own = ask(engine, PROMPT, ALICE);
+            own.await();
+            assertThat(own.cachedTokens).isPositive();
+        }
+    }
+
+    @Test
+    void whatIsKeptIsBoundedByTheNumberOfSequences() throws Exception {
+        try (Engine engine = engine(1)) {
+            ask(engine, PROMPT, ALICE).await();
+            ask(engine, PROMPT, BOB).await();
+            Collected late = ask(engine, PROMPT, ALICE);
+            late.await();
+            assertThat(late.cachedTokens).isZero();
+        }
+    }
+
+    @Test
+    void aChangeOfTheModelForgetsEverything() throws Exception {
+        TinyStore store = new TinyStore(folder);
+        Slot one = slot(store.add("1.0.0", 1, TinyModel.Flaw.NONE));
+        Slot two = slot(store.add("2.0.0", 2, TinyModel.Flaw.NONE));
+        try (Engine engine =
+                new Engine(new Engine.Settings(new HealthGate.Settings(store.blobs(), 256, 3, CacheType.F16), 1, 1))) {
+            assertThat(engine.serve(one).passed()).isTrue();
+            String answer = ask(engine, PROMPT, ALICE).await();
+            for (Slot next : List.of(two, one)) {
+                assertThat(engine.loadCandidate(next).passed()).isTrue();
+                assertThat(engine.flip(next.digest()).isAccepted()).isTrue();
+                Collected fresh = ask(engine, PROMPT, ALICE);
+                assertThat(fresh.await().equals(answer)).isEqualTo(next == one);
+                assertThat(fresh.cachedTokens).isZero();
+            }
+        }
+    }
+
+    @Test
+    void anotherOwnerGetsNothingButZeros() {
+        ModelShape shape = new ModelShape(128, 1, 8, 1, 1, 8, 8, 10);
+        SequencePool pool = new SequencePool(() -> new Sequence(shape, 128, CacheType.F32), 1);
+        int[] prompt = new Random(1).ints(100, 0, 10).toArray();
+        Sequence sequence = pool.take(ALICE, prompt);
+        float[] secret = new float[8 * 64];
+        Arrays.fill(secret, 42);
+        sequence.cache.write(0, 0, 64, secret, secret, 64);
+        sequence.advance(prompt, 0, 64);
+        pool.giveBack(sequence, ALICE);
+        assertThat(pool.take(BOB, prompt)).isSameAs(sequence);
+        float[] left = new float[16 * 64];
+        sequence.cache.page(0, 0).keys(new ScalarKernels(), 0, left, 0);
+        assertThat(left).containsOnly(0);
+        assertThat(sequence.position()).isZero();
+        assertThat(sequence.commonPrefix(prompt)).isZero();
+    }
+
+    /** What is read again falls into the batches that it fell into at first: the numbers are the same, not only near. */
+    @Test
+    void onlyWholeBatchesAreKept() {
+        ModelShape shape = new ModelShape(128, 1, 8, 1, 1, 8, 8, 10);
+        SequencePool pool = new SequencePool(() -> new Sequence(shape, 128, CacheType.F32), 2);
+        int[] prompt = new Random(1).ints(100, 0, 10).toArray();
+        for (int[] readAndKept : new int[][] {{31, 0}, {32, 32}, {63, 32}, {97, 96}}) {
+            Sequence sequence = pool.take(BOB, prompt);
+            sequence.keep(0);
+            sequence.advance(prompt, 0, readAndKept[0]);
+            pool.giveBack(sequence, BOB);
+            Sequence again = pool.take(BOB, prompt);
+            assertThat(again.position()).isEqualTo(readAndKept[1]);
+            pool.giveBack(again, NOBODY);
+        }
+        // Of a prompt that was read to its end the last batch is read again: its logits are wanted.
+        Sequence whole = pool.take(BOB, prompt);
+        whole.advance(prompt, 0, 64);
+        pool.giveBack(whole, BOB);
+        assertThat(pool.take(BOB, Arrays.copyOf(prompt, 64)).position()).isEqualTo(32);
+    }
+
+    private Engine engine(int sequences) throws Exception {
+        TinyStore store = new TinyStore(folder);
+        Engine engine = new Engine(
+                new Engine.Settings(new HealthGate.Settings(store.blobs(), 256, sequences, CacheType.F16), 1, 1));
+        assertThat(engine.serve(slot(store.add("1.0.0", 1, TinyModel.Flaw.NONE)))
+                        .passed())
+                .isTrue();
+        return engine;
+    }
+
+    private static Collected ask(Engine engine, String text, Optional<Long> owner) {
+        Collected answer = new Collected();
+        engine.chat(
+                null, new ChatRequest(new Prompt.Text(text), 20, Sampling.GREEDY, List.of(), true, 0), owner, answer);
+        return answer;
+    }
+
+    private static Slot slot(ObjectNode node) throws Exception {
+        return Slot.read(node).orThrow();
+    }
+}

@@ -1,0 +1,19 @@
+package dev.holdfast.engine.architectures;
+
+import dev.holdfast.engine.kernels.Activation;
+import dev.holdfast.engine.kernels.RotaryPairs;
+import dev.holdfast.wire.RejectedException;
+
+/** Gemma 3: four norms a layer, norms on heads, GELU, a scaled embedding, and five layers with a window for each without. */
+final class Gemma3 implements Architecture {
+    @Override
+    public String name() {
+        return "gemma3";
+    }
+
+    @Override
+    public Network load(TensorTable table) throws RejectedException {
+        return DecoderLoader.load(
+                table, new DecoderTraits(RotaryPairs.HALVES, false, true, true, Activation.GELU, true, 6));
+    }
+}

@@ -1,0 +1,107 @@
+package dev.holdfast.engine.architectures;
+
+import dev.holdfast.engine.kernels.CacheType;
+import dev.holdfast.engine.kernels.Heads;
+import dev.holdfast.engine.kernels.Kernels;
+import dev.holdfast.engine.kernels.KeyValueCache;
+import dev.holdfast.engine.kernels.ModelShape;
+import dev.holdfast.engine.kernels.Products;
+import java.util.Arrays;
+
+/**
+ * One sequence in work: its keys and values, and every buffer that a pass through the layers needs, so that no token
+ * allocates. Belongs to one thread at a time, and to one model. It is cleared between users.
+ *
+ * <pre>
+ * activations    [feature][token]    see {@link Kernels}
+ * </pre>
+ */
+public final class Sequence {
+    final ModelShape shape;
+    public final int capacity;
+    public final KeyValueCache cache;
+
+    final float[] x;
+    final float[] normed;
+    final float[] query;
+    final float[] key;
+    final float[] value;
+    final float[] mixed;
+    final float[] gate;
+    final float[] up;
+    final float[] last;
+    public final float[] logits;
+    final float[] scratch;
+    final Heads heads;
+    public final Products products = new Products();
+    /** This sequence as a group of one. */
+    final Sequence[] alone = {this};
+
+    private final int[] tokens;
+    private int position;
+
+    /** An empty sequence of at most {@code capacity} tokens. */
+    public Sequence(ModelShape shape, int capacity, CacheType type) {
+        this.shape = shape;
+        this.capacity = capacity;
+        this.tokens = new int[capacity];
+        this.cache = new KeyValueCache(type, shape.layers(), shape.keyHeads(), shape.headSize(), capacity);
+        int batch = Kernels.BATCH;
+        this.x = new float[shape.width() * batch];
+        this.normed = new float[shape.width() * batch];
+        this.query = new float[shape.queryWidth() * batch];
+        this.key = new float[shape.keyWidth() * batch];
+        this.value = new float[shape.keyWidth() * batch];
+        this.mixed = new float[Math.max(shape.queryWidth(), shape.width()) * batch];
+        this.gate = new float[shape.feedForward() * batch];
+        this.up = new float[shape.feedForward() * batch];
+        this.last = new float[shape.width()];
+        this.logits = new float[shape.vocabulary()];
+        int widest = Math.max(Math.max(shape.width(), shape.queryWidth()), shape.feedForward());
+        this.scratch = new float[Math.max(Kernels.ROWS * widest, Heads.scratchFloats(shape, capacity))];
+        this.heads = new Heads(shape);
+    }
+
+    public static int padded(int value, int multiple) {
+        return (value + multiple - 1) / multiple * multiple;
+    }
+
+    /** Tokens read so far. */
+    public int position() {
+        return position;
+    }
+
+    /** Says that {@code count} more tokens were read: their keys and values are in the cache. */
+    public void advance(int[] read, int from, int count) {
+        System.arraycopy(read, from, tokens, position, count);
+        position += count;
+    }
+
+    /** How many tokens at the beginning of {@code prompt} were read already, in the same places. */
+    public int commonPrefix(int[] prompt) {
+        int mismatch = Arrays.mismatch(tokens, 0, position, prompt, 0, prompt.length);
+        return mismatch < 0 ? position : mismatch;
+    }
+
+    /** Room for further tokens. */
+    public int room() {
+        return capacity - position;
+    }
+
+    /** Forgets everything that was read, also from memory: the next user is another one. */
+    void clear() {
+        position = 0;
+        Arrays.fill(tokens, 0);
+        cache.erase();
+    }
+
+    /** Goes back to the beginning within one use, as a benchmark does; the old numbers are overwritten as tokens come. */
+    public void rewind() {
+        keep(0);
+    }
+
+    /** Forgets all but the first tokens, for the same owner: the old numbers are overwritten as tokens come. */
+    public void keep(int tokensKept) {
+        position = Math.min(position, tokensKept);
+    }
+}

@@ -1,0 +1,264 @@
+package dev.holdfast.engine.architectures;
+
+import dev.holdfast.engine.kernels.Activation;
+import dev.holdfast.engine.kernels.CacheType;
+import dev.holdfast.engine.kernels.Heads;
+import dev.holdfast.engine.kernels.Kernels;
+import dev.holdfast.engine.kernels.KeyValueCache;
+import dev.holdfast.engine.kernels.ModelShape;
+import dev.holdfast.engine.kernels.Products;
+import dev.holdfast.engine.kernels.Rotary;
+import dev.holdfast.engine.kernels.Weights;
+import dev.holdfast.engine.kernels.Workers;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A decoder-only transformer with root-mean-square norms, rotary positions, grouped-query attention and a gated
+ * feed-forward layer. Weights stay in the mapped file; activations, keys and values are floats. Immutable after
+ * {@link #prepare}; many sequences may go through it at once.
+ */
+public final class Transformer implements Network {
+    record Layer(Attention attention, FeedForward feedForward) {}
+
+    /** Attention of one layer; a bias or norm that the architecture does not have is empty.  */
+    record Attention(
+            float[] norm,
+            Weights query,
+            Weights key,
+            Weights value,
+            float[] queryBias,
+            float[] keyBias,
+            float[] valueBias,
+            float[] queryNorm,
+            float[] keyNorm,
+            Rotary rotary,
+            Heads.Window window,
+            Weights output,
+            float[] postNorm) {}
+
+    record FeedForward(float[] norm, Weights gate, Weights up, Activation activation, Weights down, float[] postNorm) {}
+
+    /** Gets the logits after each token that was read. */
+    @FunctionalInterface
+    public interface LogitsSink {
+        /** {@code logits} is reused for the next token. */
+        void accept(int position, float[] logits);
+    }
+
+    /** Batches end at multiples of this many tokens, so that what is reused was computed as it would be anew. */
+    static final int ALIGNED = Kernels.BATCH / 2;
+    /** Up to so many tokens are read faster one by one than as a batch, whose products take as long as those of 32. */
+    private static final int FEW = 4;
+
+    private final ModelShape shape;
+    private final float epsilon;
+    private final Weights embedding;
+    private final float embeddingScale;
+    private final List<Layer> layers;
+    private final float[] outputNorm;
+    private final Weights output;
+    private Workers workers = Workers.of(1);
+    private Kernels kernels = workers.kernels();
+
+    Transformer(
+            ModelShape shape,
+            float epsilon,
+            Weights embedding,
+            float embeddingScale,
+            List<Layer> layers,
+            float[] outputNorm,
+            Weights output) {
+        this.shape = shape;
+        this.epsilon = epsilon;
+        this.embedding = embedding;
+        this.embeddingScale = embeddingScale;
+        this.layers = List.copyOf(layers);
+        this.outputNorm = outputNorm;
+        this.output = output;
+    }
+
+    @Override
+    public ModelShape shape() {
+        return shape;
+    }
+
+    @Override
+    public long sequenceBytes(int tokens, CacheType cache) {
+        return KeyValueCache.bytes(cache, shape.layers(), shape.keyHeads(), shape.headSize(), tokens);
+    }
+
+    @Override
+    public void prepare(Workers workers, int contextTokens) {
+        this.workers = workers;
+        this.kernels = workers.kernels();
+        layers.stream()
+                .map(layer -> layer.attention.rotary)
+                .distinct()
+                .forEach(rotary -> rotary.prepare(contextTokens));
+    }
+
+    /**
+     * Reads {@code count} tokens; afterwards {@code sequence.logits} holds those of the last one.
+     *
+     * @param each where the logits of every token go, or null when only the last ones are wanted
+     */
+    public void read(Sequence sequence, int[] tokens, int from, int count, @Nullable LogitsSink each) {
+        if (count < 1 || count > sequence.room()) {
+            throw new IllegalArgumentException(count + " tokens, room for " + sequence.room());
+        }
+        int done = 0;
+        while (done < count) {
+            int n = next(count - done);
+            int stride = n == 1 ? 1 : Kernels.BATCH;
+            embed(sequence, tokens, from + done, n, stride);
+            throughLayers(sequence.alone, 1, n, stride);
+            done += n;
+            int position = sequence.position();
+            sequence.advance(tokens, from + done - n, n);
+            if (each != null) {
+                for (int t = 0; t < n; t++) {
+                    project(sequence, t, stride);
+                    each.accept(position + t, sequence.logits);
+                }
+            } else if (done == count) {
+                project(sequence, n - 1, stride);
+            }
+        }
+    }
+
+    private static int next(int left) {
+        if (left >= Kernels.BATCH) {
+            return Kernels.BATCH;
+        }
+        return left <= FEW ? 1 : Math.min(left, ALIGNED);
+    }
+
+    /**
+     * Reads one token of each sequence, in one pass over the weights; afterwards each has its logits. They differ from those of
+     * {@link #read} by the rounding of 32-bit sums.
+     *
+     * @param sequences different ones, each with room; the first {@code count} count, at most {@link Products#MOST_TOGETHER}
+     * @param tokens one for each
+     */
+    public void step(Sequence[] sequences, int[] tokens, int count) {
+        for (int i = 0; i < count; i++) {
+            embed(sequences[i], tokens, i, 1, 1);
+        }
+        throughLayers(sequences, count, 1, 1);
+        for (int i = 0; i < count; i++) {
+            beforeOutput(sequences[i], 0, 1);
+        }
+        multiply(sequences, count);
+        for (int i = 0; i < count; i++) {
+            sequences[i].advance(tokens, i, 1);
+        }
+    }
+
+    private void throughLayers(Sequence[] sequences, int count, int n, int stride) {
+        for (int i = 0; i < layers.size(); i++) {
+            attend(sequences, count, i, n, stride);
+            feedForward(sequences, count, layers.get(i).feedForward, n, stride);
+        }
+    }
+
+    /** Multiplies what each sequence has set up: of several the same matrices, with one token each. */
+    private void multiply(Sequence[] sequences, int count) {
+        Sequence first = sequences[0];
+        if (count == 1) {
+            first.products.run(workers, first.scratch);
+        } else {
+            first.products.together(sequences, count, workers, first.scratch);
+        }
+    }
+
+    private void embed(Sequence s, int[] tokens, int from, int n, int stride) {
+        for (int t = 0; t < n; t++) {
+            kernels.row(embedding, tokens[from + t], s.scratch, 0);
+            for (int i = 0; i < shape.width(); i++) {
+                s.x[i * stride + t] = s.scratch[i] * embeddingScale;
+            }
+        }
+    }
+
+    private void attend(Sequence[] sequences, int count, int index, int n, int stride) {
+        Attention layer = layers.get(index).attention;
+        for (int i = 0; i < count; i++) {
+            Sequence s = sequences[i];
+            kernels.rmsNorm(s.x, 0, layer.norm, s.normed, shape.width(), stride, epsilon);
+            s.products
+                    .of(s.normed, n, stride)
+                    .to(layer.query, s.query)
+                    .to(layer.key, s.key)
+                    .to(layer.value, s.value);
+        }
+        multiply(sequences, count);
+        for (int i = 0; i < count; i++) {
+            Sequence s = sequences[i];
+            mix(s, index, layer, n, stride);
+            s.products.of(s.mixed, n, stride).to(layer.output, s.normed);
+        }
+        multiply(sequences, count);
+        for (int i = 0; i < count; i++) {
+            addNormed(sequences[i], layer.postNorm, stride);
+        }
+    }
+
+    /** From query, key and value to what the heads see. */
+    private void mix(Sequence s, int index, Attention layer, int n, int stride) {
+        kernels.addBias(s.query, layer.queryBias, stride);
+        kernels.addBias(s.key, layer.keyBias, stride);
+        kernels.addBias(s.value, layer.valueBias, stride);
+        normHeads(s.query, layer.queryNorm, shape.heads(), stride);
+        normHeads(s.key, layer.keyNorm, shape.keyHeads(), stride);
+        layer.rotary.turn(s.query, shape.heads(), shape.headSize(), s.position(), stride);
+        layer.rotary.turn(s.key, shape.keyHeads(), shape.headSize(), s.position(), stride);
+        s.cache.write(index, s.position(), n, s.key, s.value, stride);
+        s.heads.run(workers, s.cache, index, layer.window, s.query, s.mixed, s.position(), n, stride, s.scratch);
+    }
+
+    private void normHeads(float[] x, float[] norm, int heads, int stride) {
+        for (int head = 0; norm.length > 0 && head < heads; head++) {
+            kernels.rmsNorm(x, head * norm.length * stride, norm, x, norm.length, stride, epsilon);
+        }
+    }
+
+    /** Adds what attention or feed-forward gave, which is in {@code s.normed}. */
+    private void addNormed(Sequence s, float[] postNorm, int stride) {
+        if (postNorm.length > 0) {
+            kernels.rmsNorm(s.normed, 0, postNorm, s.normed, shape.width(), stride, epsilon);
+        }
+        kernels.add(s.x, s.normed, shape.width() * stride);
+    }
+
+    private void feedForward(Sequence[] sequences, int count, FeedForward layer, int n, int stride) {
+        for (int i = 0; i < count; i++) {
+            Sequence s = sequences[i];
+            kernels.rmsNorm(s.x, 0, layer.norm, s.normed, shape.width(), stride, epsilon);
+            s.products.of(s.normed, n, stride).to(layer.gate, s.gate).to(layer.up, s.up);
+        }
+        multiply(sequences, count);
+        for (int i = 0; i < count; i++) {
+            Sequence s = sequences[i];
+            kernels.gate(layer.activation, s.gate, s.up, shape.feedForward() * stride);
+            s.products.of(s.gate, n, stride).to(layer.down, s.normed);
+        }
+        multiply(sequences, count);
+        for (int i = 0; i < count; i++) {
+            addNormed(sequences[i], layer.postNorm, stride);
+        }
+    }
+
+    private void project(Sequence s, int token, int stride) {
+        beforeOutput(s, token, stride);
+        multiply(s.alone, 1);
+    }
+
+    private void beforeOutput(Sequence s, int token, int stride) {
+        for (int i = 0; i < shape.width(); i++) {
+            s.last[i] = s.x[i * stride + token];
+        }
+        kernels.rmsNorm(s.last, 0, outputNorm, s.last, shape.width(), 1, epsilon);
+        s.products.of(s.last, 1, 1).to(output, s.logits);
+    }
+}

@@ -1,0 +1,91 @@
+package dev.holdfast.engine.text;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.RejectedException;
+import dev.holdfast.wire.Verdict;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.Iterator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+
+/**
+ * How messages become a prompt: literals, which are tokens, around content, which is data. The template comes with the
+ * signed metadata; it has no conditions, no loops and no code, and the one inside a model file is never looked at.
+ *
+ * @param bos literals before the first message
+ * @param roles what stands around a message of each role
+ * @param generation literals behind the last message, after which the model answers
+ * @param stop tokens that end an answer
+ */
+public record ChatTemplate(List<String> bos, Map<String, Around> roles, List<String> generation, List<String> stop) {
+    private static final int MAX_LITERALS = 16;
+    private static final int MAX_LITERAL_CHARS = 64;
+    private static final int MAX_ROLES = 16;
+
+    /** Literals before and behind a message. */
+    public record Around(List<String> before, List<String> after) {
+        public Around {
+            before = List.copyOf(before);
+            after = List.copyOf(after);
+        }
+    }
+
+    public ChatTemplate {
+        bos = List.copyOf(bos);
+        roles = Collections.unmodifiableMap(new LinkedHashMap<>(roles));
+        generation = List.copyOf(generation);
+        stop = List.copyOf(stop);
+    }
+
+    /** Reads the {@code template} object of a target's signed block. */
+    public static Verdict<ChatTemplate> read(JsonNode node) {
+        return Verdict.of(() -> {
+            only(node, Set.of("bos", "roles", "generation", "stop"));
+            Map<String, Around> roles = new LinkedHashMap<>();
+            JsonNode listed = node.path("roles");
+            if (!listed.isObject() || listed.isEmpty() || listed.size() > MAX_ROLES) {
+                throw new RejectedException(Code.WIRE_FIELD, "template.roles is no object of 1 to 16 roles");
+            }
+            for (Map.Entry<String, JsonNode> role : listed.properties()) {
+                only(role.getValue(), Set.of("before", "after"));
+                roles.put(
+                        role.getKey(),
+                        new Around(literals(role.getValue(), "before"), literals(role.getValue(), "after")));
+            }
+            return new ChatTemplate(literals(node, "bos"), roles, literals(node, "generation"), literals(node, "stop"));
+        });
+    }
+
+    private static void only(JsonNode node, Set<String> names) throws RejectedException {
+        if (!node.isObject()) {
+            throw new RejectedException(Code.WIRE_FIELD, "template: an object is expected");
+        }
+        for (Iterator<String> it = node.fieldNames(); it.hasNext(); ) {
+            String name = it.next();
+            if (!names.contains(name)) {
+                throw new RejectedException(Code.WIRE_FIELD, "template: unknown field " + name);
+            }
+        }
+    }
+
+    private static List<String> literals(JsonNode node, String name) throws RejectedException {
+        JsonNode array = node.path(name);
+        if (!array.isArray() || array.size() > MAX_LITERALS) {
+            throw new RejectedException(Code.WIRE_FIELD, "template." + name + " is no array of at most 16");
+        }
+        List<String> literals = new ArrayList<>();
+        for (JsonNode literal : array) {
+            if (!literal.isTextual()
+                    || literal.textValue().isEmpty()
+                    || literal.textValue().length() > MAX_LITERAL_CHARS) {
+                throw new RejectedException(Code.WIRE_FIELD, "template." + name + " holds no literal");
+            }
+            literals.add(literal.textValue());
+        }
+        return literals;
+    }
+}

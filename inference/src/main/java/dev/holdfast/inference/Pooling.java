@@ -1,9 +1,0 @@
-package dev.holdfast.inference;
-
-/** How the vectors of all tokens make one ({@code <architecture>.pooling_type}). */
-enum Pooling {
-    MEAN,
-    /** The first token's, which is the begin token. */
-    FIRST,
-    LAST
-}

@@ -1,9 +1,0 @@
-package dev.holdfast.inference;
-
-/** Which two elements of a head a rotary embedding turns together. */
-enum RotaryPairs {
-    /** Elements 2i and 2i+1. */
-    NEIGHBOURS,
-    /** Elements i and i + half. */
-    HALVES
-}

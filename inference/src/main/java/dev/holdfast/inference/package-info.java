@@ -1,4 +1,0 @@
-@NullMarked
-package dev.holdfast.inference;
-
-import org.jspecify.annotations.NullMarked;

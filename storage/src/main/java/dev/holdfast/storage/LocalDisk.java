@@ -1,0 +1,82 @@
+package dev.holdfast.storage;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+
+/** The file system of the device. Thread-safe; an {@link OpenFile} is not. */
+public final class LocalDisk implements Disk {
+    @Override
+    public OpenFile open(Path file) throws IOException {
+        return new Channel(
+                FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE));
+    }
+
+    @Override
+    public void rename(Path from, Path to) throws IOException {
+        Files.move(from, to, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+    }
+
+    @Override
+    public void deleteIfExists(Path file) throws IOException {
+        Files.deleteIfExists(file);
+    }
+
+    @Override
+    public void syncDirectory(Path directory) throws IOException {
+        try (FileChannel channel = FileChannel.open(directory, StandardOpenOption.READ)) {
+            channel.force(true);
+        }
+    }
+
+    @Override
+    public void createDirectories(Path directory) throws IOException {
+        if (!Files.isDirectory(directory)) {
+            Path parent = Disk.directoryOf(directory);
+            createDirectories(parent);
+            Files.createDirectories(directory);
+            syncDirectory(parent);
+        }
+    }
+
+    private record Channel(FileChannel channel) implements OpenFile {
+        @Override
+        public long size() throws IOException {
+            return channel.size();
+        }
+
+        @Override
+        public void read(ByteBuffer bytes, long offset) throws IOException {
+            int begin = bytes.position();
+            while (bytes.hasRemaining() && channel.read(bytes, offset + bytes.position() - begin) >= 0) {
+                // Until the buffer is full or the file ends.
+            }
+        }
+
+        @Override
+        public void write(ByteBuffer bytes, long offset) throws IOException {
+            for (long at = offset; bytes.hasRemaining(); ) {
+                at += channel.write(bytes, at);
+            }
+        }
+
+        @Override
+        public void truncate(long bytes) throws IOException {
+            channel.truncate(bytes);
+        }
+
+        @Override
+        public void force() throws IOException {
+            channel.force(true);
+        }
+
+        @Override
+        public void close() throws IOException {
+            channel.close();
+        }
+    }
+}

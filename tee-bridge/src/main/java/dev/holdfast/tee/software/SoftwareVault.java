@@ -1,0 +1,135 @@
+package dev.holdfast.tee.software;
+
+import com.google.crypto.tink.Aead;
+import com.google.crypto.tink.Configuration;
+import com.google.crypto.tink.InsecureSecretKeyAccess;
+import com.google.crypto.tink.KeysetHandle;
+import com.google.crypto.tink.RegistryConfiguration;
+import com.google.crypto.tink.TinkJsonProtoKeysetFormat;
+import com.google.crypto.tink.aead.AeadConfig;
+import com.google.crypto.tink.aead.PredefinedAeadParameters;
+import dev.holdfast.tee.DurableFile;
+import dev.holdfast.tee.TeeException;
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.Verdict;
+import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileLock;
+import java.nio.channels.OverlappingFileLockException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.security.GeneralSecurityException;
+import java.util.Set;
+
+/** The software bridge's directory: a lock, the AEAD keyset in clear (0600), and the state under that AEAD. */
+final class SoftwareVault implements AutoCloseable {
+    private static final byte[] STATE_LABEL = "holdfast-software-tee-1".getBytes(StandardCharsets.US_ASCII);
+
+    private final Path stateFile;
+    private final FileChannel lockChannel;
+    private final Aead aead;
+
+    private SoftwareVault(Path stateFile, FileChannel lockChannel, Aead aead) {
+        this.stateFile = stateFile;
+        this.lockChannel = lockChannel;
+        this.aead = aead;
+    }
+
+    static SoftwareVault open(Path dir) throws TeeException {
+        try {
+            DurableFile.privateDirectory(dir);
+            FileChannel channel = FileChannel.open(
+                    dir.resolve("lock"),
+                    Set.of(StandardOpenOption.CREATE, StandardOpenOption.WRITE),
+                    DurableFile.PRIVATE);
+            try {
+                return new SoftwareVault(dir.resolve("state"), locked(channel, dir), aead(dir));
+            } catch (TeeException | IOException | GeneralSecurityException e) {
+                channel.close();
+                throw e;
+            }
+        } catch (IOException | GeneralSecurityException e) {
+            throw new TeeException(Code.TEE_STATE, "the software bridge's directory " + dir, e);
+        }
+    }
+
+    Aead aead() {
+        return aead;
+    }
+
+    SoftwareState load(String bootId) throws TeeException {
+        try {
+            if (!Files.exists(stateFile)) {
+                SoftwareState fresh = SoftwareState.fresh(bootId);
+                store(fresh);
+                return fresh;
+            }
+            if (Files.size(stateFile) > 2L * SoftwareState.MAX_BYTES) {
+                throw new TeeException(Code.TEE_STATE, "the state file is too long");
+            }
+            byte[] plain = aead.decrypt(Files.readAllBytes(stateFile), STATE_LABEL);
+            SoftwareState known = switch (SoftwareState.decode(plain)) {
+                case Verdict.Accepted<SoftwareState>(SoftwareState state) -> state;
+                case Verdict.Rejected<SoftwareState>(var reason) ->
+                    throw new TeeException(Code.TEE_STATE, reason.toString());
+            };
+            SoftwareState now = known.booted(bootId);
+            if (now != known) {
+                store(now);
+            }
+            return now;
+        } catch (GeneralSecurityException e) {
+            throw new TeeException(Code.TEE_STATE, "the state file does not verify", e);
+        } catch (IOException e) {
+            throw new TeeException(Code.TEE_UNAVAILABLE, "the state file cannot be read", e);
+        }
+    }
+
+    void store(SoftwareState state) throws TeeException {
+        try {
+            DurableFile.replace(stateFile, aead.encrypt(state.encode(), STATE_LABEL));
+        } catch (IOException | GeneralSecurityException e) {
+            throw new TeeException(Code.TEE_UNAVAILABLE, "the state file cannot be written", e);
+        }
+    }
+
+    @Override
+    public void close() {
+        try {
+            lockChannel.close();
+        } catch (IOException e) {
+            // The kernel gives the lock back when the process ends.
+        }
+    }
+
+    private static FileChannel locked(FileChannel channel, Path dir) throws TeeException, IOException {
+        try {
+            FileLock lock = channel.tryLock();
+            if (lock == null) {
+                throw new TeeException(Code.TEE_UNAVAILABLE, "another process holds " + dir);
+            }
+            return channel;
+        } catch (OverlappingFileLockException e) {
+            throw new TeeException(Code.TEE_UNAVAILABLE, "this process has " + dir + " open already", e);
+        }
+    }
+
+    private static Aead aead(Path dir) throws IOException, GeneralSecurityException {
+        Path file = dir.resolve("keyset.json");
+        AeadConfig.register();
+        Configuration configuration = RegistryConfiguration.get();
+        KeysetHandle keyset;
+        if (Files.exists(file)) {
+            keyset = TinkJsonProtoKeysetFormat.parseKeyset(
+                    Files.readString(file), configuration, InsecureSecretKeyAccess.get());
+        } else {
+            keyset = KeysetHandle.generateNew(PredefinedAeadParameters.AES256_GCM, configuration);
+            String json =
+                    TinkJsonProtoKeysetFormat.serializeKeyset(keyset, configuration, InsecureSecretKeyAccess.get());
+            DurableFile.replace(file, json.getBytes(StandardCharsets.UTF_8));
+        }
+        return keyset.getPrimitive(configuration, Aead.class);
+    }
+}

@@ -1,0 +1,214 @@
+package dev.holdfast.tee.tpm;
+
+import dev.holdfast.tee.Quoter;
+import dev.holdfast.tee.TeeException;
+import dev.holdfast.tee.tpm.TpmKeys.Role;
+import dev.holdfast.wire.Binary;
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.RejectedException;
+import dev.holdfast.wire.Sha256;
+import dev.holdfast.wire.Verdict;
+import java.security.interfaces.ECPublicKey;
+import java.util.Collection;
+import java.util.List;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.Set;
+import java.util.SortedMap;
+import java.util.TreeMap;
+import java.util.TreeSet;
+
+/** What the bridge does, in commands (TPM 2.0 Library Part 3). Only on the {@code tee} thread. */
+final class TpmOperations {
+    static final int MAX_ATTEST_BYTES = 512;
+    private static final int MAX_SIGNATURE_BYTES = 128;
+    /** TPML_DIGEST holds eight (Part 2, 10.9.5). */
+    private static final int MAX_PCRS_READ = 8;
+
+    /** Other software may extend the register between quote and read. */
+    private static final int MAX_QUOTES = 4;
+
+    private final TpmEngine engine;
+    private final TpmKeys keys;
+    private final TpmNv nv;
+    private final TpmSecrets secrets;
+    /** The PCR that is the register, or that guards it. */
+    private final int pcr;
+
+    private final Optional<TpmNvRegister> nvRegister;
+
+    TpmOperations(TpmEngine engine, Tpm2Options options) {
+        this.engine = engine;
+        this.nv = new TpmNv(engine);
+        this.keys = new TpmKeys(engine, nv, options.endorsement());
+        this.secrets = new TpmSecrets(engine, keys);
+        switch (options.register()) {
+            case TpmRegister.Pcr(int index) -> {
+                this.pcr = index;
+                this.nvRegister = Optional.empty();
+            }
+            case TpmRegister.Nv index -> {
+                this.pcr = index.guardPcr();
+                this.nvRegister = Optional.of(new TpmNvRegister(engine, keys, nv, secrets, index));
+            }
+        }
+    }
+
+    TpmSecrets secrets() {
+        return secrets;
+    }
+
+    TpmNv nv() {
+        return nv;
+    }
+
+    TpmKeys keys() {
+        return keys;
+    }
+
+    Binary endorsementCertificate() throws TeeException, RejectedException {
+        return nv.endorsementCertificate(keys.endorsement());
+    }
+
+    /** TPM2_Sign (20.2); the key is unrestricted, so no ticket is needed. */
+    byte[] sign(Sha256 digest) throws TeeException, RejectedException {
+        TpmReader reply = keys.use(
+                Role.SIGNER,
+                handle -> engine.run(new TpmCommand(Tpm.CC_SIGN)
+                        .authorized(handle)
+                        .with(w -> w.sized(digest.toArray())
+                                .u16(Tpm.ALG_NULL)
+                                .u16(Tpm.ST_HASHCHECK)
+                                .u32(Tpm.RH_NULL)
+                                .u16(0))));
+        return p1363(rest(reply)).toArray();
+    }
+
+    /** TPM2_LoadExternal (12.3) and TPM2_VerifySignature (20.1). */
+    boolean verify(ECPublicKey key, Sha256 digest, byte[] signature) throws TeeException, RejectedException {
+        TpmEngine.Reply loaded = engine.load(new TpmCommand(Tpm.CC_LOAD_EXTERNAL)
+                .with(w -> w.u16(0).sized(TpmPublic.verifier(key)).u32(Tpm.RH_NULL)));
+        return keys.flushing(loaded.handle(), handle -> {
+            TpmCommand command = new TpmCommand(Tpm.CC_VERIFY_SIGNATURE)
+                    .handle(handle)
+                    .with(w -> w.sized(digest.toArray()).bytes(TpmSignature.fromP1363(signature)));
+            long rc = engine.send(command, false).rc();
+            if (rc == Tpm.RC_SUCCESS) {
+                return true;
+            }
+            if (Tpm.base(rc) == Tpm.RC_SIGNATURE) {
+                return false;
+            }
+            throw TpmEngine.refusal(command, rc);
+        });
+    }
+
+    Sha256 readRegister() throws TeeException, RejectedException {
+        return nvRegister.isPresent() ? nvRegister.get().read() : readPcr();
+    }
+
+    void extendRegister(Sha256 digest) throws TeeException, RejectedException {
+        if (nvRegister.isPresent()) {
+            nvRegister.get().extend(digest, readPcr());
+        } else {
+            engine.run(pcrExtend(pcr, digest));
+        }
+    }
+
+    /** TPM2_PCR_Read (22.4). */
+    private Sha256 readPcr() throws TeeException, RejectedException {
+        return new Sha256(Objects.requireNonNull(readPcrs(Set.of(pcr)).get(pcr)));
+    }
+
+    /** One command returns at most eight values. */
+    private SortedMap<Integer, Binary> readPcrs(Set<Integer> pcrs) throws TeeException, RejectedException {
+        SortedMap<Integer, Binary> values = new TreeMap<>();
+        List<Integer> ordered = pcrs.stream().sorted().toList();
+        for (int from = 0; from < ordered.size(); from += MAX_PCRS_READ) {
+            List<Integer> some = ordered.subList(from, Math.min(from + MAX_PCRS_READ, ordered.size()));
+            TpmReader reply = engine.run(new TpmCommand(Tpm.CC_PCR_READ).with(w -> selection(w, some)));
+            reply.u32(); // update counter
+            if (!TpmAttest.selections(reply).equals(List.of(TpmAttest.Selection.sha256(some)))
+                    || reply.u32() != some.size()) {
+                throw new TeeException(Code.TEE_REFUSED, "the TPM has no SHA-256 bank with PCR " + some);
+            }
+            for (int one : some) {
+                Binary value = reply.sized(Sha256.BYTES);
+                if (value.length() != Sha256.BYTES) {
+                    throw reply.malformed("a register of " + value.length() + " bytes");
+                }
+                values.put(one, value);
+            }
+        }
+        return values;
+    }
+
+    /** TPM2_PCR_Extend (22.2). */
+    static TpmCommand pcrExtend(int pcr, Sha256 digest) {
+        return new TpmCommand(Tpm.CC_PCR_EXTEND)
+                .authorized(pcr)
+                .with(w -> w.u32(1).u16(Tpm.ALG_SHA256).bytes(digest.toArray()));
+    }
+
+    /** TPM2_ReadClock (29.1). */
+    long resetCount() throws TeeException, RejectedException {
+        TpmReader reply = engine.run(new TpmCommand(Tpm.CC_READ_CLOCK));
+        reply.u64(); // time
+        reply.u64(); // clock
+        return reply.u32();
+    }
+
+    /** TPM2_Quote (18.4), with the registers' values that it covers. */
+    Quoter.Quote quote(Binary qualifyingData, Set<Integer> platformRegisters) throws TeeException, RejectedException {
+        Set<Integer> pcrs = new TreeSet<>(platformRegisters);
+        pcrs.add(pcr);
+        for (int attempt = 1; attempt <= MAX_QUOTES; attempt++) {
+            TpmReader reply = keys.use(
+                    Role.ATTESTATION,
+                    handle -> engine.run(new TpmCommand(Tpm.CC_QUOTE)
+                            .authorized(handle)
+                            .with(w -> selection(w.sized(qualifyingData).u16(Tpm.ALG_NULL), pcrs))));
+            Binary attest = reply.sized(MAX_ATTEST_BYTES);
+            Binary signature = rest(reply);
+            SortedMap<Integer, Binary> values = readPcrs(pcrs);
+            TpmAttest parsed = TpmAttest.parse(attest).orThrow();
+            if (parsed.body() instanceof TpmAttest.Quoted quoted && quoted.covers(values)) {
+                return new Quoter.Quote(attest, signature, values, certifyRegister(qualifyingData));
+            }
+        }
+        throw new TeeException(Code.TEE_REFUSED, "PCRs " + pcrs + " do not stand still: other software extends them");
+    }
+
+    private Optional<Quoter.Certificate> certifyRegister(Binary qualifyingData) throws TeeException, RejectedException {
+        return nvRegister.isPresent() ? Optional.of(nvRegister.get().certify(qualifyingData)) : Optional.empty();
+    }
+
+    /** TPM2_Certify (18.2): both keys are loaded at once, which is two of three slots. */
+    Quoter.Quote certifySigner(Binary qualifyingData) throws TeeException, RejectedException {
+        TpmReader reply = keys.use(
+                Role.SIGNER,
+                signer -> keys.use(
+                        Role.ATTESTATION,
+                        ak -> engine.run(new TpmCommand(Tpm.CC_CERTIFY)
+                                .authorized(signer)
+                                .authorized(ak)
+                                .with(w -> w.sized(qualifyingData).u16(Tpm.ALG_NULL)))));
+        return new Quoter.Quote(reply.sized(MAX_ATTEST_BYTES), rest(reply), new TreeMap<>());
+    }
+
+    private static void selection(TpmWriter writer, Collection<Integer> pcrs) {
+        TpmAttest.select(writer.u32(1), TpmAttest.Selection.sha256(pcrs));
+    }
+
+    static Binary rest(TpmReader reply) throws RejectedException {
+        if (reply.remaining() > MAX_SIGNATURE_BYTES) {
+            throw reply.malformed("a signature of " + reply.remaining() + " bytes");
+        }
+        return reply.bytes(reply.remaining());
+    }
+
+    private static Binary p1363(Binary tpmtSignature) throws RejectedException {
+        Verdict<Binary> signature = TpmSignature.toP1363(tpmtSignature);
+        return signature.orThrow();
+    }
+}

@@ -1,0 +1,263 @@
+package dev.holdfast.updater;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.holdfast.control.Slot;
+import dev.holdfast.storage.Disk;
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.Fields;
+import dev.holdfast.wire.Json;
+import dev.holdfast.wire.RejectedException;
+import dev.holdfast.wire.Rejection;
+import dev.holdfast.wire.Sha256;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Instant;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.zip.CRC32C;
+
+/**
+ * The append-only record of installs: one JSON object per line, forced to the disk before anything relies on it.
+ *
+ * <p>{@code crc} is CRC-32C of the object without that field, {@code prev} the head of SHA-256 of the line before. A last
+ * line without its end was torn by a power cut: it never counted and is cut off. Any other line that does not hold is
+ * damage: reported as {@code INS-JOURNAL}, skipped, and the last whole line counts. The slot stands in full only where
+ * it is first named. Thread-safe.
+ */
+public final class InstallJournal {
+    private static final int MAX_LINE_BYTES = 1 << 20;
+    private static final int PREV_CHARS = 16;
+
+    private final Path file;
+    private final Disk disk;
+    private final List<InstallRecord> records = new java.util.concurrent.CopyOnWriteArrayList<>();
+    private final List<OperatorRecord> operator = new java.util.concurrent.CopyOnWriteArrayList<>();
+    private final Map<String, Slot> slots = new HashMap<>();
+    private Optional<Rejection> damage = Optional.empty();
+    private String previous = "";
+    private long sequence;
+    /** Where the next line begins; what lies beyond is what a failed write left. */
+    private long end;
+
+    private InstallJournal(Path file, Disk disk) {
+        this.file = file;
+        this.disk = disk;
+    }
+
+    public static InstallJournal open(Path file, Disk disk) throws IOException {
+        InstallJournal journal = new InstallJournal(file, disk);
+        if (Files.exists(file)) {
+            journal.read(Files.readAllBytes(file));
+        } else {
+            disk.open(file).close();
+            disk.syncDirectory(Disk.directoryOf(file));
+        }
+        return journal;
+    }
+
+    private void read(byte[] bytes) throws IOException {
+        int start = 0;
+        for (int at = 0; at < bytes.length; at++) {
+            if (bytes[at] == '\n') {
+                byte[] line = Arrays.copyOfRange(bytes, start, at);
+                try {
+                    accept(line);
+                } catch (RejectedException e) {
+                    damaged(e.rejection().detail(), start);
+                }
+                start = at + 1;
+            }
+        }
+        if (start < bytes.length) {
+            try (Disk.OpenFile open = disk.open(file)) {
+                open.truncate(start);
+                open.force();
+            }
+        }
+        end = start;
+    }
+
+    private void accept(byte[] line) throws RejectedException {
+        Fields fields = Fields.read(line, MAX_LINE_BYTES, Code.UPD_FORMAT);
+        long crc = fields.integer("crc", 0);
+        ObjectNode body = ((ObjectNode) fields.node()).deepCopy();
+        body.remove("crc");
+        if (crc(Json.write(body)) != crc) {
+            throw new RejectedException(Code.INS_JOURNAL, "checksum");
+        }
+        if (!fields.node().path("prev").asText().equals(previous)) {
+            damaged("a line is missing", Rejection.NO_OFFSET);
+        }
+        if (fields.has("operator")) {
+            previous = link(line);
+            sequence = fields.integer("n", 1);
+            operator.add(new OperatorRecord(
+                    sequence,
+                    Instant.ofEpochMilli(fields.integer("at", Long.MIN_VALUE)),
+                    action(fields.text("operator", 32)),
+                    fields.node().path("note").asText()));
+            return;
+        }
+        if (fields.has("slot")) {
+            Slot slot = Slot.read(fields.object("slot").node()).orThrow();
+            slots.put(slot.digest().hex(), slot);
+        }
+        previous = link(line);
+        Slot slot = slots.get(fields.sha256("digest").hex());
+        if (slot == null) {
+            throw new RejectedException(Code.INS_JOURNAL, "a model was never named");
+        }
+        Optional<Rejection> reason = fields.has("code")
+                ? Code.byId(fields.text("code", 64))
+                        .map(code ->
+                                new Rejection(code, fields.node().path("detail").asText()))
+                : Optional.empty();
+        Optional<TrialLog> trial =
+                fields.has("trial") ? Optional.of(TrialLog.fromJson(fields.object("trial"))) : Optional.empty();
+        sequence = fields.integer("n", 1);
+        records.add(new InstallRecord(
+                sequence,
+                Instant.ofEpochMilli(fields.integer("at", Long.MIN_VALUE)),
+                fields.integer("order", 0),
+                state(fields.text("state", 32)),
+                slot,
+                reason,
+                fields.node().path("note").asText(),
+                trial));
+    }
+
+    private static OperatorRecord.Action action(String name) throws RejectedException {
+        for (OperatorRecord.Action action : OperatorRecord.Action.values()) {
+            if (action.name().equals(name)) {
+                return action;
+            }
+        }
+        throw new RejectedException(Code.INS_JOURNAL, "unknown action " + name);
+    }
+
+    private static InstallState state(String name) throws RejectedException {
+        for (InstallState state : InstallState.values()) {
+            if (state.name().equals(name)) {
+                return state;
+            }
+        }
+        throw new RejectedException(Code.INS_JOURNAL, "unknown state " + name);
+    }
+
+    private void damaged(String detail, long offset) {
+        if (damage.isEmpty()) {
+            damage = Optional.of(new Rejection(Code.INS_JOURNAL, detail, offset));
+        }
+    }
+
+    /** Durable when it returns. */
+    public synchronized InstallRecord append(
+            Instant at,
+            long orderVersion,
+            InstallState state,
+            Slot slot,
+            Optional<Rejection> reason,
+            String note,
+            Optional<TrialLog> trial)
+            throws IOException {
+        ObjectNode body = begin(at)
+                .put("order", orderVersion)
+                .put("state", state.name())
+                .put("digest", slot.digest().hex());
+        if (!slot.equals(slots.get(slot.digest().hex()))) {
+            body.set("slot", slot.toJson());
+        }
+        reason.ifPresent(why -> body.put("code", why.code().id()).put("detail", why.detail()));
+        if (!note.isEmpty()) {
+            body.put("note", note);
+        }
+        trial.ifPresent(log -> body.set("trial", log.toJson()));
+        write(body);
+        slots.put(slot.digest().hex(), slot);
+        InstallRecord record = new InstallRecord(sequence, at, orderVersion, state, slot, reason, note, trial);
+        records.add(record);
+        return record;
+    }
+
+    /** Durable when it returns. */
+    synchronized OperatorRecord append(Instant at, OperatorRecord.Action action, String reason) throws IOException {
+        ObjectNode body = begin(at).put("operator", action.name());
+        if (!reason.isEmpty()) {
+            body.put("note", reason);
+        }
+        write(body);
+        OperatorRecord record = new OperatorRecord(sequence, at, action, reason);
+        operator.add(record);
+        return record;
+    }
+
+    private ObjectNode begin(Instant at) {
+        return Json.object().put("n", sequence + 1).put("at", at.toEpochMilli());
+    }
+
+    private void write(ObjectNode body) throws IOException {
+        body.put("prev", previous);
+        body.put("crc", crc(Json.write(body)));
+        byte[] line = Json.write(body);
+        byte[] ended = Arrays.copyOf(line, line.length + 1);
+        ended[line.length] = '\n';
+        try (Disk.OpenFile open = disk.open(file)) {
+            if (open.size() > end) {
+                open.truncate(end);
+            }
+            open.write(ByteBuffer.wrap(ended), end);
+            open.force();
+        }
+        end += ended.length;
+        previous = link(line);
+        sequence++;
+    }
+
+    /** Every model that was ever named. */
+    synchronized List<Slot> slots() {
+        return List.copyOf(slots.values());
+    }
+
+    List<OperatorRecord> operatorRecords() {
+        return List.copyOf(operator);
+    }
+
+    public List<InstallRecord> records() {
+        return List.copyOf(records);
+    }
+
+    Optional<Rejection> damage() {
+        return damage;
+    }
+
+    /** The order that named this model last; 0 where none did. */
+    long orderOf(Slot slot) {
+        return records.reversed().stream()
+                .filter(r -> r.slot().digest().equals(slot.digest()))
+                .findFirst()
+                .map(InstallRecord::orderVersion)
+                .orElse(0L);
+    }
+
+    /** The last record where nothing final follows it. */
+    Optional<InstallRecord> unfinished() {
+        return records.isEmpty() || records.getLast().state().isFinal()
+                ? Optional.empty()
+                : Optional.of(records.getLast());
+    }
+
+    private static String link(byte[] line) {
+        return Sha256.of(line).hex().substring(0, PREV_CHARS);
+    }
+
+    private static long crc(byte[] bytes) {
+        CRC32C crc = new CRC32C();
+        crc.update(bytes);
+        return crc.getValue();
+    }
+}

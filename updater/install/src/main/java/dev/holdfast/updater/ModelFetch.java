@@ -1,0 +1,187 @@
+package dev.holdfast.updater;
+
+import dev.holdfast.control.Slot;
+import dev.holdfast.delta.DeltaApplier;
+import dev.holdfast.trust.release.DeltaTarget;
+import dev.holdfast.trust.release.Order;
+import dev.holdfast.trust.schema.TargetFile;
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.Rejection;
+import dev.holdfast.wire.Sha256;
+import dev.holdfast.wire.Verdict;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.HashSet;
+import java.util.Optional;
+import java.util.Set;
+
+/** The first half of an install: from an order to a verified file among the blobs. Every step can be done again. */
+final class ModelFetch {
+    private final InstallContext context;
+    private final BlockDownload download;
+
+    ModelFetch(InstallContext context, BlockDownload download) {
+        this.context = context;
+        this.download = download;
+    }
+
+    /** {@code deltaAllowed} is false where a delta of this very order failed before. */
+    void run(Order order, boolean deltaAllowed) throws IOException, InstallStop {
+        Optional<Sha256> base = context.store().serving().map(s -> s.serving().digest());
+        InstallPlan plan = plan(order, base, deltaAllowed);
+        new CompanionFetch(context, download).run(order.model());
+        if (plan.delta().isPresent()) {
+            try {
+                patch(order, plan.delta().get());
+            } catch (DeltaFailed e) {
+                // A failed delta never silently becomes a full download on a metered link or beyond the budget.
+                if (context.config().metered()) {
+                    throw new InstallStop(InstallStop.Kind.FAILED, e.reason);
+                }
+                context.store().discardPartial(order.model().file().sha256());
+                context.store().discardPartial(plan.delta().get().file().sha256());
+                plan = plan(order, base, false);
+            }
+        }
+        if (plan.delta().isEmpty() && !plan.present()) {
+            enter(order, InstallState.DOWNLOADING);
+            download.run(order.model().file(), order.model().blocks());
+        }
+        stage(order, plan);
+    }
+
+    private InstallPlan plan(Order order, Optional<Sha256> base, boolean deltaAllowed) throws IOException, InstallStop {
+        boolean present = context.store().has(order.model().file().sha256());
+        InstallPlan plan = InstallPlan.choose(
+                order,
+                base,
+                present,
+                context.store().isQuarantined(order.model().file().sha256()),
+                deltaAllowed,
+                context.config());
+        Sha256 digest = order.model().file().sha256();
+        Set<Sha256> kept = new HashSet<>(Set.of(digest));
+        plan.delta().ifPresent(delta -> kept.add(delta.file().sha256()));
+        order.model()
+                .companions()
+                .forEach(companion -> kept.add(companion.file().sha256()));
+        context.store().collect(kept);
+        long held = heldBytes(digest)
+                + plan.delta().map(d -> heldBytes(d.file().sha256())).orElse(0L);
+        Verdict<Long> room = context.store()
+                .reserve(plan.diskBytes(order), held, context.config().diskReserveBytes());
+        if (room instanceof Verdict.Rejected<Long>(Rejection reason)) {
+            throw new InstallStop(InstallStop.Kind.FAILED, reason);
+        }
+        context.enter(
+                InstallState.PLANNED,
+                order.version(),
+                TargetSlot.of(order.model()),
+                Optional.empty(),
+                plan.note(order));
+        return plan;
+    }
+
+    private long heldBytes(Sha256 digest) {
+        return context.store().part(digest).toFile().length();
+    }
+
+    private void patch(Order order, DeltaTarget delta) throws IOException, InstallStop, DeltaFailed {
+        enter(order, InstallState.DOWNLOADING);
+        download.run(delta.file(), delta.blocks());
+        Path patch = context.store().part(delta.file().sha256());
+        if (!Sha256.ofFile(patch).equals(delta.file().sha256())) {
+            throw new DeltaFailed(new Rejection(Code.INS_DIGEST, delta.file().path()));
+        }
+        enter(order, InstallState.PATCH_VERIFIED);
+        enter(order, InstallState.RECONSTRUCTING);
+        reconstruct(order, delta, patch);
+        TargetFile file = order.model().file();
+        Path part = context.store().part(file.sha256());
+        // The full model's own entry decides, whatever the patch promised.
+        if (Files.size(part) != file.length() || !Sha256.ofFile(part).equals(file.sha256())) {
+            throw new DeltaFailed(new Rejection(Code.INS_DIGEST, file.path()));
+        }
+    }
+
+    private void reconstruct(Order order, DeltaTarget delta, Path patch) throws IOException, InstallStop, DeltaFailed {
+        TargetFile file = order.model().file();
+        Patience.Deadline deadline =
+                context.patience().deadline(context.config().stateDeadline());
+        Verdict<DeltaApplier> opened = DeltaApplier.open(context.store().blob(delta.base()), patch);
+        switch (opened) {
+            case Verdict.Rejected<DeltaApplier>(Rejection reason) -> throw new DeltaFailed(reason);
+            case Verdict.Accepted<DeltaApplier>(DeltaApplier applier) -> {
+                try (applier;
+                        PartialFile partial = PartialFile.open(
+                                context.store().disk(),
+                                context.store().part(file.sha256()),
+                                applier.blockCount(),
+                                file.length(),
+                                applier.layout())) {
+                    if (!applier.base().equals(delta.base())
+                            || !applier.result().equals(file.sha256())
+                            || applier.resultBytes() != file.length()) {
+                        throw new DeltaFailed(new Rejection(Code.DLT_BASE, "patch and metadata name other files"));
+                    }
+                    for (int i = 0; i < applier.blockCount(); i++) {
+                        context.patience().requireUnheld();
+                        deadline.require(InstallState.RECONSTRUCTING);
+                        if (applier.make(i, partial) instanceof Verdict.Rejected<Integer>(Rejection reason)) {
+                            throw new DeltaFailed(reason);
+                        }
+                    }
+                    partial.commit();
+                }
+            }
+        }
+    }
+
+    private void stage(Order order, InstallPlan plan) throws IOException, InstallStop {
+        Slot slot = TargetSlot.of(order.model());
+        if (!plan.present()) {
+            // adopt hashes the whole file before the rename; VERIFIED is on record before the file has its name.
+            Path part = context.store().part(slot.digest());
+            if (!Sha256.ofFile(part).equals(slot.digest())) {
+                context.store().discardPartial(slot.digest());
+                throw InstallStop.failed(Code.INS_DIGEST, slot.target());
+            }
+            enter(order, InstallState.VERIFIED);
+            if (context.store().adopt(slot) instanceof Verdict.Rejected<Path>(Rejection reason)) {
+                throw new InstallStop(InstallStop.Kind.FAILED, reason);
+            }
+            plan.delta().ifPresent(delta -> deletePatch(delta));
+        } else if (!context.store().verifies(slot)) {
+            context.store().disk().deleteIfExists(context.store().blob(slot.digest()));
+            throw InstallStop.failed(Code.INS_DIGEST, "the stored " + slot.target());
+        } else {
+            enter(order, InstallState.VERIFIED);
+        }
+        enter(order, InstallState.STAGED);
+    }
+
+    private void deletePatch(DeltaTarget delta) {
+        try {
+            context.store().discardPartial(delta.file().sha256());
+        } catch (IOException e) {
+            // Left for the next collection; the model is whole.
+            return;
+        }
+    }
+
+    private void enter(Order order, InstallState state) throws IOException {
+        context.enter(state, order.version(), TargetSlot.of(order.model()), Optional.empty(), "");
+    }
+
+    /** The delta did not yield the model; the transport was not at fault. */
+    private static final class DeltaFailed extends Exception {
+        private static final long serialVersionUID = 1L;
+        private final transient Rejection reason;
+
+        DeltaFailed(Rejection reason) {
+            super(reason.toString(), null, false, false);
+            this.reason = reason;
+        }
+    }
+}

@@ -1,0 +1,283 @@
+package dev.holdfast.updater;
+
+import dev.holdfast.control.Flip;
+import dev.holdfast.control.GateReport;
+import dev.holdfast.control.InferenceStatus;
+import dev.holdfast.control.Pointer;
+import dev.holdfast.control.Slot;
+import dev.holdfast.tee.TeeException;
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.Rejection;
+import dev.holdfast.wire.Verdict;
+import java.io.IOException;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * The second half of an install: from a staged file to a committed model, or back. The order is write-ahead measurement,
+ * register, log, pointer, flip, end of write-ahead: whatever serves was measured before. Belongs to one install, whose trial
+ * it remembers.
+ */
+final class ModelSwap {
+    /** A model whose probation was cut off this often by restarts of the device is suspect. */
+    private static final int MAX_PROBATIONS = 3;
+
+    private final InstallContext context;
+    private List<GateReport.Check> checks = List.of();
+    private Optional<InferenceStatus> lastSeen = Optional.empty();
+    private int restarts;
+
+    ModelSwap(InstallContext context) {
+        this.context = context;
+    }
+
+    /** From STAGED, CANDIDATE, MEASURED or PROBATION to the end. */
+    InstallOutcome run(long orderVersion, Slot slot, InstallState from) throws IOException, InstallStop {
+        if (from.compareTo(InstallState.MEASURED) < 0) {
+            candidate(slot, InstallState.STAGED);
+            enter(InstallState.CANDIDATE, orderVersion, slot, "");
+            measure(slot);
+            enter(InstallState.MEASURED, orderVersion, slot, "");
+        }
+        try {
+            if (from == InstallState.MEASURED) {
+                // The process ended in between: the TEE may have been reset, and recovery measured what served
+                // meanwhile.
+                measure(slot);
+            }
+            if (from.compareTo(InstallState.PROBATION) < 0) {
+                serve(slot);
+            }
+            long begun = context.journal().records().stream()
+                    .filter(r -> r.state() == InstallState.PROBATION
+                            && r.orderVersion() == orderVersion
+                            && r.slot().digest().equals(slot.digest()))
+                    .count();
+            if (begun >= MAX_PROBATIONS) {
+                throw InstallStop.failed(Code.INS_PROBATION, "cut off " + begun + " times");
+            }
+            InferenceStatus baseline = await(InstallState.PROBATION);
+            if (!baseline.serving().equals(Optional.of(slot.digest()))) {
+                throw InstallStop.failed(Code.INS_PROBATION, "another model serves");
+            }
+            enter(InstallState.PROBATION, orderVersion, slot, "");
+            watch(slot, baseline);
+        } catch (InstallStop stop) {
+            if (stop.kind() == InstallStop.Kind.INTERRUPTED && stop.reason().code() == Code.INS_CANCELLED) {
+                throw stop;
+            }
+            return rollBack(orderVersion, slot, stop.reason());
+        }
+        enter(InstallState.COMMITTED, orderVersion, slot, "");
+        raiseFloor(slot);
+        context.store().dropQuarantine();
+        return new InstallOutcome.Committed(slot);
+    }
+
+    private void candidate(Slot slot, InstallState state) throws InstallStop {
+        InferenceStatus before = await(state);
+        if (before.serving().equals(Optional.of(slot.digest()))) {
+            return;
+        }
+        Patience.Deadline deadline =
+                context.patience().deadline(context.config().stateDeadline());
+        try {
+            GateReport gate = context.ports().inference().prepare(slot);
+            checks = gate.checks();
+            if (gate.failure().isPresent()) {
+                throw new InstallStop(InstallStop.Kind.FAILED, gate.failure().get());
+            }
+        } catch (IOException e) {
+            // It answered just now: loading this model took it away, or it hangs.
+            throw InstallStop.failed(Code.INS_CANDIDATE_LOST, String.valueOf(e.getMessage()));
+        }
+        context.patience().requireGoing();
+        deadline.require(state);
+    }
+
+    private void measure(Slot slot) throws IOException, InstallStop {
+        try {
+            context.ports().measurements().beforeServe(slot);
+        } catch (TeeException e) {
+            throw InstallStop.failed(e.code(), "measurement: " + e.getMessage());
+        }
+    }
+
+    private void serve(Slot slot) throws IOException, InstallStop {
+        Optional<Pointer> now = context.store().serving();
+        if (now.isEmpty() || !now.get().serving().digest().equals(slot.digest())) {
+            context.store().point(new Pointer(slot, now.map(Pointer::serving)));
+        }
+        InferenceStatus status = await(InstallState.MEASURED);
+        if (!status.serving().equals(Optional.of(slot.digest()))) {
+            if (!status.candidate().equals(Optional.of(slot.digest()))) {
+                candidate(slot, InstallState.MEASURED);
+            }
+            flip(slot);
+        }
+        afterServe();
+    }
+
+    private void flip(Slot slot) throws InstallStop {
+        try {
+            if (context.ports().inference().flip(slot.digest()) instanceof Verdict.Rejected<Flip>(Rejection reason)) {
+                throw new InstallStop(InstallStop.Kind.FAILED, reason);
+            }
+        } catch (IOException e) {
+            throw InstallStop.failed(Code.INS_CANDIDATE_LOST, "flip: " + e.getMessage());
+        }
+    }
+
+    private void afterServe() throws IOException, InstallStop {
+        try {
+            context.ports().measurements().afterServe();
+        } catch (TeeException e) {
+            throw InstallStop.failed(e.code(), "measurement: " + e.getMessage());
+        }
+    }
+
+    private void watch(Slot slot, InferenceStatus baseline) throws InstallStop {
+        Patience.Deadline end = context.patience().deadline(context.config().probation());
+        do {
+            context.patience().pause(context.config().probationCheck());
+            InferenceStatus status;
+            try {
+                status = seen(context.ports().inference().status());
+            } catch (IOException e) {
+                throw InstallStop.failed(Code.INS_PROBATION, "no answer: " + e.getMessage());
+            }
+            if (status.startedAtMillis() != baseline.startedAtMillis() || status.pid() != baseline.pid()) {
+                throw InstallStop.failed(Code.INS_PROBATION, "the inference process was restarted");
+            }
+            if (!status.serving().equals(Optional.of(slot.digest()))) {
+                throw InstallStop.failed(Code.INS_PROBATION, "another model serves");
+            }
+        } while (!end.passed());
+    }
+
+    /**
+     * The floor follows what was committed, never what is on trial: else no way back would be left. A fallback below the
+     * new floor goes, since the inference process falls back by itself and knows no floor.
+     */
+    void raiseFloor(Slot slot) throws IOException, InstallStop {
+        try {
+            context.ports().epochFloor().advanceTo(slot.epoch());
+        } catch (TeeException e) {
+            throw InstallStop.interrupted(e.code(), "epoch floor: " + e.getMessage());
+        }
+        Optional<Pointer> now = context.store().serving();
+        if (now.flatMap(Pointer::fallback).filter(f -> f.epoch() < slot.epoch()).isPresent()) {
+            context.store().point(new Pointer(now.orElseThrow().serving(), Optional.empty()));
+        }
+    }
+
+    /** Goes on with a rollback that was cut off. */
+    InstallOutcome rollBack(InstallRecord open) throws IOException, InstallStop {
+        return rollBack(
+                open.orderVersion(),
+                open.slot(),
+                open.reason().orElse(new Rejection(Code.INS_PROBATION, "the reason was lost")));
+    }
+
+    /** Takes {@code slot} out of service for {@code reason} and brings back the model before it. */
+    InstallOutcome rollBack(long orderVersion, Slot slot, Rejection reason) throws IOException, InstallStop {
+        context.patience().reset();
+        if (context.journal().unfinished().map(InstallRecord::state).orElse(null) != InstallState.ROLLING_BACK) {
+            context.enter(InstallState.ROLLING_BACK, orderVersion, slot, Optional.of(reason), "");
+        }
+        Optional<Pointer> now = context.store().serving();
+        Optional<Slot> target = now.isPresent() && now.get().serving().digest().equals(slot.digest())
+                ? now.get().fallback()
+                : now.map(Pointer::serving);
+        String note = "";
+        if (target.isPresent()) {
+            context.store().point(new Pointer(target.get(), Optional.empty()));
+            note = bringBack(slot, target.get(), reason);
+        } else {
+            context.store().pointToNothing();
+            note = "there was no model before it";
+        }
+        context.enter(InstallState.ROLLED_BACK, orderVersion, slot, Optional.of(reason), note, trial());
+        return new InstallOutcome.RolledBack(slot, reason);
+    }
+
+    private String bringBack(Slot failed, Slot target, Rejection reason) throws IOException, InstallStop {
+        String note = "";
+        try {
+            context.ports().measurements().rolledBack(failed, reason);
+            context.ports().measurements().beforeServe(target);
+        } catch (TeeException e) {
+            // Service goes first here; the log then lacks the event, and a verifier will say so.
+            note = "not measured: " + e.getMessage();
+        }
+        InferenceStatus status = await(InstallState.ROLLING_BACK);
+        if (!status.serving().equals(Optional.of(target.digest()))) {
+            candidate(target, InstallState.ROLLING_BACK);
+            flip(target);
+        }
+        status = await(InstallState.ROLLING_BACK);
+        if (status.candidate().equals(Optional.of(failed.digest()))) {
+            context.ports().inference().discard(failed.digest());
+        }
+        if (note.isEmpty()) {
+            try {
+                context.ports().measurements().afterServe();
+            } catch (TeeException e) {
+                note = "not measured: " + e.getMessage();
+            }
+        }
+        return note;
+    }
+
+    /** Lets the inference process serve what the pointer names, where it does not yet. */
+    void align(Slot slot) throws IOException, InstallStop {
+        InferenceStatus status = await(InstallState.COMMITTED);
+        if (!status.serving().equals(Optional.of(slot.digest()))) {
+            candidate(slot, InstallState.COMMITTED);
+            measure(slot);
+            flip(slot);
+            afterServe();
+        }
+    }
+
+    private InferenceStatus await(InstallState state) throws InstallStop {
+        return seen(context.awaitInference(state));
+    }
+
+    private InferenceStatus seen(InferenceStatus status) {
+        if (lastSeen.isPresent()
+                && (lastSeen.get().startedAtMillis() != status.startedAtMillis()
+                        || lastSeen.get().pid() != status.pid())) {
+            restarts++;
+        }
+        lastSeen = Optional.of(status);
+        return status;
+    }
+
+    /** What the trial left behind; empty where there is nothing. Waits for the inference process as long as an install does. */
+    Optional<TrialLog> trial() {
+        List<String> lines = List.of();
+        try {
+            await(InstallState.ROLLING_BACK);
+            lines = context.ports().inference().recentLog();
+        } catch (IOException | InstallStop e) {
+            // The reason is on record without them.
+            lines = List.of("the inference process does not tell what it wrote: " + e.getMessage());
+        }
+        TrialLog log = new TrialLog(checks, restarts, lines);
+        return log.isEmpty() ? Optional.empty() : Optional.of(log);
+    }
+
+    /** Best effort: a candidate that stays loaded costs memory only, and the next one replaces it. */
+    void discardCandidate(Slot slot) {
+        try {
+            context.ports().inference().discard(slot.digest());
+        } catch (IOException e) {
+            return;
+        }
+    }
+
+    private void enter(InstallState state, long orderVersion, Slot slot, String note) throws IOException {
+        context.enter(state, orderVersion, slot, Optional.empty(), note);
+    }
+}

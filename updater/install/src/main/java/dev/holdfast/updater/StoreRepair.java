@@ -1,0 +1,141 @@
+package dev.holdfast.updater;
+
+import dev.holdfast.control.Pointer;
+import dev.holdfast.control.Slot;
+import dev.holdfast.storage.Disk;
+import dev.holdfast.tee.TeeException;
+import dev.holdfast.trust.release.ModelTarget;
+import dev.holdfast.updater.StoreScrub.Checked;
+import dev.holdfast.updater.StoreScrub.Finding;
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.Rejection;
+import dev.holdfast.wire.Verdict;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.file.Path;
+import java.util.Optional;
+
+/**
+ * What is done about a model that was found damaged at rest. Its good blocks are the seed of its own repair: they are checked
+ * against the signed tree, and only what fails is pulled. The file of the model in service is never written to: either the
+ * model before it serves first, or a copy is repaired and takes the name.
+ */
+final class StoreRepair {
+    private static final int COPY_BYTES = 1 << 20;
+
+    private final InstallContext context;
+    private final ModelStore store;
+
+    StoreRepair(InstallContext context) {
+        this.context = context;
+        this.store = context.store();
+    }
+
+    Checked run(Slot slot, Optional<ModelTarget> listed) throws IOException {
+        if (context.journal().unfinished().isPresent()) {
+            return new Checked(slot, Finding.DAMAGED, "an install is under way");
+        }
+        Optional<Pointer> now = store.serving();
+        boolean serves = now.isPresent() && now.get().serving().digest().equals(slot.digest());
+        if (serves) {
+            Optional<Slot> fallback = now.get().fallback();
+            return fallback.isPresent() && maySucceed(fallback.get()) ? takeOut(slot) : repairBeside(slot, listed);
+        }
+        // A fallback that does not hold must not be one when it is needed.
+        if (now.flatMap(Pointer::fallback)
+                .filter(f -> f.digest().equals(slot.digest()))
+                .isPresent()) {
+            store.point(new Pointer(now.orElseThrow().serving(), Optional.empty()));
+        }
+        store.quarantine(slot.digest());
+        Checked pulled = pull(slot, listed, Finding.QUARANTINED);
+        if (pulled.finding() == Finding.HEALED) {
+            restoreFallback(slot);
+        }
+        return pulled;
+    }
+
+    private boolean maySucceed(Slot fallback) throws IOException {
+        try {
+            return store.verifies(fallback)
+                    && fallback.epoch() >= context.ports().epochFloor().read();
+        } catch (TeeException e) {
+            return false;
+        }
+    }
+
+    private Checked takeOut(Slot slot) throws IOException {
+        Rejection reason = new Rejection(Code.INS_DIGEST, "the stored " + slot.target() + " is damaged");
+        try {
+            new ModelSwap(context).rollBack(context.journal().orderOf(slot), slot, reason);
+        } catch (InstallStop stop) {
+            return new Checked(slot, Finding.DAMAGED, stop.reason().toString());
+        }
+        store.quarantine(slot.digest());
+        return new Checked(slot, Finding.TAKEN_OUT, "the model before it serves; the order repairs this one");
+    }
+
+    /** Without a fallback it serves on as it was mapped, while a sound copy takes the place of its name. */
+    private Checked repairBeside(Slot slot, Optional<ModelTarget> listed) throws IOException {
+        Verdict<Long> room = store.reserve(slot.length(), 0, context.config().diskReserveBytes());
+        if (room instanceof Verdict.Rejected<Long>(Rejection reason)) {
+            return new Checked(slot, Finding.DAMAGED, reason.toString());
+        }
+        copy(store.blob(slot.digest()), store.part(slot.digest()));
+        Checked pulled = pull(slot, listed, Finding.DAMAGED);
+        if (pulled.finding() != Finding.HEALED) {
+            store.discardPartial(slot.digest());
+            return pulled;
+        }
+        return new Checked(
+                slot,
+                Finding.HEALED,
+                pulled.detail() + "; restart the inference process so that it maps the sound file");
+    }
+
+    private void copy(Path from, Path to) throws IOException {
+        try (Disk.OpenFile source = store.disk().open(from);
+                Disk.OpenFile target = store.disk().open(to)) {
+            target.truncate(0);
+            ByteBuffer buffer = ByteBuffer.allocate(COPY_BYTES);
+            for (long at = 0; at < source.size(); at += buffer.limit()) {
+                try {
+                    source.read(buffer.clear(), at);
+                } catch (IOException e) {
+                    // A sector that cannot be read leaves zeros, which the block tree finds.
+                    buffer.limit((int) Math.min(COPY_BYTES, source.size() - at)).position(buffer.limit());
+                }
+                target.write(buffer.flip(), at);
+            }
+        }
+    }
+
+    private Checked pull(Slot slot, Optional<ModelTarget> listed, Finding otherwise) throws IOException {
+        Optional<ModelTarget> target = listed.filter(
+                t -> t.file().sha256().equals(slot.digest()) && t.file().length() == slot.length());
+        if (target.isEmpty()) {
+            return new Checked(slot, otherwise, "the fleet does not list it now");
+        }
+        BlockDownload download =
+                new BlockDownload(store, context.ports().blocks(), context.config(), context.patience());
+        try {
+            download.run(target.get().file(), target.get().blocks());
+        } catch (InstallStop stop) {
+            return new Checked(slot, otherwise, stop.reason().toString());
+        }
+        if (store.adopt(slot) instanceof Verdict.Rejected<Path>(Rejection reason)) {
+            return new Checked(slot, otherwise, reason.toString());
+        }
+        return new Checked(
+                slot,
+                Finding.HEALED,
+                download.progress(InstallState.DOWNLOADING).bytesReceived() + " bytes were pulled");
+    }
+
+    private void restoreFallback(Slot slot) throws IOException {
+        Optional<Pointer> now = store.serving();
+        if (now.isPresent() && now.get().fallback().isEmpty() && maySucceed(slot)) {
+            store.point(new Pointer(now.get().serving(), Optional.of(slot)));
+        }
+    }
+}

@@ -1,0 +1,177 @@
+package dev.holdfast.trust.client;
+
+import dev.holdfast.storage.Disk;
+import dev.holdfast.tee.TeeException;
+import dev.holdfast.trust.schema.FamilyPolicy;
+import dev.holdfast.trust.schema.RootDocument;
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.RejectedException;
+import dev.holdfast.wire.Sha256;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Optional;
+
+/** The trusted root, verified link by link from the hash in the TEE, and the state record beside it. */
+final class RootChain implements TrustedRoot, SeenVersions {
+    private final Path directory;
+    private final TrustAnchors anchors;
+    private final TrustStateStore store;
+    private final FamilyPolicy families;
+    private RootDocument root;
+    private TrustState state;
+
+    private RootChain(
+            Path directory, TrustAnchors anchors, TrustStateStore store, RootDocument factory, TrustState state)
+            throws RejectedException {
+        this.directory = directory;
+        this.anchors = anchors;
+        this.store = store;
+        this.families = FamilyPolicy.of(factory);
+        this.root = factory;
+        this.state = state;
+    }
+
+    static RootChain load(Path directory, Path factoryRoot, TrustAnchors anchors)
+            throws IOException, RejectedException {
+        if (!Files.isRegularFile(factoryRoot) || Files.size(factoryRoot) > RootDocument.MAX_BYTES) {
+            throw new RejectedException(Code.UPD_ANCHOR, "there is no factory root of a sane length");
+        }
+        byte[] factory = Files.readAllBytes(factoryRoot);
+        requireAnchored(factory, anchors);
+        RootDocument first = RootDocument.parse(factory);
+        TrustStateStore store = new TrustStateStore(directory, anchors);
+        Optional<TrustState> seen = store.load();
+        store.requireCurrent(seen);
+        TrustState state = seen.orElse(TrustState.first(first.version(), first.hash()));
+        RootChain chain = new RootChain(directory, anchors, store, first, state);
+        chain.replay();
+        return chain;
+    }
+
+    /**
+     * Accepts the state that lies in {@code directory}, or its absence, although the TEE has counted further: somebody put the
+     * disk back on purpose. What was published since is refused or accepted as on a device that had not seen it.
+     */
+    static void readmit(Path directory, Path factoryRoot, TrustAnchors anchors) throws IOException, RejectedException {
+        byte[] factory = Files.readAllBytes(factoryRoot);
+        requireAnchored(factory, anchors);
+        RootDocument first = RootDocument.parse(factory);
+        TrustStateStore store = new TrustStateStore(directory, anchors);
+        store.readmit(store.load().orElse(TrustState.first(first.version(), first.hash())));
+    }
+
+    private static void requireAnchored(byte[] factory, TrustAnchors anchors) throws RejectedException {
+        try {
+            Optional<Sha256> anchored = anchors.store().read();
+            if (!anchored.equals(Optional.of(Sha256.of(factory)))) {
+                throw new RejectedException(
+                        Code.UPD_ANCHOR,
+                        anchored.isPresent() ? "another factory root is anchored" : "no factory root is anchored");
+            }
+        } catch (TeeException e) {
+            throw new RejectedException(e.code(), "anchor: " + e.getMessage());
+        }
+    }
+
+    /** Stored links are untrusted: each is verified again. A damaged one ends the chain and is fetched anew. */
+    private void replay() throws IOException, RejectedException {
+        while (true) {
+            Path next = file(root.version() + 1);
+            if (!Files.exists(next) || Files.size(next) > RootDocument.MAX_BYTES) {
+                break;
+            }
+            RootDocument link;
+            try {
+                link = link(Files.readAllBytes(next));
+            } catch (RejectedException e) {
+                if (e.rejection().code().id().startsWith("TEE-")) {
+                    throw e;
+                }
+                break;
+            }
+            accept(link);
+        }
+        if (root.version() == state.rootVersion() && !root.hash().equals(state.rootHash())) {
+            throw new RejectedException(Code.TEE_STATE, "another root of version " + root.version() + " was seen");
+        }
+    }
+
+    /** TUF 1.0.34 section 5.3.4 to 5.3.8, and 5.3.11. Durable when it returns. */
+    @Override
+    public void append(byte[] bytes) throws IOException, RejectedException {
+        RootDocument link = link(bytes);
+        Disk.LOCAL.replace(file(link.version()), bytes);
+        accept(link);
+    }
+
+    private RootDocument link(byte[] bytes) throws RejectedException {
+        return root.next(bytes, families, anchors.verifier());
+    }
+
+    private void accept(RootDocument next) throws IOException, RejectedException {
+        RootDocument previous = root;
+        root = next;
+        if (next.version() <= state.rootVersion()) {
+            return;
+        }
+        TrustState changed = state.root(next.version(), next.hash());
+        // 5.3.11: recovery from fast-forward attacks by rotation of the keys.
+        if (next.rotates("timestamp", previous) || next.rotates("snapshot", previous)) {
+            changed = changed.image(0, 0, 0);
+        }
+        if (next.rotates(RootDocument.DIRECTOR, previous)) {
+            changed = changed.director(0, 0);
+        }
+        save(changed);
+    }
+
+    void save(TrustState changed) throws IOException, RejectedException {
+        state = store.save(state, changed);
+    }
+
+    @Override
+    public RootDocument root() {
+        return root;
+    }
+
+    @Override
+    public FamilyPolicy families() {
+        return families;
+    }
+
+    @Override
+    public long timestamp() {
+        return state.timestampVersion();
+    }
+
+    @Override
+    public long snapshot() {
+        return state.snapshotVersion();
+    }
+
+    @Override
+    public long targets() {
+        return state.targetsVersion();
+    }
+
+    @Override
+    public void raise(long timestamp, long snapshot, long targets) throws IOException, RejectedException {
+        if (timestamp > state.timestampVersion()
+                || snapshot > state.snapshotVersion()
+                || targets > state.targetsVersion()) {
+            save(state.image(
+                    Math.max(timestamp, state.timestampVersion()),
+                    Math.max(snapshot, state.snapshotVersion()),
+                    Math.max(targets, state.targetsVersion())));
+        }
+    }
+
+    TrustState state() {
+        return state;
+    }
+
+    private Path file(long version) {
+        return directory.resolve(version + ".root.json");
+    }
+}

@@ -1,0 +1,51 @@
+package dev.holdfast.trust.client;
+
+import dev.holdfast.storage.Disk;
+import dev.holdfast.tee.AnchorVerifier;
+import dev.holdfast.trust.schema.FamilyPolicy;
+import dev.holdfast.trust.schema.RootDocument;
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.RejectedException;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+
+/** A root that is trusted because it lies where it lies: for clients without a TEE. */
+final class RootFile implements TrustedRoot {
+    private final Path file;
+    private final AnchorVerifier verifier;
+    private RootDocument root;
+
+    private RootFile(Path file, AnchorVerifier verifier, RootDocument root) {
+        this.file = file;
+        this.verifier = verifier;
+        this.root = root;
+    }
+
+    static RootFile load(Path file, AnchorVerifier verifier) throws IOException, RejectedException {
+        if (!Files.isRegularFile(file) || Files.size(file) > RootDocument.MAX_BYTES) {
+            throw new RejectedException(Code.UPD_ANCHOR, "there is no trusted root of a sane length");
+        }
+        RootDocument root = RootDocument.parse(Files.readAllBytes(file));
+        root.envelope().requireThreshold(root.role("root"), FamilyPolicy.NONE, verifier);
+        return new RootFile(file, verifier, root);
+    }
+
+    @Override
+    public RootDocument root() {
+        return root;
+    }
+
+    /** A root that was handed over is taken as it is: what it says of families binds devices, which anchor it. */
+    @Override
+    public FamilyPolicy families() {
+        return FamilyPolicy.NONE;
+    }
+
+    @Override
+    public void append(byte[] bytes) throws IOException, RejectedException {
+        RootDocument next = root.next(bytes, families(), verifier);
+        Disk.LOCAL.replace(file, bytes);
+        root = next;
+    }
+}

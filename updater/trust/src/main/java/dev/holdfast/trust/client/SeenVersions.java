@@ -1,0 +1,37 @@
+package dev.holdfast.trust.client;
+
+import dev.holdfast.wire.RejectedException;
+import java.io.IOException;
+
+/** Versions of metadata that were seen, kept where the disk's owner cannot set them back; 0 where nothing was. */
+interface SeenVersions {
+    long timestamp();
+
+    long snapshot();
+
+    long targets();
+
+    /** Remembers what is higher than before. Durable when it returns. */
+    void raise(long timestamp, long snapshot, long targets) throws IOException, RejectedException;
+
+    /** Nothing beside the stored files themselves. */
+    SeenVersions NONE = new SeenVersions() {
+        @Override
+        public long timestamp() {
+            return 0;
+        }
+
+        @Override
+        public long snapshot() {
+            return 0;
+        }
+
+        @Override
+        public long targets() {
+            return 0;
+        }
+
+        @Override
+        public void raise(long timestamp, long snapshot, long targets) {}
+    };
+}

@@ -1,0 +1,24 @@
+package dev.holdfast.trust.client;
+
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.Rejection;
+import java.io.IOException;
+
+/** A source of metadata or blocks that knows why it cannot deliver, and says so by a stable code. */
+public final class SourceException extends IOException {
+    private static final long serialVersionUID = 1L;
+
+    private final transient Rejection reason;
+
+    public SourceException(Code code, String detail) {
+        super(detail);
+        this.reason = new Rejection(code, detail);
+    }
+
+    /** The code of a failure: its own, or that no answer came. */
+    public static Rejection reasonOf(IOException failure) {
+        return failure instanceof SourceException source
+                ? source.reason
+                : new Rejection(Code.LNK_TIMEOUT, String.valueOf(failure.getMessage()));
+    }
+}

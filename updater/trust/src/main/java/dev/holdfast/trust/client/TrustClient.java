@@ -1,0 +1,275 @@
+package dev.holdfast.trust.client;
+
+import dev.holdfast.tee.TeeException;
+import dev.holdfast.trust.release.CustomBlock;
+import dev.holdfast.trust.release.DeltaTarget;
+import dev.holdfast.trust.release.ModelTarget;
+import dev.holdfast.trust.release.Order;
+import dev.holdfast.trust.release.Rollout;
+import dev.holdfast.trust.schema.Envelope;
+import dev.holdfast.trust.schema.Expiry;
+import dev.holdfast.trust.schema.KeyKind;
+import dev.holdfast.trust.schema.RoleDocuments;
+import dev.holdfast.trust.schema.RootDocument;
+import dev.holdfast.trust.schema.TargetFile;
+import dev.holdfast.trust.schema.TargetsRole;
+import dev.holdfast.trust.schema.TufKey;
+import dev.holdfast.wire.Binary;
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.Fields;
+import dev.holdfast.wire.RejectedException;
+import dev.holdfast.wire.Verdict;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.SecureRandom;
+import java.time.Clock;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * The device's metadata client: TUF 1.0.34 section 5 against the Image repository, then the Director's order.
+ *
+ * <p>Every role names keys of two families and a threshold that forces both; the ECDSA member is checked inside the TEE.
+ * What was seen is kept in a record that the TEE signs, so expired files on the disk neither block nor matter.
+ * Thread-safe: one call at a time.
+ */
+public final class TrustClient {
+    /** Length of the nonce in a Director's order. */
+    public static final int NONCE_BYTES = 32;
+
+    /** The record is written and signed again for a new time no oftener than this. */
+    private static final long TIME_STEP_SECONDS = 3600;
+
+    public static final int MAX_ORDER_BYTES = 512 * 1024;
+
+    private final RootChain chain;
+    private final TrustAnchors anchors;
+    private final MetadataSource source;
+    private final Clock clock;
+    private final TufClient client;
+    private final SecureRandom random = new SecureRandom();
+
+    private TrustClient(RootChain chain, TrustAnchors anchors, MetadataSource source, Clock clock, TufClient client) {
+        this.chain = chain;
+        this.anchors = anchors;
+        this.source = source;
+        this.clock = clock;
+        this.client = client;
+    }
+
+    /**
+     * Checks the factory root against the TEE ({@code UPD-ANCHOR}), then the stored chain and state record.
+     *
+     * @param stateDir directory of this client alone; created where absent
+     * @param factoryRoot the root metadata file that the package or provisioning installed
+     * @throws IOException where the device's own disk fails
+     */
+    public static Verdict<TrustClient> start(
+            Path stateDir, Path factoryRoot, TrustAnchors anchors, MetadataSource source, Clock clock)
+            throws IOException {
+        Files.createDirectories(stateDir);
+        try {
+            RootChain chain = RootChain.load(stateDir, factoryRoot, anchors);
+            // A directory of their own: whoever delegates chooses names of files.
+            Path metadata = Files.createDirectories(stateDir.resolve("metadata"));
+            TufClient client = new TufClient(metadata, chain, chain, anchors.verifier());
+            return Verdict.accepted(new TrustClient(chain, anchors, source, clock, client));
+        } catch (RejectedException e) {
+            return new Verdict.Rejected<>(e.rejection());
+        }
+    }
+
+    /**
+     * Accepts the state in {@code stateDir}, or its absence, after {@code TEE-ROLLBACK}: the disk was put back on purpose.
+     *
+     * @throws IOException where the device's own disk fails
+     */
+    public static Verdict<Boolean> readmit(Path stateDir, Path factoryRoot, TrustAnchors anchors) throws IOException {
+        Files.createDirectories(stateDir);
+        try {
+            RootChain.readmit(stateDir, factoryRoot, anchors);
+            return Verdict.accepted(true);
+        } catch (RejectedException e) {
+            return new Verdict.Rejected<>(e.rejection());
+        }
+    }
+
+    /** Brings metadata up to date: TUF 1.0.34 section 5.3 to 5.6. */
+    public synchronized Verdict<TrustedTargets> refresh() {
+        return transport(() -> refresh(now(), source));
+    }
+
+    /** Refreshes, then asks the Director and checks its order against the Image repository. */
+    public synchronized Verdict<Order> order(String deviceId) {
+        return order(deviceId, source);
+    }
+
+    /** The same through another transport, for this once. */
+    public synchronized Verdict<Order> order(String deviceId, MetadataSource from) {
+        return transport(() -> {
+            Instant now = now();
+            return order(deviceId, refresh(now, from), now, from);
+        });
+    }
+
+    /** A model that the Image repository lists today; empty where it does not, or the entry does not read. */
+    public synchronized Verdict<Optional<ModelTarget>> listed(String path) {
+        return transport(() -> {
+            refresh(now(), source);
+            return client.find(path)
+                    .filter(TargetFile::isNamed)
+                    .flatMap(file -> ModelTarget.of(file) instanceof Verdict.Accepted<ModelTarget>(ModelTarget model)
+                            ? Optional.of(model)
+                            : Optional.empty());
+        });
+    }
+
+    /** Key id of the targets role's ECDSA key, which the TEE verifies: the authority of a measured model. */
+    public synchronized String anchorKeyId() {
+        RootDocument.Role targets = chain.root().roles().get("targets");
+        if (targets == null) {
+            return "";
+        }
+        return targets.keyIds().stream()
+                .filter(id -> {
+                    TufKey key = targets.keys().get(id);
+                    return key != null && key.kind() == KeyKind.ECDSA_P256;
+                })
+                .findFirst()
+                .orElse("");
+    }
+
+    /** Version of the trusted root. */
+    public synchronized long rootVersion() {
+        return chain.state().rootVersion();
+    }
+
+    @FunctionalInterface
+    private interface Step<T> {
+        T run() throws RejectedException, IOException;
+    }
+
+    private static <T> Verdict<T> transport(Step<T> step) {
+        try {
+            return Verdict.accepted(step.run());
+        } catch (RejectedException e) {
+            return new Verdict.Rejected<>(e.rejection());
+        } catch (IOException e) {
+            return new Verdict.Rejected<>(SourceException.reasonOf(e));
+        }
+    }
+
+    /** 5.1: one start time for the whole cycle; never before what was authentically said to have passed. */
+    public synchronized Instant now() {
+        Instant floor = Instant.ofEpochSecond(chain.state().trustedTime());
+        Instant clockTime = clock.instant();
+        return clockTime.isBefore(floor) ? floor : clockTime;
+    }
+
+    private TrustedTargets refresh(Instant now, MetadataSource from) throws RejectedException, IOException {
+        client.refresh(now, from);
+        if (chain.root().version() < chain.state().rootVersion()) {
+            throw new RejectedException(Code.UPD_ROLLBACK, "the root is older than the one seen before");
+        }
+        return client.targets();
+    }
+
+    private Order order(String deviceId, TrustedTargets image, Instant now, MetadataSource from)
+            throws RejectedException, IOException {
+        byte[] nonce = new byte[NONCE_BYTES];
+        random.nextBytes(nonce);
+        byte[] bytes = from.directorOrder(nonce)
+                .orElseThrow(() -> new RejectedException(Code.LNK_REFUSED, "the Director has no order"));
+        Envelope order = signed(bytes, RootDocument.DIRECTOR, MAX_ORDER_BYTES);
+        Fields signed = order.signed();
+        if (!signed.text("device", Envelope.MAX_NAME_CHARS).equals(deviceId)) {
+            throw new RejectedException(Code.UPD_DIRECTOR_DEVICE, "the order is not for " + deviceId);
+        }
+        requireAnswer(signed, nonce, from);
+        TrustState state = chain.state();
+        TufClient.requireNotOlder("director", order.version(), state.directorVersion());
+        order.requireFresh(now);
+        Order checked = agree(order, deviceId, image);
+        // Whoever stole the Director's key may not set the time to a day on which everything has expired: no further
+        // than to
+        // the end of the Image repository's own timestamp.
+        long issued = signed.has(RoleDocuments.ISSUED_FIELD) ? signed.integer(RoleDocuments.ISSUED_FIELD, 0) : 0;
+        issued = Math.min(issued, Expiry.read(signed).getEpochSecond());
+        issued = Math.min(issued, client.timestampExpires().getEpochSecond() - 1);
+        if (order.version() > state.directorVersion() || issued > state.trustedTime() + TIME_STEP_SECONDS) {
+            chain.save(state.director(order.version(), issued));
+        }
+        requireEpoch(checked.model());
+        return checked;
+    }
+
+    /** What was signed for a network is worth nothing in a bundle, and the other way round. */
+    private static void requireAnswer(Fields signed, byte[] nonce, MetadataSource from) throws RejectedException {
+        if (from.answersNonces()) {
+            if (!signed.text("nonce", 2 * NONCE_BYTES)
+                    .equals(Binary.copyOf(nonce).hex())) {
+                throw new RejectedException(Code.UPD_DIRECTOR_NONCE, "another nonce");
+            }
+        } else if (!signed.node().path(RoleDocuments.OFFLINE_FIELD).asBoolean(false) || signed.has("nonce")) {
+            throw new RejectedException(Code.UPD_DIRECTOR_NONCE, "the order was not signed for offline use");
+        }
+    }
+
+    /** Uptane's full verification: nothing that the Image repository does not list in the same words. */
+    private Order agree(Envelope order, String deviceId, TrustedTargets image) throws RejectedException, IOException {
+        List<ModelTarget> models = new ArrayList<>();
+        Map<String, TargetFile> ordered = TargetsRole.files(order.signed());
+        for (TargetFile target : ordered.values()) {
+            TargetFile listed = client.find(target.path())
+                    .orElseThrow(() -> new RejectedException(Code.UPD_TARGET_UNKNOWN, target.path()));
+            if (!listed.equals(target)) {
+                throw new RejectedException(Code.UPD_DIRECTOR_DISAGREES, target.path());
+            }
+            if (!target.isNamed()) {
+                throw new RejectedException(Code.UPD_FORMAT, target.path() + " has no sha256");
+            }
+            if (CustomBlock.isKind(target, "model")) {
+                models.add(ModelTarget.of(target).orThrow());
+            }
+        }
+        if (models.size() != 1) {
+            throw new RejectedException(Code.UPD_FORMAT, "an order names one model, not " + models.size());
+        }
+        ModelTarget model = models.getFirst();
+        List<DeltaTarget> deltas = new ArrayList<>();
+        for (TargetFile target : image.files().values()) {
+            // A delta that does not read is no delta: the full model remains.
+            if (target.isNamed()
+                    && CustomBlock.isKind(target, "delta")
+                    && DeltaTarget.of(target) instanceof Verdict.Accepted<DeltaTarget>(DeltaTarget delta)
+                    && delta.result().equals(model.file().sha256())
+                    && delta.resultLength() == model.file().length()) {
+                deltas.add(delta);
+            }
+        }
+        Rollout rollout =
+                order.signed().has(Rollout.FIELD) ? Rollout.of(order.signed().object(Rollout.FIELD)) : Rollout.NONE;
+        return new Order(deviceId, order.version(), Expiry.read(order.signed()), model, deltas, rollout);
+    }
+
+    private void requireEpoch(ModelTarget model) throws RejectedException {
+        try {
+            long floor = anchors.epochFloor().read();
+            if (model.epoch() < floor) {
+                throw new RejectedException(Code.UPD_EPOCH, "epoch " + model.epoch() + " is below the floor " + floor);
+            }
+        } catch (TeeException e) {
+            throw new RejectedException(e.code(), "epoch floor: " + e.getMessage());
+        }
+    }
+
+    private Envelope signed(byte[] bytes, String role, int maxBytes) throws RejectedException {
+        Envelope envelope = Envelope.parse(bytes, role, maxBytes);
+        envelope.requireThreshold(chain.root().role(role), chain.families(), anchors.verifier());
+        return envelope;
+    }
+}

@@ -1,0 +1,153 @@
+package dev.holdfast.trust.client;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.holdfast.storage.Disk;
+import dev.holdfast.tee.TeeException;
+import dev.holdfast.wire.Binary;
+import dev.holdfast.wire.CanonicalJson;
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.Fields;
+import dev.holdfast.wire.Json;
+import dev.holdfast.wire.RejectedException;
+import dev.holdfast.wire.Sha256;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Optional;
+
+/**
+ * Two files that take turns, each signed by the TEE: whatever moment the power goes, one of them is whole. The signature
+ * covers a label, so that it can never stand for anything else that the same key signs.
+ *
+ * <p>A counter of the TEE counts the generations of the record, so that a disk which was put back as a whole is noticed: the
+ * record is written first and counted then, hence one that is a single generation ahead was cut off in between. A new generation
+ * is one of other versions; a newer timestamp over the same snapshot, or the time, does not wear the counter out.
+ */
+final class TrustStateStore {
+    private static final int MAX_BYTES = 16 * 1024;
+    private static final byte[] LABEL = "holdfast trust state 1\0".getBytes(StandardCharsets.US_ASCII);
+
+    private final Path directory;
+    private final TrustAnchors anchors;
+
+    TrustStateStore(Path directory, TrustAnchors anchors) {
+        this.directory = directory;
+        this.anchors = anchors;
+    }
+
+    /** The newest record that verifies; empty where there never was one; {@code TEE-STATE} where none verifies. */
+    Optional<TrustState> load() throws IOException, RejectedException {
+        Optional<TrustState> newest = Optional.empty();
+        boolean present = false;
+        for (int slot = 0; slot < 2; slot++) {
+            if (!Files.exists(file(slot))) {
+                continue;
+            }
+            present = true;
+            Optional<TrustState> state = read(Files.readAllBytes(file(slot)));
+            if (state.isPresent()
+                    && newest.map(n -> n.sequence() < state.get().sequence()).orElse(true)) {
+                newest = state;
+            }
+        }
+        if (present && newest.isEmpty()) {
+            throw new RejectedException(Code.TEE_STATE, "no state record verifies");
+        }
+        return newest;
+    }
+
+    /** {@code TEE-ROLLBACK} where the TEE has counted further than this record knows; finishes a save that was cut off. */
+    void requireCurrent(Optional<TrustState> newest) throws RejectedException {
+        if (anchors.generation().isEmpty()) {
+            return;
+        }
+        long recorded = newest.map(TrustState::generation).orElse(0L);
+        try {
+            long counted = anchors.generation().get().read();
+            if (recorded < counted) {
+                throw new RejectedException(
+                        Code.TEE_ROLLBACK,
+                        newest.isPresent()
+                                ? "the record is of generation " + recorded + ", the TEE counted " + counted
+                                : "there is no record, the TEE counted " + counted);
+            }
+            if (recorded > counted + 1) {
+                throw new RejectedException(
+                        Code.TEE_STATE, "the record is of generation " + recorded + ", the TEE counted " + counted);
+            }
+            if (recorded > counted) {
+                anchors.generation().get().advanceTo(recorded);
+            }
+        } catch (TeeException e) {
+            throw new RejectedException(e.code(), "state counter: " + e.getMessage());
+        }
+    }
+
+    /** Signs {@code state} as the one that holds, whatever the TEE has counted: the disk was put back on purpose. */
+    TrustState readmit(TrustState state) throws IOException, RejectedException {
+        return write(state.numbered(state.sequence() + 1, counted()));
+    }
+
+    private long counted() throws RejectedException {
+        try {
+            return anchors.generation().isPresent() ? anchors.generation().get().read() : 0;
+        } catch (TeeException e) {
+            throw new RejectedException(e.code(), "state counter: " + e.getMessage());
+        }
+    }
+
+    private Optional<TrustState> read(byte[] bytes) throws RejectedException {
+        try {
+            Fields file = Fields.read(bytes, MAX_BYTES, Code.UPD_FORMAT);
+            Fields state = file.object("state");
+            byte[] signature = Binary.fromHex(file.text("sig", 128)).orThrow().toArray();
+            boolean good = anchors.verifier().verify(anchors.signer().publicKey(), digest(state), signature);
+            return good ? Optional.of(TrustState.fromJson(state)) : Optional.empty();
+        } catch (TeeException e) {
+            throw new RejectedException(e.code(), "state record: " + e.getMessage());
+        } catch (RejectedException e) {
+            return Optional.empty();
+        }
+    }
+
+    /**
+     * Durable, and counted where {@code state} {@linkplain TrustState#differsFrom differs} from {@code before}. A counted record goes
+     * into both files, so that the loss of either leaves one that is current.
+     */
+    TrustState save(TrustState before, TrustState state) throws IOException, RejectedException {
+        boolean counts = anchors.generation().isPresent() && (before.sequence() == 0 || state.differsFrom(before));
+        if (!counts) {
+            return write(state.numbered(before.sequence() + 1, before.generation()));
+        }
+        long generation = before.generation() + 1;
+        TrustState next = write(state.numbered(before.sequence() + 1, generation));
+        try {
+            anchors.generation().get().advanceTo(generation);
+        } catch (TeeException e) {
+            throw new RejectedException(e.code(), "state counter: " + e.getMessage());
+        }
+        return write(next.numbered(next.sequence() + 1, generation));
+    }
+
+    private TrustState write(TrustState next) throws IOException, RejectedException {
+        ObjectNode file = Json.object();
+        file.set("state", next.toJson());
+        try {
+            byte[] signature = anchors.signer().sign(digest(new Fields(next.toJson(), Code.UPD_FORMAT)));
+            file.put("sig", Binary.copyOf(signature).hex());
+        } catch (TeeException e) {
+            throw new RejectedException(e.code(), "state record: " + e.getMessage());
+        }
+        Disk.LOCAL.replace(file((int) (next.sequence() % 2)), Json.write(file));
+        return next;
+    }
+
+    private static Sha256 digest(Fields state) {
+        return Sha256.of(LABEL, CanonicalJson.bytes(state.node()));
+    }
+
+    private Path file(int slot) {
+        return directory.resolve("state." + slot + ".json");
+    }
+}

@@ -1,0 +1,77 @@
+package dev.holdfast.trust.release;
+
+import dev.holdfast.trust.schema.TargetFile;
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.Fields;
+import dev.holdfast.wire.Json;
+import dev.holdfast.wire.RejectedException;
+import dev.holdfast.wire.Rejection;
+import dev.holdfast.wire.Verdict;
+import java.util.Optional;
+
+/**
+ * A small file about a model: named by digest in the model's signed block, fetched like a target, and kept beside the model.
+ *
+ * @param file digest and length; its path is the model's with the kind's suffix
+ * @param signer whose signature it must be, for {@link Kind#PROVENANCE}
+ */
+public record Companion(Kind kind, TargetFile file, BlockTree blocks, Optional<SignerKey> signer) {
+    /** Like metadata, it is held in memory. */
+    public static final int MAX_BYTES = 1024 * 1024;
+
+    /** What such a file may be. */
+    public enum Kind {
+        /** A bundle of OpenSSF Model Signing. */
+        PROVENANCE("provenance", ".oms.json", ModelSignature.MAX_BYTES),
+        /** A CycloneDX bill of materials. */
+        BOM("bom", ".cdx.json", MAX_BYTES);
+
+        private final String field;
+        private final String suffix;
+        private final int maxBytes;
+
+        Kind(String field, String suffix, int maxBytes) {
+            this.field = field;
+            this.suffix = suffix;
+            this.maxBytes = maxBytes;
+        }
+
+        /** Where the model's custom block names it. */
+        public String field() {
+            return field;
+        }
+
+        /** What the name of its file ends with. */
+        public String suffix() {
+            return suffix;
+        }
+    }
+
+    /** Reads what the custom block of a model says; {@code UPD-FORMAT}. */
+    static Optional<Companion> read(Kind kind, TargetFile model) throws RejectedException {
+        Fields custom = Fields.of(model.custom(), Code.UPD_FORMAT);
+        if (!custom.has(kind.field)) {
+            return Optional.empty();
+        }
+        Fields named = custom.object(kind.field);
+        long length = named.integer("length", 1);
+        if (length > kind.maxBytes) {
+            throw new RejectedException(Code.UPD_FORMAT, kind.field + " of " + length + " bytes");
+        }
+        Optional<SignerKey> signer = kind == Kind.PROVENANCE
+                ? Optional.of(SignerKey.fromPem(named.text("key", SignerKey.MAX_PEM_CHARS))
+                        .orThrow())
+                : Optional.empty();
+        TargetFile file = new TargetFile(model.path() + kind.suffix, length, named.sha256("digest"), Json.object());
+        return Optional.of(new Companion(kind, file, CustomBlock.blocks(named, length), signer));
+    }
+
+    /** What the bytes themselves must hold, beyond being the ones that were signed. */
+    public Optional<Rejection> check(byte[] bytes, TargetFile model) {
+        return signer.isPresent()
+                        && ModelSignature.verify(bytes, signer.get(), model.sha256())
+                                instanceof Verdict.Rejected<ModelSignature>(var reason)
+                ? Optional.of(reason)
+                : Optional.empty();
+    }
+}

@@ -1,0 +1,120 @@
+package dev.holdfast.trust.schema;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import dev.holdfast.tee.AnchorVerifier;
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.Fields;
+import dev.holdfast.wire.RejectedException;
+import dev.holdfast.wire.Sha256;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * A root: who may sign what.
+ *
+ * @param envelope the file
+ * @param roles by name; the Director's keys stand under {@code director}
+ */
+public record RootDocument(Envelope envelope, Map<String, Role> roles) {
+    /** Three ML-DSA-65 keys with signatures take about 28 KB, so this holds generations of a large quorum. */
+    public static final int MAX_BYTES = 512 * 1024;
+
+    public static final String DIRECTOR = "director";
+    private static final int MAX_KEYS = 128;
+    private static final List<String> TOP_LEVEL = List.of("root", "targets", "snapshot", "timestamp");
+
+    /**
+     * A role's keys.
+     *
+     * @param keyIds as listed
+     * @param keys those of the listed that this client can use
+     * @param threshold how many distinct keys must sign
+     */
+    public record Role(List<String> keyIds, Map<String, TufKey> keys, long threshold) {}
+
+    public static RootDocument parse(byte[] bytes) throws RejectedException {
+        Envelope envelope = Envelope.parse(bytes, "root", MAX_BYTES);
+        Map<String, TufKey> keys = keys(envelope.signed().object("keys").node());
+        Fields roleNode = envelope.signed().object("roles");
+        Map<String, Role> roles = new HashMap<>();
+        for (String name : TOP_LEVEL) {
+            roles.put(name, role(roleNode.object(name), keys));
+        }
+        if (envelope.signed().has(RoleDocuments.DIRECTOR_FIELD)) {
+            roles.put(DIRECTOR, role(envelope.signed().object(RoleDocuments.DIRECTOR_FIELD), keys));
+        }
+        return new RootDocument(envelope, Map.copyOf(roles));
+    }
+
+    /** Keys by id; those of kinds that this client does not know are left out. */
+    static Map<String, TufKey> keys(JsonNode keyNode) throws RejectedException {
+        if (keyNode.size() > MAX_KEYS) {
+            throw new RejectedException(Code.UPD_FORMAT, "more than " + MAX_KEYS + " keys");
+        }
+        Map<String, TufKey> keys = new HashMap<>();
+        for (Map.Entry<String, JsonNode> entry : keyNode.properties()) {
+            // Key ids are opaque (TUF 1.0.34 section 4.2.1): never recomputed.
+            TufKey.fromJson(entry.getValue()).ifPresent(key -> keys.put(entry.getKey(), key));
+        }
+        return keys;
+    }
+
+    /** The root after this one, TUF 1.0.34 section 5.3.4 and 5.3.5: signed by both, and of the next version. */
+    public RootDocument next(byte[] bytes, FamilyPolicy families, AnchorVerifier verifier) throws RejectedException {
+        RootDocument next = parse(bytes);
+        next.envelope.requireThreshold(role("root"), families, verifier);
+        next.envelope.requireThreshold(next.role("root"), families, verifier);
+        if (next.version() != version() + 1) {
+            throw new RejectedException(
+                    next.version() <= version() ? Code.UPD_ROLLBACK : Code.UPD_MISMATCH,
+                    "root " + next.version() + " after " + version());
+        }
+        return next;
+    }
+
+    /** Whether files carry their version in their name (TUF 1.0.34 section 6.2). */
+    public boolean consistentSnapshot() {
+        return envelope.signed().node().path("consistent_snapshot").asBoolean(false);
+    }
+
+    static Role role(Fields fields, Map<String, TufKey> keys) throws RejectedException {
+        LinkedHashSet<String> ids = new LinkedHashSet<>();
+        for (JsonNode id : fields.array("keyids", MAX_KEYS)) {
+            if (!id.isTextual() || !ids.add(id.textValue())) {
+                throw new RejectedException(Code.UPD_FORMAT, "key ids of a role must be distinct texts");
+            }
+        }
+        Map<String, TufKey> own = new HashMap<>(keys);
+        own.keySet().retainAll(ids);
+        return new Role(new ArrayList<>(ids), Map.copyOf(own), fields.integer("threshold", 1));
+    }
+
+    public long version() throws RejectedException {
+        return envelope.version();
+    }
+
+    public Sha256 hash() {
+        return Sha256.of(envelope.bytes());
+    }
+
+    public Role role(String name) throws RejectedException {
+        Role role = roles.get(name);
+        if (role == null) {
+            throw new RejectedException(Code.UPD_FORMAT, "the root names no keys for " + name);
+        }
+        return role;
+    }
+
+    static boolean isTopLevel(String role) {
+        return TOP_LEVEL.contains(role);
+    }
+
+    /** Whether keys or threshold of a role differ from those of {@code other}. */
+    public boolean rotates(String name, RootDocument other) {
+        return !Optional.ofNullable(roles.get(name)).equals(Optional.ofNullable(other.roles.get(name)));
+    }
+}

@@ -1,0 +1,135 @@
+package dev.holdfast.trust.signing;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.holdfast.trust.schema.KeyKind;
+import dev.holdfast.trust.schema.TufKey;
+import dev.holdfast.wire.CanonicalJson;
+import dev.holdfast.wire.Sha256;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.security.GeneralSecurityException;
+import java.security.KeyFactory;
+import java.security.KeyPair;
+import java.security.KeyPairGenerator;
+import java.security.PrivateKey;
+import java.security.PublicKey;
+import java.security.Signature;
+import java.security.spec.ECGenParameterSpec;
+import java.security.spec.PKCS8EncodedKeySpec;
+import java.security.spec.X509EncodedKeySpec;
+import java.util.Base64;
+import java.util.Set;
+
+/** A private key of the operator with its public half. Its text shows the key id only. Thread-safe. */
+public final class SigningKey {
+    private final KeyKind kind;
+    private final PrivateKey privateKey;
+    private final PublicKey publicKey;
+    private final ObjectNode publicJson;
+    private final String keyId;
+
+    private SigningKey(KeyKind kind, PrivateKey privateKey, PublicKey publicKey) {
+        this.kind = kind;
+        this.privateKey = privateKey;
+        this.publicKey = publicKey;
+        this.publicJson = TufKey.toJson(kind, publicKey);
+        this.keyId = Sha256.of(CanonicalJson.bytes(publicJson)).hex();
+    }
+
+    /** A fresh key pair. */
+    public static SigningKey generate(KeyKind kind) {
+        try {
+            KeyPairGenerator generator = KeyPairGenerator.getInstance(kind.keyAlgorithm());
+            if (kind == KeyKind.ECDSA_P256) {
+                generator.initialize(new ECGenParameterSpec("secp256r1"));
+            }
+            KeyPair pair = generator.generateKeyPair();
+            return new SigningKey(kind, pair.getPrivate(), pair.getPublic());
+        } catch (GeneralSecurityException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    /** Reads what {@link #save} wrote. */
+    public static SigningKey load(KeyKind kind, Path pem) throws IOException {
+        String text = Files.readString(pem, StandardCharsets.US_ASCII);
+        try {
+            KeyFactory factory = KeyFactory.getInstance(kind.keyAlgorithm());
+            return new SigningKey(
+                    kind,
+                    factory.generatePrivate(new PKCS8EncodedKeySpec(section(text, "PRIVATE KEY"))),
+                    factory.generatePublic(new X509EncodedKeySpec(section(text, "PUBLIC KEY"))));
+        } catch (GeneralSecurityException | IllegalArgumentException e) {
+            throw new IOException("no " + kind + " key in " + pem.getFileName(), e);
+        }
+    }
+
+    /** Writes PKCS#8 and SPKI as PEM into a new file that only its owner can read. */
+    public void save(Path pem) throws IOException {
+        byte[] text = (section("PRIVATE KEY", privateKey.getEncoded()) + section("PUBLIC KEY", publicKey.getEncoded()))
+                .getBytes(StandardCharsets.US_ASCII);
+        try (FileChannel channel = FileChannel.open(
+                pem,
+                Set.of(StandardOpenOption.WRITE, StandardOpenOption.CREATE_NEW),
+                PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")))) {
+            channel.write(ByteBuffer.wrap(text));
+            channel.force(true);
+        }
+    }
+
+    public KeyKind kind() {
+        return kind;
+    }
+
+    /** SHA-256 of the canonical public key object, as TUF recommends; readers treat it as opaque. */
+    public String keyId() {
+        return keyId;
+    }
+
+    public PublicKey publicKey() {
+        return publicKey;
+    }
+
+    /** The TUF key object. */
+    public ObjectNode publicJson() {
+        return publicJson.deepCopy();
+    }
+
+    /** Signs canonical bytes the way that the scheme asks for. */
+    public byte[] sign(byte[] canonical) {
+        try {
+            Signature signature = kind.signature();
+            signature.initSign(privateKey);
+            signature.update(TufKey.message(kind, canonical));
+            return signature.sign();
+        } catch (GeneralSecurityException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    private static String section(String name, byte[] der) {
+        return "-----BEGIN " + name + "-----\n"
+                + Base64.getMimeEncoder(64, new byte[] {'\n'}).encodeToString(der) + "\n-----END " + name + "-----\n";
+    }
+
+    private static byte[] section(String text, String name) throws IOException {
+        String begin = "-----BEGIN " + name + "-----";
+        int start = text.indexOf(begin);
+        int end = text.indexOf("-----END " + name + "-----");
+        if (start < 0 || end < start) {
+            throw new IOException("no " + name + " section");
+        }
+        return Base64.getMimeDecoder().decode(text.substring(start + begin.length(), end));
+    }
+
+    @Override
+    public String toString() {
+        return kind + " " + keyId;
+    }
+}

@@ -1,0 +1,104 @@
+package dev.holdfast.trust.client;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.code_intelligence.jazzer.junit.FuzzTest;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.holdfast.trust.release.BlockTree;
+import dev.holdfast.trust.release.CustomBlock;
+import dev.holdfast.trust.schema.Envelope;
+import dev.holdfast.trust.schema.RootDocument;
+import dev.holdfast.trust.schema.TargetFile;
+import dev.holdfast.trust.schema.TargetsRole;
+import dev.holdfast.wire.Json;
+import dev.holdfast.wire.JsonChanges;
+import dev.holdfast.wire.RejectedException;
+import dev.holdfast.wire.Sha256;
+import dev.holdfast.wire.Verdict;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+
+/** Metadata, orders and signed blocks of any content are read or refused with a code; nothing else is thrown. */
+class MetadataFuzzTest {
+    private static final int MAX_BYTES = 1 << 20;
+    private static final int MANY = 200_000;
+    private static final int SOME = 1_000;
+    private static final String[] TYPES = {"root", "targets", "snapshot", "timestamp"};
+
+    @FuzzTest(maxDuration = "1m")
+    void metadata(byte[] bytes) {
+        isRead(bytes);
+    }
+
+    @FuzzTest(maxDuration = "1m")
+    void custom(byte[] bytes) {
+        block(bytes);
+    }
+
+    /** Whether any role could be read. */
+    private static boolean isRead(byte[] bytes) {
+        boolean any = false;
+        for (String type : TYPES) {
+            try {
+                Envelope envelope = Envelope.parse(bytes, type, MAX_BYTES);
+                switch (type) {
+                    case "root" -> RootDocument.parse(bytes);
+                    case "targets" -> TargetsRole.parse(envelope);
+                    default -> envelope.version();
+                }
+                any = true;
+            } catch (RejectedException e) {
+                assertThat(e.rejection().code()).isNotNull();
+            }
+        }
+        return any;
+    }
+
+    private static boolean block(byte[] bytes) {
+        if (!(Json.readObject(bytes, MAX_BYTES) instanceof Verdict.Accepted<?> read)) {
+            return false;
+        }
+        JsonNode node = (JsonNode) read.value();
+        TargetFile file = new TargetFile("models/m/1/model.gguf", 1000, Sha256.of(bytes), node);
+        CustomBlock.delta(file);
+        return CustomBlock.model(file).isAccepted();
+    }
+
+    @Test
+    void someChangedFilesAreReadOrRefused() throws Exception {
+        change(SOME, 20261125);
+    }
+
+    @Tag("soak")
+    @Test
+    void manyChangedFilesAreReadOrRefused() throws Exception {
+        change(MANY, 1);
+    }
+
+    private void change(int count, long seed) throws Exception {
+        RepositorySimulator repository = new RepositorySimulator();
+        List<byte[]> files = new ArrayList<>();
+        for (String name : new String[] {"1.root.json", "timestamp.json", "1.snapshot.json", "1.targets.json"}) {
+            files.add(repository.file(name));
+        }
+        ObjectNode custom =
+                RepositorySimulator.modelCustom("1.0.0", 1, 1, new BlockTree(32768, Sha256.of(new byte[0])));
+        Random random = new Random(seed);
+        int[] read = new int[2];
+        for (int i = 0; i < count; i++) {
+            read[0] += isRead(JsonChanges.changed(files.get(i % files.size()), random)) ? 1 : 0;
+            read[1] += block(JsonChanges.changed(Json.write(custom), random)) ? 1 : 0;
+        }
+        System.out.printf(
+                "%d changed files of each kind: metadata read %d, blocks %d, the others refused%n",
+                count, read[0], read[1]);
+        // Neither all nor none: else the changes would be too small or too large to test anything.
+        for (int n : read) {
+            assertThat(n).isBetween(1, count - 1);
+        }
+    }
+}

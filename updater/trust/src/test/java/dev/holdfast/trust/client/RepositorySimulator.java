@@ -1,0 +1,154 @@
+package dev.holdfast.trust.client;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.holdfast.trust.release.BlockTree;
+import dev.holdfast.trust.schema.FamilyPolicy;
+import dev.holdfast.trust.schema.KeyKind;
+import dev.holdfast.trust.schema.RoleDocuments;
+import dev.holdfast.trust.schema.SignedMetadata;
+import dev.holdfast.trust.schema.TargetFile;
+import dev.holdfast.trust.signing.RoleKeys;
+import dev.holdfast.trust.signing.SigningKey;
+import dev.holdfast.wire.Json;
+import dev.holdfast.wire.Sha256;
+import java.io.IOException;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.Random;
+import java.util.function.UnaryOperator;
+
+/** A publisher and a Director in memory that can be told to lie. Keys are shared by all tests: they cost time. */
+public final class RepositorySimulator implements MetadataSource {
+    public static final Instant NOW = Instant.parse("2026-11-24T12:00:00Z");
+    public static final Instant LATER = NOW.plus(Duration.ofDays(30));
+    public static final RoleKeys OFFLINE = keys(KeyKind.ED25519, KeyKind.ML_DSA_65, KeyKind.ECDSA_P256);
+    public static final RoleKeys SNAPSHOT = keys(KeyKind.ED25519, KeyKind.ML_DSA_44);
+    public static final RoleKeys TIMESTAMP = keys(KeyKind.ED25519, KeyKind.ML_DSA_44);
+    public static final RoleKeys DIRECTOR = keys(KeyKind.ED25519, KeyKind.ML_DSA_44);
+    public static final RoleKeys OTHER = keys(KeyKind.ED25519, KeyKind.ML_DSA_44);
+    public static final RoleKeys OTHER_OFFLINE = keys(KeyKind.ED25519, KeyKind.ML_DSA_65, KeyKind.ECDSA_P256);
+
+    public final Map<String, byte[]> files = new HashMap<>();
+    public final Map<String, TargetFile> targets = new LinkedHashMap<>();
+    public RoleDocuments.Roles roles = new RoleDocuments.Roles(OFFLINE, OFFLINE, SNAPSHOT, TIMESTAMP, DIRECTOR);
+    public long rootVersion;
+    public long version;
+    public long directorVersion = 1;
+    public Instant expires = LATER;
+    public Instant issued = NOW;
+    public Optional<FamilyPolicy> families = Optional.empty();
+    public Optional<List<TargetFile>> ordered = Optional.empty();
+    public String device = "device-1";
+    public UnaryOperator<ObjectNode> orderLie = order -> order;
+    public boolean down;
+    int fetches;
+
+    public RepositorySimulator() {
+        root(OFFLINE.keys());
+        target("models/intent/1.0.0/model.gguf", 1);
+        publish();
+    }
+
+    static RoleKeys keys(KeyKind... kinds) {
+        List<SigningKey> keys = new ArrayList<>();
+        for (KeyKind kind : kinds) {
+            keys.add(SigningKey.generate(kind));
+        }
+        return new RoleKeys(keys, kinds.length);
+    }
+
+    public byte[] file(String name) {
+        return Objects.requireNonNull(files.get(name));
+    }
+
+    /** A target block as the fleet writes it. */
+    public static ObjectNode modelCustom(String versionText, long release, long epoch, BlockTree blocks) {
+        ObjectNode custom = Json.object()
+                .put("kind", "model")
+                .put("model", "intent")
+                .put("version", versionText)
+                .put("release", release)
+                .put("epoch", epoch)
+                .put("format", "gguf")
+                .put("minAgent", "0.1.0");
+        custom.putObject("blocks")
+                .put("bytes", blocks.bytes())
+                .put("root", blocks.root().hex());
+        custom.putObject("template").putArray("stop").add("</s>");
+        custom.putObject("gate").put("minPassRatio", 0.9).put("maxLoadMillis", 20000);
+        custom.putObject("needs").put("memoryBytes", 0);
+        return custom;
+    }
+
+    public TargetFile target(String path, long epoch) {
+        Sha256 hash = Sha256.of(path.getBytes(java.nio.charset.StandardCharsets.UTF_8));
+        TargetFile file =
+                new TargetFile(path, 100_000, hash, modelCustom("1.0.0", 1, epoch, new BlockTree(32768, hash)));
+        targets.put(path, file);
+        return file;
+    }
+
+    public void root(List<SigningKey> signers) {
+        rootVersion++;
+        ObjectNode root = RoleDocuments.root(rootVersion, LATER, roles);
+        families.ifPresent(policy -> policy.into(root));
+        files.put(rootVersion + ".root.json", SignedMetadata.sign(root, signers));
+    }
+
+    /** Publishes one more version of targets, snapshot and timestamp. */
+    public void publish() {
+        publish(version + 1);
+    }
+
+    public void publish(long next) {
+        version = next;
+        byte[] list = SignedMetadata.sign(
+                RoleDocuments.targets(version, expires, targets.values()),
+                roles.targets().keys());
+        byte[] snapshot = SignedMetadata.sign(
+                RoleDocuments.snapshot(version, expires, version, list),
+                roles.snapshot().keys());
+        byte[] timestamp = SignedMetadata.sign(
+                RoleDocuments.timestamp(version, expires, version, snapshot),
+                roles.timestamp().keys());
+        files.put(version + ".targets.json", list);
+        files.put(version + ".snapshot.json", snapshot);
+        files.put("timestamp.json", timestamp);
+    }
+
+    /** Signs another document in place of a file. */
+    public void replace(String name, ObjectNode signed, List<SigningKey> signers) {
+        files.put(name, SignedMetadata.sign(signed, signers));
+    }
+
+    @Override
+    public Optional<byte[]> fetch(String fileName, int maxBytes) throws IOException {
+        fetches++;
+        if (down) {
+            throw new IOException("no answer");
+        }
+        return Optional.ofNullable(files.get(fileName));
+    }
+
+    @Override
+    public Optional<byte[]> directorOrder(byte[] nonce) {
+        ObjectNode order = RoleDocuments.director(
+                directorVersion, issued, expires, device, nonce, ordered.orElse(List.copyOf(targets.values())));
+        return Optional.of(
+                SignedMetadata.sign(orderLie.apply(order), roles.director().keys()));
+    }
+
+    /** Bytes of a model that no compressor shortens. */
+    public static byte[] model(int seed) {
+        byte[] bytes = new byte[150_000];
+        new Random(seed).nextBytes(bytes);
+        return bytes;
+    }
+}

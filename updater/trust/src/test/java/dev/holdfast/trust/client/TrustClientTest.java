@@ -1,0 +1,526 @@
+package dev.holdfast.trust.client;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.holdfast.storage.CrashDisk;
+import dev.holdfast.trust.release.Order;
+import dev.holdfast.trust.schema.Envelope;
+import dev.holdfast.trust.schema.FamilyPolicy;
+import dev.holdfast.trust.schema.RoleDocuments;
+import dev.holdfast.trust.schema.RootDocument;
+import dev.holdfast.trust.schema.SignedMetadata;
+import dev.holdfast.trust.schema.TargetFile;
+import dev.holdfast.trust.schema.TargetsRole;
+import dev.holdfast.trust.signing.RoleKeys;
+import dev.holdfast.trust.signing.SigningKey;
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.Json;
+import dev.holdfast.wire.RejectedException;
+import dev.holdfast.wire.Sha256;
+import dev.holdfast.wire.Verdict;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Clock;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.ZoneOffset;
+import java.util.List;
+import java.util.Random;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class TrustClientTest {
+    @TempDir
+    Path dir;
+
+    private final RepositorySimulator repo = new RepositorySimulator();
+    private final FakeTee tee = new FakeTee();
+    private Instant now = RepositorySimulator.NOW;
+
+    @BeforeEach
+    void provision() throws Exception {
+        byte[] factory = repo.file("1.root.json");
+        Files.write(dir.resolve("factory.json"), factory);
+        tee.store().provision(Sha256.of(factory));
+    }
+
+    private Verdict<TrustClient> start() throws IOException {
+        return TrustClient.start(
+                dir.resolve("state"),
+                dir.resolve("factory.json"),
+                tee.anchors(),
+                repo,
+                Clock.fixed(now, ZoneOffset.UTC));
+    }
+
+    private TrustClient client() throws IOException, RejectedException {
+        return start().orThrow();
+    }
+
+    private static void assertRefused(Verdict<?> verdict, Code code) {
+        assertThat(verdict)
+                .isInstanceOfSatisfying(
+                        Verdict.Rejected.class,
+                        r -> assertThat(r.reason().code())
+                                .as(r.reason().toString())
+                                .isEqualTo(code));
+    }
+
+    private void assertRefreshRefused(Code code) throws Exception {
+        assertRefused(client().refresh(), code);
+    }
+
+    @Test
+    void acceptsAWellSignedRepositoryAndItsOrder() throws Exception {
+        TrustClient client = client();
+        assertThat(client.refresh().orThrow().files()).containsOnlyKeys("models/intent/1.0.0/model.gguf");
+        Order order = client.order("device-1").orThrow();
+        assertThat(order.model().version()).isEqualTo("1.0.0");
+        assertThat(client.anchorKeyId())
+                .isEqualTo(RepositorySimulator.OFFLINE.keys().get(2).keyId());
+        assertThat(tee.verifications).isPositive();
+    }
+
+    @Test
+    void refusesAFactoryRootThatTheTeeDoesNotHold() throws Exception {
+        tee.store().provision(Sha256.of(new byte[1]));
+        assertRefused(start(), Code.UPD_ANCHOR);
+    }
+
+    @Test
+    void failsClosedWhenTheTeeIsAway() throws Exception {
+        TrustClient client = client();
+        tee.away = true;
+        assertRefused(client.refresh(), Code.TEE_UNAVAILABLE);
+        assertRefused(start(), Code.TEE_UNAVAILABLE);
+    }
+
+    @Test
+    void reportsASilentTransportAsSuch() throws Exception {
+        repo.down = true;
+        assertRefreshRefused(Code.LNK_TIMEOUT);
+    }
+
+    @Test
+    void followsARootRotationAndKeepsEachLinkByteForByte() throws Exception {
+        repo.roles = new RoleDocuments.Roles(
+                RepositorySimulator.OTHER_OFFLINE,
+                RepositorySimulator.OTHER_OFFLINE,
+                RepositorySimulator.SNAPSHOT,
+                RepositorySimulator.TIMESTAMP,
+                RepositorySimulator.DIRECTOR);
+        List<SigningKey> both = new java.util.ArrayList<>(RepositorySimulator.OFFLINE.keys());
+        both.addAll(RepositorySimulator.OTHER_OFFLINE.keys());
+        repo.root(both);
+        repo.publish();
+        TrustClient client = client();
+        assertThat(client.refresh().isAccepted()).isTrue();
+        assertThat(client.rootVersion()).isEqualTo(2);
+        assertThat(Files.readAllBytes(dir.resolve("state/2.root.json"))).isEqualTo(repo.file("2.root.json"));
+        repo.files.remove("2.root.json");
+        assertThat(client().refresh().isAccepted())
+                .as("the stored chain serves")
+                .isTrue();
+    }
+
+    @Test
+    void refusesARootThatOnlyItsOwnKeysSign() throws Exception {
+        repo.roles = new RoleDocuments.Roles(
+                RepositorySimulator.OTHER_OFFLINE,
+                RepositorySimulator.OFFLINE,
+                RepositorySimulator.SNAPSHOT,
+                RepositorySimulator.TIMESTAMP,
+                RepositorySimulator.DIRECTOR);
+        repo.root(RepositorySimulator.OTHER_OFFLINE.keys());
+        assertRefreshRefused(Code.UPD_SIGNATURE);
+        assertThat(dir.resolve("state/2.root.json")).doesNotExist();
+    }
+
+    @Test
+    void refusesARootThatItsOwnKeysDoNotSign() throws Exception {
+        repo.roles = new RoleDocuments.Roles(
+                RepositorySimulator.OTHER_OFFLINE,
+                RepositorySimulator.OFFLINE,
+                RepositorySimulator.SNAPSHOT,
+                RepositorySimulator.TIMESTAMP,
+                RepositorySimulator.DIRECTOR);
+        repo.root(RepositorySimulator.OFFLINE.keys());
+        assertRefreshRefused(Code.UPD_SIGNATURE);
+    }
+
+    @Test
+    void refusesARootThatSkipsAVersion() throws Exception {
+        repo.replace(
+                "2.root.json",
+                RoleDocuments.root(3, RepositorySimulator.LATER, repo.roles),
+                RepositorySimulator.OFFLINE.keys());
+        assertRefreshRefused(Code.UPD_MISMATCH);
+    }
+
+    @Test
+    void refusesAnExpiredRoot() throws Exception {
+        now = RepositorySimulator.LATER.plusSeconds(1);
+        assertRefreshRefused(Code.UPD_EXPIRED);
+    }
+
+    @Test
+    void refusesAnOlderRootThanTheOneSeen() throws Exception {
+        repo.root(RepositorySimulator.OFFLINE.keys());
+        assertThat(client().refresh().isAccepted()).isTrue();
+        Files.delete(dir.resolve("state/2.root.json"));
+        repo.files.remove("2.root.json");
+        assertRefreshRefused(Code.UPD_ROLLBACK);
+    }
+
+    @Test
+    void refusesATimestampOfOneFamilyOfKeysOnly() throws Exception {
+        byte[] snapshot = repo.file("1.snapshot.json");
+        repo.replace(
+                "timestamp.json",
+                RoleDocuments.timestamp(2, RepositorySimulator.LATER, 1, snapshot),
+                RepositorySimulator.TIMESTAMP.keys().subList(0, 1));
+        assertRefreshRefused(Code.UPD_SIGNATURE);
+    }
+
+    @Test
+    void refusesTargetsWithoutTheSignatureThatTheTeeChecks() throws Exception {
+        repo.roles = new RoleDocuments.Roles(
+                RepositorySimulator.OFFLINE,
+                new RoleKeys(RepositorySimulator.OFFLINE.keys().subList(0, 2), 2),
+                RepositorySimulator.SNAPSHOT,
+                RepositorySimulator.TIMESTAMP,
+                RepositorySimulator.DIRECTOR);
+        repo.publish();
+        assertRefreshRefused(Code.UPD_SIGNATURE);
+    }
+
+    @Test
+    void countsOneKeyUnderTwoIdsOnce() throws Exception {
+        SigningKey key = RepositorySimulator.TIMESTAMP.keys().getFirst();
+        ObjectNode root = RoleDocuments.root(2, RepositorySimulator.LATER, repo.roles);
+        ((ObjectNode) root.get("keys")).set("alias", key.publicJson());
+        ObjectNode role = (ObjectNode) root.get("roles").get("timestamp");
+        role.putArray("keyids").add(key.keyId()).add("alias");
+        repo.replace("2.root.json", root, RepositorySimulator.OFFLINE.keys());
+        ObjectNode file = (ObjectNode) Json.read(
+                        SignedMetadata.sign(
+                                RoleDocuments.timestamp(2, RepositorySimulator.LATER, 1, repo.file("1.snapshot.json")),
+                                List.of(key)),
+                        1 << 20)
+                .orThrow();
+        ArrayNode signatures = (ArrayNode) file.get("signatures");
+        signatures
+                .addObject()
+                .put("keyid", "alias")
+                .set("sig", signatures.get(0).get("sig"));
+        repo.files.put("timestamp.json", Json.write(file));
+        assertRefreshRefused(Code.UPD_SIGNATURE);
+    }
+
+    @Test
+    void refusesTwoSignaturesWithOneKeyId() throws Exception {
+        ObjectNode file =
+                (ObjectNode) Json.read(repo.file("timestamp.json"), 1 << 20).orThrow();
+        ArrayNode signatures = (ArrayNode) file.get("signatures");
+        signatures.add(signatures.get(0).deepCopy());
+        repo.files.put("timestamp.json", Json.write(file));
+        assertRefreshRefused(Code.UPD_FORMAT);
+    }
+
+    @Test
+    void refusesUnsignedMetadata() throws Exception {
+        repo.replace(
+                "timestamp.json",
+                RoleDocuments.timestamp(2, RepositorySimulator.LATER, 1, repo.file("1.snapshot.json")),
+                List.of());
+        assertRefreshRefused(Code.UPD_SIGNATURE);
+    }
+
+    @Test
+    void refusesMetadataOfAnotherType() throws Exception {
+        repo.files.put("timestamp.json", repo.file("1.snapshot.json"));
+        assertRefreshRefused(Code.UPD_FORMAT);
+    }
+
+    @Test
+    void refusesMetadataWithAMissingField() throws Exception {
+        for (String field : List.of("_type", "spec_version", "version", "expires", "meta")) {
+            ObjectNode signed = RoleDocuments.timestamp(2, RepositorySimulator.LATER, 1, repo.file("1.snapshot.json"));
+            signed.remove(field);
+            repo.replace("timestamp.json", signed, RepositorySimulator.TIMESTAMP.keys());
+            assertRefreshRefused(Code.UPD_FORMAT);
+        }
+    }
+
+    @Test
+    void refusesRollbackToAnOlderTimestamp() throws Exception {
+        byte[] old = repo.file("timestamp.json");
+        repo.publish();
+        assertThat(client().refresh().isAccepted()).isTrue();
+        repo.files.put("timestamp.json", old);
+        assertRefreshRefused(Code.UPD_ROLLBACK);
+    }
+
+    @Test
+    void rejectsRollbackToOlderSnapshot() throws Exception {
+        byte[] snapshot = repo.file("1.snapshot.json");
+        repo.publish();
+        assertThat(client().refresh().isAccepted()).isTrue();
+        repo.replace(
+                "timestamp.json",
+                RoleDocuments.timestamp(3, RepositorySimulator.LATER, 1, snapshot),
+                RepositorySimulator.TIMESTAMP.keys());
+        assertRefreshRefused(Code.UPD_ROLLBACK);
+    }
+
+    @Test
+    void refusesRollbackToOlderTargets() throws Exception {
+        byte[] list = repo.file("1.targets.json");
+        repo.publish();
+        assertThat(client().refresh().isAccepted()).isTrue();
+        byte[] snapshot = SignedMetadata.sign(
+                RoleDocuments.snapshot(3, RepositorySimulator.LATER, 1, list), RepositorySimulator.SNAPSHOT.keys());
+        repo.files.put("3.snapshot.json", snapshot);
+        repo.replace(
+                "timestamp.json",
+                RoleDocuments.timestamp(3, RepositorySimulator.LATER, 3, snapshot),
+                RepositorySimulator.TIMESTAMP.keys());
+        assertRefreshRefused(Code.UPD_ROLLBACK);
+    }
+
+    @Test
+    void refusesAFrozenTimestamp() throws Exception {
+        repo.root(RepositorySimulator.OFFLINE.keys());
+        repo.expires = RepositorySimulator.NOW.plus(Duration.ofDays(1));
+        repo.publish();
+        assertThat(client().refresh().isAccepted()).isTrue();
+        now = RepositorySimulator.NOW.plus(Duration.ofDays(2));
+        assertRefreshRefused(Code.UPD_EXPIRED);
+    }
+
+    @Test
+    void goesOnAfterMonthsOfflineWithExpiredStoredMetadata() throws Exception {
+        repo.expires = RepositorySimulator.NOW.plus(Duration.ofDays(1));
+        repo.publish();
+        assertThat(client().refresh().isAccepted()).isTrue();
+        now = RepositorySimulator.NOW.plus(Duration.ofDays(20));
+        repo.expires = RepositorySimulator.LATER;
+        repo.publish();
+        assertThat(client().refresh().isAccepted()).isTrue();
+    }
+
+    @Test
+    void refusesAMixOfOldAndNewFiles() throws Exception {
+        byte[] old = repo.file("1.targets.json");
+        repo.publish();
+        repo.files.put("2.targets.json", old);
+        assertRefreshRefused(Code.UPD_MISMATCH);
+        repo.files.put("2.snapshot.json", repo.file("1.snapshot.json"));
+        assertRefreshRefused(Code.UPD_MISMATCH);
+    }
+
+    @Test
+    void recoversFromAFastForwardWhenTheKeysAreRotated() throws Exception {
+        repo.publish(1_000_000);
+        assertThat(client().refresh().isAccepted()).isTrue();
+        repo.publish(2);
+        assertRefreshRefused(Code.UPD_ROLLBACK);
+        repo.roles = new RoleDocuments.Roles(
+                RepositorySimulator.OFFLINE,
+                RepositorySimulator.OFFLINE,
+                RepositorySimulator.SNAPSHOT,
+                RepositorySimulator.OTHER,
+                RepositorySimulator.DIRECTOR);
+        repo.root(RepositorySimulator.OFFLINE.keys());
+        repo.publish(3);
+        assertThat(client().refresh().isAccepted()).isTrue();
+    }
+
+    private java.util.Map<Path, byte[]> copyOfState() throws Exception {
+        java.util.Map<Path, byte[]> copy = new java.util.HashMap<>();
+        for (Path file : CrashDisk.files(dir.resolve("state"))) {
+            copy.put(file, Files.readAllBytes(file));
+        }
+        return copy;
+    }
+
+    private void putBack(java.util.Map<Path, byte[]> copy) throws Exception {
+        for (Path file : CrashDisk.files(dir.resolve("state"))) {
+            Files.delete(file);
+        }
+        for (java.util.Map.Entry<Path, byte[]> file : copy.entrySet()) {
+            Files.write(file.getKey(), file.getValue());
+        }
+    }
+
+    @Test
+    void noticesAnOldCopyOfItsDirectory() throws Exception {
+        repo.publish();
+        assertThat(client().refresh().isAccepted()).isTrue();
+        java.util.Map<Path, byte[]> old = copyOfState();
+        repo.publish();
+        assertThat(client().refresh().isAccepted()).isTrue();
+        java.util.Map<Path, byte[]> current = copyOfState();
+        putBack(old);
+        assertRefused(start(), Code.TEE_ROLLBACK);
+        putBack(java.util.Map.of());
+        assertRefused(start(), Code.TEE_ROLLBACK);
+        putBack(current);
+        assertThat(client().refresh().isAccepted()).isTrue();
+    }
+
+    @Test
+    void anOldCopyIsAcceptedWhenSomebodySaysSo() throws Exception {
+        repo.publish();
+        assertThat(client().refresh().isAccepted()).isTrue();
+        java.util.Map<Path, byte[]> old = copyOfState();
+        repo.publish();
+        assertThat(client().refresh().isAccepted()).isTrue();
+        for (java.util.Map<Path, byte[]> copy : List.of(old, java.util.Map.<Path, byte[]>of())) {
+            putBack(copy);
+            assertThat(TrustClient.readmit(dir.resolve("state"), dir.resolve("factory.json"), tee.anchors())
+                            .isAccepted())
+                    .isTrue();
+            assertThat(client().refresh().isAccepted()).isTrue();
+            assertThat(client().refresh().isAccepted()).isTrue();
+        }
+    }
+
+    @Test
+    void aCutBetweenTheRecordAndItsCountIsFinished() throws Exception {
+        repo.publish();
+        assertThat(client().refresh().isAccepted()).isTrue();
+        java.util.Map<Path, byte[]> old = copyOfState();
+        long counted = tee.generation;
+        repo.publish();
+        tee.generationStuck = true;
+        assertThat(client().refresh().isAccepted()).isFalse();
+        assertThat(tee.generation).isEqualTo(counted);
+        tee.generationStuck = false;
+        assertThat(client().refresh().isAccepted()).isTrue();
+        assertThat(tee.generation).isGreaterThan(counted);
+        putBack(old);
+        assertRefused(start(), Code.TEE_ROLLBACK);
+    }
+
+    @Test
+    void theCounterDoesNotWearOutWhereOnlyTheTimestampIsNew() throws Exception {
+        repo.publish();
+        TrustClient client = client();
+        assertThat(client.refresh().isAccepted()).isTrue();
+        long counted = tee.generation;
+        for (int i = 0; i < 20; i++) {
+            assertThat(client.refresh().isAccepted()).isTrue();
+        }
+        assertThat(tee.generation).isEqualTo(counted);
+    }
+
+    @Test
+    void survivesATornStateRecordAndRefusesAForgedOne() throws Exception {
+        repo.publish();
+        TrustClient client = client();
+        assertThat(client.refresh().isAccepted()).isTrue();
+        Path newest = dir.resolve("state/state.0.json");
+        Files.write(newest, new byte[] {'{'});
+        assertThat(client().refresh().isAccepted()).isTrue();
+        Files.writeString(dir.resolve("state/state.0.json"), "{}");
+        Files.writeString(dir.resolve("state/state.1.json"), "{}");
+        assertRefused(start(), Code.TEE_STATE);
+    }
+
+    @Test
+    void refusesAnOrderForAnotherDevice() throws Exception {
+        repo.device = "device-2";
+        assertRefused(client().order("device-1"), Code.UPD_DIRECTOR_DEVICE);
+    }
+
+    @Test
+    void refusesAReplayedOrder() throws Exception {
+        repo.orderLie = order -> order.put("nonce", "00".repeat(32));
+        assertRefused(client().order("device-1"), Code.UPD_DIRECTOR_NONCE);
+    }
+
+    @Test
+    void refusesAnOlderOrder() throws Exception {
+        repo.directorVersion = 5;
+        assertThat(client().order("device-1").isAccepted()).isTrue();
+        repo.directorVersion = 4;
+        assertRefused(client().order("device-1"), Code.UPD_ROLLBACK);
+    }
+
+    @Test
+    void refusesAnExpiredOrder() throws Exception {
+        repo.orderLie = order -> order.put("expires", "2026-11-24T11:59:59Z");
+        assertRefused(client().order("device-1"), Code.UPD_EXPIRED);
+    }
+
+    @Test
+    void refusesAnOrderThatTheDirectorDidNotSign() throws Exception {
+        TrustClient client = client();
+        assertThat(client.refresh().isAccepted()).isTrue();
+        repo.roles = new RoleDocuments.Roles(
+                RepositorySimulator.OFFLINE,
+                RepositorySimulator.OFFLINE,
+                RepositorySimulator.SNAPSHOT,
+                RepositorySimulator.TIMESTAMP,
+                RepositorySimulator.OTHER);
+        assertRefused(client.order("device-1"), Code.UPD_SIGNATURE);
+    }
+
+    @Test
+    void refusesAnOrderForWhatIsNotPublished() throws Exception {
+        TargetFile unlisted = repo.target("models/evil/1.0.0/model.gguf", 1);
+        repo.ordered = java.util.Optional.of(List.of(unlisted));
+        assertRefused(client().order("device-1"), Code.UPD_TARGET_UNKNOWN);
+    }
+
+    @Test
+    void refusesAnOrderThatDiffersInCustomBlockOnly() throws Exception {
+        TargetFile listed = repo.targets.values().iterator().next();
+        ObjectNode custom = ((ObjectNode) listed.custom()).put("epoch", 2);
+        repo.ordered =
+                java.util.Optional.of(List.of(new TargetFile(listed.path(), listed.length(), listed.sha256(), custom)));
+        assertRefused(client().order("device-1"), Code.UPD_DIRECTOR_DISAGREES);
+    }
+
+    @Test
+    void refusesAModelBelowTheEpochFloor() throws Exception {
+        tee.floor = 2;
+        assertRefused(client().order("device-1"), Code.UPD_EPOCH);
+    }
+
+    @Test
+    void neverThrowsOnDamagedMetadata() throws Exception {
+        TrustClient client = client();
+        Random random = new Random(7);
+        byte[] sound = repo.file("1.targets.json");
+        Files.createDirectories(dir.resolve("state"));
+        for (int i = 0; i < 1000; i++) {
+            byte[] bytes = sound.clone();
+            int flips = 1 + random.nextInt(4);
+            for (int f = 0; f < flips; f++) {
+                bytes[random.nextInt(bytes.length)] ^= (byte) (1 << random.nextInt(8));
+            }
+            Verdict<Envelope> read = Verdict.of(() -> {
+                Envelope envelope = Envelope.parse(bytes, "targets", TufClient.MAX_TARGETS_BYTES);
+                TargetsRole.parse(envelope);
+                envelope.requireThreshold(
+                        RootDocument.parse(repo.file("1.root.json")).role("targets"),
+                        FamilyPolicy.NONE,
+                        tee.anchors().verifier());
+                return envelope;
+            });
+            if (read instanceof Verdict.Accepted<Envelope>(Envelope envelope)) {
+                // A flip that leaves the signed meaning alone, such as the case of a hexadecimal digit.
+                assertThat(envelope.canonical())
+                        .isEqualTo(Envelope.parse(sound, "targets", TufClient.MAX_TARGETS_BYTES)
+                                .canonical());
+            }
+        }
+        assertThat(client.refresh().isAccepted()).isTrue();
+    }
+}

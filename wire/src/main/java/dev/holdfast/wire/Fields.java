@@ -1,0 +1,139 @@
+package dev.holdfast.wire;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.util.ArrayList;
+import java.util.Iterator;
+import java.util.List;
+import java.util.Set;
+
+/**
+ * Typed reading of a JSON object from outside: each call checks presence, type and range, and names the field that does
+ * not hold. A field of value null counts as absent.
+ *
+ * @param node the object
+ * @param refusal the code of a refusal, such as {@code WIRE-FIELD}
+ */
+public record Fields(JsonNode node, Code refusal) {
+    /** The fields of {@code node}, refused by {@code WIRE-FIELD}. */
+    public static Fields of(JsonNode node) throws RejectedException {
+        return of(node, Code.WIRE_FIELD);
+    }
+
+    /** The fields of {@code node}, which must be an object. */
+    public static Fields of(JsonNode node, Code refusal) throws RejectedException {
+        if (!node.isObject()) {
+            throw new RejectedException(refusal, "an object is expected");
+        }
+        return new Fields(node, refusal);
+    }
+
+    /** Reads a document of at most {@code maxBytes}, which must be an object. */
+    public static Fields read(byte[] utf8, int maxBytes, Code refusal) throws RejectedException {
+        return new Fields(Json.readObject(utf8, maxBytes).orThrow(), refusal);
+    }
+
+    /** Refuses every field that is not named here. */
+    public void only(Set<String> names) throws RejectedException {
+        for (Iterator<String> it = node.fieldNames(); it.hasNext(); ) {
+            String name = it.next();
+            if (!names.contains(name)) {
+                throw new RejectedException(refusal, "unknown field " + name);
+            }
+        }
+    }
+
+    public boolean has(String name) {
+        return node.hasNonNull(name);
+    }
+
+    /** Text of 1 to {@code maxChars} characters. */
+    public String text(String name, int maxChars) throws RejectedException {
+        String text = textOrEmpty(name, maxChars);
+        if (text.isEmpty()) {
+            throw wrong(name, "text of 1 to " + maxChars + " characters");
+        }
+        return text;
+    }
+
+    /** Text of at most {@code maxChars} characters; it must be there, and may be empty. */
+    public String textOrEmpty(String name, int maxChars) throws RejectedException {
+        JsonNode value = node.path(name);
+        if (!value.isTextual() || value.textValue().length() > maxChars) {
+            throw wrong(name, "text of at most " + maxChars + " characters");
+        }
+        return value.textValue();
+    }
+
+    /** A whole number from {@code min} to the largest of 64 bits. */
+    public long integer(String name, long min) throws RejectedException {
+        return integer(name, min, Long.MAX_VALUE);
+    }
+
+    public long integer(String name, long min, long max) throws RejectedException {
+        JsonNode value = node.path(name);
+        if (!value.isIntegralNumber()
+                || !value.canConvertToLong()
+                || value.longValue() < min
+                || value.longValue() > max) {
+            throw wrong(
+                    name, max == Long.MAX_VALUE ? "an integer from " + min : "an integer from " + min + " to " + max);
+        }
+        return value.longValue();
+    }
+
+    public long integerOr(String name, long min, long max, long absent) throws RejectedException {
+        return has(name) ? integer(name, min, max) : absent;
+    }
+
+    public double numberOr(String name, double min, double max, double absent) throws RejectedException {
+        if (!has(name)) {
+            return absent;
+        }
+        JsonNode value = node.path(name);
+        if (!value.isNumber() || !(value.doubleValue() >= min && value.doubleValue() <= max)) {
+            throw wrong(name, "a number from " + min + " to " + max);
+        }
+        return value.doubleValue();
+    }
+
+    public boolean flagOr(String name, boolean absent) throws RejectedException {
+        return has(name) ? flag(name) : absent;
+    }
+
+    public boolean flag(String name) throws RejectedException {
+        JsonNode value = node.path(name);
+        if (!value.isBoolean()) {
+            throw wrong(name, "true or false");
+        }
+        return value.booleanValue();
+    }
+
+    /** 64 hexadecimal digits. */
+    public Sha256 sha256(String name) throws RejectedException {
+        return Sha256.fromHex(text(name, 2 * Sha256.BYTES)).orThrow();
+    }
+
+    public Fields object(String name) throws RejectedException {
+        JsonNode value = node.path(name);
+        if (!value.isObject()) {
+            throw wrong(name, "an object");
+        }
+        return new Fields(value, refusal);
+    }
+
+    /** The items of an array, each of which the caller still has to check. */
+    public List<JsonNode> array(String name, int maxItems) throws RejectedException {
+        JsonNode value = node.path(name);
+        if (!value.isArray() || value.size() > maxItems) {
+            throw wrong(name, "an array of at most " + maxItems + " items");
+        }
+        List<JsonNode> items = new ArrayList<>();
+        value.forEach(items::add);
+        return items;
+    }
+
+    /** The refusal of a field that is not what was expected. */
+    public RejectedException wrong(String name, String expected) {
+        return new RejectedException(refusal, name + " must be " + expected);
+    }
+}
