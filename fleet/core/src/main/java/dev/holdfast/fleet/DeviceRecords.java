@@ -8,12 +8,16 @@ import dev.holdfast.wire.RejectedException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * What the fleet knows of each enrolled device, {@code devices/<device>.json}. A record is read, decided upon and replaced in one step,
  * whoever else does so: keys that came first stay, and a device's clock never goes back.
  */
 public record DeviceRecords(FleetDirectory directory) {
+    private static final Logger LOG = LoggerFactory.getLogger(DeviceRecords.class);
+
     /** What is made of evidence, given what is known of its device. */
     @FunctionalInterface
     public interface Appraiser {
@@ -42,6 +46,7 @@ public record DeviceRecords(FleetDirectory directory) {
         return directory.exclusively(() -> {
             if (!Files.exists(directory.device(fresh.deviceId()))) {
                 keep(fresh);
+                LOG.info("enrolled {} with assurance {}", fresh.deviceId(), fresh.assurance());
                 return fresh;
             }
             EnrolledDevice known = read(fresh.deviceId());

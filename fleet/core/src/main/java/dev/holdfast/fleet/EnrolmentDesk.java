@@ -13,15 +13,12 @@ import java.time.Instant;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * Enrols devices that the policy lets in: first come, first served, and from then on the keys stay. One attempt per device is open at a time, and
  * the oldest are dropped when too many are. Thread-safe.
  */
 final class EnrolmentDesk {
-    private static final Logger LOG = LoggerFactory.getLogger(EnrolmentDesk.class);
     private static final int MAX_OPEN = 1024;
 
     /** Longer than a slow TPM takes to answer. */
@@ -69,9 +66,6 @@ final class EnrolmentDesk {
         // attempt.
         return directory.exclusively(() -> {
             EnrolledDevice enrolled = new DeviceRecords(directory).enrol(fresh);
-            if (enrolled.equals(fresh)) {
-                LOG.info("enrolled {} with assurance {}", device, fresh.assurance());
-            }
             return EnrolmentAuthority.welcome(certificates.issue(enrolled));
         });
     }
