@@ -1,0 +1,125 @@
+package dev.holdfast.fleet;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.holdfast.attestation.DeviceEnrolment;
+import dev.holdfast.attestation.verify.Appraisal;
+import dev.holdfast.attestation.verify.EnrolledDevice;
+import dev.holdfast.attestation.verify.EnrolmentPolicy;
+import dev.holdfast.tee.Assurance;
+import dev.holdfast.tee.software.SoftwareBridge;
+import dev.holdfast.wire.Binary;
+import dev.holdfast.wire.RejectedException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Clock;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import java.util.stream.LongStream;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Two services, or two verifiers, on the records of one fleet. */
+@Timeout(120)
+class DeviceRecordsTest {
+    @TempDir
+    Path dir;
+
+    private FleetDirectory directory;
+
+    @BeforeEach
+    void init() throws Exception {
+        directory = new FleetDirectory(dir.resolve("fleet"));
+        new FleetRepository(directory, Clock.systemUTC())
+                .init(new FleetDirectory.Config("test", "tcp://127.0.0.1:1883"));
+    }
+
+    @Test
+    void twoServicesThatStartAtOnceHaveOneAuthority() throws Exception {
+        try (SoftwareBridge bridge = SoftwareBridge.open(dir.resolve("tee"))) {
+            EnrolledDevice device = enrol(desk(), bridge, "device-0").orElseThrow();
+            for (int round = 0; round < 5; round++) {
+                Files.delete(directory.keys().resolve("device-ca.pem"));
+                Callable<Binary> authority = () -> DeviceCertificates.open(directory, "test", Clock.systemUTC())
+                        .issue(device)
+                        .authority();
+                List<Binary> both = Together.together(authority, authority);
+                assertThat(both.getFirst()).isEqualTo(both.getLast());
+            }
+        }
+    }
+
+    private EnrolmentDesk desk() throws Exception {
+        Clock clock = Clock.systemUTC();
+        return new EnrolmentDesk(
+                directory, EnrolmentPolicy.onFirstUse(), DeviceCertificates.open(directory, "test", clock), clock);
+    }
+
+    /** The device's record, where this one was let in. */
+    private Optional<EnrolledDevice> enrol(EnrolmentDesk desk, SoftwareBridge bridge, String device) throws Exception {
+        DeviceEnrolment enrolment = new DeviceEnrolment(bridge, device);
+        byte[] challenge = desk.begin(device, Binary.copyOf(enrolment.request()));
+        try {
+            desk.complete(device, Binary.copyOf(enrolment.prove(challenge).orThrow()));
+            return Optional.of(new DeviceRecords(directory).read(device));
+        } catch (RejectedException e) {
+            assertThat(e).hasMessageContaining("other keys");
+            return Optional.empty();
+        }
+    }
+
+    /** Two services on one directory, and somebody who enrols under the name of a device. */
+    @Test
+    void theKeysThatCameFirstStayWhicheverServiceIsAsked() throws Exception {
+        EnrolmentDesk one = desk();
+        EnrolmentDesk two = desk();
+        try (SoftwareBridge mine = SoftwareBridge.open(dir.resolve("tee-1"));
+                SoftwareBridge theirs = SoftwareBridge.open(dir.resolve("tee-2"))) {
+            for (int i = 0; i < 15; i++) {
+                String device = "device-" + i;
+                List<Optional<EnrolledDevice>> both =
+                        Together.together(() -> enrol(one, mine, device), () -> enrol(two, theirs, device));
+                assertThat(both).as(device).containsOnlyOnce(Optional.empty());
+            }
+        }
+    }
+
+    /** What evidence says of a device's clock. */
+    private static Appraisal affirmed(long bootCount) {
+        Appraisal.Claims claims = new Appraisal.Claims(
+                "device-1",
+                Optional.empty(),
+                Assurance.SOFTWARE,
+                bootCount,
+                0,
+                "holdfast",
+                "0.1.0",
+                0,
+                Map.of(),
+                Map.of(),
+                0);
+        return new Appraisal(Appraisal.Status.AFFIRMING, "test", List.of(), Optional.of(claims));
+    }
+
+    @Test
+    void eachAppraisalSeesWhatTheOneBeforeItRemembered() throws Exception {
+        try (SoftwareBridge bridge = SoftwareBridge.open(dir.resolve("tee"))) {
+            enrol(desk(), bridge, "device-1").orElseThrow();
+            Callable<List<Long>> verifier = Together.times(
+                    20,
+                    () -> new DeviceRecords(directory)
+                            .appraise("device-1", known -> affirmed(known.lastResetCount() + 1))
+                            .device()
+                            .lastResetCount());
+            assertThat(Together.together(verifier, verifier).stream().flatMap(List::stream))
+                    .containsExactlyInAnyOrderElementsOf(
+                            LongStream.range(0, 40).boxed().toList());
+            assertThat(new DeviceRecords(directory).read("device-1").lastResetCount())
+                    .isEqualTo(40);
+        }
+    }
+}
