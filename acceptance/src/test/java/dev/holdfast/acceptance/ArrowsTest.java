@@ -81,6 +81,23 @@ class ArrowsTest {
             .dependOnClassesThat()
             .resideInAPackage("dev.holdfast.trust.signing..");
 
+    /** What both sides read and write knows neither who signs it nor who fetches it. */
+    @ArchTest
+    static final ArchRule documentsOfTrustKnowNoPrivateKeysAndNoClient = noClasses()
+            .that()
+            .resideInAnyPackage("dev.holdfast.trust.schema", "dev.holdfast.trust.release")
+            .should()
+            .dependOnClassesThat()
+            .resideInAnyPackage("dev.holdfast.trust.client", "dev.holdfast.trust.bundle", "dev.holdfast.trust.signing");
+
+    @ArchTest
+    static final ArchRule schemaKnowsNoRelease = noClasses()
+            .that()
+            .resideInAnyPackage("dev.holdfast.trust.schema", "dev.holdfast.trust.signing")
+            .should()
+            .dependOnClassesThat()
+            .resideInAnyPackage("dev.holdfast.trust.release", "dev.holdfast.trust.client", "dev.holdfast.trust.bundle");
+
     @ArchTest
     static final ArchRule onlyTheLinkKnowsTheMqttClient = noClasses()
             .that()

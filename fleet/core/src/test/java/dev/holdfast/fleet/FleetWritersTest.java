@@ -159,6 +159,28 @@ class FleetWritersTest {
                 .requireThreshold(root.role("targets"), FamilyPolicy.NONE, new SoftwareVerifier());
     }
 
+    /** Devices that saw one of them would never accept what follows the other. */
+    @Test
+    void oneOfTwoRootsOfAVersionIsPublished() throws Exception {
+        RootFolder folder = new RootFolder(directory);
+        List<Callable<Optional<Long>>> ceremonies = new ArrayList<>();
+        for (Instant drafted : List.of(Instant.now(), Instant.now().plusSeconds(60))) {
+            byte[] signed = RootSigning.add(
+                    folder.draft(List.of(), drafted),
+                    FleetKeys.ROOT.load(directory.keys()).keys());
+            ceremonies.add(() -> {
+                try {
+                    return Optional.of(folder.publish(signed, repository()));
+                } catch (RejectedException e) {
+                    assertThat(e).hasMessageContaining("UPD-ROLLBACK");
+                    return Optional.empty();
+                }
+            });
+        }
+        assertThat(Together.together(ceremonies.getFirst(), ceremonies.getLast()))
+                .containsExactlyInAnyOrder(Optional.of(2L), Optional.empty());
+    }
+
     @Test
     void twoDraftsOfOneRootShareTheirFreshKeys() throws Exception {
         List<byte[]> drafts = Together.together(
