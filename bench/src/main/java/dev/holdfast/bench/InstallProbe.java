@@ -1,10 +1,10 @@
 package dev.holdfast.bench;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.control.Flip;
 import dev.holdfast.control.GateReport;
-import dev.holdfast.control.InferenceStatus;
-import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.control.InferenceControl;
+import dev.holdfast.control.InferenceStatus;
 import dev.holdfast.control.Slot;
 import dev.holdfast.tee.MonotonicCounter;
 import dev.holdfast.trust.client.BlockSink;

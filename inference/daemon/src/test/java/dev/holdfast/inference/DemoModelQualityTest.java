@@ -34,7 +34,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** The demo models through our own engine, template and gate: they know what they were taught, and nothing else. */
 class DemoModelQualityTest {
-    private static final Path DEMO = Path.of("../demo");
+    private static final Path DEMO = Path.of("../../demo");
     private static final int MANIFEST_BYTES = 1 << 20;
 
     @TempDir

@@ -21,7 +21,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** What is published about a model, through the command line. */
 class AttachmentsTest {
-    private static final Path DEMO = Path.of("..", "demo", "intent-1.0.0.gguf");
+    private static final Path DEMO = Path.of("..", "..", "demo", "intent-1.0.0.gguf");
 
     @TempDir
     Path dir;
@@ -110,7 +110,7 @@ class AttachmentsTest {
     /** The vectors of the updater: openssl signed them. */
     @Test
     void pinsTheSignersKeyOfAProvenanceThatVerifies() throws Exception {
-        Path vectors = Path.of("..", "updater", "src", "test", "resources", "dev", "holdfast", "updater", "oms");
+        Path vectors = Path.of("../../updater/trust/src/test/resources/dev/holdfast/trust/release/oms");
         Path model = vectors.resolve("model.bin");
         String signature = vectors.resolve("p384.json").toString();
         String key = vectors.resolve("p384.pem").toString();

@@ -35,7 +35,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 
 /** The trained demo model, and copies with damaged weights, before a gate with signed reference values and no say of canaries. */
 class GateReferenceTest {
-    private static final Path DEMO = Path.of("../demo");
+    private static final Path DEMO = Path.of("../../demo");
     private static final int MAX_BYTES = 1 << 20;
     private static final int BLOCK = 34;
     /** What the command publishes with unless told otherwise. */
