@@ -68,7 +68,7 @@ class AttackTableTest {
                         "TpmEvidenceTest#rejectsWeakerAssuranceWhateverTheEvidenceClaims",
                         "EnrolmentTest#softwareKeysThatClaimATpmAreRefused",
                         "EnrolmentTest#aTpmThatClaimsHardwareIsGrantedFirmwareAtMost",
-                        "verify.EndorsementChainTest#anEmulatorsCertificateNeverGrantsHardware"),
+                        "dev.holdfast.attestation.verify.EndorsementChainTest#anEmulatorsCertificateNeverGrantsHardware"),
                 attack(
                         "the register is reset",
                         "TpmEvidenceTest#theModelsRegisterCannotBeReset",
@@ -106,8 +106,8 @@ class AttackTableTest {
                         "EnrolmentTest#refusesKeysWithTheWrongAttributes"),
                 attack(
                         "a forged certificate of the endorsement key",
-                        "verify.EndorsementChainTest#anotherAuthorityOfTheSameNameIsRefused",
-                        "verify.EndorsementChainTest#aCertificateForAnotherKeyIsRefused"),
+                        "dev.holdfast.attestation.verify.EndorsementChainTest#anotherAuthorityOfTheSameNameIsRefused",
+                        "dev.holdfast.attestation.verify.EndorsementChainTest#aCertificateForAnotherKeyIsRefused"),
                 attack(
                         "fuzzed evidence",
                         "EvidenceFuzzTest#someMutatedEvidencesAreAllRefused",
@@ -118,7 +118,7 @@ class AttackTableTest {
                         "fuzzed enrolment",
                         "EnrolmentTest#mutatedMessagesAreRefusedAndNeverThrow",
                         "EvidenceFuzzTest#enrolment",
-                        "verify.EndorsementChainTest#mutatedCertificatesNeverThrowAndNeverVouchForSomethingElse"),
+                        "dev.holdfast.attestation.verify.EndorsementChainTest#mutatedCertificatesNeverThrowAndNeverVouchForSomethingElse"),
                 attack(
                         "an interposer with an endorsement key of their own",
                         "dev.holdfast.tee.tpm.TpmSecretsTest#aKeyInThePlaceOfTheEndorsementKeyIsRefusedWhereItIsPinned"),

@@ -1,5 +1,7 @@
 package dev.holdfast.inference;
 
+import java.time.Duration;
+import org.awaitility.Awaitility;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
@@ -90,12 +92,11 @@ class ChallengeRelayTest {
         return daemon.challengesWaiting() == number;
     }
 
-    private static void await(java.util.function.BooleanSupplier holds) throws Exception {
-        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
-        while (!holds.getAsBoolean()) {
-            assertThat(System.nanoTime()).isLessThan(end);
-            Thread.onSpinWait();
-        }
+    private static void await(java.util.function.BooleanSupplier holds) {
+        Awaitility.await()
+                .atMost(Duration.ofSeconds(20))
+                .pollInterval(Duration.ofMillis(1))
+                .until(holds::getAsBoolean);
     }
 
     @Test

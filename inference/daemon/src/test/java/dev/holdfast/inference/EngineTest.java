@@ -1,5 +1,7 @@
 package dev.holdfast.inference;
 
+import java.time.Duration;
+import org.awaitility.Awaitility;
 import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -301,24 +303,20 @@ class EngineTest {
     }
 
     private static void awaitAnswerFrom(Slot model, List<Collected> answers) {
-        long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
-        while (true) {
-            synchronized (answers) {
-                if (!answers.isEmpty() && answers.getLast().ended == model) {
-                    return;
-                }
-            }
-            assertThat(System.nanoTime()).isLessThan(deadline);
-            Thread.onSpinWait();
-        }
+        Awaitility.await()
+                .atMost(Duration.ofSeconds(20))
+                .pollInterval(Duration.ofMillis(1))
+                .until(() -> {
+                    synchronized (answers) {
+                        return !answers.isEmpty() && answers.getLast().ended == model;
+                    }
+                });
     }
 
     private void awaitNoDraining() {
-        long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(10);
-        while (engine.status().draining() > 0) {
-            assertThat(System.nanoTime()).isLessThan(deadline);
-            Thread.onSpinWait();
-        }
+        Awaitility.await()
+                .pollInterval(Duration.ofMillis(1))
+                .until(() -> engine.status().draining() == 0);
     }
 
     private static Slot slot(ObjectNode node) throws Exception {

@@ -1,5 +1,7 @@
 package dev.holdfast.engine;
 
+import java.time.Duration;
+import org.awaitility.Awaitility;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.holdfast.engine.architectures.DecodeBatcher;
@@ -108,11 +110,7 @@ class DecodeBatcherTest {
                 answers.add(
                         threads.submit(() -> batcher.member(model.newSequence()).read(2)));
             }
-            long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
-            while (batcher.waiting() < 3) {
-                assertThat(System.nanoTime()).isLessThan(deadline);
-                Thread.onSpinWait();
-            }
+            Awaitility.await().pollInterval(Duration.ofMillis(1)).until(() -> batcher.waiting() >= 3);
             go.countDown();
             for (Future<?> answer : answers) {
                 answer.get(20, TimeUnit.SECONDS);

@@ -1,5 +1,6 @@
 package dev.holdfast.updater;
 
+import org.awaitility.Awaitility;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.holdfast.control.GateReport;
@@ -79,9 +80,9 @@ class OperatorTest {
             }
         });
         // A rollback is heard while it waits for its turn; whatever else is asked for returns at once.
-        while (asking.isAlive() && asking.getState() != Thread.State.WAITING) {
-            Thread.onSpinWait();
-        }
+        Awaitility.await()
+                .pollInterval(Duration.ofMillis(1))
+                .until(() -> !asking.isAlive() || asking.getState() == Thread.State.WAITING);
         goOn.countDown();
         installed = outcome.get(30, TimeUnit.SECONDS);
         return asked.get(30, TimeUnit.SECONDS);
