@@ -34,8 +34,8 @@ public final class InferenceDaemon implements AutoCloseable {
 
     private InferenceDaemon(InferenceConfig config, Supplier<List<String>> recentLines) throws IOException {
         engine = new Engine(new Engine.Settings(
+                config.storeDir().resolve("blobs"),
                 new HealthGate.Settings(
-                        config.storeDir().resolve("blobs"),
                         config.limits().contextTokens(),
                         config.limits().sequences(),
                         config.limits().cache()),

@@ -62,10 +62,6 @@ public final class Sequence {
         this.heads = new Heads(shape);
     }
 
-    public static int padded(int value, int multiple) {
-        return (value + multiple - 1) / multiple * multiple;
-    }
-
     /** Tokens read so far. */
     public int position() {
         return position;
