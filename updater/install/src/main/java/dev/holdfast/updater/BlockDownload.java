@@ -46,48 +46,51 @@ final class BlockDownload {
         this.bucket = patience.bucket();
     }
 
-    /** Returns when every block is verified and durable. */
+    /**
+     * Pulls a file whose block tree says all there is to say about it. Returns when every block is verified and durable.
+     *
+     * <p>A departure from TUF (section 5.7.2), which has the client check the length and the hash of the whole target: the root of
+     * the tree is in the same signed entry as that hash, and with the length it fixes each byte as well.
+     */
     void run(TargetFile file, BlockTree tree) throws IOException, InstallStop {
+        try (PartialFile partial = PartialFile.open(store.disk(), store.part(file.sha256()), cut(file, tree))) {
+            pull(file, tree, partial);
+            partial.commit();
+        }
+    }
+
+    /** Pulls a file that is known by one hash, as a model is: its name, and what is measured. The caller compares it. */
+    PartialFile.Whole runHashed(TargetFile file, BlockTree tree) throws IOException, InstallStop {
+        try (PartialFile partial = PartialFile.openHashed(store.disk(), store.part(file.sha256()), cut(file, tree))) {
+            pull(file, tree, partial);
+            return partial.finish();
+        }
+    }
+
+    private static PartialFile.Cut cut(TargetFile file, BlockTree tree) {
+        return PartialFile.Cut.of(tree, file.length());
+    }
+
+    private void pull(TargetFile file, BlockTree tree, PartialFile partial) throws IOException, InstallStop {
         Patience.Deadline deadline = patience.deadline(config.downloadDeadline());
         int count = tree.count(file.length());
         totalBlocks.set(count);
         Attempts attempts = new Attempts(deadline);
         Patience.Deadline standBack = patience.deadline(config.lookAgain());
         List<Sha256> leaves = leaves(file.sha256(), tree, count, attempts);
-        try (PartialFile partial =
-                PartialFile.open(store.disk(), store.part(file.sha256()), count, file.length(), tree.bytes())) {
-            recheck(partial, file, tree, leaves);
-            receivedBytes.addAndGet(partial.spentBytes());
-            for (int missing; (missing = partial.nextMissing(0)) >= 0; ) {
-                patience.requireUnheld();
-                if (standBack.passed()) {
-                    throw InstallStop.interrupted(Code.INS_SUPERSEDED, "looks for a newer order, then goes on");
-                }
-                List<Integer> wanted = wanted(partial, missing, bucket.blocks(BlockSource.MAX_WANTED, tree.bytes()));
-                patience.pauseUnheld(Duration.ofNanos(bucket.take((long) wanted.size() * tree.bytes())));
-                pull(file, tree, leaves, partial, wanted, attempts);
-            }
-            partial.commit();
-        }
-    }
-
-    /**
-     * What lies on the disk counts by its hash, whatever the bitmap says: a killed process loses no block, and a bitmap
-     * that outlived its data (a disk that lies about fsync) does no harm. Hashing is cheaper than a second transfer.
-     */
-    private void recheck(PartialFile partial, TargetFile file, BlockTree tree, List<Sha256> leaves) throws IOException {
-        for (int i = 0; i < leaves.size(); i++) {
-            partial.mark(i, holds(partial, (long) i * tree.bytes(), length(i, file, tree), leaves.get(i)));
-        }
+        // A killed process loses no block this way, and a bitmap that outlived its data (a disk that lies about fsync) does no
+        // harm. Hashing is cheaper than a second transfer.
+        partial.recheck(leaves);
         doneBlocks.set(partial.count());
-    }
-
-    /** A sector that cannot be read is as good as a block that is not there. */
-    private static boolean holds(PartialFile partial, long offset, int length, Sha256 leaf) {
-        try {
-            return MerkleTree.leaf(partial.read(offset, length)).equals(leaf);
-        } catch (IOException e) {
-            return false;
+        receivedBytes.addAndGet(partial.spentBytes());
+        for (int missing; (missing = partial.nextMissing(0)) >= 0; ) {
+            patience.requireUnheld();
+            if (standBack.passed()) {
+                throw InstallStop.interrupted(Code.INS_SUPERSEDED, "looks for a newer order, then goes on");
+            }
+            List<Integer> wanted = wanted(partial, missing, bucket.blocks(BlockSource.MAX_WANTED, tree.bytes()));
+            patience.pauseUnheld(Duration.ofNanos(bucket.take((long) wanted.size() * tree.bytes())));
+            pull(file, tree, leaves, partial, wanted, attempts);
         }
     }
 

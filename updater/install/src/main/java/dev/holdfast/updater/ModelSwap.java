@@ -57,7 +57,7 @@ final class ModelSwap {
                 throw InstallStop.failed(Code.INS_PROBATION, "cut off " + begun + " times");
             }
             InferenceStatus baseline = await(InstallState.PROBATION);
-            if (!baseline.serving().equals(Optional.of(slot.digest()))) {
+            if (!baseline.serves(slot.digest())) {
                 throw InstallStop.failed(Code.INS_PROBATION, "another model serves");
             }
             enter(InstallState.PROBATION, orderVersion, slot, "");
@@ -76,7 +76,7 @@ final class ModelSwap {
 
     private void candidate(Slot slot, InstallState state) throws InstallStop {
         InferenceStatus before = await(state);
-        if (before.serving().equals(Optional.of(slot.digest()))) {
+        if (before.serves(slot.digest())) {
             return;
         }
         Patience.Deadline deadline =
@@ -109,8 +109,8 @@ final class ModelSwap {
             context.store().point(new Pointer(slot, now.map(Pointer::serving)));
         }
         InferenceStatus status = await(InstallState.MEASURED);
-        if (!status.serving().equals(Optional.of(slot.digest()))) {
-            if (!status.candidate().equals(Optional.of(slot.digest()))) {
+        if (!status.serves(slot.digest())) {
+            if (!status.holds(slot.digest())) {
                 candidate(slot, InstallState.MEASURED);
             }
             flip(slot);
@@ -149,7 +149,7 @@ final class ModelSwap {
             if (status.startedAtMillis() != baseline.startedAtMillis() || status.pid() != baseline.pid()) {
                 throw InstallStop.failed(Code.INS_PROBATION, "the inference process was restarted");
             }
-            if (!status.serving().equals(Optional.of(slot.digest()))) {
+            if (!status.serves(slot.digest())) {
                 throw InstallStop.failed(Code.INS_PROBATION, "another model serves");
             }
         } while (!end.passed());
@@ -211,12 +211,12 @@ final class ModelSwap {
             note = "not measured: " + e.getMessage();
         }
         InferenceStatus status = await(InstallState.ROLLING_BACK);
-        if (!status.serving().equals(Optional.of(target.digest()))) {
+        if (!status.serves(target.digest())) {
             candidate(target, InstallState.ROLLING_BACK);
             flip(target);
         }
         status = await(InstallState.ROLLING_BACK);
-        if (status.candidate().equals(Optional.of(failed.digest()))) {
+        if (status.holds(failed.digest())) {
             context.ports().inference().discard(failed.digest());
         }
         if (note.isEmpty()) {
@@ -232,7 +232,7 @@ final class ModelSwap {
     /** Lets the inference process serve what the pointer names, where it does not yet. */
     void align(Slot slot) throws IOException, InstallStop {
         InferenceStatus status = await(InstallState.COMMITTED);
-        if (!status.serving().equals(Optional.of(slot.digest()))) {
+        if (!status.serves(slot.digest())) {
             candidate(slot, InstallState.COMMITTED);
             measure(slot);
             flip(slot);

@@ -118,18 +118,23 @@ final class StoreRepair {
         }
         BlockDownload download =
                 new BlockDownload(store, context.ports().blocks(), context.config(), context.patience());
+        PartialFile.Whole made;
         try {
-            download.run(target.get().file(), target.get().blocks());
+            made = download.runHashed(target.get().file(), target.get().blocks());
         } catch (InstallStop stop) {
             return new Checked(slot, otherwise, stop.reason().toString());
         }
-        if (store.adopt(slot) instanceof Verdict.Rejected<Path>(Rejection reason)) {
-            return new Checked(slot, otherwise, reason.toString());
-        }
-        return new Checked(
-                slot,
-                Finding.HEALED,
-                download.progress(InstallState.DOWNLOADING).bytesReceived() + " bytes were pulled");
+        return switch (store.verify(slot, made)) {
+            case Verdict.Rejected<ModelStore.Verified>(Rejection reason) ->
+                new Checked(slot, otherwise, reason.toString());
+            case Verdict.Accepted<ModelStore.Verified>(ModelStore.Verified verified) -> {
+                store.adopt(verified);
+                yield new Checked(
+                        slot,
+                        Finding.HEALED,
+                        download.progress(InstallState.DOWNLOADING).bytesReceived() + " bytes were pulled");
+            }
+        };
     }
 
     private void restoreFallback(Slot slot) throws IOException {

@@ -73,6 +73,8 @@ public final class InstallWorld implements BlockSource, InferenceControl, Measur
     public UnaryOperator<byte[]> blockLie = block -> block;
     int transportFailures;
     public Optional<Duration> retryAfter = Optional.empty();
+    /** Whether blocks come in the order in which they were asked for. */
+    boolean inOrder;
     /** A service may send fewer blocks than were asked for. */
     public int blocksPerFetch = Integer.MAX_VALUE;
 
@@ -204,7 +206,9 @@ public final class InstallWorld implements BlockSource, InferenceControl, Measur
         }
         byte[] bytes = bytes(blob);
         List<Integer> shuffled = new ArrayList<>(wanted);
-        java.util.Collections.shuffle(shuffled, new Random(requests));
+        if (!inOrder) {
+            java.util.Collections.shuffle(shuffled, new Random(requests));
+        }
         int count = 0;
         for (int index : shuffled.subList(0, Math.min(blocksPerFetch, shuffled.size()))) {
             if (transportFailures > 0 && count++ == 2) {
