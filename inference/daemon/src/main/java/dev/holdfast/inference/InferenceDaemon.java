@@ -1,11 +1,11 @@
 package dev.holdfast.inference;
 
-import dev.holdfast.sockets.EventLoop;
 import dev.holdfast.control.GateReport;
 import dev.holdfast.control.InferenceStatus;
 import dev.holdfast.control.Pointer;
 import dev.holdfast.control.Slot;
 import dev.holdfast.engine.gate.HealthGate;
+import dev.holdfast.sockets.EventLoop;
 import dev.holdfast.sockets.SocketServer;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Verdict;

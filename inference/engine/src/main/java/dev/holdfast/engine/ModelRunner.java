@@ -59,24 +59,18 @@ public final class ModelRunner implements AutoCloseable {
         return open(path, contextTokens, threads, CacheType.DEFAULT);
     }
 
-    public ModelShape shape() {
+    ModelShape shape() {
         return model.shape();
     }
 
     /** The longest sequence, in tokens. */
-    public int contextTokens() {
+    int contextTokens() {
         return model.contextTokens();
     }
 
     /** The tokens of a plain text, with the begin token where the model wants one. Text yields no control tokens. */
     public Verdict<int[]> tokenize(String text) {
         return model.tokenizer().then(tokenizer -> Verdict.accepted(tokenizer.encodeText(text)));
-    }
-
-    /** The text of tokens. */
-    public Verdict<String> text(int[] tokens) {
-        return checked(tokens, Integer.MAX_VALUE)
-                .then(ids -> model.tokenizer().then(tokenizer -> Verdict.accepted(tokenizer.decode(ids))));
     }
 
     /** The sequence of this runner, empty; only a decoder has one. */

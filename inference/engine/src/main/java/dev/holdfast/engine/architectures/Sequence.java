@@ -33,7 +33,7 @@ public final class Sequence {
     public final float[] logits;
     final float[] scratch;
     final Heads heads;
-    public final Products products = new Products();
+    final Products products = new Products();
     /** This sequence as a group of one. */
     final Sequence[] alone = {this};
 
