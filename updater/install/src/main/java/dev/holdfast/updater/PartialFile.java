@@ -8,6 +8,7 @@ import dev.holdfast.wire.MerkleTree;
 import dev.holdfast.wire.Sha256;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.channels.ClosedByInterruptException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
@@ -165,12 +166,23 @@ final class PartialFile implements BlockOutput, AutoCloseable {
             dirtyBytes += bytes.remaining();
             file.write(bytes, offset);
             bits.set(block);
-            hash(block, written);
+            hashOrLeave(block, written);
             if (dirtyBytes >= SYNC_BYTES) {
                 commit();
             }
         } catch (IOException e) {
             throw new StorageException(e);
+        }
+    }
+
+    /** A sector that cannot be read does not end a download: {@link #finish} meets it again. */
+    private void hashOrLeave(int block, ByteBuffer bytes) throws ClosedByInterruptException {
+        try {
+            hash(block, bytes);
+        } catch (ClosedByInterruptException e) {
+            throw e;
+        } catch (IOException e) {
+            return;
         }
     }
 
@@ -256,7 +268,11 @@ final class PartialFile implements BlockOutput, AutoCloseable {
             throw new IllegalStateException("no hash, or a block is missing: " + part);
         }
         commit();
-        hashStored(cut.blocks());
+        try {
+            hashStored(cut.blocks());
+        } catch (ClosedByInterruptException e) {
+            throw new StorageException(e);
+        }
         return new Whole(part, Sha256.finish(digest));
     }
 

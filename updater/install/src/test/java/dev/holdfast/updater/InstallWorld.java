@@ -59,8 +59,8 @@ public final class InstallWorld implements BlockSource, InferenceControl, Measur
     public int requests;
     final List<String> log = new ArrayList<>();
     public InstallerConfig config = InstallerConfig.defaults("0.1.0")
-            .withProbation(Duration.ofMillis(4), Duration.ofMillis(1))
-            .withTransport(3, Duration.ofMillis(1), Duration.ofMillis(2));
+            .with(new InstallerConfig.Probation(Duration.ofMillis(4), Duration.ofMillis(1)))
+            .with(new InstallerConfig.Retries(3, Duration.ofMillis(1), Duration.ofMillis(2)));
 
     public final byte[] first = RepositorySimulator.model(1);
     public final byte[] second = nudged(first);
