@@ -144,7 +144,7 @@ final class InstallProbe implements BlockSource, InferenceControl, Measurements,
     public void fetch(Sha256 blob, int blockBytes, List<Integer> wanted, BlockSink sink) throws IOException {
         for (int index : wanted) {
             long at = (long) index * blockBytes;
-            sink.accept(index, read(file, at, (int) Math.min(blockBytes, file.size() - at)));
+            sink.accept(index, Binary.copyOf(read(file, at, (int) Math.min(blockBytes, file.size() - at))));
         }
     }
 

@@ -120,15 +120,15 @@ final class BlockDownload {
         IOException failure = null;
         try {
             source.fetch(file.sha256(), tree.bytes(), wanted, (index, block) -> {
-                receivedBytes.addAndGet(block.length);
-                partial.spend(block.length);
+                receivedBytes.addAndGet(block.length());
+                partial.spend(block.length());
                 if (!open.contains(index) || partial.has(index)) {
                     refusedBlocks.incrementAndGet();
-                } else if (block.length != length(index, file, tree)
+                } else if (block.length() != length(index, file, tree)
                         || !MerkleTree.leaf(block).equals(leaves.get(index))) {
                     refusedBlocks.incrementAndGet();
                 } else {
-                    partial.write(index, (long) index * tree.bytes(), ByteBuffer.wrap(block));
+                    partial.write(index, block);
                     doneBlocks.incrementAndGet();
                 }
             });

@@ -4,6 +4,7 @@ import dev.holdfast.delta.BlockOutput;
 import dev.holdfast.delta.DeltaApplier;
 import dev.holdfast.storage.Disk;
 import dev.holdfast.trust.release.BlockTree;
+import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.MerkleTree;
 import dev.holdfast.wire.Sha256;
 import java.io.IOException;
@@ -15,6 +16,7 @@ import java.security.MessageDigest;
 import java.util.Arrays;
 import java.util.BitSet;
 import java.util.List;
+import java.util.function.Consumer;
 import java.util.function.IntToLongFunction;
 
 /**
@@ -161,12 +163,21 @@ final class PartialFile implements BlockOutput, AutoCloseable {
     /** Keeps a block that was verified. */
     @Override
     public void write(int block, long offset, ByteBuffer bytes) throws IOException {
+        ByteBuffer hashed = bytes.duplicate();
+        write(block, offset, bytes, into -> into.update(hashed));
+    }
+
+    /** The same at the place that the block has. */
+    void write(int block, Binary bytes) throws IOException {
+        write(block, cut.offset(block), bytes.toBuffer(), bytes::update);
+    }
+
+    private void write(int block, long offset, ByteBuffer bytes, Consumer<MessageDigest> hasher) throws IOException {
         try {
-            ByteBuffer written = bytes.duplicate();
             dirtyBytes += bytes.remaining();
             file.write(bytes, offset);
             bits.set(block);
-            hashOrLeave(block, written);
+            hashOrLeave(block, hasher);
             if (dirtyBytes >= SYNC_BYTES) {
                 commit();
             }
@@ -176,7 +187,7 @@ final class PartialFile implements BlockOutput, AutoCloseable {
     }
 
     /** A sector that cannot be read does not end a download: {@link #finish} meets it again. */
-    private void hashOrLeave(int block, ByteBuffer bytes) throws ClosedByInterruptException {
+    private void hashOrLeave(int block, Consumer<MessageDigest> bytes) throws ClosedByInterruptException {
         try {
             hash(block, bytes);
         } catch (ClosedByInterruptException e) {
@@ -187,7 +198,7 @@ final class PartialFile implements BlockOutput, AutoCloseable {
     }
 
     /** Takes the bytes of a new block, and of those after it that came earlier. */
-    private void hash(int block, ByteBuffer bytes) throws IOException {
+    private void hash(int block, Consumer<MessageDigest> bytes) throws IOException {
         if (!hashing) {
             return;
         }
@@ -198,7 +209,7 @@ final class PartialFile implements BlockOutput, AutoCloseable {
         }
         hashStored(block);
         if (block == hashedBlocks) {
-            digest.update(bytes);
+            bytes.accept(digest);
             hashedBlocks++;
             hashStored(cut.blocks());
         }
@@ -230,7 +241,7 @@ final class PartialFile implements BlockOutput, AutoCloseable {
                 if (bytes.hasRemaining()
                         && MerkleTree.leaf(bytes.array(), 0, bytes.limit()).equals(leaves.get(block))) {
                     bits.set(block);
-                    hash(block, bytes);
+                    hash(block, into -> into.update(bytes));
                 }
             } catch (IOException e) {
                 bits.clear(block);
