@@ -193,7 +193,7 @@ final class UpdateLoop implements AutoCloseable {
         if (!enrolled && !enrol()) {
             return false;
         }
-        if (parts.installer.isHeld()) {
+        if (parts.installer.isPaused()) {
             finish();
             phase = new Phase.Paused();
             return true;
@@ -232,7 +232,7 @@ final class UpdateLoop implements AutoCloseable {
 
     /** What was measured already is brought to its end, whoever is away or paused. */
     private void finish() throws IOException {
-        Optional<InstallOutcome> outcome = parts.installer.resume();
+        Optional<InstallOutcome> outcome = parts.installer.finishPending();
         outcome.ifPresent(this::ended);
     }
 
@@ -291,9 +291,9 @@ final class UpdateLoop implements AutoCloseable {
 
     void pause(boolean pausing, String why) throws IOException {
         if (pausing) {
-            parts.installer.hold(why);
+            parts.installer.pause(why);
         } else {
-            parts.installer.release(why);
+            parts.installer.unpause(why);
         }
         wake();
     }

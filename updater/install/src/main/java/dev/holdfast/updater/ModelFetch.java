@@ -70,7 +70,7 @@ final class ModelFetch {
             deletePatch(delta);
         } catch (DeltaFailed e) {
             // A failed delta never silently becomes a full download on a metered link or beyond the budget.
-            if (context.config().metered()) {
+            if (context.config().budget().metered()) {
                 throw new InstallStop(InstallStop.Kind.FAILED, e.reason);
             }
             context.store().discardPartial(order.model().file().sha256());
@@ -108,7 +108,7 @@ final class ModelFetch {
         long held = heldBytes(digest)
                 + plan.delta().map(d -> heldBytes(d.file().sha256())).orElse(0L);
         Verdict<Long> room = context.store()
-                .reserve(plan.diskBytes(order), held, context.config().diskReserveBytes());
+                .reserve(plan.diskBytes(order), held, context.config().device().diskReserveBytes());
         if (room instanceof Verdict.Rejected<Long>(Rejection reason)) {
             throw new InstallStop(InstallStop.Kind.FAILED, reason);
         }
@@ -125,8 +125,7 @@ final class ModelFetch {
         return context.store().part(digest).toFile().length();
     }
 
-    private ModelStore.Verified patched(Order order, DeltaTarget delta)
-            throws IOException, InstallStop, DeltaFailed {
+    private ModelStore.Verified patched(Order order, DeltaTarget delta) throws IOException, InstallStop, DeltaFailed {
         enter(order, InstallState.DOWNLOADING);
         download.run(delta.file(), delta.blocks());
         Path patch = context.store().part(delta.file().sha256());
@@ -140,10 +139,11 @@ final class ModelFetch {
         };
     }
 
-    private PartialFile.Whole reconstruct(Order order, DeltaTarget delta, Path patch) throws IOException, InstallStop, DeltaFailed {
+    private PartialFile.Whole reconstruct(Order order, DeltaTarget delta, Path patch)
+            throws IOException, InstallStop, DeltaFailed {
         TargetFile file = order.model().file();
-        Patience.Deadline deadline =
-                context.patience().deadline(context.config().stateDeadline());
+        Cancellation.Deadline deadline =
+                context.cancellation().deadline(context.config().deadlines().state());
         Verdict<DeltaApplier> opened = DeltaApplier.open(context.store().blob(delta.base()), patch);
         switch (opened) {
             case Verdict.Rejected<DeltaApplier>(Rejection reason) -> throw new DeltaFailed(reason);
@@ -160,12 +160,12 @@ final class ModelFetch {
         }
     }
 
-    private PartialFile.Whole reconstruct(TargetFile file, DeltaApplier applier, Patience.Deadline deadline)
+    private PartialFile.Whole reconstruct(TargetFile file, DeltaApplier applier, Cancellation.Deadline deadline)
             throws IOException, InstallStop, DeltaFailed {
         try (PartialFile partial = PartialFile.openHashed(
                 context.store().disk(), context.store().part(file.sha256()), PartialFile.Cut.of(applier))) {
             for (int i = 0; i < applier.blockCount(); i++) {
-                context.patience().requireUnheld();
+                context.cancellation().requireUnpaused();
                 deadline.require(InstallState.RECONSTRUCTING);
                 if (applier.make(i, partial) instanceof Verdict.Rejected<Integer>(Rejection reason)) {
                     throw new DeltaFailed(reason);

@@ -4,16 +4,19 @@ import dev.holdfast.delta.BlockOutput;
 import dev.holdfast.delta.DeltaApplier;
 import dev.holdfast.storage.Disk;
 import dev.holdfast.trust.release.BlockTree;
+import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.MerkleTree;
 import dev.holdfast.wire.Sha256;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.channels.ClosedByInterruptException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.util.Arrays;
 import java.util.BitSet;
 import java.util.List;
+import java.util.function.Consumer;
 import java.util.function.IntToLongFunction;
 
 /**
@@ -160,12 +163,21 @@ final class PartialFile implements BlockOutput, AutoCloseable {
     /** Keeps a block that was verified. */
     @Override
     public void write(int block, long offset, ByteBuffer bytes) throws IOException {
+        ByteBuffer hashed = bytes.duplicate();
+        write(block, offset, bytes, into -> into.update(hashed));
+    }
+
+    /** The same at the place that the block has. */
+    void write(int block, Binary bytes) throws IOException {
+        write(block, cut.offset(block), bytes.toBuffer(), bytes::update);
+    }
+
+    private void write(int block, long offset, ByteBuffer bytes, Consumer<MessageDigest> hasher) throws IOException {
         try {
-            ByteBuffer written = bytes.duplicate();
             dirtyBytes += bytes.remaining();
             file.write(bytes, offset);
             bits.set(block);
-            hash(block, written);
+            hashOrLeave(block, hasher);
             if (dirtyBytes >= SYNC_BYTES) {
                 commit();
             }
@@ -174,8 +186,19 @@ final class PartialFile implements BlockOutput, AutoCloseable {
         }
     }
 
+    /** A sector that cannot be read does not end a download: {@link #finish} meets it again. */
+    private void hashOrLeave(int block, Consumer<MessageDigest> bytes) throws ClosedByInterruptException {
+        try {
+            hash(block, bytes);
+        } catch (ClosedByInterruptException e) {
+            throw e;
+        } catch (IOException e) {
+            return;
+        }
+    }
+
     /** Takes the bytes of a new block, and of those after it that came earlier. */
-    private void hash(int block, ByteBuffer bytes) throws IOException {
+    private void hash(int block, Consumer<MessageDigest> bytes) throws IOException {
         if (!hashing) {
             return;
         }
@@ -186,7 +209,7 @@ final class PartialFile implements BlockOutput, AutoCloseable {
         }
         hashStored(block);
         if (block == hashedBlocks) {
-            digest.update(bytes);
+            bytes.accept(digest);
             hashedBlocks++;
             hashStored(cut.blocks());
         }
@@ -218,7 +241,7 @@ final class PartialFile implements BlockOutput, AutoCloseable {
                 if (bytes.hasRemaining()
                         && MerkleTree.leaf(bytes.array(), 0, bytes.limit()).equals(leaves.get(block))) {
                     bits.set(block);
-                    hash(block, bytes);
+                    hash(block, into -> into.update(bytes));
                 }
             } catch (IOException e) {
                 bits.clear(block);
@@ -256,7 +279,11 @@ final class PartialFile implements BlockOutput, AutoCloseable {
             throw new IllegalStateException("no hash, or a block is missing: " + part);
         }
         commit();
-        hashStored(cut.blocks());
+        try {
+            hashStored(cut.blocks());
+        } catch (ClosedByInterruptException e) {
+            throw new StorageException(e);
+        }
         return new Whole(part, Sha256.finish(digest));
     }
 

@@ -77,7 +77,8 @@ final class StoreRepair {
 
     /** Without a fallback it serves on as it was mapped, while a sound copy takes the place of its name. */
     private Checked repairBeside(Slot slot, Optional<ModelTarget> listed) throws IOException {
-        Verdict<Long> room = store.reserve(slot.length(), 0, context.config().diskReserveBytes());
+        Verdict<Long> room =
+                store.reserve(slot.length(), 0, context.config().device().diskReserveBytes());
         if (room instanceof Verdict.Rejected<Long>(Rejection reason)) {
             return new Checked(slot, Finding.DAMAGED, reason.toString());
         }
@@ -116,8 +117,7 @@ final class StoreRepair {
         if (target.isEmpty()) {
             return new Checked(slot, otherwise, "the fleet does not list it now");
         }
-        BlockDownload download =
-                new BlockDownload(store, context.ports().blocks(), context.config(), context.patience());
+        BlockDownload download = new BlockDownload(context);
         PartialFile.Whole made;
         try {
             made = download.runHashed(target.get().file(), target.get().blocks());

@@ -19,6 +19,7 @@ import dev.holdfast.trust.release.DeltaTarget;
 import dev.holdfast.trust.release.ModelTarget;
 import dev.holdfast.trust.release.Order;
 import dev.holdfast.trust.schema.TargetFile;
+import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.MerkleTree;
@@ -59,8 +60,8 @@ public final class InstallWorld implements BlockSource, InferenceControl, Measur
     public int requests;
     final List<String> log = new ArrayList<>();
     public InstallerConfig config = InstallerConfig.defaults("0.1.0")
-            .withProbation(Duration.ofMillis(4), Duration.ofMillis(1))
-            .withTransport(3, Duration.ofMillis(1), Duration.ofMillis(2));
+            .with(new InstallerConfig.Probation(Duration.ofMillis(4), Duration.ofMillis(1)))
+            .with(new InstallerConfig.Retries(3, Duration.ofMillis(1), Duration.ofMillis(2)));
 
     public final byte[] first = RepositorySimulator.model(1);
     public final byte[] second = nudged(first);
@@ -221,14 +222,14 @@ public final class InstallWorld implements BlockSource, InferenceControl, Measur
             if (delivered.contains(blob + "/" + index)) {
                 repeated++;
             }
-            sink.accept(index, sent);
-            sink.accept(index, sent);
+            sink.accept(index, Binary.copyOf(sent));
+            sink.accept(index, Binary.copyOf(sent));
             if (java.util.Arrays.equals(sent, block)) {
                 delivered.add(blob + "/" + index);
             }
         }
-        sink.accept(1_000_000, new byte[blockBytes]);
-        sink.accept(-1, new byte[0]);
+        sink.accept(1_000_000, Binary.copyOf(new byte[blockBytes]));
+        sink.accept(-1, Binary.empty());
     }
 
     @Override

@@ -227,7 +227,7 @@ class PowerCutTest {
     private InstallOutcome run(Scenario scenario, Disk disk) throws IOException {
         Installer installer = world.installer(disk);
         installer.recover();
-        installer.resume();
+        installer.finishPending();
         if (scenario != Scenario.ROLLBACK) {
             return installer.install(order(scenario));
         }
@@ -318,7 +318,7 @@ class PowerCutTest {
             assertThat(world.store.verifies(recovery.serving().get().serving()))
                     .as("verified")
                     .isTrue();
-            // The very first model is flipped in by resume; before it nothing served.
+            // The very first model is flipped in by finishPending; before it nothing served.
             assertThat(world.serving.isPresent()
                             || (scenario == Scenario.FIRST_INSTALL
                                     && recovery.unfinished().isPresent()))
