@@ -100,22 +100,21 @@ final class InstallProbe implements BlockSource, InferenceControl, Measurements,
     }
 
     private static ModelTarget target(long length, Sha256 digest, BlockTree tree) throws Exception {
-        ObjectNode custom = Json.object()
-                .put("kind", "model")
-                .put("model", "large")
-                .put("version", "1.0.0")
-                .put("release", 1)
-                .put("epoch", 0)
-                .put("format", "gguf")
-                .put("minAgent", "0.1.0");
-        custom.putObject("blocks")
-                .put("bytes", tree.bytes())
-                .put("root", tree.root().hex());
-        custom.putObject("template").putArray("stop").add("</s>");
-        custom.putObject("gate").put("minPassRatio", 0.9).put("maxLoadMillis", 20000);
-        custom.putObject("needs").put("memoryBytes", 0);
-        return ModelTarget.of(new TargetFile("models/large/1.0.0/model.gguf", length, digest, custom))
-                .orThrow();
+        ObjectNode template = Json.object();
+        template.putArray("stop").add("</s>");
+        ModelTarget published = new ModelTarget(
+                new TargetFile("models/large/1.0.0/model.gguf", length, digest, Json.object()),
+                tree,
+                "large",
+                "1.0.0",
+                1,
+                0,
+                template,
+                Json.object().put("minPassRatio", 0.9).put("maxLoadMillis", 20000),
+                "0.1.0",
+                0,
+                List.of());
+        return ModelTarget.of(published.listed()).orThrow();
     }
 
     private static byte[] read(FileChannel from, long offset, int count) throws IOException {

@@ -11,13 +11,15 @@ import dev.holdfast.attestation.PlatformLogs;
 import dev.holdfast.attestation.verify.EnrolmentPolicy;
 import dev.holdfast.fleet.cli.FleetCommand;
 import dev.holdfast.tee.software.SoftwareBridge;
-import dev.holdfast.trust.schema.TargetFile;
+import dev.holdfast.trust.release.AuthorityId;
+import dev.holdfast.trust.release.ModelTarget;
+import dev.holdfast.trust.release.TemplateDigest;
+import dev.holdfast.trust.schema.KeyKind;
+import dev.holdfast.trust.schema.RootDocument;
 import dev.holdfast.wire.Binary;
-import dev.holdfast.wire.CanonicalJson;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.RejectedException;
-import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.Verdict;
 import java.io.ByteArrayInputStream;
 import java.io.PrintWriter;
@@ -219,25 +221,16 @@ class EnrolmentDeskTest {
                         Optional.empty(),
                         0.002)
                 .publish(repository);
-        TargetFile target = repository.targets().getFirst();
-        String keyId = "";
-        for (var key : Json.readObject(Files.readAllBytes(directory.metadata("1.root.json")), 1 << 20)
-                .orThrow()
-                .path("signed")
-                .path("keys")
-                .properties()) {
-            boolean targets = keyIds().contains(key.getKey());
-            keyId = targets && key.getValue().path("keytype").asText().equals("ecdsa") ? key.getKey() : keyId;
-        }
+        ModelTarget target = repository.release("tiny", "1.0.0").model();
         ModelEvent event = new ModelEvent(
                 ModelEvent.Kind.SERVE,
-                "tiny",
-                "1.0.0",
-                target.sha256(),
-                Sha256.of(keyId.getBytes(StandardCharsets.UTF_8)).value(),
-                target.path(),
-                FleetRepository.number(target, "epoch"),
-                Sha256.of(CanonicalJson.bytes(target.custom().path("template"))),
+                target.model(),
+                target.version(),
+                target.file().sha256(),
+                AuthorityId.of(anchorKeyId()),
+                target.file().path(),
+                target.epoch(),
+                TemplateDigest.of(target.template()),
                 Optional.empty());
         try (EventLog log = EventLog.open(dir.resolve("log"), bridge.register().orElseThrow())) {
             Attester attester = new Attester(
@@ -251,16 +244,17 @@ class EnrolmentDeskTest {
         }
     }
 
-    private List<String> keyIds() throws Exception {
-        List<String> ids = new java.util.ArrayList<>();
-        Json.readObject(Files.readAllBytes(directory.metadata("1.root.json")), 1 << 20)
-                .orThrow()
-                .path("signed")
-                .path("roles")
-                .path("targets")
-                .path("keyids")
-                .forEach(id -> ids.add(id.asText()));
-        return ids;
+    /** The one of the targets' keys that a TEE can check. */
+    private String anchorKeyId() throws Exception {
+        return RootDocument.parse(Files.readAllBytes(directory.metadata("1.root.json")))
+                .role("targets")
+                .keys()
+                .entrySet()
+                .stream()
+                .filter(key -> key.getValue().kind() == KeyKind.ECDSA_P256)
+                .map(Map.Entry::getKey)
+                .findFirst()
+                .orElseThrow();
     }
 
     private record Result(int status, String out, String err) {}

@@ -13,6 +13,8 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Clock;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Optional;
 
 /**
@@ -34,9 +36,16 @@ public record Attachments(
     public static final Attachments NONE =
             new Attachments(Optional.empty(), Optional.empty(), Optional.empty(), Optional.empty(), Optional.empty());
 
-    /** Checks all as devices will, keeps the files and names them in the model's block. */
-    void into(ObjectNode custom, FleetRepository repository, Clock clock, Sha256 model)
+    /**
+     * Checks all as devices will, and keeps the files.
+     *
+     * @param path target path of the model
+     * @return what the model's block names
+     */
+    List<Companion> keep(
+            FleetRepository repository, Clock clock, String path, String name, String version, Sha256 model)
             throws IOException, RejectedException {
+        List<Companion> kept = new ArrayList<>();
         if (provenance.isPresent() != provenanceKey.isPresent()) {
             throw new RejectedException(Code.CFG_INVALID, "--provenance and --provenance-key belong together");
         }
@@ -45,31 +54,25 @@ public record Attachments(
                     .orThrow();
             byte[] bundle = Files.readAllBytes(provenance.get());
             ModelSignature.verify(bundle, key, model).orThrow();
-            keep(custom, Companion.Kind.PROVENANCE, repository, bundle).put("key", key.toPem());
+            kept.add(keep(repository, Companion.Kind.PROVENANCE, path, bundle, Optional.of(key)));
         }
         ObjectNode written = bom.isPresent()
                 ? BillOfMaterials.read(bom.get(), model)
                 : BillOfMaterials.write(
-                        custom.path("model").asText(),
-                        custom.path("version").asText(),
-                        repository.directory().blob(model),
-                        model,
-                        licence,
-                        base,
-                        clock.instant());
-        keep(custom, Companion.Kind.BOM, repository, Json.write(written));
+                        name, version, repository.directory().blob(model), model, licence, base, clock.instant());
+        kept.add(keep(repository, Companion.Kind.BOM, path, Json.write(written), Optional.empty()));
+        return kept;
     }
 
-    private static ObjectNode keep(ObjectNode custom, Companion.Kind kind, FleetRepository repository, byte[] bytes)
+    private static Companion keep(
+            FleetRepository repository, Companion.Kind kind, String path, byte[] bytes, Optional<SignerKey> signer)
             throws IOException {
         Path temporary = Files.createTempFile(repository.directory().root(), "new-", ".tmp");
         try {
             Files.write(temporary, bytes);
             Sha256 digest = repository.keep(temporary);
-            ObjectNode named =
-                    custom.putObject(kind.field()).put("digest", digest.hex()).put("length", bytes.length);
-            Publication.blocks(named, repository.directory().blob(digest));
-            return named;
+            Path blob = repository.directory().blob(digest);
+            return Companion.of(kind, path, blob, digest, Publication.BLOCK_BYTES, signer);
         } finally {
             Files.deleteIfExists(temporary);
         }

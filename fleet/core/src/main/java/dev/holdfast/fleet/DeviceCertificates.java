@@ -45,7 +45,7 @@ import org.bouncycastle.util.io.pem.PemObject;
 /**
  * The fleet's certificate authority: for each enrolled device a certificate of its attestation key and one of its signer
  * as a TLS client. What was issued is kept beside the device's record and given again until a third of its life is left,
- * so that enrolling twice changes nothing. One caller at a time.
+ * so that enrolling twice changes nothing.
  */
 final class DeviceCertificates {
     private static final Duration AUTHORITY_LIFE = Duration.ofDays(3650);
@@ -74,9 +74,13 @@ final class DeviceCertificates {
             throws IOException, RejectedException {
         Path keyFile = directory.keys().resolve("device-ca.pem");
         Path certificateFile = directory.keys().resolve("device-ca.crt");
-        if (!Files.exists(keyFile)) {
-            create(keyFile, certificateFile, fleet, clock.instant());
-        }
+        // Two services that start at once must not make two authorities.
+        directory.exclusively(() -> {
+            if (!Files.exists(keyFile)) {
+                create(keyFile, certificateFile, fleet, clock.instant());
+            }
+            return keyFile;
+        });
         try (Reader keyReader = Files.newBufferedReader(keyFile);
                 PEMParser keyParser = new PEMParser(keyReader);
                 Reader reader = Files.newBufferedReader(certificateFile);
@@ -110,7 +114,7 @@ final class DeviceCertificates {
         FleetDirectory.move(fresh, keyFile);
     }
 
-    /** The device's certificates: those that it has, or fresh ones. */
+    /** The device's certificates: those that it has, or fresh ones. To be called {@linkplain FleetDirectory#exclusively exclusively}. */
     DeviceEnrolment.Issued issue(EnrolledDevice device) throws IOException {
         return new DeviceEnrolment.Issued(
                 one(device, "attestation", device.attestationKey(), ATTESTATION_KEY),

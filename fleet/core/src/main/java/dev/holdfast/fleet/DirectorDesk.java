@@ -1,10 +1,7 @@
 package dev.holdfast.fleet;
 
-import com.fasterxml.jackson.databind.node.ObjectNode;
-import dev.holdfast.trust.release.Rollout;
-import dev.holdfast.trust.schema.RoleDocuments;
-import dev.holdfast.trust.schema.SignedMetadata;
-import dev.holdfast.trust.signing.RoleKeys;
+import dev.holdfast.trust.release.DirectorOrder;
+import dev.holdfast.trust.signing.RoleSigner;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.RejectedException;
 import java.io.IOException;
@@ -29,7 +26,7 @@ final class DirectorDesk {
     private record Kept(byte[] bytes, Instant until) {}
 
     private final FleetRepository repository;
-    private final RoleKeys keys;
+    private final RoleSigner keys;
     private final Clock clock;
     private final Map<Key, Kept> kept = new LinkedHashMap<>() {
         @Override
@@ -38,7 +35,7 @@ final class DirectorDesk {
         }
     };
 
-    DirectorDesk(FleetRepository repository, RoleKeys keys, Clock clock) {
+    DirectorDesk(FleetRepository repository, RoleSigner keys, Clock clock) {
         this.repository = repository;
         this.keys = keys;
         this.clock = clock;
@@ -57,15 +54,15 @@ final class DirectorDesk {
         if (known != null && now.isBefore(known.until)) {
             return Optional.of(known.bytes);
         }
-        ObjectNode order = RoleDocuments.director(
-                wish.counter(),
-                now,
-                now.plus(ORDER_LIFE),
-                device,
-                nonce.toArray(),
-                repository.release(wish.model(), wish.version()));
-        wish.rollout().ifPresent(rollout -> order.set(Rollout.FIELD, rollout.toJson()));
-        byte[] signed = SignedMetadata.sign(order, keys.keys());
+        DirectorOrder order = DirectorOrder.answering(
+                        nonce,
+                        device,
+                        wish.counter(),
+                        now,
+                        now.plus(ORDER_LIFE),
+                        repository.release(wish.model(), wish.version()).files())
+                .under(wish.rollout());
+        byte[] signed = keys.sign(order.signedPart());
         kept.put(key, new Kept(signed, now.plus(KEPT)));
         return Optional.of(signed);
     }

@@ -5,25 +5,20 @@ import dev.holdfast.attestation.verify.EnrolmentAuthority;
 import dev.holdfast.attestation.verify.EnrolmentPolicy;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
-import dev.holdfast.wire.Json;
 import dev.holdfast.wire.RejectedException;
 import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.LinkedHashMap;
 import java.util.Map;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Enrols devices that the policy lets in: first come, first served, and from then on the keys stay. One attempt per device is open at a time, and
  * the oldest are dropped when too many are. Thread-safe.
  */
 final class EnrolmentDesk {
-    private static final Logger LOG = LoggerFactory.getLogger(EnrolmentDesk.class);
     private static final int MAX_OPEN = 1024;
 
     /** Longer than a slow TPM takes to answer. */
@@ -61,27 +56,21 @@ final class EnrolmentDesk {
     private record Open(EnrolmentAuthority.Attempt attempt, Instant until) {}
 
     /** Ends the attempt, whatever comes of it. @return the last message to the device */
-    synchronized byte[] complete(String device, Binary proof) throws IOException, RejectedException {
-        Open found = open.remove(device);
+    byte[] complete(String device, Binary proof) throws IOException, RejectedException {
+        Open found = take(device);
         if (found == null || clock.instant().isAfter(found.until())) {
             throw new RejectedException(Code.ATT_ENROL, "no enrolment of this device is open");
         }
         EnrolledDevice fresh = found.attempt().complete(proof.toArray()).orThrow();
-        Path file = directory.device(device);
-        if (Files.exists(file)) {
-            EnrolledDevice known =
-                    EnrolledDevice.fromJson(Files.readAllBytes(file)).orThrow();
-            boolean same = known.signer().equals(fresh.signer())
-                    && known.attestationKey().equals(fresh.attestationKey())
-                    && known.endorsement().equals(fresh.endorsement());
-            if (!same) {
-                throw new RejectedException(Code.ATT_ENROL, "this device is enrolled with other keys");
-            }
-            // The known record stays: a second enrolment must not set its clock back.
-            return EnrolmentAuthority.welcome(certificates.issue(known));
-        }
-        FleetDirectory.replace(file, Json.write(fresh.toJson()));
-        LOG.info("enrolled {} with assurance {}", device, fresh.assurance());
-        return EnrolmentAuthority.welcome(certificates.issue(fresh));
+        // Another service may enrol the same device now: its record and its certificates belong to one and the same
+        // attempt.
+        return directory.exclusively(() -> {
+            EnrolledDevice enrolled = new DeviceRecords(directory).enrol(fresh);
+            return EnrolmentAuthority.welcome(certificates.issue(enrolled));
+        });
+    }
+
+    private synchronized @Nullable Open take(String device) {
+        return open.remove(device);
     }
 }

@@ -9,7 +9,6 @@ import dev.holdfast.wire.Sha256;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
-import java.nio.channels.FileLock;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -123,16 +122,17 @@ public record FleetDirectory(Path root) {
         T run() throws IOException, RejectedException;
     }
 
-    /** Runs {@code work} while no other process does so. */
+    /** Runs {@code work} while no other thread and no other process does so: whoever reads what he then changes does it here. */
     <T> T exclusively(Work<T> work) throws IOException, RejectedException {
-        try (FileChannel file =
-                        FileChannel.open(root.resolve(".lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
-                FileLock held = file.lock()) {
-            if (!held.isValid()) {
-                throw new IOException("the fleet directory cannot be locked");
-            }
-            return work.run();
-        }
+        return WriterLock.of(root, ".lock").run(work);
+    }
+
+    /**
+     * Runs the making of a release while no other one is made. It takes minutes, so orders and enrolments go on beside it; what
+     * becomes visible at its end is written {@linkplain #exclusively exclusively}. Never the other way round.
+     */
+    <T> T publishing(Work<T> work) throws IOException, RejectedException {
+        return WriterLock.of(root, ".lock-publish").run(work);
     }
 
     public static void requireDevice(String device) throws RejectedException {

@@ -1,8 +1,8 @@
 package dev.holdfast.fleet;
 
 import dev.holdfast.trust.schema.KeyKind;
-import dev.holdfast.trust.schema.RoleDocuments;
-import dev.holdfast.trust.signing.RoleKeys;
+import dev.holdfast.trust.signing.RoleSigner;
+import dev.holdfast.trust.signing.RoleSigners;
 import dev.holdfast.trust.signing.SigningKey;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -34,22 +34,22 @@ public enum FleetKeys {
     }
 
     /** Makes and stores fresh keys; never overwrites one. */
-    RoleKeys generate(Path directory) throws IOException {
+    RoleSigner generate(Path directory) throws IOException {
         List<SigningKey> keys = new ArrayList<>();
         for (KeyKind kind : kinds) {
             SigningKey key = SigningKey.generate(kind);
             key.save(file(directory, kind));
             keys.add(key);
         }
-        return new RoleKeys(keys, keys.size());
+        return new RoleSigner(keys, keys.size());
     }
 
-    public RoleKeys load(Path directory) throws IOException {
+    public RoleSigner load(Path directory) throws IOException {
         List<SigningKey> keys = new ArrayList<>();
         for (KeyKind kind : kinds) {
             keys.add(SigningKey.load(kind, file(directory, kind)));
         }
-        return new RoleKeys(keys, keys.size());
+        return new RoleSigner(keys, keys.size());
     }
 
     /** The keys of this role that lie in a directory: one holder's share. */
@@ -63,8 +63,8 @@ public enum FleetKeys {
         return keys;
     }
 
-    static RoleDocuments.Roles generateAll(Path directory) throws IOException {
-        return new RoleDocuments.Roles(
+    static RoleSigners generateAll(Path directory) throws IOException {
+        return new RoleSigners(
                 ROOT.generate(directory),
                 TARGETS.generate(directory),
                 SNAPSHOT.generate(directory),

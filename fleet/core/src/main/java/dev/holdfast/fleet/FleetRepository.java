@@ -1,20 +1,25 @@
 package dev.holdfast.fleet;
 
-import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.attestation.verify.ReferenceModels;
+import dev.holdfast.trust.release.AuthorityId;
+import dev.holdfast.trust.release.DeltaTarget;
+import dev.holdfast.trust.release.ModelTarget;
+import dev.holdfast.trust.release.TemplateDigest;
+import dev.holdfast.trust.schema.Envelope;
 import dev.holdfast.trust.schema.FamilyPolicy;
-import dev.holdfast.trust.schema.RoleDocuments;
-import dev.holdfast.trust.schema.SignedMetadata;
+import dev.holdfast.trust.schema.KeyKind;
+import dev.holdfast.trust.schema.Meta;
+import dev.holdfast.trust.schema.RootDocument;
 import dev.holdfast.trust.schema.TargetFile;
-import dev.holdfast.trust.signing.RoleKeys;
+import dev.holdfast.trust.schema.TargetsRole;
+import dev.holdfast.trust.signing.RoleSigner;
+import dev.holdfast.trust.signing.RoleSigners;
 import dev.holdfast.wire.Binary;
-import dev.holdfast.wire.CanonicalJson;
 import dev.holdfast.wire.Code;
-import dev.holdfast.wire.Json;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Sha256;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Clock;
@@ -22,6 +27,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
@@ -29,10 +35,12 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.stream.Stream;
 
 /**
  * The Image repository: what is published, and how it is signed. Reading trusts the operator's own disk. The timestamp is
- * written last, so that devices never see a half-written release. One writer at a time.
+ * written last, so that devices never see a half-written release. Whoever
+ * changes anything waits for whoever does so already, in this process or in another; readers wait for nobody.
  */
 public final class FleetRepository {
     private static final int MAX_METADATA_BYTES = 4 * 1024 * 1024;
@@ -58,24 +66,47 @@ public final class FleetRepository {
 
     /** Makes keys, the factory root and empty metadata. @return the factory root's file */
     public Path init(FleetDirectory.Config config) throws IOException, RejectedException {
-        directory.create(config);
-        RoleDocuments.Roles roles = FleetKeys.generateAll(directory.keys());
-        Instant now = clock.instant();
-        Path root = directory.metadata("1.root.json");
-        FleetDirectory.replace(
-                root,
-                SignedMetadata.sign(
-                        FAMILIES.into(RoleDocuments.root(1, now.plus(ROOT_LIFE), roles)),
-                        roles.root().keys()));
-        sign(List.of(), new Versions(0, 0, 0), roles.targets(), roles.snapshot(), roles.timestamp());
-        directory.write(config);
-        return root;
+        Files.createDirectories(directory.root());
+        return directory.exclusively(() -> {
+            directory.create(config);
+            RoleSigners signers = FleetKeys.generateAll(directory.keys());
+            Path root = directory.metadata("1.root.json");
+            ObjectNode factory = RootDocument.signedPart(1, clock.instant().plus(ROOT_LIFE), signers.roles());
+            FleetDirectory.replace(root, signers.root().sign(FAMILIES.into(factory)));
+            sign(List.of(), new Versions(0, 0, 0), signers.targets(), signers.snapshot(), signers.timestamp());
+            directory.write(config);
+            return root;
+        });
     }
 
-    /** Signs and publishes {@code files} as the whole content of targets. */
-    public void publish(Collection<TargetFile> files) throws IOException, RejectedException {
+    /** {@code FLT-EXISTS} where a target of this path is published. */
+    void requireNew(String path) throws IOException, RejectedException {
+        if (targets().stream().anyMatch(target -> target.path().equals(path))) {
+            throw new RejectedException(Code.FLT_EXISTS, path + " is published");
+        }
+    }
+
+    /** Signs and publishes these targets beside all others. */
+    void add(List<TargetFile> fresh) throws IOException, RejectedException {
+        directory.exclusively(() -> {
+            for (TargetFile file : fresh) {
+                requireNew(file.path());
+            }
+            List<TargetFile> all = new ArrayList<>(targets());
+            all.addAll(fresh);
+            return publish(all);
+        });
+    }
+
+    /** Signs what is published once more, with the keys and for the time of today. */
+    public void signAgain() throws IOException, RejectedException {
+        directory.exclusively(() -> publish(targets()));
+    }
+
+    /** To be called exclusively: versions are read, raised and written. */
+    private Versions publish(Collection<TargetFile> files) throws IOException, RejectedException {
         Path keys = directory.keys();
-        sign(
+        return sign(
                 files,
                 versions(),
                 FleetKeys.TARGETS.load(keys),
@@ -85,19 +116,23 @@ public final class FleetRepository {
 
     /** Lets the timestamp, and what would expire before it, live on for {@code life}. */
     void renew(Duration life) throws IOException, RejectedException {
-        Instant until = clock.instant().plus(life);
-        Map<String, Instant> expiries = expiries();
-        expiries.keySet().removeAll(List.of("root", "timestamp"));
-        if (expiries.values().stream().anyMatch(expires -> expires.isBefore(until))) {
-            publish(targets());
-        }
-        Versions last = versions();
-        byte[] snapshot = Files.readAllBytes(directory.metadata(last.snapshot + ".snapshot.json"));
-        FleetDirectory.replace(
-                directory.metadata("timestamp.json"),
-                SignedMetadata.sign(
-                        RoleDocuments.timestamp(last.timestamp + 1, until, last.snapshot, snapshot),
-                        FleetKeys.TIMESTAMP.load(directory.keys()).keys()));
+        directory.exclusively(() -> {
+            Instant until = clock.instant().plus(life);
+            Map<String, Instant> expiries = expiries();
+            expiries.keySet().removeAll(List.of("root", "timestamp"));
+            if (expiries.values().stream().anyMatch(expires -> expires.isBefore(until))) {
+                publish(targets());
+            }
+            Versions last = versions();
+            Meta snapshot =
+                    Meta.of(last.snapshot, Files.readAllBytes(directory.metadata(last.snapshot + ".snapshot.json")));
+            FleetDirectory.replace(
+                    directory.metadata("timestamp.json"),
+                    FleetKeys.TIMESTAMP
+                            .load(directory.keys())
+                            .sign(Meta.timestamp(last.timestamp + 1, until, snapshot)));
+            return last;
+        });
     }
 
     /** Names of all files that a device needs from the factory root on. */
@@ -109,126 +144,145 @@ public final class FleetRepository {
         String snapshot = versions().snapshot + ".snapshot.json";
         names.add("timestamp.json");
         names.add(snapshot);
-        for (Map.Entry<String, JsonNode> entry : signed(snapshot).path("meta").properties()) {
-            names.add(entry.getValue().path("version").asLong() + "." + entry.getKey());
-        }
+        Meta.all(envelope(snapshot, "snapshot")).forEach((name, meta) -> names.add(meta.version() + "." + name));
         return names;
     }
 
     private record Versions(long targets, long snapshot, long timestamp) {}
 
-    private void sign(
-            Collection<TargetFile> files, Versions last, RoleKeys targetKeys, RoleKeys snapshotKeys, RoleKeys stampKeys)
+    private Versions sign(
+            Collection<TargetFile> files,
+            Versions last,
+            RoleSigner targetKeys,
+            RoleSigner snapshotKeys,
+            RoleSigner stampKeys)
             throws IOException {
         Instant now = clock.instant();
-        long targetsVersion = last.targets + 1;
-        byte[] targets = SignedMetadata.sign(
-                RoleDocuments.targets(targetsVersion, now.plus(TARGETS_LIFE), files), targetKeys.keys());
-        long snapshotVersion = last.snapshot + 1;
-        byte[] snapshot = SignedMetadata.sign(
-                RoleDocuments.snapshot(snapshotVersion, now.plus(SNAPSHOT_LIFE), targetsVersion, targets),
-                snapshotKeys.keys());
-        byte[] timestamp = SignedMetadata.sign(
-                RoleDocuments.timestamp(last.timestamp + 1, now.plus(TIMESTAMP_LIFE), snapshotVersion, snapshot),
-                stampKeys.keys());
-        FleetDirectory.replace(directory.metadata(targetsVersion + ".targets.json"), targets);
-        FleetDirectory.replace(directory.metadata(snapshotVersion + ".snapshot.json"), snapshot);
+        Versions next = new Versions(last.targets + 1, last.snapshot + 1, last.timestamp + 1);
+        byte[] targets = targetKeys.sign(TargetsRole.signedPart(next.targets, now.plus(TARGETS_LIFE), files));
+        byte[] snapshot = snapshotKeys.sign(
+                Meta.snapshot(next.snapshot, now.plus(SNAPSHOT_LIFE), Meta.of(next.targets, targets)));
+        byte[] timestamp = stampKeys.sign(
+                Meta.timestamp(next.timestamp, now.plus(TIMESTAMP_LIFE), Meta.of(next.snapshot, snapshot)));
+        FleetDirectory.replace(directory.metadata(next.targets + ".targets.json"), targets);
+        FleetDirectory.replace(directory.metadata(next.snapshot + ".snapshot.json"), snapshot);
         FleetDirectory.replace(directory.metadata("timestamp.json"), timestamp);
+        return next;
     }
 
     private Versions versions() throws IOException, RejectedException {
-        JsonNode timestamp = signed("timestamp.json");
-        long snapshot = named(timestamp, "snapshot.json");
-        long targets = named(signed(snapshot + ".snapshot.json"), "targets.json");
-        return new Versions(targets, snapshot, timestamp.path("version").asLong());
+        Envelope timestamp = envelope("timestamp.json", "timestamp");
+        long snapshot = Meta.of(timestamp, "snapshot.json").version();
+        Meta targets = Meta.of(envelope(snapshot + ".snapshot.json", "snapshot"), "targets.json");
+        return new Versions(targets.version(), snapshot, timestamp.version());
     }
 
-    private static long named(JsonNode signed, String file) {
-        return signed.path("meta").path(file).path("version").asLong();
+    private Envelope envelope(String file, String role) throws IOException, RejectedException {
+        return Envelope.parse(bytes(file), role, MAX_METADATA_BYTES);
     }
 
-    private JsonNode signed(String file) throws IOException, RejectedException {
-        return FleetDirectory.readJson(directory.metadata(file), MAX_METADATA_BYTES)
-                .orElseThrow(() -> new RejectedException(Code.FLT_ABSENT, "no metadata file " + file))
-                .path("signed");
+    private byte[] bytes(String file) throws IOException, RejectedException {
+        Path path = directory.metadata(file);
+        if (!Files.isRegularFile(path)) {
+            throw new RejectedException(Code.FLT_ABSENT, "no metadata file " + file);
+        }
+        return Files.readAllBytes(path);
     }
 
     /** When each role of today expires. */
     public Map<String, Instant> expiries() throws IOException, RejectedException {
-        long root = 1;
-        while (Files.exists(directory.metadata((root + 1) + ".root.json"))) {
-            root++;
-        }
         Versions versions = versions();
         Map<String, Instant> expiries = new LinkedHashMap<>();
-        expiries.put("root", expires(root + ".root.json"));
-        expiries.put("targets", expires(versions.targets + ".targets.json"));
-        expiries.put("snapshot", expires(versions.snapshot + ".snapshot.json"));
-        expiries.put("timestamp", expires("timestamp.json"));
+        expiries.put("root", roots().getLast().envelope().expires());
+        expiries.put(
+                "targets",
+                envelope(versions.targets + ".targets.json", "targets").expires());
+        expiries.put(
+                "snapshot",
+                envelope(versions.snapshot + ".snapshot.json", "snapshot").expires());
+        expiries.put("timestamp", envelope("timestamp.json", "timestamp").expires());
         return expiries;
     }
 
-    private Instant expires(String file) throws IOException, RejectedException {
-        return Instant.parse(signed(file).path("expires").asText());
+    /** All roots from the factory's on. */
+    private List<RootDocument> roots() throws IOException, RejectedException {
+        List<RootDocument> roots = new ArrayList<>(List.of(RootDocument.parse(bytes("1.root.json"))));
+        for (long version = 2; Files.exists(directory.metadata(version + ".root.json")); version++) {
+            roots.add(RootDocument.parse(bytes(version + ".root.json")));
+        }
+        return roots;
     }
 
     /** Everything that is published, in the order of publication. */
     public List<TargetFile> targets() throws IOException, RejectedException {
-        List<TargetFile> files = new ArrayList<>();
-        JsonNode listed = signed(versions().targets + ".targets.json").path("targets");
-        for (Map.Entry<String, JsonNode> entry : listed.properties()) {
-            JsonNode target = entry.getValue();
-            Sha256 digest = Sha256.fromHex(target.path("hashes").path("sha256").asText())
-                    .orThrow();
-            JsonNode custom = target.path("custom");
-            files.add(new TargetFile(
-                    entry.getKey(),
-                    target.path("length").asLong(),
-                    digest,
-                    custom.isObject() ? custom : Json.object()));
-        }
-        return files;
+        Envelope listed = envelope(versions().targets + ".targets.json", "targets");
+        return List.copyOf(TargetsRole.parse(listed).files().values());
     }
 
-    /** The model's target, then all patches that make it; {@code UPD-TARGET-UNKNOWN}. */
-    public List<TargetFile> release(String model, String version) throws IOException, RejectedException {
-        List<TargetFile> found = new ArrayList<>();
-        for (TargetFile file : targets()) {
-            if (field(file, "model").equals(model) && field(file, "version").equals(version)) {
-                found.add(field(file, "kind").equals("model") ? 0 : found.size(), file);
+    /** A version of a model, with all patches that make it. */
+    public record Release(ModelTarget model, List<DeltaTarget> deltas) {
+        public Release {
+            deltas = List.copyOf(deltas);
+        }
+
+        /** The model's target, then those of the patches, as they are published. */
+        public List<TargetFile> files() {
+            return Stream.concat(Stream.of(model.file()), deltas.stream().map(DeltaTarget::file))
+                    .toList();
+        }
+    }
+
+    /** {@code UPD-TARGET-UNKNOWN} where it is not published. */
+    public Release release(String model, String version) throws IOException, RejectedException {
+        List<TargetFile> all = targets();
+        List<DeltaTarget> deltas = new ArrayList<>();
+        for (TargetFile file : all) {
+            if (DeltaTarget.is(file)) {
+                DeltaTarget delta = DeltaTarget.of(file).orThrow();
+                if (delta.model().equals(model) && delta.version().equals(version)) {
+                    deltas.add(delta);
+                }
             }
         }
-        if (found.isEmpty() || !field(found.getFirst(), "kind").equals("model")) {
-            throw new RejectedException(Code.UPD_TARGET_UNKNOWN, model + " " + version + " is not published");
+        for (ModelTarget one : models(all)) {
+            if (one.model().equals(model) && one.version().equals(version)) {
+                return new Release(one, deltas);
+            }
         }
-        return found;
+        throw new RejectedException(Code.UPD_TARGET_UNKNOWN, model + " " + version + " is not published");
+    }
+
+    private static List<ModelTarget> models(List<TargetFile> files) throws RejectedException {
+        List<ModelTarget> models = new ArrayList<>();
+        for (TargetFile file : files) {
+            if (ModelTarget.is(file)) {
+                models.add(ModelTarget.of(file).orThrow());
+            }
+        }
+        return models;
     }
 
     /** The newest release of a model. */
-    Optional<TargetFile> newest(String model) throws IOException, RejectedException {
-        return targets().stream()
-                .filter(file -> field(file, "kind").equals("model")
-                        && field(file, "model").equals(model))
-                .max((a, b) -> Long.compare(number(a, "release"), number(b, "release")));
+    Optional<ModelTarget> newest(String model) throws IOException, RejectedException {
+        return models(targets()).stream()
+                .filter(one -> one.model().equals(model))
+                .max(Comparator.comparingLong(ModelTarget::release));
     }
 
     /** What a verifier takes as reference values. */
     public ReferenceModels references() throws IOException, RejectedException {
         Set<Binary> authorities = authorities();
         Map<Sha256, ReferenceModels.Reference> models = new HashMap<>();
-        for (TargetFile file : targets()) {
-            if (field(file, "kind").equals("model")) {
-                models.put(
-                        file.sha256(),
-                        new ReferenceModels.Reference(
-                                field(file, "model"),
-                                field(file, "version"),
-                                Optional.of(file.path()),
-                                Optional.of(number(file, "epoch")),
-                                Optional.of(Sha256.of(
-                                        CanonicalJson.bytes(file.custom().path("template")))),
-                                authorities));
-            }
+        for (ModelTarget model : models(targets())) {
+            models.put(
+                    model.file().sha256(),
+                    new ReferenceModels.Reference(
+                            model.model(),
+                            model.version(),
+                            Optional.of(model.file().path()),
+                            Optional.of(model.epoch()),
+                            Optional.of(TemplateDigest.of(model.template())),
+                            authorities));
         }
         return ReferenceModels.of(models);
     }
@@ -236,24 +290,14 @@ public final class FleetRepository {
     /** The keys that ever signed targets and that a TEE can check, as devices name them in their logs. */
     private Set<Binary> authorities() throws IOException, RejectedException {
         Set<Binary> ids = new HashSet<>();
-        for (long version = 1; Files.exists(directory.metadata(version + ".root.json")); version++) {
-            JsonNode root = signed(version + ".root.json");
-            for (JsonNode id : root.path("roles").path("targets").path("keyids")) {
-                if (root.path("keys").path(id.asText()).path("keytype").asText().equals("ecdsa")) {
-                    ids.add(Sha256.of(id.asText().getBytes(StandardCharsets.UTF_8))
-                            .value());
+        for (RootDocument root : roots()) {
+            root.role("targets").keys().forEach((id, key) -> {
+                if (key.kind() == KeyKind.ECDSA_P256) {
+                    ids.add(AuthorityId.of(id));
                 }
-            }
+            });
         }
         return ids;
-    }
-
-    static String field(TargetFile file, String name) {
-        return file.custom().path(name).asText();
-    }
-
-    static long number(TargetFile file, String name) {
-        return file.custom().path(name).asLong();
     }
 
     /** Copies a file to its place by digest. */

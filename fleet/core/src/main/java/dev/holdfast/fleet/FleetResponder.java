@@ -4,7 +4,7 @@ import dev.holdfast.attestation.verify.EnrolmentPolicy;
 import dev.holdfast.link.Answer;
 import dev.holdfast.link.Ask;
 import dev.holdfast.link.Topics;
-import dev.holdfast.trust.signing.RoleKeys;
+import dev.holdfast.trust.signing.RoleSigner;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.RejectedException;
@@ -37,7 +37,7 @@ public final class FleetResponder {
     private final EnrolmentDesk enrolment;
     private final BlobShelf blobs;
 
-    public FleetResponder(FleetRepository repository, RoleKeys directorKeys, Clock clock)
+    public FleetResponder(FleetRepository repository, RoleSigner directorKeys, Clock clock)
             throws IOException, RejectedException {
         this.directory = repository.directory();
         this.director = new DirectorDesk(repository, directorKeys, clock);

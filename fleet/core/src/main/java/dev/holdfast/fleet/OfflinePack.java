@@ -1,17 +1,17 @@
 package dev.holdfast.fleet;
 
-import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.trust.bundle.OfflineBundleWriter;
+import dev.holdfast.trust.release.BlockTree;
 import dev.holdfast.trust.release.Companion;
-import dev.holdfast.trust.schema.RoleDocuments;
-import dev.holdfast.trust.schema.SignedMetadata;
+import dev.holdfast.trust.release.DeltaTarget;
+import dev.holdfast.trust.release.DirectorOrder;
+import dev.holdfast.trust.release.ModelTarget;
 import dev.holdfast.trust.schema.TargetFile;
-import dev.holdfast.trust.signing.RoleKeys;
+import dev.holdfast.trust.signing.RoleSigner;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.RejectedException;
-import dev.holdfast.wire.Sha256;
 import java.io.BufferedOutputStream;
 import java.io.IOException;
 import java.nio.channels.Channels;
@@ -24,8 +24,11 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.UUID;
 
 /**
  * What goes on a stick: the metadata of today, an order for each device, and the files that the orders are about.
@@ -42,8 +45,12 @@ public record OfflinePack(List<String> devices, Content content, Duration life) 
         DELTAS,
         ALL;
 
-        boolean takes(TargetFile file) {
-            return this == ALL || FleetRepository.field(file, "kind").equals("model") == (this == FULL);
+        boolean takesModel() {
+            return this != DELTAS;
+        }
+
+        boolean takesDeltas() {
+            return this != FULL;
         }
     }
 
@@ -62,25 +69,35 @@ public record OfflinePack(List<String> devices, Content content, Duration life) 
         devices = List.copyOf(devices);
     }
 
+    /** What is signed, all of one moment. */
+    private record Documents(Map<String, byte[]> metadata, List<SignedOrder> orders, Instant until) {}
+
+    private record SignedOrder(String device, long version, byte[] file, FleetRepository.Release release) {}
+
     /** Signs a fresh timestamp, and what would expire too early; then writes {@code out}, whole or not at all. */
-    public Written write(FleetRepository repository, RoleKeys directorKeys, Clock clock, Path out)
+    public Written write(FleetRepository repository, RoleSigner director, Clock clock, Path out)
             throws IOException, RejectedException {
         FleetDirectory directory = repository.directory();
         directory.config();
-        return directory.exclusively(() -> {
+        // Files under digests stay as they are, so that nobody has to wait while they are copied.
+        Documents documents = directory.exclusively(() -> {
             repository.renew(life);
-            Path temporary = out.resolveSibling(out.getFileName() + ".tmp");
-            try {
-                Written written = write(repository, directorKeys, clock.instant(), temporary, out);
-                FleetDirectory.move(temporary, out);
-                return written;
-            } finally {
-                Files.deleteIfExists(temporary);
-            }
+            return documents(repository, director, clock.instant());
         });
+        Path temporary = out.resolveSibling(out.getFileName() + "." + UUID.randomUUID() + ".tmp");
+        try {
+            List<String> targets = write(documents, directory, temporary);
+            Map<String, Long> orders = new LinkedHashMap<>();
+            documents.orders.forEach(order -> orders.put(order.device, order.version));
+            Written written = new Written(out, Files.size(temporary), orders, targets, documents.until);
+            FleetDirectory.move(temporary, out);
+            return written;
+        } finally {
+            Files.deleteIfExists(temporary);
+        }
     }
 
-    private Written write(FleetRepository repository, RoleKeys directorKeys, Instant now, Path temporary, Path out)
+    private Documents documents(FleetRepository repository, RoleSigner director, Instant now)
             throws IOException, RejectedException {
         Instant until = now.plus(life);
         for (Instant expires : repository.expiries().values()) {
@@ -89,59 +106,64 @@ public record OfflinePack(List<String> devices, Content content, Duration life) 
         if (!until.isAfter(now)) {
             throw new RejectedException(Code.UPD_EXPIRED, "a role expired at " + until + "; see fleet root status");
         }
-        Map<String, Long> orders = new LinkedHashMap<>();
-        List<String> targets = new ArrayList<>();
-        try (FileChannel file = FileChannel.open(
-                temporary, StandardOpenOption.WRITE, StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING)) {
+        Map<String, byte[]> metadata = new LinkedHashMap<>();
+        for (String name : repository.metadataFiles()) {
+            metadata.put(name, Files.readAllBytes(repository.directory().metadata(name)));
+        }
+        List<SignedOrder> orders = new ArrayList<>();
+        for (String device : devices) {
+            FleetDirectory.requireDevice(device);
+            DesiredModel wish = DesiredModel.read(repository.directory(), device)
+                    .orElseThrow(() -> new RejectedException(Code.FLT_ABSENT, "nothing is desired of " + device));
+            FleetRepository.Release release = repository.release(wish.model(), wish.version());
+            DirectorOrder order = DirectorOrder.offline(
+                    device, wish.counter(), now, until, List.of(release.model().file()));
+            orders.add(new SignedOrder(device, wish.counter(), director.sign(order.signedPart()), release));
+        }
+        return new Documents(metadata, orders, until);
+    }
+
+    /** Returns the targets whose files are carried. */
+    private List<String> write(Documents documents, FleetDirectory directory, Path temporary) throws IOException {
+        Set<String> targets = new LinkedHashSet<>();
+        try (FileChannel file = FileChannel.open(temporary, StandardOpenOption.WRITE, StandardOpenOption.CREATE_NEW)) {
             OfflineBundleWriter bundle =
                     new OfflineBundleWriter(new BufferedOutputStream(Channels.newOutputStream(file), BUFFER_BYTES));
-            for (String name : repository.metadataFiles()) {
-                bundle.metadata(name, Files.readAllBytes(repository.directory().metadata(name)));
+            for (Map.Entry<String, byte[]> one : documents.metadata.entrySet()) {
+                bundle.metadata(one.getKey(), one.getValue());
             }
-            for (String device : devices) {
-                FleetDirectory.requireDevice(device);
-                DesiredModel wish = DesiredModel.read(repository.directory(), device)
-                        .orElseThrow(() -> new RejectedException(Code.FLT_ABSENT, "nothing is desired of " + device));
-                List<TargetFile> release = repository.release(wish.model(), wish.version());
-                bundle.order(
-                        device,
-                        SignedMetadata.sign(
-                                RoleDocuments.offlineOrder(
-                                        wish.counter(), now, until, device, List.of(release.getFirst())),
-                                directorKeys.keys()));
-                orders.put(device, wish.counter());
-                carry(repository.directory(), release, bundle, targets);
+            for (SignedOrder order : documents.orders) {
+                bundle.order(order.device, order.file);
+                carry(directory, order.release, bundle, targets);
             }
             bundle.finish();
             file.force(true);
         }
-        return new Written(out, Files.size(temporary), orders, targets, until);
+        return List.copyOf(targets);
     }
 
     private void carry(
-            FleetDirectory directory, List<TargetFile> release, OfflineBundleWriter bundle, List<String> targets)
-            throws IOException, RejectedException {
-        for (TargetFile file : release) {
-            if (content.takes(file) && !targets.contains(file.path())) {
-                JsonNode blocks = file.custom().path("blocks");
-                bundle.target(
-                        file.sha256(),
-                        directory.blob(file.sha256()),
-                        blocks.path("bytes").asInt());
-                targets.add(file.path());
-            }
-            // Small, and wanted with patches too.
-            for (Companion.Kind kind : Companion.Kind.values()) {
-                JsonNode about = file.custom().path(kind.field());
-                if (about.isObject()) {
-                    Sha256 digest =
-                            Sha256.fromHex(about.path("digest").asText()).orThrow();
-                    bundle.target(
-                            digest,
-                            directory.blob(digest),
-                            about.path("blocks").path("bytes").asInt());
-                }
+            FleetDirectory directory, FleetRepository.Release release, OfflineBundleWriter bundle, Set<String> targets)
+            throws IOException {
+        ModelTarget model = release.model();
+        if (content.takesModel()) {
+            carry(directory, model.file(), model.blocks(), bundle);
+            targets.add(model.file().path());
+        }
+        // Small, and wanted with patches too.
+        for (Companion about : model.companions()) {
+            carry(directory, about.file(), about.blocks(), bundle);
+        }
+        if (content.takesDeltas()) {
+            for (DeltaTarget delta : release.deltas()) {
+                carry(directory, delta.file(), delta.blocks(), bundle);
+                targets.add(delta.file().path());
             }
         }
+    }
+
+    private static void carry(FleetDirectory directory, TargetFile file, BlockTree blocks, OfflineBundleWriter bundle)
+            throws IOException {
+        bundle.target(file.sha256(), directory.blob(file.sha256()), blocks.bytes());
     }
 }

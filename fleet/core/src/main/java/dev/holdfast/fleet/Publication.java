@@ -11,6 +11,8 @@ import dev.holdfast.engine.gate.GateRules;
 import dev.holdfast.engine.gate.ReferenceReading;
 import dev.holdfast.engine.text.ChatTemplate;
 import dev.holdfast.trust.release.BlockTree;
+import dev.holdfast.trust.release.DeltaTarget;
+import dev.holdfast.trust.release.ModelTarget;
 import dev.holdfast.trust.schema.TargetFile;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
@@ -87,10 +89,10 @@ public record Publication(
     /** The same with more about the model. */
     public Published publish(FleetRepository repository, Attachments about) throws IOException, RejectedException {
         repository.directory().config();
-        return repository.directory().exclusively(() -> locked(repository, about));
+        return repository.directory().publishing(() -> inTurn(repository, about));
     }
 
-    private Published locked(FleetRepository repository, Attachments about) throws IOException, RejectedException {
+    private Published inTurn(FleetRepository repository, Attachments about) throws IOException, RejectedException {
         if (!NAME.matcher(model).matches() || !NAME.matcher(version).matches()) {
             throw new RejectedException(
                     Code.CFG_INVALID, "model and version are letters, digits, '.', '_', '+' or '-'");
@@ -99,58 +101,52 @@ public record Publication(
             throw new RejectedException(Code.FLT_ABSENT, "no file " + file);
         }
         String path = "models/" + model + "/" + version + "/model.gguf";
-        List<TargetFile> targets = new ArrayList<>(repository.targets());
-        if (targets.stream().anyMatch(target -> target.path().equals(path))) {
-            throw new RejectedException(Code.FLT_EXISTS, path + " is published");
-        }
-        Optional<TargetFile> newest = repository.newest(model);
-        List<TargetFile> bases = new ArrayList<>();
+        repository.requireNew(path);
+        Optional<ModelTarget> newest = repository.newest(model);
+        List<ModelTarget> bases = new ArrayList<>();
         for (String base : from) {
-            bases.add(repository.release(model, base).getFirst());
+            bases.add(repository.release(model, base).model());
         }
         if (from.isEmpty()) {
             newest.ifPresent(bases::add);
         }
-        ObjectNode custom = custom(newest);
+        ObjectNode gate = gate();
         Sha256 digest = repository.keep(file);
         Path blob = repository.directory().blob(digest);
-        long bytes = Files.size(blob);
-        blocks(custom, blob);
-        about.into(custom, repository, Clock.systemUTC(), digest);
-        targets.add(new TargetFile(path, bytes, digest, custom));
+        TargetFile kept = new TargetFile(path, Files.size(blob), digest, Json.object());
+        ModelTarget published = new ModelTarget(
+                kept,
+                BlockTree.of(blob, BLOCK_BYTES),
+                model,
+                version,
+                newest.map(ModelTarget::release).orElse(0L) + 1,
+                epoch.orElse(newest.map(ModelTarget::epoch).orElse(1L)),
+                template,
+                gate,
+                MIN_AGENT,
+                0,
+                about.keep(repository, Clock.systemUTC(), path, model, version, digest));
+        // What devices would refuse is refused here.
+        List<TargetFile> fresh = new ArrayList<>(
+                List.of(ModelTarget.of(published.listed()).orThrow().file()));
         List<Patch> patches = new ArrayList<>();
-        for (TargetFile base : bases) {
-            if (!base.sha256().equals(digest)) {
-                targets.add(patch(repository, base, blob, patches));
+        for (ModelTarget base : bases) {
+            if (!base.file().sha256().equals(digest)) {
+                fresh.add(patch(repository, base, blob, patches));
             }
         }
-        repository.publish(targets);
-        return new Published(path, digest, bytes, patches);
+        repository.add(fresh);
+        return new Published(path, digest, kept.length(), patches);
     }
 
-    private ObjectNode custom(Optional<TargetFile> newest) throws RejectedException {
-        long release =
-                newest.map(target -> FleetRepository.number(target, "release")).orElse(0L) + 1;
-        long security = epoch.orElse(
-                newest.map(target -> FleetRepository.number(target, "epoch")).orElse(1L));
-        ObjectNode custom = Json.object()
-                .put("kind", "model")
-                .put("model", model)
-                .put("version", version)
-                .put("release", release)
-                .put("epoch", security)
-                .put("format", "gguf")
-                .put("minAgent", MIN_AGENT);
-        custom.putObject("blocks");
-        custom.set("template", template.deepCopy());
-        ObjectNode gate = custom.putObject("gate");
+    private ObjectNode gate() throws RejectedException {
+        ObjectNode gate = Json.object();
         gate.set("canaries", canaries.deepCopy());
         gate.put("minPassRatio", minPassRatio)
                 .put("maxAnswerTokens", MAX_ANSWER_TOKENS)
                 .put("maxLoadMillis", MAX_LOAD_MILLIS);
         sign(GateRules.read(gate).orThrow(), gate);
-        custom.putObject("needs").put("memoryBytes", 0);
-        return custom;
+        return gate;
     }
 
     /** Adds the reference, which the published file must itself meet: else every device would refuse it. */
@@ -176,33 +172,26 @@ public record Publication(
         GateRules.read(gate).orThrow();
     }
 
-    static void blocks(ObjectNode custom, Path blob) throws IOException {
-        custom.putObject("blocks")
-                .put("bytes", BLOCK_BYTES)
-                .put("root", BlockTree.of(blob, BLOCK_BYTES).root().hex());
-    }
-
-    private TargetFile patch(FleetRepository repository, TargetFile base, Path blob, List<Patch> patches)
+    private TargetFile patch(FleetRepository repository, ModelTarget base, Path blob, List<Patch> patches)
             throws IOException, RejectedException {
         Path made = repository.directory().blobs().resolve("new-patch.tmp");
+        Sha256 old = base.file().sha256();
         try {
-            DeltaSummary summary = DeltaProducer.create(repository.directory().blob(base.sha256()), blob, made);
+            DeltaSummary summary = DeltaProducer.create(repository.directory().blob(old), blob, made);
             DeltaInspection inspected = DeltaInspection.of(made).orThrow();
             Sha256 digest = repository.keep(made);
-            Path kept = repository.directory().blob(digest);
-            ObjectNode custom = Json.object()
-                    .put("kind", "delta")
-                    .put("model", model)
-                    .put("version", version)
-                    .put("codec", inspected.codec())
-                    .put("base", inspected.base().hex())
-                    .put("result", inspected.result().hex())
-                    .put("resultLength", inspected.resultBytes());
-            blocks(custom, kept);
-            patches.add(new Patch(FleetRepository.field(base, "version"), summary.patchBytes(), summary.ratio()));
-            String path =
-                    "models/" + model + "/" + version + "/from-" + base.sha256().hex() + ".hfd";
-            return new TargetFile(path, summary.patchBytes(), digest, custom);
+            String path = "models/" + model + "/" + version + "/from-" + old.hex() + ".hfd";
+            patches.add(new Patch(base.version(), summary.patchBytes(), summary.ratio()));
+            DeltaTarget published = new DeltaTarget(
+                    new TargetFile(path, summary.patchBytes(), digest, Json.object()),
+                    BlockTree.of(repository.directory().blob(digest), BLOCK_BYTES),
+                    model,
+                    version,
+                    inspected.codec(),
+                    inspected.base(),
+                    inspected.result(),
+                    inspected.resultBytes());
+            return DeltaTarget.of(published.listed()).orThrow().file();
         } finally {
             Files.deleteIfExists(made);
         }

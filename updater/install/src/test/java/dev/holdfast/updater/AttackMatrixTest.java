@@ -13,10 +13,12 @@ import dev.holdfast.trust.client.TufClient;
 import dev.holdfast.trust.release.Order;
 import dev.holdfast.trust.schema.FamilyPolicy;
 import dev.holdfast.trust.schema.KeyFamily;
-import dev.holdfast.trust.schema.RoleDocuments;
-import dev.holdfast.trust.schema.SignedMetadata;
+import dev.holdfast.trust.schema.Meta;
+import dev.holdfast.trust.schema.RootDocument;
 import dev.holdfast.trust.schema.TargetFile;
-import dev.holdfast.trust.signing.RoleKeys;
+import dev.holdfast.trust.signing.RoleSigner;
+import dev.holdfast.trust.signing.RoleSigners;
+import dev.holdfast.trust.signing.SignedMetadata;
 import dev.holdfast.trust.signing.SigningKey;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Sha256;
@@ -104,7 +106,7 @@ class AttackMatrixTest {
         /** What whoever holds the online keys of both families can sign. */
         void forgeSnapshot(long version, long targetsVersion, byte[] targets) {
             byte[] snapshot = SignedMetadata.sign(
-                    RoleDocuments.snapshot(version, RepositorySimulator.LATER, targetsVersion, targets),
+                    Meta.snapshot(version, RepositorySimulator.LATER, Meta.of(targetsVersion, targets)),
                     repo.roles.snapshot().keys());
             repo.files.put(version + ".snapshot.json", snapshot);
             forgeTimestamp(version, version, snapshot);
@@ -113,12 +115,12 @@ class AttackMatrixTest {
         void forgeTimestamp(long version, long snapshotVersion, byte[] snapshot) {
             repo.replace(
                     "timestamp.json",
-                    RoleDocuments.timestamp(version, RepositorySimulator.LATER, snapshotVersion, snapshot),
+                    Meta.timestamp(version, RepositorySimulator.LATER, Meta.of(snapshotVersion, snapshot)),
                     repo.roles.timestamp().keys());
         }
 
-        void rotate(RoleKeys timestamp, RoleKeys director) {
-            repo.roles = new RoleDocuments.Roles(
+        void rotate(RoleSigner timestamp, RoleSigner director) {
+            repo.roles = new RoleSigners(
                     RepositorySimulator.OFFLINE,
                     RepositorySimulator.OFFLINE,
                     RepositorySimulator.SNAPSHOT,
@@ -328,7 +330,7 @@ class AttackMatrixTest {
                 attack("revoked Director key", world -> {
                     world.settle();
                     world.rotate(RepositorySimulator.TIMESTAMP, RepositorySimulator.OTHER);
-                    world.repo.roles = new RoleDocuments.Roles(
+                    world.repo.roles = new RoleSigners(
                             RepositorySimulator.OFFLINE,
                             RepositorySimulator.OFFLINE,
                             RepositorySimulator.SNAPSHOT,
@@ -338,7 +340,7 @@ class AttackMatrixTest {
                     world.rotate(RepositorySimulator.TIMESTAMP, RepositorySimulator.OTHER);
                 }),
                 attack("a root that only its own keys sign", world -> {
-                    world.repo.roles = new RoleDocuments.Roles(
+                    world.repo.roles = new RoleSigners(
                             RepositorySimulator.OTHER_OFFLINE,
                             RepositorySimulator.OTHER_OFFLINE,
                             RepositorySimulator.OTHER,
@@ -421,7 +423,7 @@ class AttackMatrixTest {
                 world.repo.publish();
                 world.repo.replace(
                         "timestamp.json",
-                        RoleDocuments.timestamp(2, RepositorySimulator.LATER, 2, world.repo.file("2.snapshot.json")),
+                        Meta.timestamp(2, RepositorySimulator.LATER, Meta.of(2, world.repo.file("2.snapshot.json"))),
                         of(broken, RepositorySimulator.TIMESTAMP.keys()));
                 world.refused(Code.UPD_SIGNATURE);
             }));
@@ -441,8 +443,8 @@ class AttackMatrixTest {
                 byte[] snapshot = world.repo.file(world.repo.version + ".snapshot.json");
                 world.repo.replace(
                         "timestamp.json",
-                        RoleDocuments.timestamp(
-                                world.repo.version, RepositorySimulator.LATER, world.repo.version, snapshot),
+                        Meta.timestamp(
+                                world.repo.version, RepositorySimulator.LATER, Meta.of(world.repo.version, snapshot)),
                         of(broken, RepositorySimulator.TIMESTAMP.keys()));
                 world.refused(Code.UPD_SIGNATURE);
             }));
@@ -456,7 +458,7 @@ class AttackMatrixTest {
 
     /** A factory root whose thresholds are all 1: nothing but the pinned policy asks for both families. */
     private static void weakFactory(World world) throws Exception {
-        world.repo.roles = new RoleDocuments.Roles(
+        world.repo.roles = new RoleSigners(
                 weak(RepositorySimulator.OFFLINE),
                 weak(RepositorySimulator.OFFLINE),
                 weak(RepositorySimulator.SNAPSHOT),
@@ -467,8 +469,8 @@ class AttackMatrixTest {
         world.provision();
     }
 
-    private static RoleKeys weak(RoleKeys keys) {
-        return new RoleKeys(keys.keys(), 1);
+    private static RoleSigner weak(RoleSigner keys) {
+        return new RoleSigner(keys.keys(), 1);
     }
 
     @ParameterizedTest
@@ -492,7 +494,7 @@ class AttackMatrixTest {
     @MethodSource("unreadablePolicies")
     void aPolicyThatIsNotUnderstoodFailsClosed(String policy) throws Exception {
         World world = new World(dir);
-        ObjectNode root = RoleDocuments.root(1, RepositorySimulator.LATER, world.repo.roles);
+        ObjectNode root = RootDocument.signedPart(1, RepositorySimulator.LATER, world.repo.roles.roles());
         root.set(
                 FamilyPolicy.FIELD,
                 dev.holdfast.wire.Json.readObject(policy.getBytes(StandardCharsets.UTF_8), 1000)

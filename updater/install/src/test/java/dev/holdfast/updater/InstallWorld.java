@@ -136,13 +136,9 @@ public final class InstallWorld implements BlockSource, InferenceControl, Measur
     public ObjectNode about(ObjectNode custom, Companion.Kind kind, byte[] bytes) throws IOException {
         Path file = Files.write(dir.resolve("about"), bytes);
         service.put(Sha256.of(bytes), bytes);
-        ObjectNode named = custom.putObject(kind.field())
-                .put("digest", Sha256.of(bytes).hex())
-                .put("length", bytes.length);
-        named.putObject("blocks")
-                .put("bytes", BLOCK)
-                .put("root", BlockTree.of(file, BLOCK).root().hex());
-        return named;
+        Companion.of(kind, "models/intent", file, Sha256.of(bytes), BLOCK, Optional.empty())
+                .put(custom);
+        return custom.withObjectProperty(kind.field());
     }
 
     public static ModelTarget target(byte[] bytes, String version, ObjectNode custom) {
@@ -155,19 +151,23 @@ public final class InstallWorld implements BlockSource, InferenceControl, Measur
 
     DeltaTarget delta(byte[] patch, byte[] base, byte[] next, Path file) throws IOException {
         service.put(Sha256.of(patch), patch);
-        ObjectNode custom = Json.object()
-                .put("kind", "delta")
-                .put("model", "intent")
-                .put("version", "2.0.0")
-                .put("codec", "hfd2")
-                .put("base", Sha256.of(base).hex())
-                .put("result", Sha256.of(next).hex())
-                .put("resultLength", next.length);
-        BlockTree blocks = BlockTree.of(file, BLOCK);
-        custom.putObject("blocks").put("bytes", BLOCK).put("root", blocks.root().hex());
         TargetFile target = new TargetFile(
-                "models/intent/2.0.0/from-" + Sha256.of(base).hex() + ".hfd", patch.length, Sha256.of(patch), custom);
-        return DeltaTarget.of(target) instanceof Verdict.Accepted<DeltaTarget>(DeltaTarget delta) ? delta : fail();
+                "models/intent/2.0.0/from-" + Sha256.of(base).hex() + ".hfd",
+                patch.length,
+                Sha256.of(patch),
+                Json.object());
+        DeltaTarget made = new DeltaTarget(
+                target,
+                BlockTree.of(file, BLOCK),
+                "intent",
+                "2.0.0",
+                "hfd2",
+                Sha256.of(base),
+                Sha256.of(next),
+                next.length);
+        return DeltaTarget.of(made.listed()) instanceof Verdict.Accepted<DeltaTarget>(DeltaTarget delta)
+                ? delta
+                : fail();
     }
 
     private static <T> T fail() {

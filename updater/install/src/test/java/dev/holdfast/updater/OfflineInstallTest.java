@@ -8,10 +8,11 @@ import dev.holdfast.trust.bundle.OfflineBundleWriter;
 import dev.holdfast.trust.bundle.TarHeader;
 import dev.holdfast.trust.client.RepositorySimulator;
 import dev.holdfast.trust.client.TrustClient;
+import dev.holdfast.trust.release.DirectorOrder;
 import dev.holdfast.trust.release.Order;
-import dev.holdfast.trust.schema.RoleDocuments;
-import dev.holdfast.trust.schema.SignedMetadata;
 import dev.holdfast.trust.schema.TargetFile;
+import dev.holdfast.trust.signing.SignedMetadata;
+import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.Verdict;
@@ -82,7 +83,8 @@ class OfflineInstallTest {
     }
 
     private byte[] order(long version, String device, Order release) {
-        return sign(RoleDocuments.offlineOrder(version, now, repo.expires, device, only(release)));
+        return sign(DirectorOrder.offline(device, version, now, repo.expires, only(release))
+                .signedPart());
     }
 
     private static Collection<TargetFile> only(Order release) {
@@ -226,15 +228,16 @@ class OfflineInstallTest {
 
     @Test
     void refusesAnExpiredOrderBesideFreshMetadata() throws Exception {
-        byte[] order =
-                sign(RoleDocuments.offlineOrder(1, now, now.minusSeconds(1), "device-1", only(world.firstOrder)));
+        byte[] order = sign(DirectorOrder.offline("device-1", 1, now, now.minusSeconds(1), only(world.firstOrder))
+                .signedPart());
         assertRefused(bundle(order, Sha256.of(world.first)), Code.UPD_EXPIRED);
     }
 
     @Test
     void refusesAnOrderThatWasSignedForTheNetwork() throws Exception {
-        byte[] online =
-                sign(RoleDocuments.director(1, now, repo.expires, "device-1", new byte[32], only(world.firstOrder)));
+        byte[] online = sign(DirectorOrder.answering(
+                        Binary.copyOf(new byte[32]), "device-1", 1, now, repo.expires, only(world.firstOrder))
+                .signedPart());
         assertRefused(bundle(online, Sha256.of(world.first)), Code.UPD_DIRECTOR_NONCE);
     }
 
@@ -254,7 +257,8 @@ class OfflineInstallTest {
     @Test
     void refusesAnOrderByAnotherKeyAndATargetThatIsNotListed() throws Exception {
         byte[] forged = SignedMetadata.sign(
-                RoleDocuments.offlineOrder(1, now, repo.expires, "device-1", only(world.firstOrder)),
+                DirectorOrder.offline("device-1", 1, now, repo.expires, only(world.firstOrder))
+                        .signedPart(),
                 RepositorySimulator.OTHER.keys());
         assertRefused(bundle(forged, Sha256.of(world.first)), Code.UPD_SIGNATURE);
         byte[] unlisted = order(1, "device-1", world.secondOrder);

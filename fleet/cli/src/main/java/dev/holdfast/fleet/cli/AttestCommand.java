@@ -1,9 +1,9 @@
 package dev.holdfast.fleet.cli;
 
-import dev.holdfast.attestation.verify.Appraisal;
-import dev.holdfast.attestation.verify.EnrolledDevice;
 import dev.holdfast.attestation.verify.EvidenceVerifier;
+import dev.holdfast.attestation.verify.ReferenceModels;
 import dev.holdfast.fleet.BrokerLink;
+import dev.holdfast.fleet.DeviceRecords;
 import dev.holdfast.fleet.FleetDirectory;
 import dev.holdfast.link.Challenge;
 import dev.holdfast.link.Evidence;
@@ -11,7 +11,6 @@ import dev.holdfast.link.MqttLink;
 import dev.holdfast.link.Topics;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
-import dev.holdfast.wire.Json;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Verdict;
 import java.io.IOException;
@@ -60,11 +59,8 @@ final class AttestCommand implements Callable<Integer> {
     public Integer call() throws Exception {
         FleetDirectory.Config config = connected.config();
         FleetDirectory.requireDevice(device);
-        FleetDirectory directory = connected.in.directory();
-        Path record = directory.device(device);
-        if (!Files.exists(record)) {
-            throw new RejectedException(Code.ATT_NOT_ENROLLED, device + " is not enrolled");
-        }
+        DeviceRecords records = new DeviceRecords(connected.in.directory());
+        records.read(device); // Whoever is not enrolled is not asked.
         byte[] random = new byte[NONCE_BYTES];
         new SecureRandom().nextBytes(random);
         Binary nonce = Binary.copyOf(random);
@@ -75,14 +71,12 @@ final class AttestCommand implements Callable<Integer> {
             Files.write(out.get(), evidence);
             Files.writeString(out.get().resolveSibling(out.get().getFileName() + ".nonce"), nonce.hex() + "\n");
         }
-        EnrolledDevice enrolled = AppraisalOptions.enrolled(record);
-        Appraisal appraisal = appraiser.appraise(
-                evidence,
-                new EvidenceVerifier.Question(nonce, Optional.of(age)),
-                enrolled,
-                connected.in.repository().references());
-        FleetDirectory.replace(record, Json.write(appraisal.remember(enrolled).toJson()));
-        return appraiser.print(spec.commandLine().getOut(), spec.commandLine().getErr(), appraisal, enrolled);
+        EvidenceVerifier.Question question = new EvidenceVerifier.Question(nonce, Optional.of(age));
+        ReferenceModels references = connected.in.repository().references();
+        DeviceRecords.Appraised done =
+                records.appraise(device, enrolled -> appraiser.appraise(evidence, question, enrolled, references));
+        return appraiser.print(
+                spec.commandLine().getOut(), spec.commandLine().getErr(), done.appraisal(), done.device());
     }
 
     private byte[] ask(FleetDirectory.Config config, Binary nonce) throws IOException, RejectedException {

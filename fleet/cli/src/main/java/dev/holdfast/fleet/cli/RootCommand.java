@@ -2,7 +2,6 @@ package dev.holdfast.fleet.cli;
 
 import dev.holdfast.fleet.FleetDirectory;
 import dev.holdfast.fleet.FleetKeys;
-import dev.holdfast.fleet.FleetRepository;
 import dev.holdfast.fleet.RootFolder;
 import dev.holdfast.trust.signing.RootSigning;
 import dev.holdfast.trust.signing.SigningKey;
@@ -72,9 +71,7 @@ final class RootCommand {
             @Mixin FleetCommand.InDirectory in,
             @Parameters(paramLabel = "FILE", description = "The signed draft.") Path file)
             throws Exception {
-        long version = new RootFolder(in.directory()).publish(Files.readAllBytes(file));
-        FleetRepository repository = in.repository();
-        repository.publish(repository.targets());
+        long version = new RootFolder(in.directory()).publish(Files.readAllBytes(file), in.repository());
         out().println("root " + version + "; restart fleet serve where the Director's keys changed");
         return 0;
     }

@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.holdfast.fleet.FleetDirectory;
 import dev.holdfast.fleet.FleetRepository;
+import dev.holdfast.trust.release.Companion;
+import dev.holdfast.trust.release.ModelTarget;
 import dev.holdfast.trust.schema.TargetFile;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.Sha256;
@@ -54,15 +56,21 @@ class AttachmentsTest {
         return code;
     }
 
-    private TargetFile model() throws Exception {
-        return repository.release("tiny", "1.0.0").getFirst();
+    private ModelTarget model() throws Exception {
+        return repository.release("tiny", "1.0.0").model();
     }
 
-    private JsonNode attached(String field) throws Exception {
-        JsonNode named = model().custom().path(field);
-        Sha256 digest = Sha256.fromHex(named.path("digest").asText()).orThrow();
-        byte[] bytes = Files.readAllBytes(repository.directory().blob(digest));
-        assertThat(bytes).hasSize(named.path("length").asInt());
+    private Companion attached(Companion.Kind kind) throws Exception {
+        return model().companions().stream()
+                .filter(one -> one.kind() == kind)
+                .findFirst()
+                .orElseThrow();
+    }
+
+    private JsonNode content(Companion.Kind kind) throws Exception {
+        TargetFile named = attached(kind).file();
+        byte[] bytes = Files.readAllBytes(repository.directory().blob(named.sha256()));
+        assertThat(bytes.length).isEqualTo(named.length());
         return Json.readObject(bytes, 1 << 20).orThrow();
     }
 
@@ -71,13 +79,13 @@ class AttachmentsTest {
         assertThat(publish(DEMO, "--licence", "Apache-2.0", "--base-model", "org/base"))
                 .as(errors)
                 .isZero();
-        JsonNode component = attached("bom").at("/metadata/component");
-        assertThat(attached("bom").path("specVersion").asText()).isEqualTo("1.6");
+        JsonNode component = content(Companion.Kind.BOM).at("/metadata/component");
+        assertThat(content(Companion.Kind.BOM).path("specVersion").asText()).isEqualTo("1.6");
         assertThat(component.path("type").asText()).isEqualTo("machine-learning-model");
         assertThat(component.path("name").asText()).isEqualTo("tiny");
         assertThat(component.path("version").asText()).isEqualTo("1.0.0");
         assertThat(component.at("/hashes/0/content").asText())
-                .isEqualTo(model().sha256().hex());
+                .isEqualTo(model().file().sha256().hex());
         assertThat(component.at("/licenses/0/expression").asText()).isEqualTo("Apache-2.0");
         assertThat(component.at("/pedigree/ancestors/0/name").asText()).isEqualTo("org/base");
         assertThat(component.at("/modelCard/modelParameters/modelArchitecture").asText())
@@ -95,7 +103,8 @@ class AttachmentsTest {
                 "{\"bomFormat\":\"CycloneDX\",\"specVersion\":\"1.6\",\"components\":[{\"type\":\"machine-learning-model\","
                         + "\"name\":\"x\",\"hashes\":[{\"alg\":\"SHA-256\",\"content\":\"" + digest + "\"}]}]}");
         assertThat(publish(DEMO, "--bom", own.toString())).as(errors).isZero();
-        assertThat(attached("bom").at("/components/0/name").asText()).isEqualTo("x");
+        assertThat(content(Companion.Kind.BOM).at("/components/0/name").asText())
+                .isEqualTo("x");
     }
 
     @Test
@@ -107,7 +116,7 @@ class AttachmentsTest {
         assertThat(repository.targets()).isEmpty();
     }
 
-    /** The vectors of the updater: openssl signed them. */
+    /** The vectors of trust: openssl signed them. */
     @Test
     void pinsTheSignersKeyOfAProvenanceThatVerifies() throws Exception {
         Path vectors = Path.of("../../updater/trust/src/test/resources/dev/holdfast/trust/release/oms");
@@ -130,7 +139,8 @@ class AttachmentsTest {
         assertThat(publish(model, "--provenance", signature, "--provenance-key", key))
                 .as(errors)
                 .isZero();
-        assertThat(model().custom().at("/provenance/key").asText()).isEqualTo(Files.readString(Path.of(key)));
-        assertThat(attached("provenance").has("dsseEnvelope")).isTrue();
+        assertThat(attached(Companion.Kind.PROVENANCE).signer().orElseThrow().toPem())
+                .isEqualTo(Files.readString(Path.of(key)));
+        assertThat(content(Companion.Kind.PROVENANCE).has("dsseEnvelope")).isTrue();
     }
 }

@@ -164,6 +164,6 @@ class BundleCommandTest {
     }
 
     private Sha256 accepted1() throws Exception {
-        return repository.release("tiny", "1.0.0").getFirst().sha256();
+        return repository.release("tiny", "1.0.0").model().file().sha256();
     }
 }

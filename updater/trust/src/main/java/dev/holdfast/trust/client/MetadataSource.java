@@ -20,7 +20,7 @@ public interface MetadataSource {
     /**
      * Asks the Director what this device shall run.
      *
-     * @param nonce {@value TrustClient#NONCE_BYTES} fresh bytes that the signed answer must repeat
+     * @param nonce {@value dev.holdfast.trust.release.DirectorOrder#NONCE_BYTES} fresh bytes that the signed answer must repeat
      * @return the signed order, or empty where the Director has none for this device
      * @throws IOException where no answer came
      */

@@ -1,6 +1,7 @@
 package dev.holdfast.trust.client;
 
 import dev.holdfast.tee.AnchorVerifier;
+import dev.holdfast.trust.schema.SoftwareVerifier;
 import dev.holdfast.trust.schema.TargetFile;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Verdict;
@@ -9,8 +10,6 @@ import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
-import java.security.GeneralSecurityException;
-import java.security.Signature;
 import java.time.Clock;
 import java.util.Optional;
 
@@ -20,16 +19,7 @@ import java.util.Optional;
  * thread.
  */
 public final class RepositoryClient {
-    public static final AnchorVerifier SOFTWARE = (key, digest, p1363) -> {
-        try {
-            Signature check = Signature.getInstance("NONEwithECDSAinP1363Format");
-            check.initVerify(key);
-            check.update(digest.value().toArray());
-            return check.verify(p1363);
-        } catch (GeneralSecurityException e) {
-            return false;
-        }
-    };
+    private static final AnchorVerifier SOFTWARE = new SoftwareVerifier();
 
     private final HttpRepository repository;
     private final TufClient client;

@@ -1,22 +1,18 @@
 package dev.holdfast.trust.client;
 
 import dev.holdfast.tee.TeeException;
-import dev.holdfast.trust.release.CustomBlock;
 import dev.holdfast.trust.release.DeltaTarget;
+import dev.holdfast.trust.release.DirectorOrder;
 import dev.holdfast.trust.release.ModelTarget;
 import dev.holdfast.trust.release.Order;
 import dev.holdfast.trust.release.Rollout;
 import dev.holdfast.trust.schema.Envelope;
-import dev.holdfast.trust.schema.Expiry;
 import dev.holdfast.trust.schema.KeyKind;
-import dev.holdfast.trust.schema.RoleDocuments;
 import dev.holdfast.trust.schema.RootDocument;
 import dev.holdfast.trust.schema.TargetFile;
-import dev.holdfast.trust.schema.TargetsRole;
 import dev.holdfast.trust.schema.TufKey;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
-import dev.holdfast.wire.Fields;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Verdict;
 import java.io.IOException;
@@ -27,7 +23,6 @@ import java.time.Clock;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 
 /**
@@ -38,9 +33,6 @@ import java.util.Optional;
  * Thread-safe: one call at a time.
  */
 public final class TrustClient {
-    /** Length of the nonce in a Director's order. */
-    public static final int NONCE_BYTES = 32;
-
     /** The record is written and signed again for a new time no oftener than this. */
     private static final long TIME_STEP_SECONDS = 3600;
 
@@ -180,25 +172,24 @@ public final class TrustClient {
 
     private Order order(String deviceId, TrustedTargets image, Instant now, MetadataSource from)
             throws RejectedException, IOException {
-        byte[] nonce = new byte[NONCE_BYTES];
+        byte[] nonce = new byte[DirectorOrder.NONCE_BYTES];
         random.nextBytes(nonce);
         byte[] bytes = from.directorOrder(nonce)
                 .orElseThrow(() -> new RejectedException(Code.LNK_REFUSED, "the Director has no order"));
         Envelope order = signed(bytes, RootDocument.DIRECTOR, MAX_ORDER_BYTES);
-        Fields signed = order.signed();
-        if (!signed.text("device", Envelope.MAX_NAME_CHARS).equals(deviceId)) {
+        DirectorOrder said = DirectorOrder.read(order);
+        if (!said.device().equals(deviceId)) {
             throw new RejectedException(Code.UPD_DIRECTOR_DEVICE, "the order is not for " + deviceId);
         }
-        requireAnswer(signed, nonce, from);
+        requireAnswer(said, nonce, from);
         TrustState state = chain.state();
         TufClient.requireNotOlder("director", order.version(), state.directorVersion());
         order.requireFresh(now);
-        Order checked = agree(order, deviceId, image);
+        Order checked = agree(said, image);
         // Whoever stole the Director's key may not set the time to a day on which everything has expired: no further
         // than to
         // the end of the Image repository's own timestamp.
-        long issued = signed.has(RoleDocuments.ISSUED_FIELD) ? signed.integer(RoleDocuments.ISSUED_FIELD, 0) : 0;
-        issued = Math.min(issued, Expiry.read(signed).getEpochSecond());
+        long issued = Math.min(said.issuedSeconds(), said.expires().getEpochSecond());
         issued = Math.min(issued, client.timestampExpires().getEpochSecond() - 1);
         if (order.version() > state.directorVersion() || issued > state.trustedTime() + TIME_STEP_SECONDS) {
             chain.save(state.director(order.version(), issued));
@@ -208,22 +199,20 @@ public final class TrustClient {
     }
 
     /** What was signed for a network is worth nothing in a bundle, and the other way round. */
-    private static void requireAnswer(Fields signed, byte[] nonce, MetadataSource from) throws RejectedException {
+    private static void requireAnswer(DirectorOrder said, byte[] nonce, MetadataSource from) throws RejectedException {
         if (from.answersNonces()) {
-            if (!signed.text("nonce", 2 * NONCE_BYTES)
-                    .equals(Binary.copyOf(nonce).hex())) {
+            if (!said.nonce().equals(Optional.of(Binary.copyOf(nonce)))) {
                 throw new RejectedException(Code.UPD_DIRECTOR_NONCE, "another nonce");
             }
-        } else if (!signed.node().path(RoleDocuments.OFFLINE_FIELD).asBoolean(false) || signed.has("nonce")) {
+        } else if (said.nonce().isPresent()) {
             throw new RejectedException(Code.UPD_DIRECTOR_NONCE, "the order was not signed for offline use");
         }
     }
 
     /** Uptane's full verification: nothing that the Image repository does not list in the same words. */
-    private Order agree(Envelope order, String deviceId, TrustedTargets image) throws RejectedException, IOException {
+    private Order agree(DirectorOrder said, TrustedTargets image) throws RejectedException, IOException {
         List<ModelTarget> models = new ArrayList<>();
-        Map<String, TargetFile> ordered = TargetsRole.files(order.signed());
-        for (TargetFile target : ordered.values()) {
+        for (TargetFile target : said.files()) {
             TargetFile listed = client.find(target.path())
                     .orElseThrow(() -> new RejectedException(Code.UPD_TARGET_UNKNOWN, target.path()));
             if (!listed.equals(target)) {
@@ -232,7 +221,7 @@ public final class TrustClient {
             if (!target.isNamed()) {
                 throw new RejectedException(Code.UPD_FORMAT, target.path() + " has no sha256");
             }
-            if (CustomBlock.isKind(target, "model")) {
+            if (ModelTarget.is(target)) {
                 models.add(ModelTarget.of(target).orThrow());
             }
         }
@@ -244,16 +233,15 @@ public final class TrustClient {
         for (TargetFile target : image.files().values()) {
             // A delta that does not read is no delta: the full model remains.
             if (target.isNamed()
-                    && CustomBlock.isKind(target, "delta")
+                    && DeltaTarget.is(target)
                     && DeltaTarget.of(target) instanceof Verdict.Accepted<DeltaTarget>(DeltaTarget delta)
                     && delta.result().equals(model.file().sha256())
                     && delta.resultLength() == model.file().length()) {
                 deltas.add(delta);
             }
         }
-        Rollout rollout =
-                order.signed().has(Rollout.FIELD) ? Rollout.of(order.signed().object(Rollout.FIELD)) : Rollout.NONE;
-        return new Order(deviceId, order.version(), Expiry.read(order.signed()), model, deltas, rollout);
+        Rollout rollout = said.rollout().orElse(Rollout.NONE);
+        return new Order(said.device(), said.version(), said.expires(), model, deltas, rollout);
     }
 
     private void requireEpoch(ModelTarget model) throws RejectedException {

@@ -5,14 +5,13 @@ import dev.holdfast.tee.AnchorVerifier;
 import dev.holdfast.trust.schema.Envelope;
 import dev.holdfast.trust.schema.Expiry;
 import dev.holdfast.trust.schema.Meta;
+import dev.holdfast.trust.schema.RoleName;
 import dev.holdfast.trust.schema.RootDocument;
 import dev.holdfast.trust.schema.TargetFile;
 import dev.holdfast.trust.schema.TargetsRole;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.RejectedException;
 import java.io.IOException;
-import java.net.URLEncoder;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
@@ -42,8 +41,6 @@ public final class TufClient {
     public static final int MAX_TARGETS_BYTES = 4 * 1024 * 1024;
     /** Delegated roles that one search may visit. */
     static final int MAX_VISITED = 32;
-
-    private static final int MAX_FILE_NAME_CHARS = 200;
 
     private final Path directory;
     private final TrustedRoot trusted;
@@ -278,31 +275,18 @@ public final class TufClient {
 
     private byte[] fetch(Meta meta, String name, int maxBytes) throws RejectedException, IOException {
         String prefix = consistentSnapshot() ? meta.version() + "." : "";
-        byte[] bytes = required(prefix + quoted(name) + ".json", meta.maxBytes(maxBytes));
+        byte[] bytes = required(prefix + RoleName.quoted(name) + ".json", meta.maxBytes(maxBytes));
         meta.requireBytes(bytes, name, maxBytes);
         return bytes;
     }
 
     private Path file(String role) {
-        return directory.resolve(quoted(role) + ".json");
-    }
-
-    /** A role's name with everything escaped that means something in a path or in a URL. */
-    private static String quoted(String role) {
-        return URLEncoder.encode(role, StandardCharsets.UTF_8)
-                .replace("+", "%20")
-                .replace("*", "%2A");
+        return directory.resolve(RoleName.quoted(role) + ".json");
     }
 
     /** A target's path, each segment escaped for a URL. */
     static String quotedPath(String path) {
-        return Arrays.stream(path.split("/", -1)).map(TufClient::quoted).collect(Collectors.joining("/"));
-    }
-
-    public static void requireFileName(String role) throws RejectedException {
-        if (quoted(role).length() > MAX_FILE_NAME_CHARS) {
-            throw new RejectedException(Code.UPD_FORMAT, "the name of a role is too long for a file");
-        }
+        return Arrays.stream(path.split("/", -1)).map(RoleName::quoted).collect(Collectors.joining("/"));
     }
 
     static void requireNotOlder(String role, long version, long seen) throws RejectedException {

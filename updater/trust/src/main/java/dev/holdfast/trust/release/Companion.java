@@ -1,12 +1,17 @@
 package dev.holdfast.trust.release;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.trust.schema.TargetFile;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Fields;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Rejection;
+import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.Verdict;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.Optional;
 
 /**
@@ -62,8 +67,33 @@ public record Companion(Kind kind, TargetFile file, BlockTree blocks, Optional<S
                 ? Optional.of(SignerKey.fromPem(named.text("key", SignerKey.MAX_PEM_CHARS))
                         .orThrow())
                 : Optional.empty();
-        TargetFile file = new TargetFile(model.path() + kind.suffix, length, named.sha256("digest"), Json.object());
-        return Optional.of(new Companion(kind, file, CustomBlock.blocks(named, length), signer));
+        TargetFile file = file(kind, model.path(), length, named.sha256("digest"));
+        return Optional.of(new Companion(kind, file, BlockTree.read(named, length), signer));
+    }
+
+    /**
+     * A file that a publisher has.
+     *
+     * @param modelPath target path of the model that it is about
+     * @param content the file, of this digest
+     */
+    public static Companion of(
+            Kind kind, String modelPath, Path content, Sha256 digest, int blockBytes, Optional<SignerKey> signer)
+            throws IOException {
+        TargetFile file = file(kind, modelPath, Files.size(content), digest);
+        return new Companion(kind, file, BlockTree.of(content, blockBytes), signer);
+    }
+
+    private static TargetFile file(Kind kind, String modelPath, long length, Sha256 digest) {
+        return new TargetFile(modelPath + kind.suffix, length, digest, Json.object());
+    }
+
+    /** Names it in the custom block of its model, as {@link #read} reads it. */
+    public void put(ObjectNode custom) {
+        ObjectNode named =
+                custom.putObject(kind.field).put("digest", file.sha256().hex()).put("length", file.length());
+        blocks.put(named);
+        signer.ifPresent(key -> named.put("key", key.toPem()));
     }
 
     /** What the bytes themselves must hold, beyond being the ones that were signed. */

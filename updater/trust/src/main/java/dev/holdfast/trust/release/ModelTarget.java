@@ -1,8 +1,12 @@
 package dev.holdfast.trust.release;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.trust.schema.TargetFile;
+import dev.holdfast.wire.Fields;
+import dev.holdfast.wire.ModelName;
 import dev.holdfast.wire.Verdict;
+import java.util.ArrayList;
 import java.util.List;
 
 /**
@@ -32,14 +36,65 @@ public record ModelTarget(
         String minAgent,
         long memoryBytes,
         List<Companion> companions) {
+    private static final String KIND = "model";
+    /** The only format of models so far; readers take it for granted. */
+    private static final String FORMAT = "gguf";
+
     public ModelTarget {
         companions = List.copyOf(companions);
         template = template.deepCopy();
         gate = gate.deepCopy();
     }
 
+    /** Whether a target says that it is a model. */
+    public static boolean is(TargetFile file) {
+        return CustomBlock.isKind(file, KIND);
+    }
+
     /** Reads the signed custom block; refuses what is absent or out of range with {@code UPD-FORMAT}. */
     public static Verdict<ModelTarget> of(TargetFile file) {
-        return CustomBlock.model(file);
+        return Verdict.of(() -> {
+            Fields custom = CustomBlock.read(file, KIND);
+            BlockTree blocks = BlockTree.read(custom, file.length());
+            long memoryBytes = custom.has("needs") ? custom.object("needs").integer("memoryBytes", 0) : 0;
+            List<Companion> companions = new ArrayList<>();
+            for (Companion.Kind about : Companion.Kind.values()) {
+                Companion.read(about, file).ifPresent(companions::add);
+            }
+            return new ModelTarget(
+                    file,
+                    blocks,
+                    custom.text("model", ModelName.MAX_CHARS),
+                    custom.text("version", ModelName.MAX_CHARS),
+                    custom.integer("release", 0),
+                    custom.integer("epoch", 0),
+                    custom.object("template").node(),
+                    custom.object("gate").node(),
+                    custom.text("minAgent", 32),
+                    memoryBytes,
+                    companions);
+        });
+    }
+
+    /** The custom block, as {@link #of} reads it. What {@code file} carries of it is not looked at. */
+    public ObjectNode toCustom() {
+        ObjectNode custom = CustomBlock.begin(KIND)
+                .put("model", model)
+                .put("version", version)
+                .put("release", release)
+                .put("epoch", epoch)
+                .put("format", FORMAT)
+                .put("minAgent", minAgent);
+        blocks.put(custom);
+        custom.set("template", template.deepCopy());
+        custom.set("gate", gate.deepCopy());
+        custom.putObject("needs").put("memoryBytes", memoryBytes);
+        companions.forEach(about -> about.put(custom));
+        return custom;
+    }
+
+    /** The target to sign: {@code file} with the custom block that says all this. */
+    public TargetFile listed() {
+        return new TargetFile(file.path(), file.length(), file.hashes(), toCustom());
     }
 }

@@ -4,7 +4,7 @@ import java.time.Instant;
 import java.util.List;
 
 /**
- * A Director's order that passed every check: for this device, fresh, and equal to what the Image repository lists.
+ * A {@link DirectorOrder} that passed every check: for this device, fresh, and equal to what the Image repository lists.
  *
  * @param device the device that it names
  * @param version the order's number; the same number means the same order

@@ -1,12 +1,15 @@
 package dev.holdfast.trust.schema;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.tee.AnchorVerifier;
 import dev.holdfast.tee.TeeException;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.CanonicalJson;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Fields;
+import dev.holdfast.wire.Json;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Sha256;
 import java.security.GeneralSecurityException;
@@ -30,8 +33,31 @@ public record Envelope(byte[] bytes, String type, Fields signed, byte[] canonica
     /** Of a key id, a role or a device. */
     public static final int MAX_NAME_CHARS = 256;
 
+    /** The version of TUF that this code follows. */
+    private static final String SPEC_VERSION = "1.0.34";
+
     private static final int MAX_SIGNATURES = 64;
     private static final int MAX_SIGNATURE_CHARS = 16 * 1024;
+
+    /** What the signed part of every role begins with. */
+    public static ObjectNode head(String type, long version, Instant expires) {
+        return Json.object()
+                .put("_type", type)
+                .put("spec_version", SPEC_VERSION)
+                .put("version", version)
+                .put(Expiry.FIELD, Expiry.format(expires));
+    }
+
+    /** The file, as {@link #parse} reads it: a signed part, and signatures over its canonical bytes by key id. */
+    public static byte[] write(JsonNode signed, Map<String, byte[]> signatures) {
+        ObjectNode file = Json.object();
+        ArrayNode list = file.putArray("signatures");
+        signatures.forEach((id, signature) -> list.addObject()
+                .put("keyid", id)
+                .put("sig", Binary.copyOf(signature).hex()));
+        file.set("signed", signed.deepCopy());
+        return Json.write(file);
+    }
 
     public static Envelope parse(byte[] bytes, String type, int maxBytes) throws RejectedException {
         Fields file = Fields.read(bytes, maxBytes, Code.UPD_FORMAT);
@@ -70,8 +96,12 @@ public record Envelope(byte[] bytes, String type, Fields signed, byte[] canonica
         return signed.integer("version", 1);
     }
 
+    public Instant expires() throws RejectedException {
+        return Expiry.read(signed);
+    }
+
     public void requireFresh(Instant now) throws RejectedException {
-        Instant expires = Expiry.read(signed);
+        Instant expires = expires();
         if (!expires.isAfter(now)) {
             throw new RejectedException(Code.UPD_EXPIRED, type + " expired at " + expires);
         }

@@ -1,8 +1,10 @@
 package dev.holdfast.trust.schema;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Fields;
+import dev.holdfast.wire.Json;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Sha256;
 import java.security.MessageDigest;
@@ -35,6 +37,14 @@ public record Hashes(Optional<Sha256> sha256, Optional<Binary> sha512) {
             throw new RejectedException(Code.UPD_FORMAT, "a hash by sha256 or sha512 is expected");
         }
         return new Hashes(sha256, sha512);
+    }
+
+    /** The object, as {@link #read} reads it. */
+    ObjectNode toJson() {
+        ObjectNode json = Json.object();
+        sha256.ifPresent(hash -> json.put("sha256", hash.hex()));
+        sha512.ifPresent(hash -> json.put("sha512", hash.hex()));
+        return json;
     }
 
     /** One of them in hexadecimal, for the name of a file. */

@@ -1,8 +1,15 @@
 package dev.holdfast.trust.schema;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Fields;
+import dev.holdfast.wire.Json;
 import dev.holdfast.wire.RejectedException;
+import dev.holdfast.wire.Sha256;
+import java.time.Instant;
+import java.util.Iterator;
+import java.util.LinkedHashMap;
+import java.util.Map;
 import java.util.Optional;
 
 /**
@@ -16,6 +23,43 @@ public record Meta(long version, Optional<Long> length, Optional<Hashes> hashes)
                 meta.integer("version", 1),
                 meta.has("length") ? Optional.of(meta.integer("length", 1)) : Optional.empty(),
                 meta.has("hashes") ? Optional.of(Hashes.read(meta.object("hashes"))) : Optional.empty());
+    }
+
+    /** What is said of a file of our own: everything. */
+    public static Meta of(long version, byte[] file) {
+        return new Meta(version, Optional.of((long) file.length), Optional.of(Hashes.of(Sha256.of(file))));
+    }
+
+    /** Everything that a snapshot or a timestamp says, by file name. */
+    public static Map<String, Meta> all(Envelope parent) throws RejectedException {
+        Map<String, Meta> all = new LinkedHashMap<>();
+        for (Iterator<String> names = parent.signed().object("meta").node().fieldNames(); names.hasNext(); ) {
+            String name = names.next();
+            all.put(name, of(parent, name));
+        }
+        return all;
+    }
+
+    /** The signed part of a snapshot that lists one targets role. */
+    public static ObjectNode snapshot(long version, Instant expires, Meta targets) {
+        ObjectNode signed = Envelope.head("snapshot", version, expires);
+        signed.putObject("meta").set("targets.json", targets.toJson());
+        return signed;
+    }
+
+    /** The signed part of a timestamp. */
+    public static ObjectNode timestamp(long version, Instant expires, Meta snapshot) {
+        ObjectNode signed = Envelope.head("timestamp", version, expires);
+        signed.putObject("meta").set("snapshot.json", snapshot.toJson());
+        return signed;
+    }
+
+    /** The object, as {@link #of(Envelope, String)} reads it. */
+    private ObjectNode toJson() {
+        ObjectNode json = Json.object().put("version", version);
+        length.ifPresent(bytes -> json.put("length", bytes));
+        hashes.ifPresent(all -> json.set("hashes", all.toJson()));
+        return json;
     }
 
     public int maxBytes(int limit) {

@@ -1,17 +1,23 @@
 package dev.holdfast.trust.schema;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.tee.AnchorVerifier;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Fields;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Sha256;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
 
 /**
  * A root: who may sign what.
@@ -24,6 +30,12 @@ public record RootDocument(Envelope envelope, Map<String, Role> roles) {
     public static final int MAX_BYTES = 512 * 1024;
 
     public static final String DIRECTOR = "director";
+    /** Where a root names the Director's keys; TUF clients ignore fields that they do not know. */
+    private static final String DIRECTOR_FIELD = "x-holdfast-director";
+
+    private static final String CONSISTENT_FIELD = "consistent_snapshot";
+    private static final String KEY_IDS_FIELD = "keyids";
+    private static final String THRESHOLD_FIELD = "threshold";
     private static final int MAX_KEYS = 128;
     private static final List<String> TOP_LEVEL = List.of("root", "targets", "snapshot", "timestamp");
 
@@ -34,7 +46,62 @@ public record RootDocument(Envelope envelope, Map<String, Role> roles) {
      * @param keys those of the listed that this client can use
      * @param threshold how many distinct keys must sign
      */
-    public record Role(List<String> keyIds, Map<String, TufKey> keys, long threshold) {}
+    public record Role(List<String> keyIds, Map<String, TufKey> keys, long threshold) {
+        /** A role of our own, with the ids that we give to keys. */
+        public static Role of(List<TufKey> keys, int threshold) {
+            Map<String, TufKey> named = new LinkedHashMap<>();
+            keys.forEach(key -> named.put(key.keyId(), key));
+            if (threshold < 1 || threshold > named.size()) {
+                throw new IllegalArgumentException("threshold " + threshold + " of " + named.size());
+            }
+            return new Role(List.copyOf(named.keySet()), Map.copyOf(named), threshold);
+        }
+
+        /** Writes the role's entry, and its keys beside those of other roles. */
+        void put(ObjectNode allKeys, ObjectNode entry) {
+            keyIds.forEach(
+                    id -> allKeys.set(id, Objects.requireNonNull(keys.get(id)).toJson()));
+            keyIds.forEach(entry.putArray(KEY_IDS_FIELD)::add);
+            entry.put(THRESHOLD_FIELD, threshold);
+        }
+    }
+
+    /** Keys and thresholds of all roles. */
+    public record Roles(Role root, Role targets, Role snapshot, Role timestamp, Role director) {}
+
+    /** The signed part of a root, under consistent names: {@code N.targets.json}, {@code N.snapshot.json}. */
+    public static ObjectNode signedPart(long version, Instant expires, Roles roles) {
+        ObjectNode signed = Envelope.head("root", version, expires).put(CONSISTENT_FIELD, true);
+        ObjectNode keys = signed.putObject("keys");
+        ObjectNode entries = signed.putObject("roles");
+        roles.root.put(keys, entries.putObject("root"));
+        roles.targets.put(keys, entries.putObject("targets"));
+        roles.snapshot.put(keys, entries.putObject("snapshot"));
+        roles.timestamp.put(keys, entries.putObject("timestamp"));
+        roles.director.put(keys, signed.putObject(DIRECTOR_FIELD));
+        return signed;
+    }
+
+    /**
+     * The signed part of the root after this one: what it says stays, but for the roles that get fresh keys. Keys that no role
+     * names any more disappear: they are revoked.
+     *
+     * @param fresh roles by name
+     */
+    public ObjectNode successor(Instant expires, Map<String, Role> fresh) throws RejectedException {
+        ObjectNode signed = envelope.signed().node().deepCopy();
+        signed.put("version", version() + 1).put(Expiry.FIELD, Expiry.format(expires));
+        ObjectNode keys = signed.withObjectProperty("keys");
+        ObjectNode entries = signed.withObjectProperty("roles");
+        fresh.forEach((name, role) -> role.put(
+                keys,
+                name.equals(DIRECTOR) ? signed.withObjectProperty(DIRECTOR_FIELD) : entries.withObjectProperty(name)));
+        Set<String> named = new HashSet<>();
+        entries.forEach(one -> one.path(KEY_IDS_FIELD).forEach(id -> named.add(id.asText())));
+        signed.path(DIRECTOR_FIELD).path(KEY_IDS_FIELD).forEach(id -> named.add(id.asText()));
+        keys.retain(named);
+        return signed;
+    }
 
     public static RootDocument parse(byte[] bytes) throws RejectedException {
         Envelope envelope = Envelope.parse(bytes, "root", MAX_BYTES);
@@ -44,8 +111,8 @@ public record RootDocument(Envelope envelope, Map<String, Role> roles) {
         for (String name : TOP_LEVEL) {
             roles.put(name, role(roleNode.object(name), keys));
         }
-        if (envelope.signed().has(RoleDocuments.DIRECTOR_FIELD)) {
-            roles.put(DIRECTOR, role(envelope.signed().object(RoleDocuments.DIRECTOR_FIELD), keys));
+        if (envelope.signed().has(DIRECTOR_FIELD)) {
+            roles.put(DIRECTOR, role(envelope.signed().object(DIRECTOR_FIELD), keys));
         }
         return new RootDocument(envelope, Map.copyOf(roles));
     }
@@ -78,19 +145,19 @@ public record RootDocument(Envelope envelope, Map<String, Role> roles) {
 
     /** Whether files carry their version in their name (TUF 1.0.34 section 6.2). */
     public boolean consistentSnapshot() {
-        return envelope.signed().node().path("consistent_snapshot").asBoolean(false);
+        return envelope.signed().node().path(CONSISTENT_FIELD).asBoolean(false);
     }
 
     static Role role(Fields fields, Map<String, TufKey> keys) throws RejectedException {
         LinkedHashSet<String> ids = new LinkedHashSet<>();
-        for (JsonNode id : fields.array("keyids", MAX_KEYS)) {
+        for (JsonNode id : fields.array(KEY_IDS_FIELD, MAX_KEYS)) {
             if (!id.isTextual() || !ids.add(id.textValue())) {
                 throw new RejectedException(Code.UPD_FORMAT, "key ids of a role must be distinct texts");
             }
         }
         Map<String, TufKey> own = new HashMap<>(keys);
         own.keySet().retainAll(ids);
-        return new Role(new ArrayList<>(ids), Map.copyOf(own), fields.integer("threshold", 1));
+        return new Role(new ArrayList<>(ids), Map.copyOf(own), fields.integer(THRESHOLD_FIELD, 1));
     }
 
     public long version() throws RejectedException {

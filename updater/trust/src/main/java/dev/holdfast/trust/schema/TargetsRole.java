@@ -1,14 +1,15 @@
 package dev.holdfast.trust.schema;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import dev.holdfast.trust.client.TufClient;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Fields;
-import dev.holdfast.wire.Json;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Sha256;
 import java.nio.charset.StandardCharsets;
+import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -59,6 +60,19 @@ public record TargetsRole(long version, Map<String, TargetFile> files, List<Dele
                 signed.has("delegations") ? delegations(signed.object("delegations")) : List.of());
     }
 
+    /** The signed part of a role that lists these files and delegates nothing. */
+    public static ObjectNode signedPart(long version, Instant expires, Collection<TargetFile> files) {
+        ObjectNode signed = Envelope.head("targets", version, expires);
+        put(signed, files);
+        return signed;
+    }
+
+    /** Writes {@code targets} as {@link #files} reads it. */
+    public static void put(ObjectNode signed, Collection<TargetFile> files) {
+        ObjectNode targets = signed.putObject("targets");
+        files.forEach(file -> targets.set(file.path(), file.toJson()));
+    }
+
     /** Reads {@code targets} of a targets role or of an order. */
     public static Map<String, TargetFile> files(Fields signed) throws RejectedException {
         JsonNode node = signed.object("targets").node();
@@ -67,12 +81,7 @@ public record TargetsRole(long version, Map<String, TargetFile> files, List<Dele
         }
         Map<String, TargetFile> files = new LinkedHashMap<>();
         for (Map.Entry<String, JsonNode> entry : node.properties()) {
-            Fields target = Fields.of(entry.getValue(), Code.UPD_FORMAT);
-            JsonNode custom = target.has("custom") ? target.object("custom").node() : Json.object();
-            files.put(
-                    entry.getKey(),
-                    new TargetFile(
-                            entry.getKey(), target.integer("length", 0), Hashes.read(target.object("hashes")), custom));
+            files.put(entry.getKey(), TargetFile.read(entry.getKey(), entry.getValue()));
         }
         return files;
     }
@@ -89,7 +98,7 @@ public record TargetsRole(long version, Map<String, TargetFile> files, List<Dele
             if (RootDocument.isTopLevel(name)) {
                 throw new RejectedException(Code.UPD_FORMAT, "a delegated role is called " + name);
             }
-            TufClient.requireFileName(name);
+            RoleName.requireFileName(name);
             found.add(new Delegation(
                     name,
                     RootDocument.role(role, keys),

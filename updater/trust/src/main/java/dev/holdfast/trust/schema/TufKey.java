@@ -3,10 +3,12 @@ package dev.holdfast.trust.schema;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.wire.Binary;
+import dev.holdfast.wire.CanonicalJson;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Fields;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.RejectedException;
+import dev.holdfast.wire.Sha256;
 import java.security.GeneralSecurityException;
 import java.security.KeyFactory;
 import java.security.MessageDigest;
@@ -88,7 +90,13 @@ public record TufKey(KeyKind kind, PublicKey key) {
         return Base64.getMimeDecoder().decode(text.substring(start + begin.length(), end));
     }
 
-    public static ObjectNode toJson(KeyKind kind, PublicKey key) {
+    /** SHA-256 of the canonical key object, as TUF recommends for whoever makes a key; readers treat ids as opaque. */
+    public String keyId() {
+        return Sha256.of(CanonicalJson.bytes(toJson())).hex();
+    }
+
+    /** The TUF key object, as {@link #fromJson} reads it. */
+    public ObjectNode toJson() {
         byte[] spki = key.getEncoded();
         String text = kind == KeyKind.ED25519
                 ? Binary.copyOf(spki, ED25519_SPKI.length, ED25519_BYTES).hex()
@@ -98,6 +106,12 @@ public record TufKey(KeyKind kind, PublicKey key) {
         ObjectNode json = Json.object().put("keytype", kind.keyType()).put("scheme", kind.scheme());
         json.putObject("keyval").put("public", text);
         return json;
+    }
+
+    /** The key id alone: short enough for a log line, and what metadata calls the key. */
+    @Override
+    public String toString() {
+        return kind + " " + keyId();
     }
 
     /** What the scheme signs for these canonical bytes. */

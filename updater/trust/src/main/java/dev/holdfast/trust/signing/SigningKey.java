@@ -1,10 +1,7 @@
 package dev.holdfast.trust.signing;
 
-import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.trust.schema.KeyKind;
 import dev.holdfast.trust.schema.TufKey;
-import dev.holdfast.wire.CanonicalJson;
-import dev.holdfast.wire.Sha256;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
@@ -28,18 +25,14 @@ import java.util.Set;
 
 /** A private key of the operator with its public half. Its text shows the key id only. Thread-safe. */
 public final class SigningKey {
-    private final KeyKind kind;
     private final PrivateKey privateKey;
-    private final PublicKey publicKey;
-    private final ObjectNode publicJson;
+    private final TufKey publicKey;
     private final String keyId;
 
     private SigningKey(KeyKind kind, PrivateKey privateKey, PublicKey publicKey) {
-        this.kind = kind;
         this.privateKey = privateKey;
-        this.publicKey = publicKey;
-        this.publicJson = TufKey.toJson(kind, publicKey);
-        this.keyId = Sha256.of(CanonicalJson.bytes(publicJson)).hex();
+        this.publicKey = new TufKey(kind, publicKey);
+        this.keyId = this.publicKey.keyId();
     }
 
     /** A fresh key pair. */
@@ -72,7 +65,8 @@ public final class SigningKey {
 
     /** Writes PKCS#8 and SPKI as PEM into a new file that only its owner can read. */
     public void save(Path pem) throws IOException {
-        byte[] text = (section("PRIVATE KEY", privateKey.getEncoded()) + section("PUBLIC KEY", publicKey.getEncoded()))
+        byte[] text = (section("PRIVATE KEY", privateKey.getEncoded())
+                        + section("PUBLIC KEY", publicKey.key().getEncoded()))
                 .getBytes(StandardCharsets.US_ASCII);
         try (FileChannel channel = FileChannel.open(
                 pem,
@@ -84,29 +78,25 @@ public final class SigningKey {
     }
 
     public KeyKind kind() {
-        return kind;
+        return publicKey.kind();
     }
 
-    /** SHA-256 of the canonical public key object, as TUF recommends; readers treat it as opaque. */
+    /** The id of the public half. */
     public String keyId() {
         return keyId;
     }
 
-    public PublicKey publicKey() {
+    /** The public half: all that documents need. */
+    public TufKey publicKey() {
         return publicKey;
-    }
-
-    /** The TUF key object. */
-    public ObjectNode publicJson() {
-        return publicJson.deepCopy();
     }
 
     /** Signs canonical bytes the way that the scheme asks for. */
     public byte[] sign(byte[] canonical) {
         try {
-            Signature signature = kind.signature();
+            Signature signature = kind().signature();
             signature.initSign(privateKey);
-            signature.update(TufKey.message(kind, canonical));
+            signature.update(TufKey.message(kind(), canonical));
             return signature.sign();
         } catch (GeneralSecurityException e) {
             throw new IllegalStateException(e);
@@ -130,6 +120,6 @@ public final class SigningKey {
 
     @Override
     public String toString() {
-        return kind + " " + keyId;
+        return publicKey.toString();
     }
 }

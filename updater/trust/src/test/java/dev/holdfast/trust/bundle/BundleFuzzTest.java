@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.sun.management.ThreadMXBean;
 import dev.holdfast.trust.client.RepositorySimulator;
 import dev.holdfast.trust.client.SourceException;
-import dev.holdfast.trust.client.TrustClient;
+import dev.holdfast.trust.release.DirectorOrder;
 import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.Verdict;
 import java.io.ByteArrayOutputStream;
@@ -138,7 +138,7 @@ class BundleFuzzTest {
             Optional<byte[]> root = bundle.fetch("1.root.json", 1000);
             root.ifPresent(found -> assertThat(found.length).isLessThanOrEqualTo(1000));
             bundle.fetch("timestamp.json", 1000);
-            bundle.directorOrder(new byte[TrustClient.NONCE_BYTES]);
+            bundle.directorOrder(new byte[DirectorOrder.NONCE_BYTES]);
             bundle.leaves(digest, 0, 5);
             bundle.fetch(
                     digest,

@@ -5,9 +5,12 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
 import dev.holdfast.trust.schema.KeyKind;
-import dev.holdfast.trust.schema.RoleDocuments;
-import dev.holdfast.trust.schema.SignedMetadata;
-import dev.holdfast.trust.signing.RoleKeys;
+import dev.holdfast.trust.schema.Meta;
+import dev.holdfast.trust.schema.RootDocument;
+import dev.holdfast.trust.schema.TargetsRole;
+import dev.holdfast.trust.signing.RoleSigner;
+import dev.holdfast.trust.signing.RoleSigners;
+import dev.holdfast.trust.signing.SignedMetadata;
 import dev.holdfast.trust.signing.SigningKey;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.Sha256;
@@ -44,8 +47,8 @@ final class DelegatedRepository implements AutoCloseable {
     /** Paths as they were asked for, not decoded. */
     final List<String> requests = new ArrayList<>();
 
-    RoleKeys root = RepositorySimulator.keys(KeyKind.ED25519);
-    final RoleKeys online = RepositorySimulator.keys(KeyKind.ED25519);
+    RoleSigner root = RepositorySimulator.keys(KeyKind.ED25519);
+    final RoleSigner online = RepositorySimulator.keys(KeyKind.ED25519);
     boolean consistent = true;
     long version = 1;
     private final HttpServer server;
@@ -91,7 +94,7 @@ final class DelegatedRepository implements AutoCloseable {
 
     private ObjectNode delegation(String parent, String name, SigningKey key) {
         Role from = role(parent);
-        from.keys.set(key.keyId(), key.publicJson());
+        from.keys.set(key.keyId(), key.publicKey().toJson());
         ObjectNode entry = from.delegations.addObject().put("name", name).put("threshold", 1);
         entry.putArray("keyids").add(key.keyId());
         return entry;
@@ -110,18 +113,19 @@ final class DelegatedRepository implements AutoCloseable {
 
     byte[] rootFile(long number) {
         Role targets = role("targets");
-        RoleKeys targetKeys = new RoleKeys(List.of(targets.key), 1);
-        RoleDocuments.Roles named = new RoleDocuments.Roles(root, targetKeys, online, online, online);
-        ObjectNode signed = RoleDocuments.root(number, EXPIRES, named).put("consistent_snapshot", consistent);
+        RoleSigner targetKeys = new RoleSigner(List.of(targets.key), 1);
+        RoleSigners named = new RoleSigners(root, targetKeys, online, online, online);
+        ObjectNode signed =
+                RootDocument.signedPart(number, EXPIRES, named.roles()).put("consistent_snapshot", consistent);
         return SignedMetadata.sign(signed, root.keys());
     }
 
     /** Signs everything that the roles say now. */
     void publish() {
-        ObjectNode snapshot = RoleDocuments.snapshot(version, EXPIRES, 1, new byte[0]);
+        ObjectNode snapshot = Meta.snapshot(version, EXPIRES, Meta.of(1, new byte[0]));
         ObjectNode meta = snapshot.putObject("meta");
         roles.forEach((name, role) -> {
-            ObjectNode signed = RoleDocuments.targets(role.version, role.expires, List.of());
+            ObjectNode signed = TargetsRole.signedPart(role.version, role.expires, List.of());
             signed.set("targets", role.targets);
             ObjectNode delegations = signed.putObject("delegations");
             delegations.set("keys", role.keys);
@@ -135,7 +139,7 @@ final class DelegatedRepository implements AutoCloseable {
         files.put("/metadata/" + (consistent ? version + "." : "") + "snapshot.json", snapshotFile);
         files.put(
                 "/metadata/timestamp.json",
-                SignedMetadata.sign(RoleDocuments.timestamp(version, EXPIRES, version, snapshotFile), online.keys()));
+                SignedMetadata.sign(Meta.timestamp(version, EXPIRES, Meta.of(version, snapshotFile)), online.keys()));
         version++;
     }
 

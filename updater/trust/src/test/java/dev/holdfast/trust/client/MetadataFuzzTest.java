@@ -6,7 +6,8 @@ import com.code_intelligence.jazzer.junit.FuzzTest;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.trust.release.BlockTree;
-import dev.holdfast.trust.release.CustomBlock;
+import dev.holdfast.trust.release.DeltaTarget;
+import dev.holdfast.trust.release.ModelTarget;
 import dev.holdfast.trust.schema.Envelope;
 import dev.holdfast.trust.schema.RootDocument;
 import dev.holdfast.trust.schema.TargetFile;
@@ -64,8 +65,8 @@ class MetadataFuzzTest {
         }
         JsonNode node = (JsonNode) read.value();
         TargetFile file = new TargetFile("models/m/1/model.gguf", 1000, Sha256.of(bytes), node);
-        CustomBlock.delta(file);
-        return CustomBlock.model(file).isAccepted();
+        DeltaTarget.of(file);
+        return ModelTarget.of(file).isAccepted();
     }
 
     @Test

@@ -6,11 +6,12 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.holdfast.trust.schema.Envelope;
 import dev.holdfast.trust.schema.KeyKind;
 import dev.holdfast.trust.schema.PathPattern;
-import dev.holdfast.trust.schema.RoleDocuments;
-import dev.holdfast.trust.schema.SignedMetadata;
+import dev.holdfast.trust.schema.RootDocument;
 import dev.holdfast.trust.schema.TargetFile;
 import dev.holdfast.trust.schema.TargetsRole;
-import dev.holdfast.trust.signing.RoleKeys;
+import dev.holdfast.trust.signing.RoleSigner;
+import dev.holdfast.trust.signing.RoleSigners;
+import dev.holdfast.trust.signing.SignedMetadata;
 import dev.holdfast.trust.signing.SigningKey;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.RejectedException;
@@ -316,13 +317,14 @@ class RepositoryClientTest {
         repository.publish();
         assertRefused(client().refresh(), Code.UPD_ROLLBACK);
         byte[] first = repository.rootFile(1);
-        RoleKeys fresh = RepositorySimulator.keys(KeyKind.ED25519);
-        RoleDocuments.Roles rotated = new RoleDocuments.Roles(
-                repository.root, new RoleKeys(List.of(repository.role("targets").key), 1), fresh, fresh, fresh);
+        RoleSigner fresh = RepositorySimulator.keys(KeyKind.ED25519);
+        RoleSigners rotated = new RoleSigners(
+                repository.root, new RoleSigner(List.of(repository.role("targets").key), 1), fresh, fresh, fresh);
         repository.files.put(
                 "/metadata/2.root.json",
                 SignedMetadata.sign(
-                        RoleDocuments.root(2, DelegatedRepository.EXPIRES, rotated), repository.root.keys()));
+                        RootDocument.signedPart(2, DelegatedRepository.EXPIRES, rotated.roles()),
+                        repository.root.keys()));
         RepositoryClient client = client();
         assertRefused(client.refresh(), Code.UPD_SIGNATURE);
         assertThat(Files.readAllBytes(folder.resolve("metadata/root.json")))

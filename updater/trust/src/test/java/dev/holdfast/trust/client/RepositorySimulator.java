@@ -2,13 +2,19 @@ package dev.holdfast.trust.client;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.trust.release.BlockTree;
+import dev.holdfast.trust.release.DirectorOrder;
+import dev.holdfast.trust.release.ModelTarget;
 import dev.holdfast.trust.schema.FamilyPolicy;
 import dev.holdfast.trust.schema.KeyKind;
-import dev.holdfast.trust.schema.RoleDocuments;
-import dev.holdfast.trust.schema.SignedMetadata;
+import dev.holdfast.trust.schema.Meta;
+import dev.holdfast.trust.schema.RootDocument;
 import dev.holdfast.trust.schema.TargetFile;
-import dev.holdfast.trust.signing.RoleKeys;
+import dev.holdfast.trust.schema.TargetsRole;
+import dev.holdfast.trust.signing.RoleSigner;
+import dev.holdfast.trust.signing.RoleSigners;
+import dev.holdfast.trust.signing.SignedMetadata;
 import dev.holdfast.trust.signing.SigningKey;
+import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.Sha256;
 import java.io.IOException;
@@ -28,16 +34,16 @@ import java.util.function.UnaryOperator;
 public final class RepositorySimulator implements MetadataSource {
     public static final Instant NOW = Instant.parse("2026-11-24T12:00:00Z");
     public static final Instant LATER = NOW.plus(Duration.ofDays(30));
-    public static final RoleKeys OFFLINE = keys(KeyKind.ED25519, KeyKind.ML_DSA_65, KeyKind.ECDSA_P256);
-    public static final RoleKeys SNAPSHOT = keys(KeyKind.ED25519, KeyKind.ML_DSA_44);
-    public static final RoleKeys TIMESTAMP = keys(KeyKind.ED25519, KeyKind.ML_DSA_44);
-    public static final RoleKeys DIRECTOR = keys(KeyKind.ED25519, KeyKind.ML_DSA_44);
-    public static final RoleKeys OTHER = keys(KeyKind.ED25519, KeyKind.ML_DSA_44);
-    public static final RoleKeys OTHER_OFFLINE = keys(KeyKind.ED25519, KeyKind.ML_DSA_65, KeyKind.ECDSA_P256);
+    public static final RoleSigner OFFLINE = keys(KeyKind.ED25519, KeyKind.ML_DSA_65, KeyKind.ECDSA_P256);
+    public static final RoleSigner SNAPSHOT = keys(KeyKind.ED25519, KeyKind.ML_DSA_44);
+    public static final RoleSigner TIMESTAMP = keys(KeyKind.ED25519, KeyKind.ML_DSA_44);
+    public static final RoleSigner DIRECTOR = keys(KeyKind.ED25519, KeyKind.ML_DSA_44);
+    public static final RoleSigner OTHER = keys(KeyKind.ED25519, KeyKind.ML_DSA_44);
+    public static final RoleSigner OTHER_OFFLINE = keys(KeyKind.ED25519, KeyKind.ML_DSA_65, KeyKind.ECDSA_P256);
 
     public final Map<String, byte[]> files = new HashMap<>();
     public final Map<String, TargetFile> targets = new LinkedHashMap<>();
-    public RoleDocuments.Roles roles = new RoleDocuments.Roles(OFFLINE, OFFLINE, SNAPSHOT, TIMESTAMP, DIRECTOR);
+    public RoleSigners roles = new RoleSigners(OFFLINE, OFFLINE, SNAPSHOT, TIMESTAMP, DIRECTOR);
     public long rootVersion;
     public long version;
     public long directorVersion = 1;
@@ -56,12 +62,12 @@ public final class RepositorySimulator implements MetadataSource {
         publish();
     }
 
-    static RoleKeys keys(KeyKind... kinds) {
+    static RoleSigner keys(KeyKind... kinds) {
         List<SigningKey> keys = new ArrayList<>();
         for (KeyKind kind : kinds) {
             keys.add(SigningKey.generate(kind));
         }
-        return new RoleKeys(keys, kinds.length);
+        return new RoleSigner(keys, kinds.length);
     }
 
     public byte[] file(String name) {
@@ -70,21 +76,23 @@ public final class RepositorySimulator implements MetadataSource {
 
     /** A target block as the fleet writes it. */
     public static ObjectNode modelCustom(String versionText, long release, long epoch, BlockTree blocks) {
-        ObjectNode custom = Json.object()
-                .put("kind", "model")
-                .put("model", "intent")
-                .put("version", versionText)
-                .put("release", release)
-                .put("epoch", epoch)
-                .put("format", "gguf")
-                .put("minAgent", "0.1.0");
-        custom.putObject("blocks")
-                .put("bytes", blocks.bytes())
-                .put("root", blocks.root().hex());
-        custom.putObject("template").putArray("stop").add("</s>");
-        custom.putObject("gate").put("minPassRatio", 0.9).put("maxLoadMillis", 20000);
-        custom.putObject("needs").put("memoryBytes", 0);
-        return custom;
+        ObjectNode template = Json.object();
+        template.putArray("stop").add("</s>");
+        TargetFile file =
+                new TargetFile("models/intent/" + versionText + "/model.gguf", 0, blocks.root(), Json.object());
+        return new ModelTarget(
+                        file,
+                        blocks,
+                        "intent",
+                        versionText,
+                        release,
+                        epoch,
+                        template,
+                        Json.object().put("minPassRatio", 0.9).put("maxLoadMillis", 20000),
+                        "0.1.0",
+                        0,
+                        List.of())
+                .toCustom();
     }
 
     public TargetFile target(String path, long epoch) {
@@ -97,7 +105,7 @@ public final class RepositorySimulator implements MetadataSource {
 
     public void root(List<SigningKey> signers) {
         rootVersion++;
-        ObjectNode root = RoleDocuments.root(rootVersion, LATER, roles);
+        ObjectNode root = RootDocument.signedPart(rootVersion, LATER, roles.roles());
         families.ifPresent(policy -> policy.into(root));
         files.put(rootVersion + ".root.json", SignedMetadata.sign(root, signers));
     }
@@ -110,13 +118,13 @@ public final class RepositorySimulator implements MetadataSource {
     public void publish(long next) {
         version = next;
         byte[] list = SignedMetadata.sign(
-                RoleDocuments.targets(version, expires, targets.values()),
+                TargetsRole.signedPart(version, expires, targets.values()),
                 roles.targets().keys());
         byte[] snapshot = SignedMetadata.sign(
-                RoleDocuments.snapshot(version, expires, version, list),
+                Meta.snapshot(version, expires, Meta.of(version, list)),
                 roles.snapshot().keys());
         byte[] timestamp = SignedMetadata.sign(
-                RoleDocuments.timestamp(version, expires, version, snapshot),
+                Meta.timestamp(version, expires, Meta.of(version, snapshot)),
                 roles.timestamp().keys());
         files.put(version + ".targets.json", list);
         files.put(version + ".snapshot.json", snapshot);
@@ -139,8 +147,14 @@ public final class RepositorySimulator implements MetadataSource {
 
     @Override
     public Optional<byte[]> directorOrder(byte[] nonce) {
-        ObjectNode order = RoleDocuments.director(
-                directorVersion, issued, expires, device, nonce, ordered.orElse(List.copyOf(targets.values())));
+        ObjectNode order = DirectorOrder.answering(
+                        Binary.copyOf(nonce),
+                        device,
+                        directorVersion,
+                        issued,
+                        expires,
+                        ordered.orElse(List.copyOf(targets.values())))
+                .signedPart();
         return Optional.of(
                 SignedMetadata.sign(orderLie.apply(order), roles.director().keys()));
     }

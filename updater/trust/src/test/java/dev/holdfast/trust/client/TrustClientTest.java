@@ -8,12 +8,13 @@ import dev.holdfast.storage.CrashDisk;
 import dev.holdfast.trust.release.Order;
 import dev.holdfast.trust.schema.Envelope;
 import dev.holdfast.trust.schema.FamilyPolicy;
-import dev.holdfast.trust.schema.RoleDocuments;
+import dev.holdfast.trust.schema.Meta;
 import dev.holdfast.trust.schema.RootDocument;
-import dev.holdfast.trust.schema.SignedMetadata;
 import dev.holdfast.trust.schema.TargetFile;
 import dev.holdfast.trust.schema.TargetsRole;
-import dev.holdfast.trust.signing.RoleKeys;
+import dev.holdfast.trust.signing.RoleSigner;
+import dev.holdfast.trust.signing.RoleSigners;
+import dev.holdfast.trust.signing.SignedMetadata;
 import dev.holdfast.trust.signing.SigningKey;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
@@ -107,7 +108,7 @@ class TrustClientTest {
 
     @Test
     void followsARootRotationAndKeepsEachLinkByteForByte() throws Exception {
-        repo.roles = new RoleDocuments.Roles(
+        repo.roles = new RoleSigners(
                 RepositorySimulator.OTHER_OFFLINE,
                 RepositorySimulator.OTHER_OFFLINE,
                 RepositorySimulator.SNAPSHOT,
@@ -129,7 +130,7 @@ class TrustClientTest {
 
     @Test
     void refusesARootThatOnlyItsOwnKeysSign() throws Exception {
-        repo.roles = new RoleDocuments.Roles(
+        repo.roles = new RoleSigners(
                 RepositorySimulator.OTHER_OFFLINE,
                 RepositorySimulator.OFFLINE,
                 RepositorySimulator.SNAPSHOT,
@@ -142,7 +143,7 @@ class TrustClientTest {
 
     @Test
     void refusesARootThatItsOwnKeysDoNotSign() throws Exception {
-        repo.roles = new RoleDocuments.Roles(
+        repo.roles = new RoleSigners(
                 RepositorySimulator.OTHER_OFFLINE,
                 RepositorySimulator.OFFLINE,
                 RepositorySimulator.SNAPSHOT,
@@ -156,7 +157,7 @@ class TrustClientTest {
     void refusesARootThatSkipsAVersion() throws Exception {
         repo.replace(
                 "2.root.json",
-                RoleDocuments.root(3, RepositorySimulator.LATER, repo.roles),
+                RootDocument.signedPart(3, RepositorySimulator.LATER, repo.roles.roles()),
                 RepositorySimulator.OFFLINE.keys());
         assertRefreshRefused(Code.UPD_MISMATCH);
     }
@@ -181,16 +182,16 @@ class TrustClientTest {
         byte[] snapshot = repo.file("1.snapshot.json");
         repo.replace(
                 "timestamp.json",
-                RoleDocuments.timestamp(2, RepositorySimulator.LATER, 1, snapshot),
+                Meta.timestamp(2, RepositorySimulator.LATER, Meta.of(1, snapshot)),
                 RepositorySimulator.TIMESTAMP.keys().subList(0, 1));
         assertRefreshRefused(Code.UPD_SIGNATURE);
     }
 
     @Test
     void refusesTargetsWithoutTheSignatureThatTheTeeChecks() throws Exception {
-        repo.roles = new RoleDocuments.Roles(
+        repo.roles = new RoleSigners(
                 RepositorySimulator.OFFLINE,
-                new RoleKeys(RepositorySimulator.OFFLINE.keys().subList(0, 2), 2),
+                new RoleSigner(RepositorySimulator.OFFLINE.keys().subList(0, 2), 2),
                 RepositorySimulator.SNAPSHOT,
                 RepositorySimulator.TIMESTAMP,
                 RepositorySimulator.DIRECTOR);
@@ -201,14 +202,14 @@ class TrustClientTest {
     @Test
     void countsOneKeyUnderTwoIdsOnce() throws Exception {
         SigningKey key = RepositorySimulator.TIMESTAMP.keys().getFirst();
-        ObjectNode root = RoleDocuments.root(2, RepositorySimulator.LATER, repo.roles);
-        ((ObjectNode) root.get("keys")).set("alias", key.publicJson());
+        ObjectNode root = RootDocument.signedPart(2, RepositorySimulator.LATER, repo.roles.roles());
+        ((ObjectNode) root.get("keys")).set("alias", key.publicKey().toJson());
         ObjectNode role = (ObjectNode) root.get("roles").get("timestamp");
         role.putArray("keyids").add(key.keyId()).add("alias");
         repo.replace("2.root.json", root, RepositorySimulator.OFFLINE.keys());
         ObjectNode file = (ObjectNode) Json.read(
                         SignedMetadata.sign(
-                                RoleDocuments.timestamp(2, RepositorySimulator.LATER, 1, repo.file("1.snapshot.json")),
+                                Meta.timestamp(2, RepositorySimulator.LATER, Meta.of(1, repo.file("1.snapshot.json"))),
                                 List.of(key)),
                         1 << 20)
                 .orThrow();
@@ -235,7 +236,7 @@ class TrustClientTest {
     void refusesUnsignedMetadata() throws Exception {
         repo.replace(
                 "timestamp.json",
-                RoleDocuments.timestamp(2, RepositorySimulator.LATER, 1, repo.file("1.snapshot.json")),
+                Meta.timestamp(2, RepositorySimulator.LATER, Meta.of(1, repo.file("1.snapshot.json"))),
                 List.of());
         assertRefreshRefused(Code.UPD_SIGNATURE);
     }
@@ -249,7 +250,7 @@ class TrustClientTest {
     @Test
     void refusesMetadataWithAMissingField() throws Exception {
         for (String field : List.of("_type", "spec_version", "version", "expires", "meta")) {
-            ObjectNode signed = RoleDocuments.timestamp(2, RepositorySimulator.LATER, 1, repo.file("1.snapshot.json"));
+            ObjectNode signed = Meta.timestamp(2, RepositorySimulator.LATER, Meta.of(1, repo.file("1.snapshot.json")));
             signed.remove(field);
             repo.replace("timestamp.json", signed, RepositorySimulator.TIMESTAMP.keys());
             assertRefreshRefused(Code.UPD_FORMAT);
@@ -272,7 +273,7 @@ class TrustClientTest {
         assertThat(client().refresh().isAccepted()).isTrue();
         repo.replace(
                 "timestamp.json",
-                RoleDocuments.timestamp(3, RepositorySimulator.LATER, 1, snapshot),
+                Meta.timestamp(3, RepositorySimulator.LATER, Meta.of(1, snapshot)),
                 RepositorySimulator.TIMESTAMP.keys());
         assertRefreshRefused(Code.UPD_ROLLBACK);
     }
@@ -283,11 +284,11 @@ class TrustClientTest {
         repo.publish();
         assertThat(client().refresh().isAccepted()).isTrue();
         byte[] snapshot = SignedMetadata.sign(
-                RoleDocuments.snapshot(3, RepositorySimulator.LATER, 1, list), RepositorySimulator.SNAPSHOT.keys());
+                Meta.snapshot(3, RepositorySimulator.LATER, Meta.of(1, list)), RepositorySimulator.SNAPSHOT.keys());
         repo.files.put("3.snapshot.json", snapshot);
         repo.replace(
                 "timestamp.json",
-                RoleDocuments.timestamp(3, RepositorySimulator.LATER, 3, snapshot),
+                Meta.timestamp(3, RepositorySimulator.LATER, Meta.of(3, snapshot)),
                 RepositorySimulator.TIMESTAMP.keys());
         assertRefreshRefused(Code.UPD_ROLLBACK);
     }
@@ -329,7 +330,7 @@ class TrustClientTest {
         assertThat(client().refresh().isAccepted()).isTrue();
         repo.publish(2);
         assertRefreshRefused(Code.UPD_ROLLBACK);
-        repo.roles = new RoleDocuments.Roles(
+        repo.roles = new RoleSigners(
                 RepositorySimulator.OFFLINE,
                 RepositorySimulator.OFFLINE,
                 RepositorySimulator.SNAPSHOT,
@@ -462,7 +463,7 @@ class TrustClientTest {
     void refusesAnOrderThatTheDirectorDidNotSign() throws Exception {
         TrustClient client = client();
         assertThat(client.refresh().isAccepted()).isTrue();
-        repo.roles = new RoleDocuments.Roles(
+        repo.roles = new RoleSigners(
                 RepositorySimulator.OFFLINE,
                 RepositorySimulator.OFFLINE,
                 RepositorySimulator.SNAPSHOT,

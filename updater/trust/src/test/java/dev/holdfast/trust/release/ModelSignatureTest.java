@@ -176,8 +176,10 @@ class ModelSignatureTest {
         // Ed25519 is on no list of OMS.
         String ed25519 = "-----BEGIN PUBLIC KEY-----\n"
                 + Base64.getEncoder()
-                        .encodeToString(
-                                SigningKey.generate(KeyKind.ED25519).publicKey().getEncoded())
+                        .encodeToString(SigningKey.generate(KeyKind.ED25519)
+                                .publicKey()
+                                .key()
+                                .getEncoded())
                 + "\n-----END PUBLIC KEY-----\n";
         assertRefused(SignerKey.fromPem(ed25519), Code.OMS_KEY);
     }
