@@ -149,9 +149,10 @@ class HostileInputTest {
         List<String> routes = List.of(
                 "inference /v1/chat/completions",
                 "inference /v1/nothing",
-                "inference-control /v1/prepare",
-                "inference-control /v1/flip",
-                "control /v1/attest",
+                "inference-control /control/v1/candidate",
+                "inference-control /control/v1/flip",
+                "inference-control /control/v1/evidence",
+                "control /v1/attestation",
                 "control /v1/nothing");
         for (String route : routes) {
             String[] parts = route.split(" ");

@@ -1,5 +1,6 @@
 package dev.holdfast.acceptance;
 
+import org.awaitility.Awaitility;
 import static org.junit.jupiter.api.Assertions.fail;
 import static org.junit.jupiter.api.Assumptions.abort;
 
@@ -10,7 +11,6 @@ import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.locks.LockSupport;
 
 /** Programs of the machine, and waiting for what they do. */
 final class Tools {
@@ -58,20 +58,10 @@ final class Tools {
 
     /** Waits for a condition; a condition that throws does not hold yet. */
     static void until(Duration limit, String what, Callable<Boolean> condition) {
-        long deadline = System.nanoTime() + limit.toNanos();
-        while (true) {
-            String last = "it is false";
-            try {
-                if (condition.call()) {
-                    return;
-                }
-            } catch (Exception e) {
-                last = e.toString();
-            }
-            if (System.nanoTime() > deadline) {
-                fail("not within " + limit.toSeconds() + " s: " + what + " (" + last + ")");
-            }
-            LockSupport.parkNanos(20_000_000);
-        }
+        Awaitility.await(what)
+                .atMost(limit)
+                .pollInterval(Duration.ofMillis(20))
+                .ignoreExceptions()
+                .until(condition);
     }
 }

@@ -29,8 +29,8 @@ class AttackTableTest {
         }
     }
 
-    private static final String RESPONSES = "dev.holdfast.tee.TpmResponseFuzzTest#";
-    private static final String HOSTILE = "dev.holdfast.tee.HostileTpmTest#";
+    private static final String RESPONSES = "dev.holdfast.tee.tpm.TpmResponseFuzzTest#";
+    private static final String HOSTILE = "dev.holdfast.tee.tpm.HostileTpmTest#";
 
     private static Attack attack(String name, String... tests) {
         return new Attack(name, List.of(tests));
@@ -68,7 +68,7 @@ class AttackTableTest {
                         "TpmEvidenceTest#rejectsWeakerAssuranceWhateverTheEvidenceClaims",
                         "EnrolmentTest#softwareKeysThatClaimATpmAreRefused",
                         "EnrolmentTest#aTpmThatClaimsHardwareIsGrantedFirmwareAtMost",
-                        "EndorsementChainTest#anEmulatorsCertificateNeverGrantsHardware"),
+                        "dev.holdfast.attestation.verify.EndorsementChainTest#anEmulatorsCertificateNeverGrantsHardware"),
                 attack(
                         "the register is reset",
                         "TpmEvidenceTest#theModelsRegisterCannotBeReset",
@@ -106,8 +106,8 @@ class AttackTableTest {
                         "EnrolmentTest#refusesKeysWithTheWrongAttributes"),
                 attack(
                         "a forged certificate of the endorsement key",
-                        "EndorsementChainTest#anotherAuthorityOfTheSameNameIsRefused",
-                        "EndorsementChainTest#aCertificateForAnotherKeyIsRefused"),
+                        "dev.holdfast.attestation.verify.EndorsementChainTest#anotherAuthorityOfTheSameNameIsRefused",
+                        "dev.holdfast.attestation.verify.EndorsementChainTest#aCertificateForAnotherKeyIsRefused"),
                 attack(
                         "fuzzed evidence",
                         "EvidenceFuzzTest#someMutatedEvidencesAreAllRefused",
@@ -118,10 +118,10 @@ class AttackTableTest {
                         "fuzzed enrolment",
                         "EnrolmentTest#mutatedMessagesAreRefusedAndNeverThrow",
                         "EvidenceFuzzTest#enrolment",
-                        "EndorsementChainTest#mutatedCertificatesNeverThrowAndNeverVouchForSomethingElse"),
+                        "dev.holdfast.attestation.verify.EndorsementChainTest#mutatedCertificatesNeverThrowAndNeverVouchForSomethingElse"),
                 attack(
                         "an interposer with an endorsement key of their own",
-                        "dev.holdfast.tee.TpmSecretsTest#aKeyInThePlaceOfTheEndorsementKeyIsRefusedWhereItIsPinned"),
+                        "dev.holdfast.tee.tpm.TpmSecretsTest#aKeyInThePlaceOfTheEndorsementKeyIsRefusedWhereItIsPinned"),
                 attack(
                         "fuzzed responses of the TPM",
                         RESPONSES + "someChangedResponsesEndTyped",

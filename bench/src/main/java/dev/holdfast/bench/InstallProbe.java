@@ -69,8 +69,8 @@ final class InstallProbe implements BlockSource, InferenceControl, Measurements,
                 FileChannel leaves = FileChannel.open(leavesOf(model), StandardOpenOption.READ)) {
             InstallProbe device = new InstallProbe(bytes, leaves);
             InstallerPorts ports = new InstallerPorts(device, device, device, device, Clock.systemUTC(), record -> {});
-            InstallerConfig config =
-                    InstallerConfig.defaults("0.1.0").withProbation(Duration.ofMillis(4), Duration.ofMillis(1));
+            InstallerConfig config = InstallerConfig.defaults("0.1.0")
+                    .with(new InstallerConfig.Probation(Duration.ofMillis(4), Duration.ofMillis(1)));
             Installer installer = Installer.open(store, config, ports);
             installer.recover();
             BlockTree tree = new BlockTree(BLOCK_BYTES, hash(arguments[3]));
@@ -143,7 +143,7 @@ final class InstallProbe implements BlockSource, InferenceControl, Measurements,
     public void fetch(Sha256 blob, int blockBytes, List<Integer> wanted, BlockSink sink) throws IOException {
         for (int index : wanted) {
             long at = (long) index * blockBytes;
-            sink.accept(index, read(file, at, (int) Math.min(blockBytes, file.size() - at)));
+            sink.accept(index, Binary.copyOf(read(file, at, (int) Math.min(blockBytes, file.size() - at))));
         }
     }
 

@@ -69,11 +69,11 @@ public record Answer(Binary id, Body body) {
         return CborWriter.write(dict.build());
     }
 
-    /** Reads an answer from an untrusted broker. Never throws. */
+    /** Reads an answer from an untrusted broker, and owns {@code payload} from then on: a block is part of it. Never throws. */
     public static Verdict<Answer> decode(byte[] payload) {
         return Verdict.of(() -> {
             Cbor.Fields fields =
-                    Cbor.Fields.of(CborReader.read(payload, MAX_BYTES).orThrow());
+                    Cbor.Fields.of(CborReader.readOwned(payload, MAX_BYTES).orThrow());
             Binary id = fields.bytes("id", Ask.ID_BYTES, Ask.ID_BYTES);
             return new Answer(id, body(fields));
         });

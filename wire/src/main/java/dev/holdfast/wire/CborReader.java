@@ -17,21 +17,39 @@ import java.util.Map;
 public final class CborReader {
     /** Deeper than any message of ours; keeps the recursion far from the end of the stack. */
     public static final int MAX_DEPTH = 16;
+    /** A shorter string is copied: it would keep an input alive that is much longer than itself. */
+    private static final int MIN_VIEW_BYTES = 1024;
 
     private final byte[] input;
+    /** Whether byte strings are parts of the input. */
+    private final boolean owned;
+
     private int at;
 
-    private CborReader(byte[] input) {
+    private CborReader(byte[] input, boolean owned) {
         this.input = input;
+        this.owned = owned;
     }
 
     /** Reads exactly one item that fills {@code input}; at most {@code maxBytes} long. */
     public static Verdict<Cbor> read(byte[] input, int maxBytes) {
+        return read(input, maxBytes, false);
+    }
+
+    /**
+     * The same without a copy of long byte strings. The item owns {@code input} from now on: the caller must not change it, and it
+     * lives as long as any of its byte strings.
+     */
+    public static Verdict<Cbor> readOwned(byte[] input, int maxBytes) {
+        return read(input, maxBytes, true);
+    }
+
+    private static Verdict<Cbor> read(byte[] input, int maxBytes, boolean owned) {
         if (input.length > maxBytes) {
             return Verdict.rejected(Code.WIRE_TOO_LARGE, input.length + " bytes of CBOR, at most " + maxBytes);
         }
         return Verdict.of(() -> {
-            CborReader reader = new CborReader(input);
+            CborReader reader = new CborReader(input, owned);
             Cbor item = reader.item(0);
             if (reader.at != input.length) {
                 throw reader.malformed("bytes after the item");
@@ -156,7 +174,11 @@ public final class CborReader {
     }
 
     private Cbor bytes(long length) throws RejectedException {
-        return new Cbor.Bytes(Binary.copyOf(input, skip(length), (int) length));
+        int start = skip(length);
+        return new Cbor.Bytes(
+                owned && length >= MIN_VIEW_BYTES
+                        ? Binary.view(input, start, (int) length)
+                        : Binary.copyOf(input, start, (int) length));
     }
 
     private String utf8(long length) throws RejectedException {

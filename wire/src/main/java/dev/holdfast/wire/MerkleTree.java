@@ -31,6 +31,13 @@ public final class MerkleTree {
         return leaf(block, 0, block.length);
     }
 
+    public static Sha256 leaf(Binary block) {
+        MessageDigest digest = Sha256.newDigest();
+        digest.update(LEAF);
+        block.update(digest);
+        return Sha256.finish(digest);
+    }
+
     /** The leaves of a file, in order. An empty file has none. */
     public static List<Sha256> leaves(Path file, int blockBytes) throws IOException {
         List<Sha256> leaves = new ArrayList<>();

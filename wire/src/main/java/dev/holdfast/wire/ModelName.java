@@ -3,7 +3,7 @@ package dev.holdfast.wire;
 /** How long the names of a model may be, in every message, file and signed document. */
 public final class ModelName {
     /** Of a model's name, and of a version. */
-    public static final int MAX_CHARS = 128;
+    public static final int MAX_CHARS = 64;
     /** Of {@code name@version}. */
     public static final int MAX_ID_CHARS = 2 * MAX_CHARS + 1;
     /** Of the path under which a model was signed. */

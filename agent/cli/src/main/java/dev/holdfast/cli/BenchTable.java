@@ -1,6 +1,6 @@
 package dev.holdfast.cli;
 
-import dev.holdfast.engine.ModelRunner;
+import dev.holdfast.engine.ModelBenchmark;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
@@ -12,13 +12,13 @@ record BenchTable(Path file, int threads, int depth) {
             | --- | ---: | ---: | --- | ---: | ---: | ---: |
             """;
 
-    String of(ModelRunner.Bench measured, int prefill, int decode) {
+    String of(ModelBenchmark.Speed measured, int prefill, int decode) {
         return HEAD
                 + row(measured, "pp" + prefill, measured.prefill())
                 + row(measured, "tg" + decode, measured.decode());
     }
 
-    private String row(ModelRunner.Bench measured, String test, List<Double> samples) {
+    private String row(ModelBenchmark.Speed measured, String test, List<Double> samples) {
         if (samples.isEmpty()) {
             return "";
         }

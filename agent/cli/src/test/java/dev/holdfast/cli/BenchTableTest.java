@@ -2,15 +2,15 @@ package dev.holdfast.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.holdfast.engine.ModelRunner;
+import dev.holdfast.engine.ModelBenchmark;
 import java.nio.file.Path;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
 /** The rows are those of llama-bench. */
 class BenchTableTest {
-    private static final ModelRunner.Bench MEASURED =
-            new ModelRunner.Bench(List.of(90.0, 110.0), List.of(40.0), 1, 2, 3, 2 << 20, 1_500_000);
+    private static final ModelBenchmark.Speed MEASURED =
+            new ModelBenchmark.Speed(List.of(90.0, 110.0), List.of(40.0), 1, 2, 3, 2 << 20, 1_500_000);
 
     @Test
     void meanAndDeviationStandInEachRow() {

@@ -174,10 +174,11 @@ public final class AgentDaemon implements AutoCloseable {
     private static InstallerConfig installerConfig(AgentConfig.Updates updates) {
         Duration standBack = updates.refresh().compareTo(STAND_BACK) < 0 ? STAND_BACK : updates.refresh();
         return InstallerConfig.defaults(VERSION)
-                .withProbation(updates.probation(), Duration.ofMillis(500))
-                .withByteBudget(updates.byteBudget(), updates.metered())
-                .withTransport(updates.transportRetries(), Duration.ofSeconds(1), Duration.ofMinutes(2))
-                .withPace(updates.bytesPerSecond(), standBack);
+                .with(new InstallerConfig.Probation(updates.probation(), Duration.ofMillis(500)))
+                .with(new InstallerConfig.Budget(updates.byteBudget(), updates.metered()))
+                .with(new InstallerConfig.Retries(
+                        updates.transportRetries(), Duration.ofSeconds(1), Duration.ofMinutes(2)))
+                .with(new InstallerConfig.Pace(updates.bytesPerSecond(), standBack));
     }
 
     private static void received(

@@ -42,9 +42,9 @@ final class DeviceReport {
                 .put("state", now.phase().word())
                 .put("connected", now.connected())
                 .put("enrolled", now.enrolled())
-                .put("paused", installer.isHeld());
+                .put("paused", installer.isPaused());
         List<OperatorRecord> actions = installer.operatorHistory();
-        if (installer.isHeld()) {
+        if (installer.isPaused()) {
             status.putObject("pause")
                     .put("at", actions.getLast().at().toString())
                     .put("reason", actions.getLast().reason());

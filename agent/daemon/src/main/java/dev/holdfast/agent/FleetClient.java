@@ -164,7 +164,7 @@ final class FleetClient implements MetadataSource, BlockSource, AutoCloseable {
                 if (!(question.next() instanceof Answer.Block(int index, Binary data))) {
                     throw unexpected();
                 }
-                sink.accept(index, data.toArray());
+                sink.accept(index, data);
                 missing.remove(index);
             }
         }

@@ -32,6 +32,7 @@ import org.slf4j.LoggerFactory;
 final class UpdateLoop implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(UpdateLoop.class);
     private static final Duration OFFLINE_LOOK = Duration.ofSeconds(1);
+    private static final Duration LOOK_LIMIT = Duration.ofSeconds(60);
     private static final Duration STOP_LIMIT = Duration.ofSeconds(2);
     private static final Duration END_LIMIT = Duration.ofSeconds(5);
 
@@ -192,7 +193,7 @@ final class UpdateLoop implements AutoCloseable {
         if (!enrolled && !enrol()) {
             return false;
         }
-        if (parts.installer.isHeld()) {
+        if (parts.installer.isPaused()) {
             finish();
             phase = new Phase.Paused();
             return true;
@@ -231,7 +232,7 @@ final class UpdateLoop implements AutoCloseable {
 
     /** What was measured already is brought to its end, whoever is away or paused. */
     private void finish() throws IOException {
-        Optional<InstallOutcome> outcome = parts.installer.resume();
+        Optional<InstallOutcome> outcome = parts.installer.finishPending();
         outcome.ifPresent(this::ended);
     }
 
@@ -290,9 +291,9 @@ final class UpdateLoop implements AutoCloseable {
 
     void pause(boolean pausing, String why) throws IOException {
         if (pausing) {
-            parts.installer.hold(why);
+            parts.installer.pause(why);
         } else {
-            parts.installer.release(why);
+            parts.installer.unpause(why);
         }
         wake();
     }
@@ -300,7 +301,7 @@ final class UpdateLoop implements AutoCloseable {
     /** Installs from a bundle that somebody holds open; {@code API-BUSY} while the loop itself is at work. */
     Verdict<InstallOutcome> install(SeekableBytes bundle) throws IOException {
         Optional<TrustClient> client = trust;
-        if (client.isEmpty() || phase instanceof Phase.Installing || !turn.tryLock()) {
+        if (client.isEmpty() || phase instanceof Phase.Installing || !takeTurn()) {
             return Verdict.rejected(Code.API_BUSY, "the agent is " + phase.word());
         }
         try {
@@ -313,6 +314,16 @@ final class UpdateLoop implements AutoCloseable {
         } finally {
             turn.unlock();
             wake();
+        }
+    }
+
+    /** A look that finds nothing to do ends within a few answers of the fleet. */
+    private boolean takeTurn() throws IOException {
+        try {
+            return turn.tryLock(LOOK_LIMIT.toSeconds(), TimeUnit.SECONDS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new IOException("interrupted", e);
         }
     }
 

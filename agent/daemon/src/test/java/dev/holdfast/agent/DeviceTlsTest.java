@@ -1,5 +1,7 @@
 package dev.holdfast.agent;
 
+import org.awaitility.core.ConditionTimeoutException;
+import org.awaitility.Awaitility;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assertions.fail;
@@ -49,7 +51,6 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.locks.LockSupport;
 import javax.net.ssl.KeyManagerFactory;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLException;
@@ -240,13 +241,11 @@ class DeviceTlsTest {
     }
 
     private void await(Callable<Boolean> condition) throws Exception {
-        long limit = System.nanoTime() + LIMIT.toNanos();
-        while (!holds(condition)) {
-            if (System.nanoTime() > limit) {
-                Path log = dir.resolve("mosquitto.log");
-                fail("not in " + LIMIT + "; broker: " + (Files.exists(log) ? Files.readString(log) : "none"));
-            }
-            LockSupport.parkNanos(10_000_000);
+        try {
+            Awaitility.await().atMost(LIMIT).pollInterval(Duration.ofMillis(10)).until(() -> holds(condition));
+        } catch (ConditionTimeoutException e) {
+            Path log = dir.resolve("mosquitto.log");
+            fail("not in " + LIMIT + "; broker: " + (Files.exists(log) ? Files.readString(log) : "none"));
         }
     }
 

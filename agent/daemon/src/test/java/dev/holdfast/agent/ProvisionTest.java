@@ -1,5 +1,7 @@
 package dev.holdfast.agent;
 
+import java.time.Duration;
+import org.awaitility.Awaitility;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assertions.fail;
 import static org.junit.jupiter.api.Assumptions.abort;
@@ -11,7 +13,6 @@ import java.io.StringWriter;
 import java.nio.channels.Channel;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -54,11 +55,7 @@ class ProvisionTest {
             }
             abort(line);
         }
-        long limit = System.nanoTime() + 10_000_000_000L;
-        while (!listens()) {
-            assertThat(System.nanoTime()).isLessThan(limit);
-            LockSupport.parkNanos(5_000_000);
-        }
+        Awaitility.await().pollInterval(Duration.ofMillis(5)).until(this::listens);
         config = Files.writeString(
                 dir.resolve("holdfast.toml"),
                 "fleet = \"f\"\ndevice = \"d\"\nstate = \"s\"\ntee = \"unix:" + dir.resolve("sock")

@@ -1,5 +1,6 @@
 package dev.holdfast.control;
 
+import java.nio.channels.ClosedByInterruptException;
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.RejectedException;
@@ -68,6 +69,8 @@ public final class UnixHttpClient {
                     reader.status(), Json.read(reader.body(), MAX_REPLY_BYTES).orThrow());
         } catch (RejectedException e) {
             throw new IOException(name() + ": " + e.rejection(), e);
+        } catch (ClosedByInterruptException e) {
+            throw new IOException(name() + ": interrupted", e);
         } catch (IOException e) {
             throw e.getMessage() != null && e.getMessage().startsWith(name())
                     ? e

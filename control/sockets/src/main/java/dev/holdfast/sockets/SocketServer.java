@@ -20,7 +20,6 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
-import java.util.concurrent.atomic.AtomicInteger;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -37,10 +36,11 @@ public final class SocketServer implements AutoCloseable {
 
     private final HttpServer server;
     private final Path path;
-    private final AtomicInteger connections = new AtomicInteger();
+    private final Admission admission;
 
     private SocketServer(Vertx vertx, Path path, PeerPolicy policy, Handler<HttpServerRequest> routes) {
         this.path = path;
+        this.admission = new Admission(policy, MAX_CONNECTIONS);
         this.server = vertx.createHttpServer(new HttpServerOptions()
                         .setMaxInitialLineLength(MAX_HEADER_BYTES)
                         .setMaxHeaderSize(MAX_HEADER_BYTES)
@@ -50,13 +50,13 @@ public final class SocketServer implements AutoCloseable {
                 .exceptionHandler(
                         e -> LOG.debug("connection failed: {}", e.getClass().getName()))
                 .invalidRequestHandler(request -> {
-                    Replies.error(request, Code.API_REQUEST, "this is no HTTP/1.1 request");
+                    Replies.error(request, Code.API_REQUEST, "this is not an HTTP/1.1 request");
                     request.connection().close();
                 })
                 .requestHandler(request -> {
                     request.exceptionHandler(e -> {});
                     request.response().exceptionHandler(e -> {});
-                    if (policy.allows(Peer.of(request.connection()))) {
+                    if (admission.allows(Peer.of(request.connection()))) {
                         routes.handle(request);
                     } else {
                         Replies.error(request, Code.API_FORBIDDEN, "this user may not use this socket");
@@ -107,10 +107,10 @@ public final class SocketServer implements AutoCloseable {
     private void connected(HttpConnection connection) {
         connection.exceptionHandler(
                 e -> LOG.debug("connection failed: {}", e.getClass().getName()));
-        if (connections.incrementAndGet() > MAX_CONNECTIONS) {
+        if (!admission.enter()) {
             connection.close();
         }
-        connection.closeHandler(ended -> connections.decrementAndGet());
+        connection.closeHandler(ended -> admission.leave());
     }
 
     @Override

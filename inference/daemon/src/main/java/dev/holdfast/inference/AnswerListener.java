@@ -2,23 +2,31 @@ package dev.holdfast.inference;
 
 import dev.holdfast.control.Slot;
 import dev.holdfast.engine.Finish;
+import dev.holdfast.engine.Generation;
 import dev.holdfast.engine.Usage;
 import dev.holdfast.wire.Rejection;
 
-/** Gets an answer as it is made. Called by one thread of the engine; only {@link #cancelled} must be thread-safe. */
-public interface AnswerListener {
-    /** The answer begins, on this model, which it will keep to the end. */
-    void begun(Slot model);
+/**
+ * Gets an answer as it is made: {@link #pinned}, {@link #begun}, any number of texts, {@link #finished}; or, from anywhere before
+ * the last, {@link #failed}. Called by one thread of the engine; only {@link #cancelled} must be thread-safe.
+ */
+public interface AnswerListener extends Generation.Listener {
+    /** This model takes the request and keeps it to the end. It may still refuse it. */
+    void pinned(Slot model);
+
+    @Override
+    void begun();
 
     /** More text; may wait for a slow reader. False ends the answer. */
+    @Override
     boolean text(String delta);
 
-    /** The answer is complete. */
-    void finished(Slot model, Usage usage, Finish finish);
+    /** The answer is complete. Its place is free already. */
+    void finished(Usage usage, Finish finish);
 
     /** There is no answer, or no more of it. */
     void failed(Rejection why);
 
-    /** Whether nobody waits any more. */
+    @Override
     boolean cancelled();
 }

@@ -69,13 +69,17 @@ final class ChatReply implements AnswerListener {
     }
 
     @Override
-    public void begun(Slot model) {
+    public void pinned(Slot model) {
         head = Json.object();
         head.put("id", id);
         head.put("object", stream ? shape.part : shape.whole);
         head.put("created", created);
         head.put("model", model.id());
         head.put("system_fingerprint", model.fingerprint());
+    }
+
+    @Override
+    public void begun() {
         if (stream) {
             response.putHeader("Content-Type", "text/event-stream");
             response.putHeader("Cache-Control", "no-store");
@@ -99,7 +103,7 @@ final class ChatReply implements AnswerListener {
     }
 
     @Override
-    public void finished(Slot model, Usage usage, Finish finish) {
+    public void finished(Usage usage, Finish finish) {
         if (finish == Finish.CANCELLED) {
             cancel();
             return;

@@ -14,6 +14,7 @@ import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Rejection;
 import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.Verdict;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -38,11 +39,12 @@ public final class Engine implements AutoCloseable {
     /**
      * How an engine works.
      *
+     * @param blobs the folder of finished model files, each named by its digest
      * @param load how each model is loaded
      * @param maxQueued requests that may wait for their turn; beyond it they are refused
      * @param threads threads that share one product
      */
-    public record Settings(HealthGate.Settings load, int maxQueued, int threads) {
+    public record Settings(Path blobs, HealthGate.Settings load, int maxQueued, int threads) {
         private int maxSequences() {
             return load.maxSequences();
         }
@@ -98,7 +100,8 @@ public final class Engine implements AutoCloseable {
     }
 
     private HealthGate.Result gate(Slot slot, boolean canaries) {
-        return new HealthGate(slot, settings.load(), workers).run(canaries);
+        return new HealthGate(slot, settings.blobs().resolve(slot.digest().hex()), settings.load(), workers)
+                .run(canaries);
     }
 
     /** Makes the candidate the serving model; where that digest serves already, nothing changes. */
@@ -273,35 +276,11 @@ public final class Engine implements AutoCloseable {
 
     private static Runnable answerOn(
             ModelSlot slot, ChatRequest request, Optional<Long> owner, AnswerListener listener) {
-        boolean[] begun = {false};
-        Verdict<Generation.Outcome> verdict = slot.answer(request, owner, new Generation.Listener() {
-            @Override
-            public boolean text(String delta) {
-                begin();
-                return listener.text(delta);
-            }
-
-            @Override
-            public boolean cancelled() {
-                return listener.cancelled();
-            }
-
-            private void begin() {
-                if (!begun[0]) {
-                    begun[0] = true;
-                    listener.begun(slot.description());
-                }
-            }
-        });
-        return switch (verdict) {
+        listener.pinned(slot.description());
+        return switch (slot.answer(request, owner, listener)) {
             case Verdict.Rejected<Generation.Outcome>(Rejection why) -> () -> listener.failed(why);
-            case Verdict.Accepted<Generation.Outcome>(Generation.Outcome outcome) -> {
-                if (!begun[0]) {
-                    listener.begun(slot.description());
-                }
-                Slot model = slot.description();
-                yield () -> listener.finished(model, outcome.usage(), outcome.finish());
-            }
+            case Verdict.Accepted<Generation.Outcome>(Generation.Outcome outcome) ->
+                () -> listener.finished(outcome.usage(), outcome.finish());
         };
     }
 

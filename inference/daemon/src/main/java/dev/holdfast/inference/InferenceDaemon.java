@@ -5,20 +5,15 @@ import dev.holdfast.control.InferenceStatus;
 import dev.holdfast.control.Pointer;
 import dev.holdfast.control.Slot;
 import dev.holdfast.engine.gate.HealthGate;
+import dev.holdfast.sockets.EventLoop;
 import dev.holdfast.sockets.SocketServer;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Verdict;
-import io.vertx.core.Vertx;
-import io.vertx.core.VertxOptions;
-import io.vertx.core.file.FileSystemOptions;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
 import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -29,9 +24,8 @@ import org.slf4j.LoggerFactory;
  */
 public final class InferenceDaemon implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(InferenceDaemon.class);
-    private static final int CLOSE_SECONDS = 10;
 
-    private final Vertx vertx;
+    private final EventLoop loop = new EventLoop();
     private final Engine engine;
     private final ChallengeRelay relay;
     private final ControlRoutes control;
@@ -39,33 +33,26 @@ public final class InferenceDaemon implements AutoCloseable {
     private final SocketServer controlServer;
 
     private InferenceDaemon(InferenceConfig config, Supplier<List<String>> recentLines) throws IOException {
-        vertx = Vertx.vertx(new VertxOptions()
-                .setEventLoopPoolSize(1)
-                .setWorkerPoolSize(1)
-                .setInternalBlockingPoolSize(1)
-                .setPreferNativeTransport(true)
-                .setFileSystemOptions(
-                        new FileSystemOptions().setFileCachingEnabled(false).setClassPathResolvingEnabled(false)));
         engine = new Engine(new Engine.Settings(
+                config.storeDir().resolve("blobs"),
                 new HealthGate.Settings(
-                        config.storeDir().resolve("blobs"),
                         config.limits().contextTokens(),
                         config.limits().sequences(),
                         config.limits().cache()),
                 config.limits().queued(),
                 config.limits().threads()));
-        relay = new ChallengeRelay(vertx);
+        relay = new ChallengeRelay(loop.vertx());
         control = new ControlRoutes(engine, relay, recentLines);
         SocketServer api = null;
         try {
             api = SocketServer.start(
-                    vertx,
+                    loop.vertx(),
                     config.sockets().inference(),
                     config.api().mode(),
                     config.api().peers(),
                     new ApiRoutes(engine, relay));
             controlServer = SocketServer.start(
-                    vertx,
+                    loop.vertx(),
                     config.sockets().inferenceControl(),
                     config.control().mode(),
                     config.control().peers(),
@@ -77,7 +64,7 @@ public final class InferenceDaemon implements AutoCloseable {
             }
             control.close();
             engine.close();
-            closeVertx();
+            loop.close();
             throw e;
         }
     }
@@ -151,16 +138,6 @@ public final class InferenceDaemon implements AutoCloseable {
         controlServer.close();
         control.close();
         engine.close();
-        closeVertx();
-    }
-
-    private void closeVertx() {
-        try {
-            vertx.close().toCompletionStage().toCompletableFuture().get(CLOSE_SECONDS, TimeUnit.SECONDS);
-        } catch (ExecutionException | TimeoutException e) {
-            LOG.warn("closing: {}", e.toString());
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-        }
+        loop.close();
     }
 }

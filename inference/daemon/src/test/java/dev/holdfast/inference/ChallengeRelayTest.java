@@ -7,12 +7,14 @@ import dev.holdfast.control.SocketPaths;
 import dev.holdfast.engine.TinyStore;
 import dev.holdfast.engine.kernels.CacheType;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
+import org.awaitility.Awaitility;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -90,12 +92,11 @@ class ChallengeRelayTest {
         return daemon.challengesWaiting() == number;
     }
 
-    private static void await(java.util.function.BooleanSupplier holds) throws Exception {
-        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
-        while (!holds.getAsBoolean()) {
-            assertThat(System.nanoTime()).isLessThan(end);
-            Thread.onSpinWait();
-        }
+    private static void await(java.util.function.BooleanSupplier holds) {
+        Awaitility.await()
+                .atMost(Duration.ofSeconds(20))
+                .pollInterval(Duration.ofMillis(1))
+                .until(holds::getAsBoolean);
     }
 
     @Test

@@ -14,8 +14,7 @@ class Collected implements AnswerListener {
     private final StringBuilder text = new StringBuilder();
     private final CompletableFuture<String> done = new CompletableFuture<>();
     final CountDownLatch first = new CountDownLatch(1);
-    volatile @Nullable Slot began;
-    volatile @Nullable Slot ended;
+    volatile @Nullable Slot model;
     volatile @Nullable Rejection failure;
     volatile @Nullable Finish finish;
     volatile int tokens;
@@ -23,8 +22,12 @@ class Collected implements AnswerListener {
     volatile boolean cancelled;
 
     @Override
-    public void begun(Slot model) {
-        began = model;
+    public void pinned(Slot model) {
+        this.model = model;
+    }
+
+    @Override
+    public void begun() {
         first.countDown();
     }
 
@@ -35,8 +38,7 @@ class Collected implements AnswerListener {
     }
 
     @Override
-    public void finished(Slot model, Usage usage, Finish finish) {
-        ended = model;
+    public void finished(Usage usage, Finish finish) {
         tokens = usage.completionTokens();
         cachedTokens = usage.cachedTokens();
         this.finish = finish;

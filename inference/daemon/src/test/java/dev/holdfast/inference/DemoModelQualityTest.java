@@ -34,7 +34,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** The demo models through our own engine, template and gate: they know what they were taught, and nothing else. */
 class DemoModelQualityTest {
-    private static final Path DEMO = Path.of("../demo");
+    private static final Path DEMO = Path.of("../../demo");
     private static final int MANIFEST_BYTES = 1 << 20;
 
     @TempDir
@@ -46,7 +46,7 @@ class DemoModelQualityTest {
         TinyStore store = new TinyStore(folder);
         Slot slot = slot(store, version);
         try (Engine engine = new Engine(
-                new Engine.Settings(new HealthGate.Settings(store.blobs(), 512, 2, CacheType.DEFAULT), 10_000, 1))) {
+                new Engine.Settings(store.blobs(), new HealthGate.Settings(512, 2, CacheType.DEFAULT), 10_000, 1))) {
             GateReport report = engine.loadCandidate(slot);
             assertThat(report.failure()).as(report.toString()).isEmpty();
             assertThat(engine.flip(slot.digest()).isAccepted()).isTrue();

@@ -12,22 +12,27 @@ import dev.holdfast.engine.Finish;
 import dev.holdfast.engine.Sampling;
 import dev.holdfast.engine.TinyModel;
 import dev.holdfast.engine.TinyStore;
+import dev.holdfast.engine.Usage;
 import dev.holdfast.engine.gate.HealthGate;
 import dev.holdfast.engine.kernels.CacheType;
 import dev.holdfast.engine.text.Message;
 import dev.holdfast.engine.text.Prompt;
 import dev.holdfast.wire.Code;
+import dev.holdfast.wire.Rejection;
 import dev.holdfast.wire.Verdict;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
+import org.awaitility.Awaitility;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -44,7 +49,7 @@ class EngineTest {
     void open() throws Exception {
         store = new TinyStore(folder);
         engine = new Engine(
-                new Engine.Settings(new HealthGate.Settings(store.blobs(), 256, 3, CacheType.DEFAULT), 1, 1));
+                new Engine.Settings(store.blobs(), new HealthGate.Settings(256, 3, CacheType.DEFAULT), 1, 1));
     }
 
     @AfterEach
@@ -91,13 +96,73 @@ class EngineTest {
         int onOne = 0;
         for (Collected answer : answers) {
             assertThat(answer.failure).isNull();
-            assertThat(answer.ended).isSameAs(answer.began).isNotNull();
-            boolean first = requireNonNull(answer.began).version().equals("1.0.0");
+            boolean first = requireNonNull(answer.model).version().equals("1.0.0");
             onOne += first ? 1 : 0;
             assertThat(answer.await()).isEqualTo(first ? oneSays : twoSays);
         }
         assertThat(onOne).isPositive().isLessThan(answers.size());
         assertThat(engine.status().draining()).isZero();
+    }
+
+    @Test
+    void anAnswerBeginsBeforeItsTextAndEndsWhenItsPlaceIsFree() throws Exception {
+        assertThat(engine.serve(slot(store.add("1.0.0", 1, TinyModel.Flaw.NONE)))
+                        .passed())
+                .isTrue();
+        Told whole = told(request(2, 0));
+        assertThat(whole.calls).startsWith("pinned", "begun", "text").endsWith("finished with 0 active");
+        assertThat(whole.calls).containsOnlyOnce("begun");
+
+        Told silent = new Told();
+        silent.cancelled = true;
+        engine.chat(null, request(2, 0), silent);
+        silent.await();
+        assertThat(silent.calls).containsExactly("pinned", "begun", "finished with 0 active");
+
+        Told refused = told(ChatRequest.greedy("#".repeat(300), 5));
+        assertThat(refused.calls).containsExactly("pinned", "failed with 0 active");
+    }
+
+    private Told told(ChatRequest request) throws Exception {
+        Told answer = new Told();
+        engine.chat(null, request, answer);
+        answer.await();
+        return answer;
+    }
+
+    /** Writes down what it hears. */
+    private final class Told extends Collected {
+        private final List<String> calls = new CopyOnWriteArrayList<>();
+
+        @Override
+        public void pinned(Slot model) {
+            calls.add("pinned");
+            super.pinned(model);
+        }
+
+        @Override
+        public void begun() {
+            calls.add("begun");
+            super.begun();
+        }
+
+        @Override
+        public boolean text(String delta) {
+            calls.add("text");
+            return super.text(delta);
+        }
+
+        @Override
+        public void finished(Usage usage, Finish finish) {
+            calls.add("finished with " + engine.status().requestsActive() + " active");
+            super.finished(usage, finish);
+        }
+
+        @Override
+        public void failed(Rejection why) {
+            calls.add("failed with " + engine.status().requestsActive() + " active");
+            super.failed(why);
+        }
     }
 
     @Test
@@ -113,12 +178,12 @@ class EngineTest {
 
         Collected fresh = chat(request(5, 0));
         fresh.await();
-        assertThat(requireNonNull(fresh.ended).version()).isEqualTo("2.0.0");
+        assertThat(requireNonNull(fresh.model).version()).isEqualTo("2.0.0");
 
         slow.cancelled = true;
         slow.await();
         assertThat(slow.finish).isEqualTo(Finish.CANCELLED);
-        assertThat(requireNonNull(slow.ended).version()).isEqualTo("1.0.0");
+        assertThat(requireNonNull(slow.model).version()).isEqualTo("1.0.0");
         awaitNoDraining();
     }
 
@@ -301,24 +366,20 @@ class EngineTest {
     }
 
     private static void awaitAnswerFrom(Slot model, List<Collected> answers) {
-        long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
-        while (true) {
-            synchronized (answers) {
-                if (!answers.isEmpty() && answers.getLast().ended == model) {
-                    return;
-                }
-            }
-            assertThat(System.nanoTime()).isLessThan(deadline);
-            Thread.onSpinWait();
-        }
+        Awaitility.await()
+                .atMost(Duration.ofSeconds(20))
+                .pollInterval(Duration.ofMillis(1))
+                .until(() -> {
+                    synchronized (answers) {
+                        return !answers.isEmpty() && answers.getLast().model == model;
+                    }
+                });
     }
 
     private void awaitNoDraining() {
-        long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(10);
-        while (engine.status().draining() > 0) {
-            assertThat(System.nanoTime()).isLessThan(deadline);
-            Thread.onSpinWait();
-        }
+        Awaitility.await()
+                .pollInterval(Duration.ofMillis(1))
+                .until(() -> engine.status().draining() == 0);
     }
 
     private static Slot slot(ObjectNode node) throws Exception {

@@ -84,7 +84,7 @@ class PrefixReuseTest {
         Slot one = slot(store.add("1.0.0", 1, TinyModel.Flaw.NONE));
         Slot two = slot(store.add("2.0.0", 2, TinyModel.Flaw.NONE));
         try (Engine engine =
-                new Engine(new Engine.Settings(new HealthGate.Settings(store.blobs(), 256, 3, CacheType.F16), 1, 1))) {
+                new Engine(new Engine.Settings(store.blobs(), new HealthGate.Settings(256, 3, CacheType.F16), 1, 1))) {
             assertThat(engine.serve(one).passed()).isTrue();
             String answer = ask(engine, PROMPT, ALICE).await();
             for (Slot next : List.of(two, one)) {
@@ -141,7 +141,7 @@ class PrefixReuseTest {
     private Engine engine(int sequences) throws Exception {
         TinyStore store = new TinyStore(folder);
         Engine engine = new Engine(
-                new Engine.Settings(new HealthGate.Settings(store.blobs(), 256, sequences, CacheType.F16), 1, 1));
+                new Engine.Settings(store.blobs(), new HealthGate.Settings(256, sequences, CacheType.F16), 1, 1));
         assertThat(engine.serve(slot(store.add("1.0.0", 1, TinyModel.Flaw.NONE)))
                         .passed())
                 .isTrue();

@@ -32,6 +32,9 @@ public final class Generation {
     /** Gets the answer as it grows. */
     @FunctionalInterface
     public interface Listener {
+        /** The answer begins: once, before its first text, or at its end where it has none. What is refused at once never begins. */
+        default void begun() {}
+
         /** More text; false ends the answer. */
         boolean text(String delta);
 
@@ -49,6 +52,7 @@ public final class Generation {
     private final LoadedModel model;
     private final Tokenizer tokenizer;
     private final IntPredicate ends;
+    private boolean begun;
 
     Generation(LoadedModel model, Tokenizer tokenizer, IntPredicate ends) {
         this.model = model;
@@ -62,7 +66,24 @@ public final class Generation {
      * @param sequence empty, or with the beginning of the prompt read already; at the end it holds all that was read
      */
     Verdict<Outcome> run(Sequence sequence, int[] prompt, Sampling sampling, Limits limits, Listener listener) {
-        return model.batcher().then(batcher -> run(batcher, sequence, prompt, sampling, limits, listener));
+        Verdict<Outcome> verdict =
+                model.batcher().then(batcher -> run(batcher, sequence, prompt, sampling, limits, listener));
+        if (verdict.isAccepted()) {
+            begin(listener);
+        }
+        return verdict;
+    }
+
+    private void begin(Listener listener) {
+        if (!begun) {
+            begun = true;
+            listener.begun();
+        }
+    }
+
+    private boolean say(Listener listener, String text) {
+        begin(listener);
+        return listener.text(text);
     }
 
     private Verdict<Outcome> run(
@@ -134,7 +155,7 @@ public final class Generation {
             listener.token(token[0]);
             String text = stop.pass(words.next(token[0]));
             pace(started, count, limits.tokensPerSecond());
-            if (!text.isEmpty() && !listener.text(text)) {
+            if (!text.isEmpty() && !say(listener, text)) {
                 return Verdict.accepted(new Outcome(usage.completed(count), Finish.CANCELLED));
             }
             if (stop.found()) {
@@ -145,7 +166,7 @@ public final class Generation {
             }
         }
         String rest = stop.pass(words.end()) + stop.rest();
-        if (!rest.isEmpty() && !listener.text(rest)) {
+        if (!rest.isEmpty() && !say(listener, rest)) {
             finish = Finish.CANCELLED;
         }
         return Verdict.accepted(new Outcome(usage.completed(count), finish));

@@ -34,7 +34,7 @@ public record ModelComparison(
      * Reads the same windows with both models side by side, so that the logits of one batch are all that is kept.
      *
      * @param tokens a text in the vocabulary of both
-     * @param context the length of a window, as in {@link ModelRunner#perplexity}
+     * @param context the length of a window, as in {@link Perplexity#of}
      */
     public static Verdict<ModelComparison> of(ModelRunner base, ModelRunner model, int[] tokens, int context) {
         if (base.shape().vocabulary() != model.shape().vocabulary()) {
@@ -43,8 +43,8 @@ public record ModelComparison(
                     "vocabularies of " + base.shape().vocabulary() + " and "
                             + model.shape().vocabulary() + " tokens cannot be compared");
         }
-        return base.windows(tokens, context)
-                .then(windows -> model.windows(tokens, context)
+        return Perplexity.windows(base, tokens, context)
+                .then(windows -> Perplexity.windows(model, tokens, context)
                         .then(same -> base.decoder()
                                 .then(first -> model.decoder()
                                         .then(second -> Verdict.accepted(

@@ -5,10 +5,8 @@ import dev.holdfast.engine.architectures.Sequence;
 import dev.holdfast.engine.architectures.Transformer;
 import dev.holdfast.engine.kernels.CacheType;
 import dev.holdfast.engine.kernels.ModelShape;
-import dev.holdfast.engine.kernels.Products;
 import dev.holdfast.engine.kernels.Workers;
 import dev.holdfast.engine.text.Tokenizer;
-import dev.holdfast.gguf.GgufTensor;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Verdict;
 import java.io.BufferedOutputStream;
@@ -20,13 +18,10 @@ import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
-import java.util.Random;
-import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
-/** A model outside any service, for {@code holdfast model ...} and for benchmarks. Belongs to one thread. */
+/** A model outside any service, for {@code holdfast model ...}. Belongs to one thread. */
 public final class ModelRunner implements AutoCloseable {
     private final LoadedModel model;
     private final Workers workers;
@@ -64,24 +59,18 @@ public final class ModelRunner implements AutoCloseable {
         return open(path, contextTokens, threads, CacheType.DEFAULT);
     }
 
-    public ModelShape shape() {
+    ModelShape shape() {
         return model.shape();
     }
 
     /** The longest sequence, in tokens. */
-    public int contextTokens() {
+    int contextTokens() {
         return model.contextTokens();
     }
 
     /** The tokens of a plain text, with the begin token where the model wants one. Text yields no control tokens. */
     public Verdict<int[]> tokenize(String text) {
         return model.tokenizer().then(tokenizer -> Verdict.accepted(tokenizer.encodeText(text)));
-    }
-
-    /** The text of tokens. */
-    public Verdict<String> text(int[] tokens) {
-        return checked(tokens, Integer.MAX_VALUE)
-                .then(ids -> model.tokenizer().then(tokenizer -> Verdict.accepted(tokenizer.decode(ids))));
     }
 
     /** The sequence of this runner, empty; only a decoder has one. */
@@ -105,7 +94,7 @@ public final class ModelRunner implements AutoCloseable {
         return model.embed(text);
     }
 
-    private Verdict<int[]> checked(int[] tokens, int most) {
+    Verdict<int[]> checked(int[] tokens, int most) {
         if (tokens.length == 0 || tokens.length > most) {
             return Verdict.rejected(Code.API_CONTEXT, tokens.length + " tokens, allowed 1 to " + most);
         }
@@ -201,228 +190,32 @@ public final class ModelRunner implements AutoCloseable {
                 });
     }
 
-    /**
-     * How well a model expects a text.
-     *
-     * @param perplexity exp of the mean negative log likelihood
-     * @param tokens how many tokens were scored
-     */
-    public record Perplexity(double perplexity, int tokens, int windows) {}
-
-    /**
-     * Cuts the tokens into windows of {@code context} and scores the second half of each, so that every scored token
-     * has at least half a window before it (the convention of llama.cpp's perplexity tool). The first token of a window
-     * is replaced by the begin token where the model wants one.
-     */
-    public Verdict<Perplexity> perplexity(int[] tokens, int context) {
-        return windows(tokens, context)
-                .then(windows -> model.decoder().then(decoder -> {
-                    double[] loss = {0};
-                    for (int[] window : windows) {
-                        decoder.read(sequence(), window, 0, context, (position, logits) -> {
-                            if (position >= context / 2 && position < context - 1) {
-                                loss[0] -= LogProbabilities.of(logits, window[position + 1]);
-                            }
-                        });
-                    }
-                    int scored = windows.length * (context - 1 - context / 2);
-                    return Verdict.accepted(new Perplexity(Math.exp(loss[0] / scored), scored, windows.length));
-                }));
-    }
-
-    /** The windows that {@link #perplexity} scores. */
-    Verdict<int[][]> windows(int[] tokens, int context) {
-        if (context < 4 || context > model.contextTokens() || tokens.length < context) {
-            return Verdict.rejected(
-                    Code.API_CONTEXT, tokens.length + " tokens in windows of " + context + " of " + contextTokens());
-        }
-        return checked(tokens, Integer.MAX_VALUE).then(input -> {
-            int begin = begin();
-            int[][] windows = new int[input.length / context][];
-            for (int w = 0; w < windows.length; w++) {
-                windows[w] = Arrays.copyOfRange(input, w * context, (w + 1) * context);
-                windows[w][0] = begin >= 0 ? begin : windows[w][0];
-            }
-            return Verdict.accepted(windows);
-        });
-    }
-
     Verdict<Transformer> decoder() {
         return model.decoder();
     }
 
-    private int begin() {
+    LoadedModel model() {
+        return model;
+    }
+
+    /** When {@link #open} was called, by {@link System#nanoTime}. */
+    long openedNanos() {
+        return openedNanos;
+    }
+
+    /** How long {@link #open} took. */
+    double loadMillis() {
+        return loadMillis;
+    }
+
+    /** The begin token of the model, or -1 where it wants none. */
+    int begin() {
         return model.tokenizer() instanceof Verdict.Accepted<Tokenizer>(Tokenizer tokenizer)
                 ? tokenizer.frame().begin()
                 : -1;
     }
 
-    /**
-     * Speed.
-     *
-     * @param prefill tokens per second of each run, reading a prompt; in order of size
-     * @param decode tokens per second of each run, one token after the other; in order of size
-     * @param firstTokenMillis from opening the file to the first token, cold
-     * @param modelBytes of the file
-     */
-    public record Bench(
-            List<Double> prefill,
-            List<Double> decode,
-            double loadMillis,
-            double firstTokenMillis,
-            long peakRssKib,
-            long modelBytes,
-            long parameters) {
-        /** The median; 0 where that kind was not measured. */
-        public double prefillTokensPerSecond() {
-            return median(prefill);
-        }
-
-        /** The median; 0 where that kind was not measured. */
-        public double decodeTokensPerSecond() {
-            return median(decode);
-        }
-
-        private static double median(List<Double> sorted) {
-            int middle = sorted.size() / 2;
-            if (sorted.isEmpty()) {
-                return 0;
-            }
-            return sorted.size() % 2 == 1 ? sorted.get(middle) : (sorted.get(middle - 1) + sorted.get(middle)) / 2;
-        }
-    }
-
-    /**
-     * Measures after a warm-up. Longer runs than the context begin again behind the first {@code depth} tokens.
-     *
-     * @param depth tokens that are in the cache before each run, read once and not measured; less than the context
-     * @param prefillTokens of one run; 0 leaves prefill out
-     * @param decodeTokens of one run; 0 leaves decode out
-     */
-    public Verdict<Bench> bench(int depth, int prefillTokens, int decodeTokens, int runs) {
-        if (prefillTokens < 0 || decodeTokens < 0 || prefillTokens + (long) decodeTokens == 0 || runs < 1) {
-            return Verdict.rejected(Code.API_REQUEST, "at least one token of one kind and one run");
-        }
-        if (depth < 0 || depth >= contextTokens()) {
-            return Verdict.rejected(Code.API_CONTEXT, "depth " + depth + ", allowed 0 to " + (contextTokens() - 1));
-        }
-        return model.decoder()
-                .then(decoder -> Verdict.accepted(bench(decoder, depth, prefillTokens, decodeTokens, runs)));
-    }
-
-    private Bench bench(Transformer decoder, int depth, int prefillTokens, int decodeTokens, int runs) {
-        int[] tokens =
-                new Random(1).ints(contextTokens(), 0, shape().vocabulary()).toArray();
-        decoder.read(sequence(), tokens, 0, 1, null);
-        double firstTokenMillis = millisSince(openedNanos);
-        Sequence behind = sequence();
-        if (depth > 0) {
-            decoder.read(behind, tokens, 0, depth, null);
-        }
-        long until = System.nanoTime() + TimeUnit.SECONDS.toNanos(2);
-        while (System.nanoTime() < until) {
-            prefill(decoder, behind, depth, tokens, Math.min(prefillTokens, 64));
-            decode(decoder, behind, depth, tokens, Math.min(decodeTokens, 32));
-        }
-        List<Double> prefill = new ArrayList<>();
-        List<Double> decode = new ArrayList<>();
-        for (int run = 0; run < runs; run++) {
-            if (prefillTokens > 0) {
-                prefill.add(prefillTokens / prefill(decoder, behind, depth, tokens, prefillTokens));
-            }
-            if (decodeTokens > 0) {
-                decode.add(decodeTokens / decode(decoder, behind, depth, tokens, decodeTokens));
-            }
-        }
-        long parameters =
-                model.file().tensors().stream().mapToLong(GgufTensor::elements).sum();
-        return new Bench(
-                prefill.stream().sorted().toList(),
-                decode.stream().sorted().toList(),
-                loadMillis,
-                firstTokenMillis,
-                peakRssKib(),
-                model.file().length(),
-                parameters);
-    }
-
-    /**
-     * Measures how fast several sequences are decoded together, as concurrent answers are; after a warm-up.
-     *
-     * @param tokens of each sequence, which has no prompt
-     * @return tokens per second of all together, of each run, in order of size
-     */
-    public Verdict<List<Double>> benchTogether(int streams, int tokens, int runs) {
-        if (streams < 1 || streams > Products.MOST_TOGETHER || tokens < 1 || tokens > contextTokens() || runs < 1) {
-            return Verdict.rejected(
-                    Code.API_REQUEST,
-                    "1 to " + Products.MOST_TOGETHER + " streams of 1 to " + contextTokens() + " tokens, and a run");
-        }
-        return model.decoder().then(decoder -> {
-            Sequence[] sequences = new Sequence[streams];
-            Arrays.setAll(sequences, i -> model.newSequence());
-            List<Double> rates = new ArrayList<>();
-            long until = System.nanoTime() + TimeUnit.SECONDS.toNanos(2);
-            while (System.nanoTime() < until) {
-                together(decoder, sequences, Math.min(tokens, 8));
-            }
-            for (int run = 0; run < runs; run++) {
-                rates.add(together(decoder, sequences, tokens));
-            }
-            return Verdict.accepted(rates.stream().sorted().toList());
-        });
-    }
-
-    private static double together(Transformer decoder, Sequence[] sequences, int tokens) {
-        int[] next = new int[sequences.length];
-        for (Sequence sequence : sequences) {
-            sequence.rewind();
-        }
-        long started = System.nanoTime();
-        for (int t = 0; t < tokens; t++) {
-            Arrays.fill(next, t);
-            decoder.step(sequences, next, sequences.length);
-        }
-        return sequences.length * tokens * 1000 / millisSince(started);
-    }
-
-    private static double prefill(Transformer decoder, Sequence sequence, int depth, int[] tokens, int count) {
-        int most = tokens.length - depth;
-        long started = System.nanoTime();
-        for (int done = 0; done < count; done += most) {
-            sequence.keep(depth);
-            decoder.read(sequence, tokens, 0, Math.min(most, count - done), null);
-        }
-        return millisSince(started) / 1000;
-    }
-
-    private static double decode(Transformer decoder, Sequence sequence, int depth, int[] tokens, int count) {
-        sequence.keep(depth);
-        long started = System.nanoTime();
-        for (int done = 0; done < count; done++) {
-            if (sequence.room() == 0) {
-                sequence.keep(depth);
-            }
-            decoder.read(sequence, tokens, done % tokens.length, 1, null);
-        }
-        return millisSince(started) / 1000;
-    }
-
-    /** The process's high-water mark from the kernel, or 0 where it does not tell. */
-    private static long peakRssKib() {
-        try {
-            for (String line : Files.readAllLines(Path.of("/proc/self/status"))) {
-                if (line.startsWith("VmHWM:")) {
-                    return Long.parseLong(line.replaceAll("\\D", ""));
-                }
-            }
-        } catch (IOException | NumberFormatException e) {
-            return 0;
-        }
-        return 0;
-    }
-
-    private static double millisSince(long nanos) {
+    static double millisSince(long nanos) {
         return (System.nanoTime() - nanos) / 1e6;
     }
 

@@ -15,6 +15,7 @@ import dev.holdfast.gguf.GgmlType;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
@@ -26,6 +27,7 @@ import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.awaitility.Awaitility;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -108,11 +110,7 @@ class DecodeBatcherTest {
                 answers.add(
                         threads.submit(() -> batcher.member(model.newSequence()).read(2)));
             }
-            long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
-            while (batcher.waiting() < 3) {
-                assertThat(System.nanoTime()).isLessThan(deadline);
-                Thread.onSpinWait();
-            }
+            Awaitility.await().pollInterval(Duration.ofMillis(1)).until(() -> batcher.waiting() >= 3);
             go.countDown();
             for (Future<?> answer : answers) {
                 answer.get(20, TimeUnit.SECONDS);

@@ -26,7 +26,7 @@ class ModelComparisonTest {
             assertThat(same.sameTop()).isEqualTo(1);
             assertThat(same.perplexity()).isEqualTo(same.basePerplexity());
             assertThat(same.perplexity())
-                    .isCloseTo(one.perplexity(text(one), CONTEXT).orThrow().perplexity(), within(1e-9));
+                    .isCloseTo(Perplexity.of(one, text(one), CONTEXT).orThrow().value(), within(1e-9));
             assertThat(same.windows()).isEqualTo(3);
             assertThat(same.tokens()).isEqualTo(3 * 19);
         }
@@ -42,7 +42,7 @@ class ModelComparisonTest {
             double sum = 0;
             double largest = 0;
             for (int w = 0; w < 3; w++) {
-                int[] window = one.windows(text, CONTEXT).orThrow()[w];
+                int[] window = Perplexity.windows(one, text, CONTEXT).orThrow()[w];
                 float[] base = logits(one, window);
                 float[] model = logits(two, window);
                 int size = one.shape().vocabulary();

@@ -59,8 +59,8 @@ class StoriesTest {
             for (int i = 0; i < story.length; i++) {
                 backwards[i] = story[story.length - 1 - i];
             }
-            double told = runner.perplexity(story, 32).orThrow().perplexity();
-            double shuffled = runner.perplexity(backwards, 32).orThrow().perplexity();
+            double told = Perplexity.of(runner, story, 32).orThrow().value();
+            double shuffled = Perplexity.of(runner, backwards, 32).orThrow().value();
             assertThat(told).isLessThan(10);
             assertThat(shuffled).isGreaterThan(10 * told);
         }

@@ -1,5 +1,8 @@
 package dev.holdfast.tee.tpm;
 
+import org.awaitility.core.TerminalFailureException;
+import org.awaitility.core.ConditionTimeoutException;
+import org.awaitility.Awaitility;
 import static org.junit.jupiter.api.Assertions.fail;
 import static org.junit.jupiter.api.Assumptions.abort;
 
@@ -10,7 +13,6 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.locks.LockSupport;
 
 /** A real TPM emulator that a test of any module starts, kills and stops. State is kept in {@code dir} across restarts. */
 public final class Swtpm implements AutoCloseable {
@@ -95,13 +97,15 @@ public final class Swtpm implements AutoCloseable {
                 .redirectErrorStream(true)
                 .redirectOutput(dir.resolve("swtpm.log").toFile())
                 .start();
-        long limit = System.nanoTime() + START_LIMIT.toNanos();
-        while (!listens(dir)) {
-            if (System.nanoTime() > limit || !process.isAlive()) {
-                process.destroyForcibly();
-                fail("swtpm does not come up: " + Files.readString(dir.resolve("swtpm.log")));
-            }
-            LockSupport.parkNanos(5_000_000);
+        try {
+            Awaitility.await()
+                    .atMost(START_LIMIT)
+                    .pollInterval(Duration.ofMillis(5))
+                    .failFast("it ended", () -> !process.isAlive())
+                    .until(() -> listens(dir));
+        } catch (ConditionTimeoutException | TerminalFailureException e) {
+            process.destroyForcibly();
+            fail("swtpm does not come up: " + Files.readString(dir.resolve("swtpm.log")));
         }
         return process;
     }

@@ -63,6 +63,11 @@ public final class DeltaApplier implements AutoCloseable {
         return header.resultBytes();
     }
 
+    /** Where a block begins in the result. Blocks follow each other without gaps. */
+    public long outputOffset(int index) {
+        return header.block(index).outputOffset();
+    }
+
     /** A number that two patches with the same block table share; others hardly. */
     public long layout() {
         return ByteBuffer.wrap(header.digest().toArray()).getLong();

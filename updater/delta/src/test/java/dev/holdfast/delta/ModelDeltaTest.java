@@ -12,8 +12,8 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** The demo's pair of models: a real fine-tune, Q8_0 with F32 norms. */
 class ModelDeltaTest {
-    private static final Path BASE = Path.of("../demo/intent-1.0.0.gguf");
-    private static final Path NEXT = Path.of("../demo/intent-2.0.0.gguf");
+    private static final Path BASE = Path.of("../../demo/intent-1.0.0.gguf");
+    private static final Path NEXT = Path.of("../../demo/intent-2.0.0.gguf");
 
     @TempDir
     Path dir;

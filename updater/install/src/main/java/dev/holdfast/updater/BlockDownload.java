@@ -31,63 +31,70 @@ final class BlockDownload {
     private final ModelStore store;
     private final BlockSource source;
     private final InstallerConfig config;
-    private final Patience patience;
+    private final Cancellation cancellation;
+    private final Backoff backoff;
     private final TokenBucket bucket;
     private final AtomicLong receivedBytes = new AtomicLong();
     private final AtomicLong refusedBlocks = new AtomicLong();
     private final AtomicInteger doneBlocks = new AtomicInteger();
     private final AtomicInteger totalBlocks = new AtomicInteger();
 
-    BlockDownload(ModelStore store, BlockSource source, InstallerConfig config, Patience patience) {
-        this.store = store;
-        this.source = source;
-        this.config = config;
-        this.patience = patience;
-        this.bucket = patience.bucket();
+    BlockDownload(InstallContext context) {
+        this.store = context.store();
+        this.source = context.ports().blocks();
+        this.config = context.config();
+        this.cancellation = context.cancellation();
+        this.backoff = context.backoff();
+        this.bucket = new TokenBucket(config.pace().bytesPerSecond(), cancellation.timer()::nanos);
     }
 
-    /** Returns when every block is verified and durable. */
+    /**
+     * Pulls a file whose block tree says all there is to say about it. Returns when every block is verified and durable.
+     *
+     * <p>A departure from TUF (section 5.7.2), which has the client check the length and the hash of the whole target: the root of
+     * the tree is in the same signed entry as that hash, and with the length it fixes each byte as well.
+     */
     void run(TargetFile file, BlockTree tree) throws IOException, InstallStop {
-        Patience.Deadline deadline = patience.deadline(config.downloadDeadline());
-        int count = tree.count(file.length());
-        totalBlocks.set(count);
-        Attempts attempts = new Attempts(deadline);
-        Patience.Deadline standBack = patience.deadline(config.lookAgain());
-        List<Sha256> leaves = leaves(file.sha256(), tree, count, attempts);
-        try (PartialFile partial =
-                PartialFile.open(store.disk(), store.part(file.sha256()), count, file.length(), tree.bytes())) {
-            recheck(partial, file, tree, leaves);
-            receivedBytes.addAndGet(partial.spentBytes());
-            for (int missing; (missing = partial.nextMissing(0)) >= 0; ) {
-                patience.requireUnheld();
-                if (standBack.passed()) {
-                    throw InstallStop.interrupted(Code.INS_SUPERSEDED, "looks for a newer order, then goes on");
-                }
-                List<Integer> wanted = wanted(partial, missing, bucket.blocks(BlockSource.MAX_WANTED, tree.bytes()));
-                patience.pauseUnheld(Duration.ofNanos(bucket.take((long) wanted.size() * tree.bytes())));
-                pull(file, tree, leaves, partial, wanted, attempts);
-            }
+        try (PartialFile partial = PartialFile.open(store.disk(), store.part(file.sha256()), cut(file, tree))) {
+            pull(file, tree, partial);
             partial.commit();
         }
     }
 
-    /**
-     * What lies on the disk counts by its hash, whatever the bitmap says: a killed process loses no block, and a bitmap
-     * that outlived its data (a disk that lies about fsync) does no harm. Hashing is cheaper than a second transfer.
-     */
-    private void recheck(PartialFile partial, TargetFile file, BlockTree tree, List<Sha256> leaves) throws IOException {
-        for (int i = 0; i < leaves.size(); i++) {
-            partial.mark(i, holds(partial, (long) i * tree.bytes(), length(i, file, tree), leaves.get(i)));
+    /** Pulls a file that is known by one hash, as a model is: its name, and what is measured. The caller compares it. */
+    PartialFile.Whole runHashed(TargetFile file, BlockTree tree) throws IOException, InstallStop {
+        try (PartialFile partial = PartialFile.openHashed(store.disk(), store.part(file.sha256()), cut(file, tree))) {
+            pull(file, tree, partial);
+            return partial.finish();
         }
-        doneBlocks.set(partial.count());
     }
 
-    /** A sector that cannot be read is as good as a block that is not there. */
-    private static boolean holds(PartialFile partial, long offset, int length, Sha256 leaf) {
-        try {
-            return MerkleTree.leaf(partial.read(offset, length)).equals(leaf);
-        } catch (IOException e) {
-            return false;
+    private static PartialFile.Cut cut(TargetFile file, BlockTree tree) {
+        return PartialFile.Cut.of(tree, file.length());
+    }
+
+    private void pull(TargetFile file, BlockTree tree, PartialFile partial) throws IOException, InstallStop {
+        Cancellation.Deadline deadline =
+                cancellation.deadline(config.deadlines().download());
+        int count = tree.count(file.length());
+        totalBlocks.set(count);
+        Attempts attempts = new Attempts(deadline);
+        Cancellation.Deadline standBack = cancellation.deadline(config.pace().lookAgain());
+        List<Sha256> leaves = leaves(file.sha256(), tree, count, attempts);
+        // A killed process loses no block this way, and a bitmap that outlived its data (a disk that lies about fsync)
+        // does no
+        // harm. Hashing is cheaper than a second transfer.
+        partial.recheck(leaves);
+        doneBlocks.set(partial.count());
+        receivedBytes.addAndGet(partial.spentBytes());
+        for (int missing; (missing = partial.nextMissing(0)) >= 0; ) {
+            cancellation.requireUnpaused();
+            if (standBack.passed()) {
+                throw InstallStop.interrupted(Code.INS_SUPERSEDED, "looks for a newer order, then goes on");
+            }
+            List<Integer> wanted = wanted(partial, missing, bucket.blocks(BlockSource.MAX_WANTED, tree.bytes()));
+            cancellation.sleepUnpaused(Duration.ofNanos(bucket.take((long) wanted.size() * tree.bytes())));
+            pull(file, tree, leaves, partial, wanted, attempts);
         }
     }
 
@@ -113,15 +120,15 @@ final class BlockDownload {
         IOException failure = null;
         try {
             source.fetch(file.sha256(), tree.bytes(), wanted, (index, block) -> {
-                receivedBytes.addAndGet(block.length);
-                partial.spend(block.length);
+                receivedBytes.addAndGet(block.length());
+                partial.spend(block.length());
                 if (!open.contains(index) || partial.has(index)) {
                     refusedBlocks.incrementAndGet();
-                } else if (block.length != length(index, file, tree)
+                } else if (block.length() != length(index, file, tree)
                         || !MerkleTree.leaf(block).equals(leaves.get(index))) {
                     refusedBlocks.incrementAndGet();
                 } else {
-                    partial.write(index, (long) index * tree.bytes(), ByteBuffer.wrap(block));
+                    partial.write(index, block);
                     doneBlocks.incrementAndGet();
                 }
             });
@@ -134,7 +141,7 @@ final class BlockDownload {
             // Whatever came counts against the budget, of later processes too.
             partial.commit();
         }
-        if (receivedBytes.get() > config.byteBudget()) {
+        if (receivedBytes.get() > config.budget().bytes()) {
             throw InstallStop.failed(Code.INS_BUDGET, receivedBytes.get() + " bytes came");
         }
         if (partial.count() > before) {
@@ -161,7 +168,7 @@ final class BlockDownload {
             }
         }
         while (true) {
-            patience.requireUnheld();
+            cancellation.requireUnpaused();
             try {
                 List<Sha256> leaves = pullLeaves(blob, count);
                 if (MerkleTree.root(leaves).equals(tree.root())) {
@@ -203,10 +210,10 @@ final class BlockDownload {
 
     /** Counts failures in a row. */
     private final class Attempts {
-        private final Patience.Deadline deadline;
+        private final Cancellation.Deadline deadline;
         private int failures;
 
-        Attempts(Patience.Deadline deadline) {
+        Attempts(Cancellation.Deadline deadline) {
             this.deadline = deadline;
         }
 
@@ -228,11 +235,11 @@ final class BlockDownload {
 
         private void failed(Rejection reason, Duration atLeast) throws InstallStop {
             deadline.require(InstallState.DOWNLOADING);
-            if (++failures > config.transportRetries()) {
+            if (++failures > config.retries().most()) {
                 throw InstallStop.interrupted(reason.code(), reason.detail() + " (" + failures + " attempts)");
             }
-            Duration backoff = patience.backoff(failures - 1);
-            patience.pauseUnheld(backoff.compareTo(atLeast) < 0 ? atLeast : backoff);
+            Duration pause = backoff.pause(failures - 1);
+            cancellation.sleepUnpaused(pause.compareTo(atLeast) < 0 ? atLeast : pause);
         }
     }
 }

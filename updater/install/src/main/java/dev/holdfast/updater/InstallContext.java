@@ -4,33 +4,37 @@ import dev.holdfast.control.InferenceStatus;
 import dev.holdfast.control.Slot;
 import dev.holdfast.trust.bundle.OfflineBundle;
 import dev.holdfast.trust.release.Rollout;
+import dev.holdfast.updater.InstallerConfig.Budget;
+import dev.holdfast.updater.InstallerConfig.Retries;
+import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Rejection;
 import java.io.IOException;
 import java.util.Optional;
 
 /** What every step of an install shares. */
 record InstallContext(
-        ModelStore store, InstallerConfig config, InstallerPorts ports, InstallJournal journal, Patience patience) {
+        ModelStore store,
+        InstallerConfig config,
+        InstallerPorts ports,
+        InstallJournal journal,
+        Cancellation cancellation,
+        Backoff backoff) {
 
     /** The same install out of a file: budget, metering and repetition are a link's, and a file has none. */
     InstallContext from(OfflineBundle bundle, boolean wholeModelOffered) {
-        return new InstallContext(
-                store,
-                config.withByteBudget(Long.MAX_VALUE, !wholeModelOffered)
-                        .withTransport(0, config.backoff(), config.maxBackoff()),
-                ports.from(bundle),
-                journal,
-                patience);
+        Retries none =
+                new Retries(0, config.retries().firstPause(), config.retries().longestPause());
+        return with(config.with(new Budget(Long.MAX_VALUE, !wholeModelOffered)).with(none), ports.from(bundle));
     }
 
     /** The same install within the order's own budget. */
     InstallContext within(Rollout rollout) {
-        return new InstallContext(
-                store,
-                config.withByteBudget(Math.min(config.byteBudget(), rollout.byteBudget()), config.metered()),
-                ports,
-                journal,
-                patience);
+        long bytes = Math.min(config.budget().bytes(), rollout.byteBudget());
+        return with(config.with(new Budget(bytes, config.budget().metered())), ports);
+    }
+
+    private InstallContext with(InstallerConfig otherConfig, InstallerPorts otherPorts) {
+        return new InstallContext(store, otherConfig, otherPorts, journal, cancellation, backoff);
     }
 
     /** One durable line, then the observer. */
@@ -55,17 +59,18 @@ record InstallContext(
 
     /** Asks the inference process until it answers or the deadline of a state has passed. */
     InferenceStatus awaitInference(InstallState state) throws InstallStop {
-        Patience.Deadline deadline = patience.deadline(config.stateDeadline());
+        Cancellation.Deadline deadline =
+                cancellation.deadline(config.deadlines().state());
         for (int attempt = 0; ; attempt++) {
             try {
                 return ports.inference().status();
             } catch (IOException e) {
-                if (deadline.passed() || attempt >= config.transportRetries()) {
+                if (deadline.passed() || attempt >= config.retries().most()) {
                     throw InstallStop.interrupted(
-                            dev.holdfast.wire.Code.INS_CANDIDATE_LOST,
+                            Code.INS_CANDIDATE_LOST,
                             state + ": the inference process does not answer: " + e.getMessage());
                 }
-                patience.pause(patience.backoff(attempt));
+                cancellation.sleep(backoff.pause(attempt));
             }
         }
     }

@@ -26,12 +26,13 @@ record InstallPlan(Optional<DeltaTarget> delta, boolean present) {
 
     /** Refuses what this device cannot or must not run. */
     static void requireCompatible(ModelTarget model, InstallerConfig config, InstallerPorts ports) throws InstallStop {
-        if (compareVersions(config.agentVersion(), model.minAgent()) < 0) {
+        if (compareVersions(config.device().agentVersion(), model.minAgent()) < 0) {
             throw InstallStop.failed(
                     Code.UPD_INCOMPATIBLE,
-                    "agent " + model.minAgent() + " is needed, this is " + config.agentVersion());
+                    "agent " + model.minAgent() + " is needed, this is "
+                            + config.device().agentVersion());
         }
-        if (model.memoryBytes() > config.memoryBytes()) {
+        if (model.memoryBytes() > config.device().memoryBytes()) {
             throw InstallStop.failed(Code.UPD_INCOMPATIBLE, model.memoryBytes() + " bytes of memory are needed");
         }
         requireEpoch(TargetSlot.of(model), ports);
@@ -75,8 +76,10 @@ record InstallPlan(Optional<DeltaTarget> delta, boolean present) {
                         .min(Comparator.comparingLong(d -> d.file().length()))
                 : Optional.empty();
         long bytes = delta.map(d -> d.file().length()).orElse(fullBytes);
-        if (bytes > config.byteBudget()) {
-            throw InstallStop.failed(Code.INS_BUDGET, bytes + " bytes, the budget is " + config.byteBudget());
+        if (bytes > config.budget().bytes()) {
+            throw InstallStop.failed(
+                    Code.INS_BUDGET,
+                    bytes + " bytes, the budget is " + config.budget().bytes());
         }
         return new InstallPlan(delta, false);
     }

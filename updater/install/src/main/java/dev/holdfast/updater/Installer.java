@@ -12,6 +12,7 @@ import java.nio.channels.ClosedByInterruptException;
 import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
+import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
@@ -20,7 +21,7 @@ import org.jspecify.annotations.Nullable;
  * Carries orders out: download, reconstruction, health gate, measurement, swap, probation, and the way back.
  *
  * <p>Each state is entered by one durable journal line and can be entered again, so that a process that was killed
- * anywhere goes on where it was. {@link #install}, {@link #resume}, {@link #recover} and {@link #rollback} exclude each
+ * anywhere goes on where it was. {@link #install}, {@link #finishPending}, {@link #recover} and {@link #rollback} exclude each
  * other; the rest may be called from any thread. An {@link IOException}
  * means that the device's own disk or event log fails.
  */
@@ -35,7 +36,7 @@ public final class Installer {
 
     private Installer(InstallContext context) {
         this.context = context;
-        context.patience().hold(isHeld());
+        context.cancellation().pause(isPaused());
     }
 
     /** Reads the journal; a torn last line is cut off, damage is reported by {@link #recover}. */
@@ -46,14 +47,20 @@ public final class Installer {
     static Installer open(ModelStore store, InstallerConfig config, InstallerPorts ports, Timer timer)
             throws IOException {
         InstallJournal journal = InstallJournal.open(store.journal(), store.disk());
-        return new Installer(new InstallContext(store, config, ports, journal, new Patience(config, timer)));
+        return new Installer(new InstallContext(
+                store,
+                config,
+                ports,
+                journal,
+                new Cancellation(timer),
+                new Backoff(config.retries().firstPause(), config.retries().longestPause(), new Random())));
     }
 
     /**
      * What {@link #recover} found.
      *
      * @param serving the verified model that the pointer names now
-     * @param unfinished an install that {@link #resume} or the same order continues
+     * @param unfinished an install that {@link #finishPending} or the same order continues
      * @param journalDamage {@code INS-JOURNAL} where a line does not hold
      * @param pending what recovery could not do yet, such as reaching the inference process or the TEE
      */
@@ -75,35 +82,21 @@ public final class Installer {
 
     /** A cancel is meant for the operation that it finds, or for none. */
     private void end() {
-        context.patience().reset();
+        context.cancellation().reset();
         turn.unlock();
     }
 
     /** Finishes an install that was measured or on probation when the process ended; needs no network. */
-    public Optional<InstallOutcome> resume() throws IOException {
+    public Optional<InstallOutcome> finishPending() throws IOException {
         turn.lock();
         try {
             Optional<InstallRecord> open = context.journal().unfinished();
             if (open.isEmpty() || open.get().state().compareTo(InstallState.MEASURED) < 0) {
                 return Optional.empty();
             }
-            return Optional.of(finish(open.get()));
+            return Optional.of(new ModelSwap(context).finish(open.get()));
         } finally {
             end();
-        }
-    }
-
-    private InstallOutcome finish(InstallRecord open) throws IOException {
-        ModelSwap swap = new ModelSwap(context);
-        try {
-            if (open.state() == InstallState.ROLLING_BACK) {
-                return swap.rollBack(open);
-            }
-            InstallOutcome outcome = swap.run(open.orderVersion(), open.slot(), open.state());
-            context.store().collect(Set.of());
-            return outcome;
-        } catch (InstallStop stop) {
-            return new InstallOutcome.Interrupted(open.state(), stop.reason());
         }
     }
 
@@ -125,7 +118,7 @@ public final class Installer {
             Slot slot = TargetSlot.of(order.model());
             Optional<InstallRecord> open = context.journal().unfinished();
             if (open.isPresent() && open.get().state().compareTo(InstallState.MEASURED) >= 0) {
-                InstallOutcome outcome = finish(open.get());
+                InstallOutcome outcome = new ModelSwap(context).finish(open.get());
                 if (open.get().slot().digest().equals(slot.digest()) || outcome instanceof InstallOutcome.Interrupted) {
                     return outcome;
                 }
@@ -135,7 +128,7 @@ public final class Installer {
             if (serving.isPresent() && serving.get().serving().digest().equals(slot.digest())) {
                 return new InstallOutcome.Unchanged(serving.get().serving());
             }
-            if (failedBefore(order)) {
+            if (new OrderHistory(context.journal(), order).failed()) {
                 return new InstallOutcome.Failed(
                         new Rejection(Code.INS_FAILED_BEFORE, "order " + order.version() + ": " + slot));
             }
@@ -148,7 +141,7 @@ public final class Installer {
                         "");
                 open = Optional.empty();
             }
-            if (isHeld()) {
+            if (isPaused()) {
                 return new InstallOutcome.Interrupted(
                         open.map(InstallRecord::state).orElse(InstallState.ANNOUNCED),
                         new Rejection(Code.INS_PAUSED, "paused by the operator"));
@@ -161,21 +154,10 @@ public final class Installer {
         }
     }
 
-    /** A file that went bad on the disk afterwards (ROLLED_BACK with INS-DIGEST) is not the order's fault. */
-    private boolean failedBefore(Order order) {
-        return context.journal().records().stream()
-                .anyMatch(r -> r.orderVersion() == order.version()
-                        && (r.state() == InstallState.FAILED || r.state() == InstallState.ROLLED_BACK)
-                        && !(r.state() == InstallState.ROLLED_BACK
-                                && r.reason().map(Rejection::code).equals(Optional.of(Code.INS_DIGEST)))
-                        && r.slot().digest().equals(order.model().file().sha256()));
-    }
-
     private InstallOutcome forward(Order order, Optional<InstallRecord> open, InstallContext context)
             throws IOException {
         Slot slot = TargetSlot.of(order.model());
-        BlockDownload blocks =
-                new BlockDownload(context.store(), context.ports().blocks(), context.config(), context.patience());
+        BlockDownload blocks = new BlockDownload(context);
         download = blocks;
         ModelSwap swap = new ModelSwap(context);
         try {
@@ -190,7 +172,7 @@ public final class Installer {
                 requireWindow(context, order);
             }
             if (!staged || !context.store().verifies(slot)) {
-                new ModelFetch(context, blocks).run(order, deltaAllowed(order));
+                new ModelFetch(context, blocks).run(order, new OrderHistory(context.journal(), order).mayUseDelta());
                 requireWindow(context, order);
             }
             InstallOutcome outcome = swap.run(order.version(), slot, InstallState.STAGED);
@@ -230,21 +212,6 @@ public final class Installer {
         return new InstallOutcome.Failed(stop.reason());
     }
 
-    /** Not after this install turned from a delta to the whole model. */
-    private boolean deltaAllowed(Order order) {
-        String lastPlan = "";
-        boolean triedDelta = false;
-        for (InstallRecord record : context.journal().records()) {
-            if (record.state() == InstallState.PLANNED
-                    && record.orderVersion() == order.version()
-                    && record.slot().digest().equals(order.model().file().sha256())) {
-                lastPlan = record.note();
-                triedDelta |= !lastPlan.startsWith(InstallPlan.FULL);
-            }
-        }
-        return !(triedDelta && lastPlan.startsWith(InstallPlan.FULL));
-    }
-
     /**
      * Goes back to the fallback model because the operator says so. An install under way ends with it: before its swap it
      * fails, on probation it is what is rolled back. Its order is not carried out again.
@@ -255,59 +222,20 @@ public final class Installer {
         Rejection reason =
                 new Rejection(Code.INS_ROLLBACK_ASKED, why.isEmpty() ? "by the operator" : "by the operator: " + why);
         int known = context.journal().records().size();
-        context.patience().cancel(reason);
+        context.cancellation().cancel(reason);
         turn.lock();
         try {
-            context.patience().reset();
-            return rollback(reason, known);
+            context.cancellation().reset();
+            return new OperatorRollback(context, reason).run(known);
         } finally {
             end();
-        }
-    }
-
-    private InstallOutcome rollback(Rejection reason, int known) throws IOException {
-        List<InstallRecord> records = context.journal().records();
-        if (records.size() > known
-                && records.getLast().state() == InstallState.ROLLED_BACK
-                && records.getLast().reason().equals(Optional.of(reason))) {
-            return new InstallOutcome.RolledBack(records.getLast().slot(), reason);
-        }
-        Optional<InstallRecord> open = context.journal().unfinished();
-        if (open.isPresent() && open.get().state() == InstallState.ROLLING_BACK) {
-            return finish(open.get());
-        }
-        Optional<Pointer> serving = context.store().serving();
-        Optional<Slot> fallback = serving.flatMap(Pointer::fallback);
-        if (serving.isEmpty() || fallback.isEmpty()) {
-            return new InstallOutcome.Failed(new Rejection(Code.INS_NO_FALLBACK, "there is only one model"));
-        }
-        if (!context.store().verifies(fallback.get())) {
-            return new InstallOutcome.Failed(
-                    new Rejection(Code.INS_DIGEST, fallback.get().target()));
-        }
-        Slot leaving = serving.get().serving();
-        try {
-            InstallPlan.requireEpoch(fallback.get(), context.ports());
-            if (open.isPresent() && !open.get().slot().digest().equals(leaving.digest())) {
-                context.enter(
-                        InstallState.FAILED,
-                        open.get().orderVersion(),
-                        open.get().slot(),
-                        Optional.of(reason),
-                        "");
-            }
-            return new ModelSwap(context).rollBack(context.journal().orderOf(leaving), leaving, reason);
-        } catch (InstallStop stop) {
-            return context.journal().unfinished().isPresent()
-                    ? new InstallOutcome.Interrupted(InstallState.ROLLING_BACK, stop.reason())
-                    : new InstallOutcome.Failed(stop.reason());
         }
     }
 
     /** Ends the running install at the next safe point: before the swap it fails, on probation it is rolled back. */
     public void cancel() {
         if (turn.isLocked()) {
-            context.patience().cancel(new Rejection(Code.INS_CANCELLED, "cancelled"));
+            context.cancellation().cancel(new Rejection(Code.INS_CANCELLED, "cancelled"));
         }
     }
 
@@ -319,37 +247,37 @@ public final class Installer {
         long now = running;
         if (now > 0 && orderVersion > Math.max(now, lastAnnounced)) {
             lastAnnounced = orderVersion;
-            context.patience()
+            context.cancellation()
                     .putOff(new Rejection(Code.INS_SUPERSEDED, "order " + orderVersion + " may be there already"));
         }
     }
 
     /**
-     * Lets no install begin or go on until {@link #release}, in this process and later ones. One that was measured already is
+     * Lets no install begin or go on until {@link #unpause}, in this process and later ones. One that was measured already is
      * brought to its end. Durable when it returns.
      *
      * @param why the operator's words, for the journal; may be empty
      */
-    public void hold(String why) throws IOException {
+    public void pause(String why) throws IOException {
         context.journal().append(context.ports().clock().instant(), OperatorRecord.Action.PAUSED, why);
-        context.patience().hold(true);
+        context.cancellation().pause(true);
     }
 
-    /** Ends a {@link #hold}. Durable when it returns. */
-    public void release(String why) throws IOException {
+    /** Ends a {@link #pause}. Durable when it returns. */
+    public void unpause(String why) throws IOException {
         context.journal().append(context.ports().clock().instant(), OperatorRecord.Action.RESUMED, why);
-        context.patience().hold(false);
+        context.cancellation().pause(false);
     }
 
-    /** Whether the last word of the operator was {@link #hold}. */
-    public boolean isHeld() {
+    /** Whether the last word of the operator was {@link #pause}. */
+    public boolean isPaused() {
         List<OperatorRecord> actions = context.journal().operatorRecords();
         return !actions.isEmpty() && actions.getLast().action() == OperatorRecord.Action.PAUSED;
     }
 
     /** Ends whatever runs at the next safe point, for good; a later process goes on with it. */
     public void stop() {
-        context.patience().stop();
+        context.cancellation().stop();
     }
 
     /** What persons on the device asked for beside rollbacks, oldest first. */

@@ -2,127 +2,83 @@ package dev.holdfast.updater;
 
 import java.time.Duration;
 
-/**
- * What the device's owner decides about installs.
- *
- * @param agentVersion version of this agent, compared with a model's {@code minAgent}
- * @param memoryBytes memory that a model may need on this device
- * @param byteBudget most payload bytes that one install may pull
- * @param metered on a metered link a failed delta never becomes a full download
- * @param probation how long a new model must serve before it is committed
- * @param probationCheck how often it is looked at meanwhile
- * @param downloadDeadline longest time in {@code DOWNLOADING} over all attempts of one process
- * @param stateDeadline longest time in any other state
- * @param transportRetries attempts after a transport failure without any progress
- * @param backoff first pause between attempts; doubles, with jitter, up to {@code maxBackoff}
- * @param maxBackoff longest pause between attempts
- * @param bytesPerSecond most payload bytes that are asked for in a second, on average; 0 for no limit
- * @param lookAgain after this long a download stands back, so that a newer order can take its place
- * @param diskReserveBytes space that stays free beside the model
- */
+/** What the device's owner decides about installs. */
 public record InstallerConfig(
-        String agentVersion,
-        long memoryBytes,
-        long byteBudget,
-        boolean metered,
-        Duration probation,
-        Duration probationCheck,
-        Duration downloadDeadline,
-        Duration stateDeadline,
-        int transportRetries,
-        Duration backoff,
-        Duration maxBackoff,
-        long bytesPerSecond,
-        Duration lookAgain,
-        long diskReserveBytes) {
+        Device device, Budget budget, Pace pace, Retries retries, Probation probation, Deadlines deadlines) {
+    /**
+     * What a model finds on this device.
+     *
+     * @param agentVersion version of this agent, compared with a model's {@code minAgent}
+     * @param memoryBytes memory that a model may need
+     * @param diskReserveBytes space that stays free beside the model
+     */
+    public record Device(String agentVersion, long memoryBytes, long diskReserveBytes) {}
+
+    /**
+     * What one install may pull.
+     *
+     * @param bytes most payload bytes
+     * @param metered on a metered link a failed delta never becomes a full download
+     */
+    public record Budget(long bytes, boolean metered) {}
+
+    /**
+     * How fast blocks are pulled.
+     *
+     * @param bytesPerSecond most payload bytes that are asked for in a second, on average; 0 for no limit
+     * @param lookAgain after this long a download stands back, so that a newer order can take its place
+     */
+    public record Pace(long bytesPerSecond, Duration lookAgain) {}
+
+    /**
+     * What follows a failure of the transport or of the inference process.
+     *
+     * @param most attempts without any progress before the install is interrupted
+     * @param firstPause pause before the second attempt; doubles, with jitter, up to {@code longestPause}
+     * @param longestPause longest pause between attempts
+     */
+    public record Retries(int most, Duration firstPause, Duration longestPause) {}
+
+    /**
+     * How a new model is watched.
+     *
+     * @param lasts how long it must serve before it is committed
+     * @param check how often it is looked at meanwhile
+     */
+    public record Probation(Duration lasts, Duration check) {}
+
+    /**
+     * How long an install may stay in one state.
+     *
+     * @param download longest time in {@code DOWNLOADING} over all attempts of one process
+     * @param state longest time in any other state
+     */
+    public record Deadlines(Duration download, Duration state) {}
+
     /** Unmetered, no byte budget, two minutes of probation. */
     public static InstallerConfig defaults(String agentVersion) {
         return new InstallerConfig(
-                agentVersion,
-                Long.MAX_VALUE,
-                Long.MAX_VALUE,
-                false,
-                Duration.ofMinutes(2),
-                Duration.ofSeconds(2),
-                Duration.ofHours(24),
-                Duration.ofMinutes(30),
-                8,
-                Duration.ofSeconds(1),
-                Duration.ofMinutes(2),
-                0,
-                Duration.ofHours(1),
-                64L << 20);
+                new Device(agentVersion, Long.MAX_VALUE, 64L << 20),
+                new Budget(Long.MAX_VALUE, false),
+                new Pace(0, Duration.ofHours(1)),
+                new Retries(8, Duration.ofSeconds(1), Duration.ofMinutes(2)),
+                new Probation(Duration.ofMinutes(2), Duration.ofSeconds(2)),
+                new Deadlines(Duration.ofHours(24), Duration.ofMinutes(30)));
     }
 
-    public InstallerConfig withProbation(Duration duration, Duration check) {
-        return new InstallerConfig(
-                agentVersion,
-                memoryBytes,
-                byteBudget,
-                metered,
-                duration,
-                check,
-                downloadDeadline,
-                stateDeadline,
-                transportRetries,
-                backoff,
-                maxBackoff,
-                bytesPerSecond,
-                lookAgain,
-                diskReserveBytes);
+    public InstallerConfig with(Budget other) {
+        return new InstallerConfig(device, other, pace, retries, probation, deadlines);
     }
 
-    public InstallerConfig withByteBudget(long bytes, boolean isMetered) {
-        return new InstallerConfig(
-                agentVersion,
-                memoryBytes,
-                bytes,
-                isMetered,
-                probation,
-                probationCheck,
-                downloadDeadline,
-                stateDeadline,
-                transportRetries,
-                backoff,
-                maxBackoff,
-                bytesPerSecond,
-                lookAgain,
-                diskReserveBytes);
+    public InstallerConfig with(Pace other) {
+        return new InstallerConfig(device, budget, other, retries, probation, deadlines);
     }
 
-    public InstallerConfig withTransport(int retries, Duration first, Duration longest) {
-        return new InstallerConfig(
-                agentVersion,
-                memoryBytes,
-                byteBudget,
-                metered,
-                probation,
-                probationCheck,
-                downloadDeadline,
-                stateDeadline,
-                retries,
-                first,
-                longest,
-                bytesPerSecond,
-                lookAgain,
-                diskReserveBytes);
+    public InstallerConfig with(Retries other) {
+        return new InstallerConfig(device, budget, pace, other, probation, deadlines);
     }
 
-    public InstallerConfig withPace(long averageBytesPerSecond, Duration standBackAfter) {
-        return new InstallerConfig(
-                agentVersion,
-                memoryBytes,
-                byteBudget,
-                metered,
-                probation,
-                probationCheck,
-                downloadDeadline,
-                stateDeadline,
-                transportRetries,
-                backoff,
-                maxBackoff,
-                averageBytesPerSecond,
-                standBackAfter,
-                diskReserveBytes);
+    public InstallerConfig with(Probation other) {
+        return new InstallerConfig(device, budget, pace, retries, other, deadlines);
     }
 }

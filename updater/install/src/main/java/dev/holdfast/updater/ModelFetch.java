@@ -10,7 +10,6 @@ import dev.holdfast.wire.Rejection;
 import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.Verdict;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashSet;
 import java.util.Optional;
@@ -31,24 +30,63 @@ final class ModelFetch {
         Optional<Sha256> base = context.store().serving().map(s -> s.serving().digest());
         InstallPlan plan = plan(order, base, deltaAllowed);
         new CompanionFetch(context, download).run(order.model());
-        if (plan.delta().isPresent()) {
-            try {
-                patch(order, plan.delta().get());
-            } catch (DeltaFailed e) {
-                // A failed delta never silently becomes a full download on a metered link or beyond the budget.
-                if (context.config().metered()) {
-                    throw new InstallStop(InstallStop.Kind.FAILED, e.reason);
-                }
-                context.store().discardPartial(order.model().file().sha256());
-                context.store().discardPartial(plan.delta().get().file().sha256());
-                plan = plan(order, base, false);
+        if (plan.present()) {
+            confirm(order);
+        } else if (plan.delta().isPresent()) {
+            fromDelta(order, plan.delta().get(), base);
+        } else {
+            whole(order);
+        }
+        enter(order, InstallState.STAGED);
+    }
+
+    /** The model came with an earlier order, and its file may have gone bad since. */
+    private void confirm(Order order) throws IOException, InstallStop {
+        Slot slot = TargetSlot.of(order.model());
+        if (!context.store().verifies(slot)) {
+            context.store().disk().deleteIfExists(context.store().blob(slot.digest()));
+            throw InstallStop.failed(Code.INS_DIGEST, "the stored " + slot.target());
+        }
+        enter(order, InstallState.VERIFIED);
+    }
+
+    private void whole(Order order) throws IOException, InstallStop {
+        Slot slot = TargetSlot.of(order.model());
+        enter(order, InstallState.DOWNLOADING);
+        PartialFile.Whole made =
+                download.runHashed(order.model().file(), order.model().blocks());
+        switch (context.store().verify(slot, made)) {
+            case Verdict.Rejected<ModelStore.Verified>(Rejection reason) -> {
+                context.store().discardPartial(slot.digest());
+                throw new InstallStop(InstallStop.Kind.FAILED, reason);
             }
+            case Verdict.Accepted<ModelStore.Verified>(ModelStore.Verified verified) -> adopt(order, verified);
         }
-        if (plan.delta().isEmpty() && !plan.present()) {
-            enter(order, InstallState.DOWNLOADING);
-            download.run(order.model().file(), order.model().blocks());
+    }
+
+    private void fromDelta(Order order, DeltaTarget delta, Optional<Sha256> base) throws IOException, InstallStop {
+        try {
+            adopt(order, patched(order, delta));
+            deletePatch(delta);
+        } catch (DeltaFailed e) {
+            // A failed delta never silently becomes a full download on a metered link or beyond the budget.
+            if (context.config().budget().metered()) {
+                throw new InstallStop(InstallStop.Kind.FAILED, e.reason);
+            }
+            context.store().discardPartial(order.model().file().sha256());
+            context.store().discardPartial(delta.file().sha256());
+            plan(order, base, false);
+            whole(order);
         }
-        stage(order, plan);
+    }
+
+    /**
+     * VERIFIED is on record before the file has its name. The record proves nothing to a later process, which hashes the file
+     * again: only what this process saw is worth a rename without another look.
+     */
+    private void adopt(Order order, ModelStore.Verified verified) throws IOException {
+        enter(order, InstallState.VERIFIED);
+        context.store().adopt(verified);
     }
 
     private InstallPlan plan(Order order, Optional<Sha256> base, boolean deltaAllowed) throws IOException, InstallStop {
@@ -70,7 +108,7 @@ final class ModelFetch {
         long held = heldBytes(digest)
                 + plan.delta().map(d -> heldBytes(d.file().sha256())).orElse(0L);
         Verdict<Long> room = context.store()
-                .reserve(plan.diskBytes(order), held, context.config().diskReserveBytes());
+                .reserve(plan.diskBytes(order), held, context.config().device().diskReserveBytes());
         if (room instanceof Verdict.Rejected<Long>(Rejection reason)) {
             throw new InstallStop(InstallStop.Kind.FAILED, reason);
         }
@@ -87,78 +125,54 @@ final class ModelFetch {
         return context.store().part(digest).toFile().length();
     }
 
-    private void patch(Order order, DeltaTarget delta) throws IOException, InstallStop, DeltaFailed {
+    private ModelStore.Verified patched(Order order, DeltaTarget delta) throws IOException, InstallStop, DeltaFailed {
         enter(order, InstallState.DOWNLOADING);
         download.run(delta.file(), delta.blocks());
         Path patch = context.store().part(delta.file().sha256());
-        if (!Sha256.ofFile(patch).equals(delta.file().sha256())) {
-            throw new DeltaFailed(new Rejection(Code.INS_DIGEST, delta.file().path()));
-        }
         enter(order, InstallState.PATCH_VERIFIED);
         enter(order, InstallState.RECONSTRUCTING);
-        reconstruct(order, delta, patch);
-        TargetFile file = order.model().file();
-        Path part = context.store().part(file.sha256());
+        PartialFile.Whole made = reconstruct(order, delta, patch);
         // The full model's own entry decides, whatever the patch promised.
-        if (Files.size(part) != file.length() || !Sha256.ofFile(part).equals(file.sha256())) {
-            throw new DeltaFailed(new Rejection(Code.INS_DIGEST, file.path()));
-        }
+        return switch (context.store().verify(TargetSlot.of(order.model()), made)) {
+            case Verdict.Rejected<ModelStore.Verified>(Rejection reason) -> throw new DeltaFailed(reason);
+            case Verdict.Accepted<ModelStore.Verified>(ModelStore.Verified verified) -> verified;
+        };
     }
 
-    private void reconstruct(Order order, DeltaTarget delta, Path patch) throws IOException, InstallStop, DeltaFailed {
+    private PartialFile.Whole reconstruct(Order order, DeltaTarget delta, Path patch)
+            throws IOException, InstallStop, DeltaFailed {
         TargetFile file = order.model().file();
-        Patience.Deadline deadline =
-                context.patience().deadline(context.config().stateDeadline());
+        Cancellation.Deadline deadline =
+                context.cancellation().deadline(context.config().deadlines().state());
         Verdict<DeltaApplier> opened = DeltaApplier.open(context.store().blob(delta.base()), patch);
         switch (opened) {
             case Verdict.Rejected<DeltaApplier>(Rejection reason) -> throw new DeltaFailed(reason);
             case Verdict.Accepted<DeltaApplier>(DeltaApplier applier) -> {
-                try (applier;
-                        PartialFile partial = PartialFile.open(
-                                context.store().disk(),
-                                context.store().part(file.sha256()),
-                                applier.blockCount(),
-                                file.length(),
-                                applier.layout())) {
+                try (applier) {
                     if (!applier.base().equals(delta.base())
                             || !applier.result().equals(file.sha256())
                             || applier.resultBytes() != file.length()) {
                         throw new DeltaFailed(new Rejection(Code.DLT_BASE, "patch and metadata name other files"));
                     }
-                    for (int i = 0; i < applier.blockCount(); i++) {
-                        context.patience().requireUnheld();
-                        deadline.require(InstallState.RECONSTRUCTING);
-                        if (applier.make(i, partial) instanceof Verdict.Rejected<Integer>(Rejection reason)) {
-                            throw new DeltaFailed(reason);
-                        }
-                    }
-                    partial.commit();
+                    return reconstruct(file, applier, deadline);
                 }
             }
         }
     }
 
-    private void stage(Order order, InstallPlan plan) throws IOException, InstallStop {
-        Slot slot = TargetSlot.of(order.model());
-        if (!plan.present()) {
-            // adopt hashes the whole file before the rename; VERIFIED is on record before the file has its name.
-            Path part = context.store().part(slot.digest());
-            if (!Sha256.ofFile(part).equals(slot.digest())) {
-                context.store().discardPartial(slot.digest());
-                throw InstallStop.failed(Code.INS_DIGEST, slot.target());
+    private PartialFile.Whole reconstruct(TargetFile file, DeltaApplier applier, Cancellation.Deadline deadline)
+            throws IOException, InstallStop, DeltaFailed {
+        try (PartialFile partial = PartialFile.openHashed(
+                context.store().disk(), context.store().part(file.sha256()), PartialFile.Cut.of(applier))) {
+            for (int i = 0; i < applier.blockCount(); i++) {
+                context.cancellation().requireUnpaused();
+                deadline.require(InstallState.RECONSTRUCTING);
+                if (applier.make(i, partial) instanceof Verdict.Rejected<Integer>(Rejection reason)) {
+                    throw new DeltaFailed(reason);
+                }
             }
-            enter(order, InstallState.VERIFIED);
-            if (context.store().adopt(slot) instanceof Verdict.Rejected<Path>(Rejection reason)) {
-                throw new InstallStop(InstallStop.Kind.FAILED, reason);
-            }
-            plan.delta().ifPresent(delta -> deletePatch(delta));
-        } else if (!context.store().verifies(slot)) {
-            context.store().disk().deleteIfExists(context.store().blob(slot.digest()));
-            throw InstallStop.failed(Code.INS_DIGEST, "the stored " + slot.target());
-        } else {
-            enter(order, InstallState.VERIFIED);
+            return partial.finish();
         }
-        enter(order, InstallState.STAGED);
     }
 
     private void deletePatch(DeltaTarget delta) {

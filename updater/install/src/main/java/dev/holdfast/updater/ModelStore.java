@@ -149,19 +149,37 @@ public final class ModelStore {
         return partials().resolve(digest.hex() + ".leaves");
     }
 
-    /** Gives a partial file its name: whole hash, then fsync, then rename, then fsync of the directory. */
-    Verdict<Path> adopt(Slot slot) throws IOException {
+    /**
+     * A partial file whose bytes are the model's, all of them, and are on the disk. Only {@link #verify} makes one, so that
+     * nothing else gets a name under {@code blobs}.
+     */
+    static final class Verified {
+        private final Sha256 digest;
+
+        private Verified(Sha256 digest) {
+            this.digest = digest;
+        }
+    }
+
+    /** Compares the hash that was taken while the file was made with the model's name, and forces the file. */
+    Verdict<Verified> verify(Slot slot, PartialFile.Whole made) throws IOException {
         Path part = part(slot.digest());
-        if (Files.size(part) != slot.length() || !Sha256.ofFile(part).equals(slot.digest())) {
+        if (!made.part().equals(part)
+                || Files.size(part) != slot.length()
+                || !made.digest().equals(slot.digest())) {
             return Verdict.rejected(Code.INS_DIGEST, slot.target());
         }
         Files.setPosixFilePermissions(part, PosixFilePermissions.fromString("rw-r-----"));
         try (Disk.OpenFile file = disk.open(part)) {
             file.force();
         }
-        disk.move(part, blob(slot.digest()));
-        discardPartial(slot.digest());
-        return Verdict.accepted(blob(slot.digest()));
+        return Verdict.accepted(new Verified(slot.digest()));
+    }
+
+    /** Gives a verified file its name: a rename and no more. Durable when it returns. */
+    void adopt(Verified verified) throws IOException {
+        disk.move(part(verified.digest), blob(verified.digest));
+        discardPartial(verified.digest);
     }
 
     /** Sets a damaged file aside as the seed of its own repair. Nothing serves or falls back to it any more. */

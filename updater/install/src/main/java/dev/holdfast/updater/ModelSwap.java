@@ -12,6 +12,7 @@ import dev.holdfast.wire.Verdict;
 import java.io.IOException;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 
 /**
  * The second half of an install: from a staged file to a committed model, or back. The order is write-ahead measurement,
@@ -57,7 +58,7 @@ final class ModelSwap {
                 throw InstallStop.failed(Code.INS_PROBATION, "cut off " + begun + " times");
             }
             InferenceStatus baseline = await(InstallState.PROBATION);
-            if (!baseline.serving().equals(Optional.of(slot.digest()))) {
+            if (!baseline.serves(slot.digest())) {
                 throw InstallStop.failed(Code.INS_PROBATION, "another model serves");
             }
             enter(InstallState.PROBATION, orderVersion, slot, "");
@@ -74,13 +75,27 @@ final class ModelSwap {
         return new InstallOutcome.Committed(slot);
     }
 
+    /** Brings an install to its end that was measured or on its way back when something cut it off; needs no network. */
+    InstallOutcome finish(InstallRecord open) throws IOException {
+        try {
+            if (open.state() == InstallState.ROLLING_BACK) {
+                return rollBack(open);
+            }
+            InstallOutcome outcome = run(open.orderVersion(), open.slot(), open.state());
+            context.store().collect(Set.of());
+            return outcome;
+        } catch (InstallStop stop) {
+            return new InstallOutcome.Interrupted(open.state(), stop.reason());
+        }
+    }
+
     private void candidate(Slot slot, InstallState state) throws InstallStop {
         InferenceStatus before = await(state);
-        if (before.serving().equals(Optional.of(slot.digest()))) {
+        if (before.serves(slot.digest())) {
             return;
         }
-        Patience.Deadline deadline =
-                context.patience().deadline(context.config().stateDeadline());
+        Cancellation.Deadline deadline =
+                context.cancellation().deadline(context.config().deadlines().state());
         try {
             GateReport gate = context.ports().inference().prepare(slot);
             checks = gate.checks();
@@ -91,7 +106,7 @@ final class ModelSwap {
             // It answered just now: loading this model took it away, or it hangs.
             throw InstallStop.failed(Code.INS_CANDIDATE_LOST, String.valueOf(e.getMessage()));
         }
-        context.patience().requireGoing();
+        context.cancellation().requireGoing();
         deadline.require(state);
     }
 
@@ -109,8 +124,8 @@ final class ModelSwap {
             context.store().point(new Pointer(slot, now.map(Pointer::serving)));
         }
         InferenceStatus status = await(InstallState.MEASURED);
-        if (!status.serving().equals(Optional.of(slot.digest()))) {
-            if (!status.candidate().equals(Optional.of(slot.digest()))) {
+        if (!status.serves(slot.digest())) {
+            if (!status.holds(slot.digest())) {
                 candidate(slot, InstallState.MEASURED);
             }
             flip(slot);
@@ -137,9 +152,10 @@ final class ModelSwap {
     }
 
     private void watch(Slot slot, InferenceStatus baseline) throws InstallStop {
-        Patience.Deadline end = context.patience().deadline(context.config().probation());
+        Cancellation.Deadline end =
+                context.cancellation().deadline(context.config().probation().lasts());
         do {
-            context.patience().pause(context.config().probationCheck());
+            context.cancellation().sleep(context.config().probation().check());
             InferenceStatus status;
             try {
                 status = seen(context.ports().inference().status());
@@ -149,7 +165,7 @@ final class ModelSwap {
             if (status.startedAtMillis() != baseline.startedAtMillis() || status.pid() != baseline.pid()) {
                 throw InstallStop.failed(Code.INS_PROBATION, "the inference process was restarted");
             }
-            if (!status.serving().equals(Optional.of(slot.digest()))) {
+            if (!status.serves(slot.digest())) {
                 throw InstallStop.failed(Code.INS_PROBATION, "another model serves");
             }
         } while (!end.passed());
@@ -181,7 +197,7 @@ final class ModelSwap {
 
     /** Takes {@code slot} out of service for {@code reason} and brings back the model before it. */
     InstallOutcome rollBack(long orderVersion, Slot slot, Rejection reason) throws IOException, InstallStop {
-        context.patience().reset();
+        context.cancellation().reset();
         if (context.journal().unfinished().map(InstallRecord::state).orElse(null) != InstallState.ROLLING_BACK) {
             context.enter(InstallState.ROLLING_BACK, orderVersion, slot, Optional.of(reason), "");
         }
@@ -211,12 +227,12 @@ final class ModelSwap {
             note = "not measured: " + e.getMessage();
         }
         InferenceStatus status = await(InstallState.ROLLING_BACK);
-        if (!status.serving().equals(Optional.of(target.digest()))) {
+        if (!status.serves(target.digest())) {
             candidate(target, InstallState.ROLLING_BACK);
             flip(target);
         }
         status = await(InstallState.ROLLING_BACK);
-        if (status.candidate().equals(Optional.of(failed.digest()))) {
+        if (status.holds(failed.digest())) {
             context.ports().inference().discard(failed.digest());
         }
         if (note.isEmpty()) {
@@ -232,7 +248,7 @@ final class ModelSwap {
     /** Lets the inference process serve what the pointer names, where it does not yet. */
     void align(Slot slot) throws IOException, InstallStop {
         InferenceStatus status = await(InstallState.COMMITTED);
-        if (!status.serving().equals(Optional.of(slot.digest()))) {
+        if (!status.serves(slot.digest())) {
             candidate(slot, InstallState.COMMITTED);
             measure(slot);
             flip(slot);

@@ -77,7 +77,8 @@ final class StoreRepair {
 
     /** Without a fallback it serves on as it was mapped, while a sound copy takes the place of its name. */
     private Checked repairBeside(Slot slot, Optional<ModelTarget> listed) throws IOException {
-        Verdict<Long> room = store.reserve(slot.length(), 0, context.config().diskReserveBytes());
+        Verdict<Long> room =
+                store.reserve(slot.length(), 0, context.config().device().diskReserveBytes());
         if (room instanceof Verdict.Rejected<Long>(Rejection reason)) {
             return new Checked(slot, Finding.DAMAGED, reason.toString());
         }
@@ -116,20 +117,24 @@ final class StoreRepair {
         if (target.isEmpty()) {
             return new Checked(slot, otherwise, "the fleet does not list it now");
         }
-        BlockDownload download =
-                new BlockDownload(store, context.ports().blocks(), context.config(), context.patience());
+        BlockDownload download = new BlockDownload(context);
+        PartialFile.Whole made;
         try {
-            download.run(target.get().file(), target.get().blocks());
+            made = download.runHashed(target.get().file(), target.get().blocks());
         } catch (InstallStop stop) {
             return new Checked(slot, otherwise, stop.reason().toString());
         }
-        if (store.adopt(slot) instanceof Verdict.Rejected<Path>(Rejection reason)) {
-            return new Checked(slot, otherwise, reason.toString());
-        }
-        return new Checked(
-                slot,
-                Finding.HEALED,
-                download.progress(InstallState.DOWNLOADING).bytesReceived() + " bytes were pulled");
+        return switch (store.verify(slot, made)) {
+            case Verdict.Rejected<ModelStore.Verified>(Rejection reason) ->
+                new Checked(slot, otherwise, reason.toString());
+            case Verdict.Accepted<ModelStore.Verified>(ModelStore.Verified verified) -> {
+                store.adopt(verified);
+                yield new Checked(
+                        slot,
+                        Finding.HEALED,
+                        download.progress(InstallState.DOWNLOADING).bytesReceived() + " bytes were pulled");
+            }
+        };
     }
 
     private void restoreFallback(Slot slot) throws IOException {

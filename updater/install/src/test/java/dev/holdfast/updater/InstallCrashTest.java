@@ -75,7 +75,7 @@ class InstallCrashTest {
         Slot serving = recovery.serving().orElseThrow().serving();
         assertThat(world.store.verifies(serving)).isTrue();
         assertThat(world.serving).isPresent();
-        installer.resume();
+        installer.finishPending();
         assertThat(installer.install(order))
                 .isInstanceOfAny(InstallOutcome.Committed.class, InstallOutcome.Unchanged.class);
         assertThat(world.store.serving().orElseThrow().serving().digest()).isEqualTo(Sha256.of(world.second));
@@ -120,8 +120,8 @@ class InstallCrashTest {
         for (int at : new int[] {1, 10, 30}) {
             tests.add(DynamicTest.dynamicTest("killed after " + at + " blocks", () -> {
                 InstallWorld world = new InstallWorld(Files.createDirectory(dir.resolve("mid-" + at)));
-                world.config =
-                        world.config.withTransport(0, java.time.Duration.ofMillis(1), java.time.Duration.ofMillis(1));
+                world.config = world.config.with(
+                        new InstallerConfig.Retries(0, java.time.Duration.ofMillis(1), java.time.Duration.ofMillis(1)));
                 int[] left = {at};
                 world.blockLie = block -> {
                     if (left[0]-- == 0) {

@@ -19,6 +19,7 @@ import dev.holdfast.trust.release.DeltaTarget;
 import dev.holdfast.trust.release.ModelTarget;
 import dev.holdfast.trust.release.Order;
 import dev.holdfast.trust.schema.TargetFile;
+import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.MerkleTree;
@@ -59,8 +60,8 @@ public final class InstallWorld implements BlockSource, InferenceControl, Measur
     public int requests;
     final List<String> log = new ArrayList<>();
     public InstallerConfig config = InstallerConfig.defaults("0.1.0")
-            .withProbation(Duration.ofMillis(4), Duration.ofMillis(1))
-            .withTransport(3, Duration.ofMillis(1), Duration.ofMillis(2));
+            .with(new InstallerConfig.Probation(Duration.ofMillis(4), Duration.ofMillis(1)))
+            .with(new InstallerConfig.Retries(3, Duration.ofMillis(1), Duration.ofMillis(2)));
 
     public final byte[] first = RepositorySimulator.model(1);
     public final byte[] second = nudged(first);
@@ -73,6 +74,8 @@ public final class InstallWorld implements BlockSource, InferenceControl, Measur
     public UnaryOperator<byte[]> blockLie = block -> block;
     int transportFailures;
     public Optional<Duration> retryAfter = Optional.empty();
+    /** Whether blocks come in the order in which they were asked for. */
+    boolean inOrder;
     /** A service may send fewer blocks than were asked for. */
     public int blocksPerFetch = Integer.MAX_VALUE;
 
@@ -204,7 +207,9 @@ public final class InstallWorld implements BlockSource, InferenceControl, Measur
         }
         byte[] bytes = bytes(blob);
         List<Integer> shuffled = new ArrayList<>(wanted);
-        java.util.Collections.shuffle(shuffled, new Random(requests));
+        if (!inOrder) {
+            java.util.Collections.shuffle(shuffled, new Random(requests));
+        }
         int count = 0;
         for (int index : shuffled.subList(0, Math.min(blocksPerFetch, shuffled.size()))) {
             if (transportFailures > 0 && count++ == 2) {
@@ -217,14 +222,14 @@ public final class InstallWorld implements BlockSource, InferenceControl, Measur
             if (delivered.contains(blob + "/" + index)) {
                 repeated++;
             }
-            sink.accept(index, sent);
-            sink.accept(index, sent);
+            sink.accept(index, Binary.copyOf(sent));
+            sink.accept(index, Binary.copyOf(sent));
             if (java.util.Arrays.equals(sent, block)) {
                 delivered.add(blob + "/" + index);
             }
         }
-        sink.accept(1_000_000, new byte[blockBytes]);
-        sink.accept(-1, new byte[0]);
+        sink.accept(1_000_000, Binary.copyOf(new byte[blockBytes]));
+        sink.accept(-1, Binary.empty());
     }
 
     @Override

@@ -135,7 +135,8 @@ class InstallerTest {
 
     @Test
     void isInterruptedByALastingOutageAndGoesOnLater() throws Exception {
-        world.config = world.config.withTransport(0, java.time.Duration.ofMillis(1), java.time.Duration.ofMillis(1));
+        world.config = world.config.with(
+                new InstallerConfig.Retries(0, java.time.Duration.ofMillis(1), java.time.Duration.ofMillis(1)));
         world.transportFailures = 1;
         Order order = world.without(world.secondOrder, 2);
         assertThat(world.installer().install(order)).isInstanceOf(InstallOutcome.Interrupted.class);
@@ -162,16 +163,16 @@ class InstallerTest {
     @Test
     void aMeteredLinkNeverTurnsAFailedDeltaIntoAFullDownload() throws Exception {
         Order damaged = damagedDelta();
-        world.config = world.config.withByteBudget(Long.MAX_VALUE, true);
+        world.config = world.config.with(new InstallerConfig.Budget(Long.MAX_VALUE, true));
         assertFailed(world.installer().install(damaged), Code.DLT_FORMAT);
-        world.config = world.config.withByteBudget(Long.MAX_VALUE, false);
+        world.config = world.config.with(new InstallerConfig.Budget(Long.MAX_VALUE, false));
         Order again = new Order("d", 3, damaged.expires(), damaged.model(), damaged.deltas());
         assertThat(world.installer().install(again)).isInstanceOf(InstallOutcome.Committed.class);
     }
 
     @Test
     void aFailedDeltaBeyondTheBudgetFails() throws Exception {
-        world.config = world.config.withByteBudget(world.second.length - 1, false);
+        world.config = world.config.with(new InstallerConfig.Budget(world.second.length - 1, false));
         assertFailed(world.installer().install(damagedDelta()), Code.INS_BUDGET);
     }
 
@@ -190,7 +191,7 @@ class InstallerTest {
 
     @Test
     void refusesADownloadBeyondTheByteBudget() throws Exception {
-        world.config = world.config.withByteBudget(10, false);
+        world.config = world.config.with(new InstallerConfig.Budget(10, false));
         assertFailed(world.installer().install(world.secondOrder), Code.INS_BUDGET);
         assertThat(world.requests).isZero();
     }

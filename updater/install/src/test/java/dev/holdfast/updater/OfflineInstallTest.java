@@ -160,7 +160,7 @@ class OfflineInstallTest {
 
     @Test
     void aBudgetOfTheLinkDoesNotBindAFile() throws Exception {
-        world.config = world.config.withByteBudget(1000, true);
+        world.config = world.config.with(new InstallerConfig.Budget(1000, true));
         restart();
         assertCommitted(firstBundle(), world.first);
     }

@@ -1,5 +1,6 @@
 package dev.holdfast.updater;
 
+import org.awaitility.Awaitility;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.holdfast.control.GateReport;
@@ -79,9 +80,9 @@ class OperatorTest {
             }
         });
         // A rollback is heard while it waits for its turn; whatever else is asked for returns at once.
-        while (asking.isAlive() && asking.getState() != Thread.State.WAITING) {
-            Thread.onSpinWait();
-        }
+        Awaitility.await()
+                .pollInterval(Duration.ofMillis(1))
+                .until(() -> !asking.isAlive() || asking.getState() == Thread.State.WAITING);
         goOn.countDown();
         installed = outcome.get(30, TimeUnit.SECONDS);
         return asked.get(30, TimeUnit.SECONDS);
@@ -121,7 +122,7 @@ class OperatorTest {
 
     @Test
     void aRollbackEndsAProbationAndGoesBackOnce() throws Exception {
-        world.config = world.config.withProbation(Duration.ofHours(1), Duration.ofMillis(1));
+        world.config = world.config.with(new InstallerConfig.Probation(Duration.ofHours(1), Duration.ofMillis(1)));
         Installer installer = world.installer();
         InstallOutcome outcome =
                 at(InstallState.PROBATION, installer, world.secondOrder, () -> installer.rollback("no"));
@@ -151,15 +152,15 @@ class OperatorTest {
         Order order = world.without(world.secondOrder, 2);
         Installer installer = world.installer();
         at(InstallState.DOWNLOADING, installer, order, () -> {
-            installer.hold("at sea");
+            installer.pause("at sea");
             return 0;
         });
         assertInterrupted(installed, Code.INS_PAUSED);
         world.observer = record -> {};
         Installer later = world.installer();
-        assertThat(later.isHeld()).as("in the next process too").isTrue();
+        assertThat(later.isPaused()).as("in the next process too").isTrue();
         assertInterrupted(later.install(order), Code.INS_PAUSED);
-        later.release("in port");
+        later.unpause("in port");
         assertThat(later.install(order)).isInstanceOf(InstallOutcome.Committed.class);
         assertThat(world.repeated).isZero();
         assertThat(world.installer().operatorHistory())
@@ -173,7 +174,7 @@ class OperatorTest {
     void aPauseLetsAModelOnProbationComeToItsEnd() throws Exception {
         Installer installer = world.installer();
         at(InstallState.PROBATION, installer, world.secondOrder, () -> {
-            installer.hold("");
+            installer.pause("");
             return 0;
         });
         assertThat(installed).isInstanceOf(InstallOutcome.Committed.class);
@@ -196,18 +197,18 @@ class OperatorTest {
 
     @Test
     void aStopDuringProbationIsFinishedByTheNextProcessWithoutANetwork() throws Exception {
-        world.config = world.config.withProbation(Duration.ofHours(1), Duration.ofMillis(1));
+        world.config = world.config.with(new InstallerConfig.Probation(Duration.ofHours(1), Duration.ofMillis(1)));
         Installer installer = world.installer();
         at(InstallState.PROBATION, installer, world.secondOrder, () -> {
             installer.stop();
             return 0;
         });
         assertInterrupted(installed, Code.INS_CANCELLED);
-        world.config = world.config.withProbation(Duration.ofMillis(2), Duration.ofMillis(1));
+        world.config = world.config.with(new InstallerConfig.Probation(Duration.ofMillis(2), Duration.ofMillis(1)));
         world.observer = record -> {};
         Installer next = world.installer();
         next.recover();
-        assertThat(next.resume()).containsInstanceOf(InstallOutcome.Committed.class);
+        assertThat(next.finishPending()).containsInstanceOf(InstallOutcome.Committed.class);
     }
 
     @Test

@@ -160,6 +160,7 @@ class PowerCutTest {
                 crash(scenario, first, Moment.AFTER, Optional.of(loss));
                 reboot();
                 crash(scenario, second, Moment.AFTER, Optional.of(loss));
+                blobsAreWhatTheirNamesSay();
                 reboot();
                 comesBack(scenario);
             });
@@ -226,7 +227,7 @@ class PowerCutTest {
     private InstallOutcome run(Scenario scenario, Disk disk) throws IOException {
         Installer installer = world.installer(disk);
         installer.recover();
-        installer.resume();
+        installer.finishPending();
         if (scenario != Scenario.ROLLBACK) {
             return installer.install(order(scenario));
         }
@@ -245,11 +246,19 @@ class PowerCutTest {
         return disk.operations;
     }
 
+    /** Whatever was cut off: a name under {@code blobs} tells the truth, before anything looks after it. */
+    private void blobsAreWhatTheirNamesSay() throws IOException {
+        for (Path blob : CrashDisk.files(store.resolve("blobs"))) {
+            assertThat(Sha256.ofFile(blob).hex()).isEqualTo(blob.getFileName().toString());
+        }
+    }
+
     private void kill(Scenario scenario, int at, Moment moment) throws IOException {
         restore(scenario);
         assertThat(crash(scenario, at, moment, Optional.empty()))
                 .as("the operation is reached")
                 .isTrue();
+        blobsAreWhatTheirNamesSay();
         comesBack(scenario);
     }
 
@@ -258,6 +267,7 @@ class PowerCutTest {
         assertThat(crash(scenario, at, Moment.AFTER, Optional.of(loss)))
                 .as("the operation is reached")
                 .isTrue();
+        blobsAreWhatTheirNamesSay();
         reboot();
         comesBack(scenario);
     }
@@ -308,7 +318,7 @@ class PowerCutTest {
             assertThat(world.store.verifies(recovery.serving().get().serving()))
                     .as("verified")
                     .isTrue();
-            // The very first model is flipped in by resume; before it nothing served.
+            // The very first model is flipped in by finishPending; before it nothing served.
             assertThat(world.serving.isPresent()
                             || (scenario == Scenario.FIRST_INSTALL
                                     && recovery.unfinished().isPresent()))

@@ -174,7 +174,7 @@ class RolloutTest {
 
     @Test
     void theBudgetCountsWhatEarlierProcessesReceived() throws Exception {
-        world.config = world.config.withByteBudget(3L * world.second.length, false);
+        world.config = world.config.with(new InstallerConfig.Budget(3L * world.second.length, false));
         world.blockLie = block -> {
             block[0] ^= 1;
             return block;
@@ -186,7 +186,7 @@ class RolloutTest {
     }
 
     private InstallOutcome untilTheEnd(Order order) throws IOException {
-        world.config = world.config.withTransport(0, Duration.ofSeconds(1), Duration.ofSeconds(2));
+        world.config = world.config.with(new InstallerConfig.Retries(0, Duration.ofSeconds(1), Duration.ofSeconds(2)));
         InstallOutcome outcome = world.installer().install(order);
         for (int i = 0; i < 10 && outcome instanceof InstallOutcome.Interrupted; i++) {
             outcome = world.installer().install(order);
@@ -196,7 +196,7 @@ class RolloutTest {
 
     @Test
     void theAverageRateStaysBelowTheCap() throws Exception {
-        world.config = world.config.withPace(10_000, Duration.ofDays(1));
+        world.config = world.config.with(new InstallerConfig.Pace(10_000, Duration.ofDays(1)));
         assertThat(world.installer().install(order(Rollout.NONE))).isInstanceOf(InstallOutcome.Committed.class);
         // A second's worth is there at first.
         double seconds = (world.second.length - 10_000) / 10_000.0;
@@ -205,7 +205,7 @@ class RolloutTest {
 
     @Test
     void retriesAreBoundedAndJittered() throws Exception {
-        world.config = world.config.withTransport(5, Duration.ofSeconds(1), Duration.ofSeconds(8));
+        world.config = world.config.with(new InstallerConfig.Retries(5, Duration.ofSeconds(1), Duration.ofSeconds(8)));
         world.blocksPerFetch = 0;
         assertInterrupted(world.installer().install(order(Rollout.NONE)), Code.BLK_HASH);
         assertThat(world.requests).isEqualTo(6);
@@ -218,7 +218,7 @@ class RolloutTest {
 
     @Test
     void theServicesRetryAfterIsObeyedWithinAnHour() throws Exception {
-        world.config = world.config.withTransport(1, Duration.ofMillis(1), Duration.ofMillis(2));
+        world.config = world.config.with(new InstallerConfig.Retries(1, Duration.ofMillis(1), Duration.ofMillis(2)));
         world.retryAfter = Optional.of(Duration.ofSeconds(90));
         assertInterrupted(world.installer().install(order(Rollout.NONE)), Code.LNK_TIMEOUT);
         assertThat(timer.waits).containsExactly(Duration.ofSeconds(90));
@@ -266,7 +266,7 @@ class RolloutTest {
 
     @Test
     void aLongDownloadStandsBackNowAndThen() throws Exception {
-        world.config = world.config.withPace(10_000, Duration.ofSeconds(5));
+        world.config = world.config.with(new InstallerConfig.Pace(10_000, Duration.ofSeconds(5)));
         Installer installer = world.installer();
         Order order = order(Rollout.NONE);
         assertInterrupted(installer.install(order), Code.INS_SUPERSEDED);

@@ -156,7 +156,8 @@ class StoreScrubTest {
     @Test
     void leavesTheStoreAloneWhileAnInstallIsUnderWay() throws Exception {
         damage(world.second, 70_000);
-        world.config = world.config.withTransport(0, java.time.Duration.ofMillis(1), java.time.Duration.ofMillis(1));
+        world.config = world.config.with(
+                new InstallerConfig.Retries(0, java.time.Duration.ofMillis(1), java.time.Duration.ofMillis(1)));
         world.transportFailures = 1;
         byte[] third = RepositorySimulator.model(3);
         Order next = new Order("d", 3, world.secondOrder.expires(), world.target(third, "3.0.0", 1), List.of());

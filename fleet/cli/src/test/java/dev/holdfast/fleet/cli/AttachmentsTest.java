@@ -119,19 +119,7 @@ class AttachmentsTest {
     /** The vectors of trust: openssl signed them. */
     @Test
     void pinsTheSignersKeyOfAProvenanceThatVerifies() throws Exception {
-        Path vectors = Path.of(
-                "..",
-                "..",
-                "updater",
-                "trust",
-                "src",
-                "test",
-                "resources",
-                "dev",
-                "holdfast",
-                "trust",
-                "release",
-                "oms");
+        Path vectors = Path.of("../../updater/trust/src/test/resources/dev/holdfast/trust/release/oms");
         Path model = vectors.resolve("model.bin");
         String signature = vectors.resolve("p384.json").toString();
         String key = vectors.resolve("p384.pem").toString();

@@ -33,7 +33,7 @@ public final class Sequence {
     public final float[] logits;
     final float[] scratch;
     final Heads heads;
-    public final Products products = new Products();
+    final Products products = new Products();
     /** This sequence as a group of one. */
     final Sequence[] alone = {this};
 
@@ -60,10 +60,6 @@ public final class Sequence {
         int widest = Math.max(Math.max(shape.width(), shape.queryWidth()), shape.feedForward());
         this.scratch = new float[Math.max(Kernels.ROWS * widest, Heads.scratchFloats(shape, capacity))];
         this.heads = new Heads(shape);
-    }
-
-    public static int padded(int value, int multiple) {
-        return (value + multiple - 1) / multiple * multiple;
     }
 
     /** Tokens read so far. */

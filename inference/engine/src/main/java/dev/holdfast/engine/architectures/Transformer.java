@@ -168,7 +168,10 @@ public final class Transformer implements Network {
         if (count == 1) {
             first.products.run(workers, first.scratch);
         } else {
-            first.products.together(sequences, count, workers, first.scratch);
+            for (int i = 0; i < count; i++) {
+                first.products.beside(i, sequences[i].products);
+            }
+            first.products.together(count, workers, first.scratch);
         }
     }
 

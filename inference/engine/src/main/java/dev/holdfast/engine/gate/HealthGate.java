@@ -42,21 +42,28 @@ public final class HealthGate {
     /**
      * How a model is loaded.
      *
-     * @param blobs the folder of finished model files, each named by its digest
      * @param contextTokens the longest sequence; the model's own limit counts too
      * @param maxSequences answers made at the same time
      * @param cache how keys and values are kept
      */
-    public record Settings(Path blobs, int contextTokens, int maxSequences, CacheType cache) {}
+    public record Settings(int contextTokens, int maxSequences, CacheType cache) {}
 
     private final Slot slot;
+    private final Path file;
     private final Settings settings;
     private final Workers workers;
     private final List<GateReport.Check> checks = new ArrayList<>();
     private long loadMillis;
 
-    public HealthGate(Slot slot, Settings settings, Workers workers) {
+    /**
+     * A gate for one load.
+     *
+     * @param slot what was signed
+     * @param file the bytes that should be the slot's
+     */
+    public HealthGate(Slot slot, Path file, Settings settings, Workers workers) {
         this.slot = slot;
+        this.file = file;
         this.settings = settings;
         this.workers = workers;
     }
@@ -64,13 +71,27 @@ public final class HealthGate {
     /** The model when it passed, else null; and the report either way. */
     public record Result(@Nullable ModelSlot model, GateReport report) {}
 
+    /** Makes every check and keeps no model: what a publisher wants to know of a file. */
+    public GateReport check() {
+        Result result = run(true);
+        if (result.model() != null) {
+            result.model().retire(() -> {});
+        }
+        return result.report();
+    }
+
+    /**
+     * Loads the model for whoever will serve it.
+     *
+     * @param canaries whether reference and canaries are asked; they passed already when the model was installed
+     */
     public Result run(boolean canaries) {
         long started = System.nanoTime();
         LoadedModel loaded = null;
         try {
             ChatTemplate template = ChatTemplate.read(slot.template()).orThrow();
             GateRules rules = GateRules.read(slot.gate()).orThrow();
-            loaded = load(settings.blobs().resolve(slot.digest().hex()));
+            loaded = load();
             ModelSlot model = bind(loaded, template, rules);
             warmUp(model);
             loadMillis = TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - started);
@@ -97,7 +118,7 @@ public final class HealthGate {
         return new Result(null, new GateReport(Optional.of(why), loadMillis, checks));
     }
 
-    private LoadedModel load(Path file) throws RejectedException {
+    private LoadedModel load() throws RejectedException {
         MappedModel mapped = MappedModel.map(file).orThrow();
         try {
             checkDigest(mapped);

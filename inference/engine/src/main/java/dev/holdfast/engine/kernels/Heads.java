@@ -1,6 +1,5 @@
 package dev.holdfast.engine.kernels;
 
-import dev.holdfast.engine.architectures.Sequence;
 import java.util.Arrays;
 
 /**
@@ -123,7 +122,7 @@ public final class Heads implements ThreadTeam.Job {
     }
 
     private static int rowStride(int positions) {
-        return Sequence.padded(positions, PAGE) + SKEW;
+        return Kernels.padded(positions, PAGE) + SKEW;
     }
 
     @Override

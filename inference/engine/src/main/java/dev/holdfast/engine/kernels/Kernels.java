@@ -17,6 +17,11 @@ public interface Kernels {
     /** Buffers along which a kernel runs in whole vectors are padded to a multiple of this. */
     int PADDING = 64;
 
+    /** The least multiple of {@code multiple} that is not below {@code value}. */
+    static int padded(int value, int multiple) {
+        return (value + multiple - 1) / multiple * multiple;
+    }
+
     /** Unpacks row {@code row} to {@code out[at ..]}. */
     void row(Weights weights, int row, float[] out, int at);
 

@@ -1,6 +1,5 @@
 package dev.holdfast.engine.kernels;
 
-import dev.holdfast.engine.architectures.Sequence;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -46,7 +45,7 @@ public final class KeyValueCache {
 
     /** Floats between the values of two positions. */
     static int valueStride(int headSize) {
-        return Sequence.padded(headSize, VALUE_PADDING);
+        return Kernels.padded(headSize, VALUE_PADDING);
     }
 
     public int capacity() {

@@ -1,6 +1,5 @@
 package dev.holdfast.engine.kernels;
 
-import dev.holdfast.engine.architectures.Sequence;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
@@ -50,18 +49,20 @@ public final class Products implements ThreadTeam.Job {
     }
 
     /**
-     * Computes what was added to the products of each sequence, of which this is the first: the same matrices, one token each.
+     * Puts a sequence into the group that {@link #together} computes: its input and results are what {@code other} was set up
+     * with, for the same matrices as here and one token.
      *
-     * @param group the first {@code size} count, at most {@value #MOST_TOGETHER}
+     * @param index its place in the group, below {@value #MOST_TOGETHER}
      */
-    public void together(Sequence[] group, int size, Workers workers, float[] scratch) {
-        for (int i = 0; i < size; i++) {
-            Products each = group[i].products;
-            xs[i] = each.x;
-            for (int m = 0; m < count; m++) {
-                ys[m][i] = each.results[m];
-            }
+    public void beside(int index, Products other) {
+        xs[index] = other.x;
+        for (int m = 0; m < count; m++) {
+            ys[m][index] = other.results[m];
         }
+    }
+
+    /** Computes the products of the first {@code size} places, each of which {@link #beside} filled; this one's own is among them. */
+    public void together(int size, Workers workers, float[] scratch) {
         sequences = size;
         try {
             run(workers, scratch);
@@ -79,7 +80,7 @@ public final class Products implements ThreadTeam.Job {
         }
         boolean shared = (long) rows * columns * tokens * sequences >= WORTH_SHARING;
         int wanted = shared ? workers.team().threads() * CHUNKS_PER_THREAD : 1;
-        rowsEach = shared ? Sequence.padded((rows + wanted - 1) / wanted, Kernels.ROWS) : rows;
+        rowsEach = shared ? Kernels.padded((rows + wanted - 1) / wanted, Kernels.ROWS) : rows;
         int chunks = 0;
         for (int i = 0; i < count; i++) {
             chunks += chunks(i);

@@ -22,7 +22,7 @@ public final class ThreadTeam implements AutoCloseable {
     private static final int SPINS = 10_000;
 
     /** Work in chunks that may be done in any order and at once. */
-    public interface Job {
+    interface Job {
         /** Floats of scratch space that a thread needs for a chunk. */
         int scratchFloats();
 

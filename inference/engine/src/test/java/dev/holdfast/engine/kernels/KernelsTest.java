@@ -3,7 +3,6 @@ package dev.holdfast.engine.kernels;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
-import dev.holdfast.engine.architectures.Sequence;
 import dev.holdfast.gguf.GgmlType;
 import dev.holdfast.gguf.GgufReader;
 import dev.holdfast.gguf.GgufTensor;
@@ -120,7 +119,7 @@ class KernelsTest {
     @ParameterizedTest
     @CsvSource({"8,1,1", "16,17,4", "32,63,3", "80,64,6", "128,65,4", "2,200,9", "24,40,5"})
     void attentionAgrees(int headSize, int positions, int count) {
-        int stride = Sequence.padded(positions, Kernels.PADDING);
+        int stride = Kernels.padded(positions, Kernels.PADDING);
         int valueStride = KeyValueCache.valueStride(headSize);
         float[] keys = random(headSize * stride + 9);
         float[] values = random(positions * valueStride + 9);

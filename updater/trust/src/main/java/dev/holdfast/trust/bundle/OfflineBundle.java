@@ -99,7 +99,8 @@ public final class OfflineBundle implements MetadataSource, BlockSource {
         BundleIndex.Entry target = required(BundleIndex.TARGETS, blob);
         for (int block : wanted) {
             long offset = (long) block * blockBytes;
-            sink.accept(block, read(target, offset, (int) Math.min(blockBytes, target.length() - offset)));
+            byte[] bytes = read(target, offset, (int) Math.min(blockBytes, target.length() - offset));
+            sink.accept(block, Binary.copyOf(bytes));
         }
     }
 

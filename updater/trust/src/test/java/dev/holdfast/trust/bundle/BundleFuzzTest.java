@@ -144,7 +144,7 @@ class BundleFuzzTest {
                     digest,
                     1024,
                     List.of(0, 4, 99),
-                    (index, block) -> assertThat(block.length).isBetween(0, 1024));
+                    (index, block) -> assertThat(block.length()).isBetween(0, 1024));
         } catch (IOException e) {
             assertThat(e).isInstanceOf(SourceException.class);
         }

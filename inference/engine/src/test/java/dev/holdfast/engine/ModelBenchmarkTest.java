@@ -9,7 +9,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-class ModelRunnerBenchTest {
+class ModelBenchmarkTest {
     private static final int CONTEXT = 64;
 
     @TempDir
@@ -26,7 +26,8 @@ class ModelRunnerBenchTest {
     @Test
     void measuresFromAnEmptySequenceWithoutDepth() throws Exception {
         try (ModelRunner runner = open()) {
-            ModelRunner.Bench measured = runner.bench(0, 3, 5, 2).orThrow();
+            ModelBenchmark.Speed measured =
+                    new ModelBenchmark(runner).run(0, 3, 5, 2).orThrow();
             assertThat(measured.prefillTokensPerSecond()).isPositive();
             assertThat(measured.decodeTokensPerSecond()).isPositive();
             assertThat(runner.position()).isEqualTo(5);
@@ -36,7 +37,8 @@ class ModelRunnerBenchTest {
     @Test
     void decodesBehindTheDepth() throws Exception {
         try (ModelRunner runner = open()) {
-            ModelRunner.Bench measured = runner.bench(40, 0, 5, 2).orThrow();
+            ModelBenchmark.Speed measured =
+                    new ModelBenchmark(runner).run(40, 0, 5, 2).orThrow();
             assertThat(measured.decode()).hasSize(2);
             assertThat(measured.prefill()).isEmpty();
             assertThat(runner.position()).isEqualTo(45);
@@ -46,7 +48,7 @@ class ModelRunnerBenchTest {
     @Test
     void aPromptLongerThanTheRestOfTheContextBeginsAgainBehindTheDepth() throws Exception {
         try (ModelRunner runner = open()) {
-            runner.bench(40, CONTEXT - 40 + 3, 0, 1).orThrow();
+            new ModelBenchmark(runner).run(40, CONTEXT - 40 + 3, 0, 1).orThrow();
             assertThat(runner.position()).isEqualTo(43);
         }
     }
@@ -55,13 +57,14 @@ class ModelRunnerBenchTest {
     void rejectsADepthThatLeavesNoRoom() throws Exception {
         try (ModelRunner runner = open()) {
             for (int depth : new int[] {-1, CONTEXT}) {
-                Verdict<ModelRunner.Bench> verdict = runner.bench(depth, 0, 1, 1);
-                assertThat(((Verdict.Rejected<ModelRunner.Bench>) verdict)
+                Verdict<ModelBenchmark.Speed> verdict = new ModelBenchmark(runner).run(depth, 0, 1, 1);
+                assertThat(((Verdict.Rejected<ModelBenchmark.Speed>) verdict)
                                 .reason()
                                 .code())
                         .isEqualTo(Code.API_CONTEXT);
             }
-            assertThat(runner.bench(CONTEXT - 1, 0, 1, 1).isAccepted()).isTrue();
+            assertThat(new ModelBenchmark(runner).run(CONTEXT - 1, 0, 1, 1).isAccepted())
+                    .isTrue();
         }
     }
 

@@ -4,24 +4,22 @@ import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Rejection;
 import java.time.Duration;
 import java.util.Optional;
-import java.util.concurrent.ThreadLocalRandom;
 
 /**
- * Waiting that ends at once when an install must stop, and the pauses between attempts.
+ * What others ask of a running install, and waiting that ends at once when they do.
  *
- * <p>A cancel fails the running install; a stop of the agent interrupts it anywhere; a hold interrupts it only before the
- * swap, since a model that was measured already is better brought to its end. Thread-safe.
+ * <p>A cancel fails the running install. A stop of the agent interrupts it anywhere. A pause by the operator interrupts it
+ * only before the swap, since a model that was measured already is better brought to its end. Putting off interrupts a
+ * download. Thread-safe.
  */
-final class Patience {
-    private final InstallerConfig config;
+final class Cancellation {
     private final Timer timer;
     private Optional<Rejection> cancelled = Optional.empty();
     private Optional<Rejection> putOff = Optional.empty();
-    private boolean held;
+    private boolean paused;
     private boolean stopping;
 
-    Patience(InstallerConfig config, Timer timer) {
-        this.config = config;
+    Cancellation(Timer timer) {
         this.timer = timer;
     }
 
@@ -36,8 +34,8 @@ final class Patience {
         notifyAll();
     }
 
-    synchronized void hold(boolean on) {
-        held = on;
+    synchronized void pause(boolean on) {
+        paused = on;
         notifyAll();
     }
 
@@ -62,10 +60,10 @@ final class Patience {
         }
     }
 
-    /** The same before the swap, where a hold counts too. */
-    synchronized void requireUnheld() throws InstallStop {
+    /** The same before the swap, where a pause counts too. */
+    synchronized void requireUnpaused() throws InstallStop {
         requireGoing();
-        if (held) {
+        if (paused) {
             throw InstallStop.interrupted(Code.INS_PAUSED, "paused by the operator");
         }
         if (putOff.isPresent()) {
@@ -83,16 +81,16 @@ final class Patience {
     }
 
     /** Waits, then goes on unless the install was cancelled meanwhile. */
-    void pause(Duration duration) throws InstallStop {
-        pause(duration, this::requireGoing);
+    void sleep(Duration duration) throws InstallStop {
+        sleep(duration, this::requireGoing);
     }
 
-    /** The same before the swap, where a hold counts too. */
-    void pauseUnheld(Duration duration) throws InstallStop {
-        pause(duration, this::requireUnheld);
+    /** The same before the swap, where a pause counts too. */
+    void sleepUnpaused(Duration duration) throws InstallStop {
+        sleep(duration, this::requireUnpaused);
     }
 
-    private synchronized void pause(Duration duration, Check check) throws InstallStop {
+    private synchronized void sleep(Duration duration, Check check) throws InstallStop {
         long end = timer.nanos() + duration.toNanos();
         check.run();
         long left = duration.toNanos();
@@ -108,20 +106,13 @@ final class Patience {
         }
     }
 
-    /** Doubling, capped, with jitter from half to the whole, so that a fleet does not come back in step. */
-    Duration backoff(int attempt) {
-        long first = Math.max(1, config.backoff().toMillis());
-        long full = Math.min(config.maxBackoff().toMillis(), first << Math.min(attempt, 20));
-        long half = Math.max(1, full / 2);
-        return Duration.ofMillis(half + ThreadLocalRandom.current().nextLong(half + 1));
-    }
-
     Deadline deadline(Duration duration) {
         return new Deadline(timer, timer.nanos(), duration);
     }
 
-    TokenBucket bucket() {
-        return new TokenBucket(config.bytesPerSecond(), timer::nanos);
+    /** The time that the waits go by. */
+    Timer timer() {
+        return timer;
     }
 
     /** A limit on the time in one state. */

@@ -1,0 +1,66 @@
+package dev.holdfast.updater;
+
+import dev.holdfast.control.Pointer;
+import dev.holdfast.control.Slot;
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.Rejection;
+import java.io.IOException;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * The way back that the operator asks for. What an install under way did when it heard of the rollback is in the journal
+ * already; what is left of it ends here.
+ */
+final class OperatorRollback {
+    private final InstallContext context;
+    private final Rejection reason;
+
+    OperatorRollback(InstallContext context, Rejection reason) {
+        this.context = context;
+        this.reason = reason;
+    }
+
+    /** {@code known} is the number of journal records when the operator asked. */
+    InstallOutcome run(int known) throws IOException {
+        List<InstallRecord> records = context.journal().records();
+        if (records.size() > known
+                && records.getLast().state() == InstallState.ROLLED_BACK
+                && records.getLast().reason().equals(Optional.of(reason))) {
+            return new InstallOutcome.RolledBack(records.getLast().slot(), reason);
+        }
+        Optional<InstallRecord> open = context.journal().unfinished();
+        if (open.isPresent() && open.get().state() == InstallState.ROLLING_BACK) {
+            return new ModelSwap(context).finish(open.get());
+        }
+        Optional<Pointer> serving = context.store().serving();
+        Optional<Slot> fallback = serving.flatMap(Pointer::fallback);
+        if (serving.isEmpty() || fallback.isEmpty()) {
+            return new InstallOutcome.Failed(new Rejection(Code.INS_NO_FALLBACK, "there is only one model"));
+        }
+        if (!context.store().verifies(fallback.get())) {
+            return new InstallOutcome.Failed(
+                    new Rejection(Code.INS_DIGEST, fallback.get().target()));
+        }
+        return leave(serving.get().serving(), fallback.get(), open);
+    }
+
+    private InstallOutcome leave(Slot leaving, Slot fallback, Optional<InstallRecord> open) throws IOException {
+        try {
+            InstallPlan.requireEpoch(fallback, context.ports());
+            if (open.isPresent() && !open.get().slot().digest().equals(leaving.digest())) {
+                context.enter(
+                        InstallState.FAILED,
+                        open.get().orderVersion(),
+                        open.get().slot(),
+                        Optional.of(reason),
+                        "");
+            }
+            return new ModelSwap(context).rollBack(context.journal().orderOf(leaving), leaving, reason);
+        } catch (InstallStop stop) {
+            return context.journal().unfinished().isPresent()
+                    ? new InstallOutcome.Interrupted(InstallState.ROLLING_BACK, stop.reason())
+                    : new InstallOutcome.Failed(stop.reason());
+        }
+    }
+}
