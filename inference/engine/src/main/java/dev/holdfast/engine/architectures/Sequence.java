@@ -19,7 +19,7 @@ import java.util.Arrays;
 public final class Sequence {
     final ModelShape shape;
     public final int capacity;
-    public final KeyValueCache cache;
+    final KeyValueCache cache;
 
     final float[] x;
     final float[] normed;
@@ -68,13 +68,13 @@ public final class Sequence {
     }
 
     /** Says that {@code count} more tokens were read: their keys and values are in the cache. */
-    public void advance(int[] read, int from, int count) {
+    void advance(int[] read, int from, int count) {
         System.arraycopy(read, from, tokens, position, count);
         position += count;
     }
 
     /** How many tokens at the beginning of {@code prompt} were read already, in the same places. */
-    public int commonPrefix(int[] prompt) {
+    int commonPrefix(int[] prompt) {
         int mismatch = Arrays.mismatch(tokens, 0, position, prompt, 0, prompt.length);
         return mismatch < 0 ? position : mismatch;
     }
