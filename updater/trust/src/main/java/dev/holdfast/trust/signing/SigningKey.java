@@ -1,6 +1,7 @@
 package dev.holdfast.trust.signing;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.holdfast.storage.Disk;
 import dev.holdfast.trust.schema.KeyKind;
 import dev.holdfast.trust.schema.TufKey;
 import dev.holdfast.wire.CanonicalJson;
@@ -81,6 +82,7 @@ public final class SigningKey {
             channel.write(ByteBuffer.wrap(text));
             channel.force(true);
         }
+        Disk.LOCAL.syncDirectory(Disk.directoryOf(pem));
     }
 
     public KeyKind kind() {
