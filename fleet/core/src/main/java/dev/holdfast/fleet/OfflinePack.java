@@ -113,7 +113,6 @@ public record OfflinePack(List<String> devices, Content content, Duration life) 
                 carry(repository.directory(), release, bundle, targets);
             }
             bundle.finish();
-            file.force(true);
         }
         return new Written(out, Files.size(temporary), orders, targets, until);
     }

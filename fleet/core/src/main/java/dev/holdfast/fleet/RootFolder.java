@@ -2,6 +2,7 @@ package dev.holdfast.fleet;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.holdfast.storage.Disk;
 import dev.holdfast.trust.signing.RootSigning;
 import dev.holdfast.trust.signing.SigningKey;
 import dev.holdfast.wire.Json;
@@ -49,7 +50,7 @@ public record RootFolder(FleetDirectory directory) {
         signed.put("version", version).put("expires", expires.toString());
         Path fresh = freshKeys(version);
         for (FleetKeys role : rotate) {
-            Files.createDirectories(fresh);
+            Disk.LOCAL.createDirectories(fresh);
             boolean made = !role.loadPresent(fresh).isEmpty();
             RootSigning.rotate(
                     signed, role.name().toLowerCase(Locale.ROOT), made ? role.load(fresh) : role.generate(fresh));
