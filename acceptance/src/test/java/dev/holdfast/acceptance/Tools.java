@@ -1,6 +1,5 @@
 package dev.holdfast.acceptance;
 
-import org.awaitility.Awaitility;
 import static org.junit.jupiter.api.Assertions.fail;
 import static org.junit.jupiter.api.Assumptions.abort;
 
@@ -11,6 +10,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.concurrent.TimeUnit;
+import org.awaitility.Awaitility;
 
 /** Programs of the machine, and waiting for what they do. */
 final class Tools {

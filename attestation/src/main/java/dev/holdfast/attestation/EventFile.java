@@ -1,7 +1,7 @@
 package dev.holdfast.attestation;
 
 import dev.holdfast.attestation.verify.Steps;
-import dev.holdfast.tee.DurableFile;
+import dev.holdfast.storage.Disk;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Cbor;
 import dev.holdfast.wire.CborReader;
@@ -9,10 +9,8 @@ import dev.holdfast.wire.CborWriter;
 import dev.holdfast.wire.Verdict;
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -36,20 +34,22 @@ final class EventFile implements AutoCloseable {
     record Content(boolean isNew, long resetCount, List<Binary> events, Optional<String> damage) {}
 
     private final Path path;
-    private @Nullable FileChannel channel;
+    private final Disk disk;
+    private Disk.@Nullable OpenFile file;
     /** Where the next frame goes: an append that failed half way is written over. */
     private long end;
 
     private final Steps steps;
 
-    private EventFile(Path path, Steps steps) {
+    private EventFile(Path path, Disk disk, Steps steps) {
         this.path = path;
+        this.disk = disk;
         this.steps = steps;
     }
 
-    static EventFile open(Path dir, Steps steps) throws IOException {
-        DurableFile.privateDirectory(dir);
-        return new EventFile(dir.resolve("events.log"), steps);
+    static EventFile open(Path dir, Disk disk, Steps steps) throws IOException {
+        disk.createDirectories(dir, Disk.Access.PRIVATE);
+        return new EventFile(dir.resolve("events.log"), disk, steps);
     }
 
     Content read() throws IOException {
@@ -72,11 +72,11 @@ final class EventFile implements AutoCloseable {
             events.add(next.get());
             whole = bytes.position();
         }
-        FileChannel open = channel();
+        Disk.OpenFile open = file();
         if (whole < bytes.limit()) {
             steps.before("cut off a torn event");
             open.truncate(whole);
-            open.force(true);
+            open.force();
         }
         end = whole;
         return new Content(false, resetCount, events, Optional.empty());
@@ -87,52 +87,45 @@ final class EventFile implements AutoCloseable {
         close();
         if (Files.exists(path)) {
             steps.before("keep the log of the boot before");
-            Files.copy(
-                    path,
-                    path.resolveSibling("events.previous.log"),
-                    java.nio.file.StandardCopyOption.REPLACE_EXISTING);
+            // Durable with the fresh log: a crash in between leaves no log, which is begun then.
+            disk.rename(path, path.resolveSibling("events.previous.log"));
         }
         byte[] head = CborWriter.write(Cbor.dict()
                 .put("format", Cbor.of(1))
                 .put("resetCount", Cbor.of(resetCount))
                 .build());
         steps.before("begin a fresh log");
-        DurableFile.replace(path, framed(head));
+        disk.replace(path, framed(head), Disk.Access.PRIVATE);
         end = framed(head).length;
     }
 
     void append(Binary content) throws IOException {
         ByteBuffer frame = ByteBuffer.wrap(framed(content.toArray()));
-        FileChannel open = channel();
+        int half = frame.limit() / 2;
+        Disk.OpenFile open = file();
         // Two writes, so that a test can end the process within an event: a disk may do the same to one.
         steps.before("append the event");
-        write(open, frame.slice(0, frame.limit() / 2), 0);
+        open.write(frame.slice(0, half), end);
         steps.before("append the event's rest");
-        write(open, frame.slice(frame.limit() / 2, frame.limit() - frame.limit() / 2), frame.limit() / 2);
+        open.write(frame.slice(half, frame.limit() - half), end + half);
         steps.before("sync the log");
-        open.force(true);
+        open.force();
         end += frame.limit();
-    }
-
-    private void write(FileChannel open, ByteBuffer part, int offset) throws IOException {
-        while (part.hasRemaining()) {
-            open.write(part, end + offset + part.position());
-        }
     }
 
     @Override
     public void close() throws IOException {
-        if (channel != null) {
-            channel.close();
-            channel = null;
+        if (file != null) {
+            file.close();
+            file = null;
         }
     }
 
-    private FileChannel channel() throws IOException {
-        FileChannel open = channel;
+    private Disk.OpenFile file() throws IOException {
+        Disk.OpenFile open = file;
         if (open == null) {
-            open = FileChannel.open(path, StandardOpenOption.WRITE);
-            channel = open;
+            open = disk.open(path, Disk.Access.PRIVATE);
+            file = open;
         }
         return open;
     }

@@ -1,6 +1,7 @@
 package dev.holdfast.attestation;
 
 import dev.holdfast.attestation.verify.Steps;
+import dev.holdfast.storage.Disk;
 import dev.holdfast.tee.MeasurementRegister;
 import dev.holdfast.tee.TeeException;
 import dev.holdfast.wire.Binary;
@@ -57,12 +58,13 @@ public final class EventLog implements AutoCloseable {
 
     /** Opens or begins the log in {@code dir} (made with mode 0700), and recovers from a crash. */
     public static EventLog open(Path dir, MeasurementRegister register) throws IOException, TeeException {
-        return open(dir, register, Steps.UNWATCHED);
+        return open(dir, register, Disk.LOCAL, Steps.UNWATCHED);
     }
 
-    static EventLog open(Path dir, MeasurementRegister register, Steps steps) throws IOException, TeeException {
-        EventFile file = EventFile.open(dir, steps);
-        EventLog log = new EventLog(register, file, new WriteAhead(dir, steps), steps);
+    static EventLog open(Path dir, MeasurementRegister register, Disk disk, Steps steps)
+            throws IOException, TeeException {
+        EventFile file = EventFile.open(dir, disk, steps);
+        EventLog log = new EventLog(register, file, new WriteAhead(dir, disk, steps), steps);
         try {
             log.recover();
             return log;

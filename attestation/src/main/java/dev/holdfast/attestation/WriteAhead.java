@@ -1,7 +1,7 @@
 package dev.holdfast.attestation;
 
 import dev.holdfast.attestation.verify.Steps;
-import dev.holdfast.tee.DurableFile;
+import dev.holdfast.storage.Disk;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Cbor;
 import dev.holdfast.wire.CborReader;
@@ -25,22 +25,28 @@ final class WriteAhead {
     record Pending(long resetCount, Sha256 before, Binary content) {}
 
     private final Path path;
+    private final Disk disk;
     private final Steps steps;
+    /** Known to be gone for good; a file that is absent may have been deleted in memory only. */
+    private boolean cleared;
 
-    WriteAhead(Path dir, Steps steps) {
+    WriteAhead(Path dir, Disk disk, Steps steps) {
         this.path = dir.resolve("write-ahead");
+        this.disk = disk;
         this.steps = steps;
     }
 
     void write(Pending pending) throws IOException {
         steps.before("write-ahead record");
-        DurableFile.replace(
+        cleared = false;
+        disk.replace(
                 path,
                 CborWriter.write(Cbor.dict()
                         .put("resetCount", Cbor.of(pending.resetCount()))
                         .put("before", Cbor.of(pending.before().value()))
                         .put("content", Cbor.of(pending.content()))
-                        .build()));
+                        .build()),
+                Disk.Access.PRIVATE);
     }
 
     /** The record, or nothing where there is none or where it cannot be read (the register then tells the truth). */
@@ -62,6 +68,9 @@ final class WriteAhead {
 
     void clear() throws IOException {
         steps.before("clear the write-ahead record");
-        DurableFile.delete(path);
+        if (!cleared) {
+            disk.delete(path);
+            cleared = true;
+        }
     }
 }

@@ -3,6 +3,7 @@ package dev.holdfast.attestation;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.holdfast.attestation.verify.Steps;
+import dev.holdfast.storage.Disk;
 import dev.holdfast.tee.MeasurementRegister;
 import dev.holdfast.tee.tpm.Swtpm;
 import dev.holdfast.tee.tpm.Tpm2Bridge;
@@ -112,7 +113,7 @@ class EventLogStepsTest {
 
     /** Opens the log of {@code dir}, lives on, and is cut off where the fuse says; true when it was. */
     private static boolean cut(Path dir, Register register, Fuse fuse) throws Exception {
-        try (EventLog log = EventLog.open(dir, register, fuse)) {
+        try (EventLog log = EventLog.open(dir, register, Disk.LOCAL, fuse)) {
             live(log);
             return false;
         } catch (PowerCut e) {
@@ -151,7 +152,7 @@ class EventLogStepsTest {
             wasCut = cut(dir, register, fuse);
             seen.addAll(fuse.passed);
             Fuse recovery = new Fuse(Integer.MAX_VALUE);
-            try (EventLog log = EventLog.open(dir, register, recovery)) {
+            try (EventLog log = EventLog.open(dir, register, Disk.LOCAL, recovery)) {
                 assertWhole(log, register);
             }
             seen.addAll(recovery.passed);
@@ -264,7 +265,7 @@ class EventLogStepsTest {
             Path told = Path.of(arguments[3]);
             try (Tpm2Bridge bridge = Tpm2Bridge.open(new TpmAddress.Unix(Path.of(arguments[1])));
                     EventLog log = EventLog.open(
-                            Path.of(arguments[0]), bridge.register().orElseThrow(), step -> {
+                            Path.of(arguments[0]), bridge.register().orElseThrow(), Disk.LOCAL, step -> {
                                 if (left[0]-- == 0) {
                                     killed(told, step);
                                 }

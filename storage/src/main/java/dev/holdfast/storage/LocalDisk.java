@@ -7,13 +7,17 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.Set;
 
 /** The file system of the device. Thread-safe; an {@link OpenFile} is not. */
 public final class LocalDisk implements Disk {
+    private static final Set<StandardOpenOption> OPTIONS =
+            Set.of(StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE);
+
     @Override
-    public OpenFile open(Path file) throws IOException {
-        return new Channel(
-                FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE));
+    public OpenFile open(Path file, Access access) throws IOException {
+        return new Channel(FileChannel.open(file, OPTIONS, access.ofFile()));
     }
 
     @Override
@@ -34,11 +38,18 @@ public final class LocalDisk implements Disk {
     }
 
     @Override
-    public void createDirectories(Path directory) throws IOException {
+    public void createDirectories(Path directory, Access access) throws IOException {
+        make(directory, access);
+        if (access == Access.PRIVATE) {
+            Files.setPosixFilePermissions(directory, PosixFilePermissions.fromString("rwx------"));
+        }
+    }
+
+    private void make(Path directory, Access access) throws IOException {
         if (!Files.isDirectory(directory)) {
             Path parent = Disk.directoryOf(directory);
-            createDirectories(parent);
-            Files.createDirectories(directory);
+            make(parent, access);
+            Files.createDirectories(directory, access.ofDirectory());
             syncDirectory(parent);
         }
     }

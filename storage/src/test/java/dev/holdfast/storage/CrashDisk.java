@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermission;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -51,6 +52,12 @@ public final class CrashDisk implements Disk {
     private static final int PAGE_BYTES = 4096;
 
     private static final class Inode {
+        private final Set<PosixFilePermission> mode;
+
+        Inode(Path file) throws IOException {
+            mode = Files.getPosixFilePermissions(file);
+        }
+
         byte[] durable = new byte[0];
         /** Bytes at the moment when its last name went. */
         byte[] last = new byte[0];
@@ -73,6 +80,7 @@ public final class CrashDisk implements Disk {
 
     public Runnable partForced = () -> {};
     public boolean fired;
+    private boolean dead;
 
     /** {@code target} is the number of the operation, from 0; -1 for none. */
     public CrashDisk(Path root, int target, Moment moment) throws IOException {
@@ -80,7 +88,7 @@ public final class CrashDisk implements Disk {
         this.target = target;
         this.moment = moment;
         for (Path file : files(root)) {
-            Inode inode = new Inode();
+            Inode inode = new Inode(file);
             inode.durable = Files.readAllBytes(file);
             now.put(file, inode);
             platter.put(file, inode);
@@ -101,6 +109,11 @@ public final class CrashDisk implements Disk {
     }
 
     private void step(String name, Operation half, Operation whole) throws IOException {
+        if (dead) {
+            // Whatever the program does while the error passes through it, a process that has ended would not have
+            // done.
+            throw new Killed();
+        }
         int number = operations.size();
         operations.add(name);
         if (number != target) {
@@ -108,6 +121,7 @@ public final class CrashDisk implements Disk {
             return;
         }
         fired = true;
+        dead = moment != Moment.ERROR;
         switch (moment) {
             case BEFORE -> {}
             case AMID -> half.run();
@@ -125,16 +139,16 @@ public final class CrashDisk implements Disk {
     }
 
     @Override
-    public OpenFile open(Path file) throws IOException {
+    public OpenFile open(Path file, Access access) throws IOException {
         if (!now.containsKey(file)) {
             step("create " + name(file), () -> {
-                disk.open(file).close();
-                Inode inode = new Inode();
+                disk.open(file, access).close();
+                Inode inode = new Inode(file);
                 now.put(file, inode);
                 pending.add(List.of(new Change(file, inode)));
             });
         }
-        return new Recorded(file, disk.open(file));
+        return new Recorded(file, disk.open(file, access));
     }
 
     @Override
@@ -201,9 +215,9 @@ public final class CrashDisk implements Disk {
     }
 
     @Override
-    public void createDirectories(Path directory) throws IOException {
+    public void createDirectories(Path directory, Access access) throws IOException {
         if (!Files.isDirectory(directory)) {
-            step("mkdir " + name(directory), () -> disk.createDirectories(directory));
+            step("mkdir " + name(directory), () -> disk.createDirectories(directory, access));
         }
     }
 
@@ -242,6 +256,7 @@ public final class CrashDisk implements Disk {
         }
         for (Map.Entry<Path, Inode> entry : platter.entrySet()) {
             Files.write(entry.getKey(), java.util.Objects.requireNonNull(left.get(entry.getValue())));
+            Files.setPosixFilePermissions(entry.getKey(), entry.getValue().mode);
         }
     }
 

@@ -11,6 +11,7 @@ import dev.holdfast.link.Topics;
 import dev.holdfast.sockets.EventLoop;
 import dev.holdfast.sockets.PeerPolicy;
 import dev.holdfast.sockets.SocketServer;
+import dev.holdfast.storage.Disk;
 import dev.holdfast.tee.TeeBridge;
 import dev.holdfast.tee.TeeException;
 import dev.holdfast.tee.VmReporter;
@@ -23,7 +24,6 @@ import dev.holdfast.updater.ModelStore;
 import dev.holdfast.updater.StoreScrub;
 import dev.holdfast.wire.Code;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.security.SecureRandom;
 import java.time.Clock;
 import java.time.Duration;
@@ -70,7 +70,7 @@ public final class AgentDaemon implements AutoCloseable {
 
     private static void open(AgentConfig config, InstallObserver observer, OpenedParts opened)
             throws IOException, TeeException {
-        Files.createDirectories(config.stateDir());
+        Disk.LOCAL.createDirectories(config.stateDir());
         FloorClock clock = new FloorClock(Clock.systemUTC());
         TeeBridge bridge = opened.add("root of trust", RootOfTrust.open(config));
         Optional<VmReporter> machine = RootOfTrust.machine(config);

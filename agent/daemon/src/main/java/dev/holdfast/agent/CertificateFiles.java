@@ -1,7 +1,7 @@
 package dev.holdfast.agent;
 
 import dev.holdfast.attestation.DeviceEnrolment;
-import dev.holdfast.tee.DurableFile;
+import dev.holdfast.storage.Disk;
 import dev.holdfast.wire.Binary;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -16,10 +16,10 @@ final class CertificateFiles {
 
     /** Replaces the three files, PEM, in {@code dir}, which is made where it is absent. */
     static void keep(Path dir, DeviceEnrolment.Issued issued) throws IOException {
-        DurableFile.privateDirectory(dir);
-        DurableFile.replace(dir.resolve("attestation.crt"), pem(issued.attestation()));
-        DurableFile.replace(dir.resolve("tls.crt"), pem(issued.tls()));
-        DurableFile.replace(dir.resolve("authority.crt"), pem(issued.authority()));
+        Disk.LOCAL.createDirectories(dir, Disk.Access.PRIVATE);
+        Disk.LOCAL.replace(dir.resolve("attestation.crt"), pem(issued.attestation()), Disk.Access.PRIVATE);
+        Disk.LOCAL.replace(dir.resolve("tls.crt"), pem(issued.tls()), Disk.Access.PRIVATE);
+        Disk.LOCAL.replace(dir.resolve("authority.crt"), pem(issued.authority()), Disk.Access.PRIVATE);
     }
 
     private static byte[] pem(Binary der) {

@@ -112,7 +112,7 @@ final class RootOfTrust {
         }
         TpmKeyArea endorsement =
                 TpmKeyArea.parse(bridge.enroller().get().endorsementPublic()).orThrow();
-        Files.createDirectories(config.stateDir());
+        Disk.LOCAL.createDirectories(config.stateDir());
         Disk.LOCAL.replace(pin, (endorsement.name().hex() + "\n").getBytes(StandardCharsets.US_ASCII));
     }
 

@@ -3,7 +3,7 @@ package dev.holdfast.agent;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.control.Slot;
-import dev.holdfast.tee.DurableFile;
+import dev.holdfast.storage.Disk;
 import dev.holdfast.trust.client.TrustClient;
 import dev.holdfast.trust.release.ModelTarget;
 import dev.holdfast.updater.StoreScrub;
@@ -127,7 +127,7 @@ final class ScrubDuty implements AutoCloseable {
     private void pass() throws IOException, InterruptedException {
         StoreScrub.Pass pass = scrub.run(clock.instant(), this::listed);
         last = Optional.of(pass);
-        DurableFile.replace(record, clock.instant().toString().getBytes(StandardCharsets.US_ASCII));
+        Disk.LOCAL.replace(record, clock.instant().toString().getBytes(StandardCharsets.US_ASCII), Disk.Access.PRIVATE);
         boolean again = false;
         for (StoreScrub.Checked checked : pass.checked()) {
             if (checked.finding() != StoreScrub.Finding.SOUND) {

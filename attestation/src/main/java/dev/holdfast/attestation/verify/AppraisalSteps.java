@@ -188,7 +188,8 @@ final class AppraisalSteps {
         switch (serving) {
             case CONFIRMED, CHANGING, NONE ->
                 checks.pass("serving", serving.name().toLowerCase(java.util.Locale.ROOT));
-            case UNKNOWN -> checks.weaken("serving", Code.ATT_SERVING, "the process that answers requests did not answer");
+            case UNKNOWN ->
+                checks.weaken("serving", Code.ATT_SERVING, "the process that answers requests did not answer");
         }
     }
 

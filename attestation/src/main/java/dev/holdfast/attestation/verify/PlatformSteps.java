@@ -1,11 +1,12 @@
 package dev.holdfast.attestation.verify;
 
-import java.util.Optional;
-import dev.holdfast.wire.Code;
-import dev.holdfast.wire.Binary;
-import dev.holdfast.attestation.VmEvidence;
-import dev.holdfast.attestation.TpmEvidence;
 import dev.holdfast.attestation.EvidenceClaims;
+import dev.holdfast.attestation.TpmEvidence;
+import dev.holdfast.attestation.VmEvidence;
+import dev.holdfast.wire.Binary;
+import dev.holdfast.wire.Code;
+import java.util.Optional;
+
 /** The part of an appraisal that is about the machine beneath the agent. One thread. */
 final class PlatformSteps {
     private final AppraisalPolicy policy;
@@ -30,7 +31,8 @@ final class PlatformSteps {
             Optional<String> wrong = tpm.bootLog()
                     .map(log -> PlatformReplay.boot(log, tpm.registers()))
                     .orElse(Optional.of("the evidence carries none"));
-            checks.require("boot-log", wrong.isEmpty(), Code.ATT_PLATFORM, wrong.orElse("leads to the quoted PCRs 0 to 7"));
+            checks.require(
+                    "boot-log", wrong.isEmpty(), Code.ATT_PLATFORM, wrong.orElse("leads to the quoted PCRs 0 to 7"));
         }
         if (tpm.imaLog().isPresent() || policy.requireImaLog()) {
             Optional<String> wrong = tpm.imaLog()

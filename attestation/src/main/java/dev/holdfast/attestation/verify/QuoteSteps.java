@@ -1,18 +1,18 @@
 package dev.holdfast.attestation.verify;
 
-import java.util.Optional;
-import dev.holdfast.wire.Verdict;
-import dev.holdfast.wire.Sha256;
-import dev.holdfast.wire.Code;
-import dev.holdfast.wire.Binary;
-import dev.holdfast.tee.tpm.TpmSignature;
-import dev.holdfast.tee.tpm.TpmRegister;
-import dev.holdfast.tee.tpm.TpmAttest;
-import dev.holdfast.tee.Quoter;
-import dev.holdfast.tee.Assurance;
-import dev.holdfast.attestation.TpmEvidence;
-import dev.holdfast.attestation.EvidenceClaims;
 import dev.holdfast.attestation.Es256;
+import dev.holdfast.attestation.EvidenceClaims;
+import dev.holdfast.attestation.TpmEvidence;
+import dev.holdfast.tee.Assurance;
+import dev.holdfast.tee.Quoter;
+import dev.holdfast.tee.tpm.TpmAttest;
+import dev.holdfast.tee.tpm.TpmRegister;
+import dev.holdfast.tee.tpm.TpmSignature;
+import dev.holdfast.wire.Binary;
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.Sha256;
+import dev.holdfast.wire.Verdict;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /** The part of an appraisal that is about the quote: who signed it, what it covers, and which register it proves. One thread. */
@@ -28,7 +28,8 @@ final class QuoteSteps {
     }
 
     /** The quote, when its form, its signature and what it covers hold. */
-    @Nullable TpmAttest quote(TpmEvidence tpm, EvidenceClaims claims) {
+    @Nullable
+    TpmAttest quote(TpmEvidence tpm, EvidenceClaims claims) {
         if (!(TpmAttest.parse(tpm.attest()) instanceof Verdict.Accepted<TpmAttest>(TpmAttest attest))) {
             checks.require("quote", false, Code.ATT_QUOTE, "TPMS_ATTEST with magic ff544347 and type 8018");
             return null;

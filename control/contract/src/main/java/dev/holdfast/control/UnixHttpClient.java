@@ -1,12 +1,12 @@
 package dev.holdfast.control;
 
-import java.nio.channels.ClosedByInterruptException;
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.RejectedException;
 import java.io.IOException;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
+import java.nio.channels.ClosedByInterruptException;
 import java.nio.channels.SelectionKey;
 import java.nio.channels.Selector;
 import java.nio.channels.SocketChannel;

@@ -31,6 +31,7 @@ class AdmissionTest {
         assertThat(admission.allows(user(0))).isTrue();
         assertThat(admission.allows(user(65534))).isFalse();
         assertThat(admission.allows(Optional.empty())).isFalse();
-        assertThat(new Admission(PeerPolicy.everyone(), 2).allows(Optional.empty())).isTrue();
+        assertThat(new Admission(PeerPolicy.everyone(), 2).allows(Optional.empty()))
+                .isTrue();
     }
 }

@@ -2,6 +2,7 @@ package dev.holdfast.fleet;
 
 import dev.holdfast.attestation.DeviceEnrolment;
 import dev.holdfast.attestation.verify.EnrolledDevice;
+import dev.holdfast.storage.Disk;
 import dev.holdfast.tee.P256;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
@@ -12,7 +13,6 @@ import java.io.StringWriter;
 import java.math.BigInteger;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.security.KeyPair;
 import java.security.PrivateKey;
 import java.security.PublicKey;
@@ -104,14 +104,8 @@ final class DeviceCertificates {
                 pair.getPrivate());
         FleetDirectory.replace(certificateFile, pem(certificate).getBytes(java.nio.charset.StandardCharsets.US_ASCII));
         // The key comes last: where it is, the certificate is. Nobody else can read it at any time.
-        Path fresh = Files.createTempFile(
-                keyFile.toAbsolutePath().getParent(),
-                "device-ca-",
-                ".tmp",
-                PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
-        Files.writeString(
-                fresh, pem(new PemObject("PRIVATE KEY", pair.getPrivate().getEncoded())));
-        FleetDirectory.move(fresh, keyFile);
+        String key = pem(new PemObject("PRIVATE KEY", pair.getPrivate().getEncoded()));
+        Disk.LOCAL.replace(keyFile, key.getBytes(java.nio.charset.StandardCharsets.US_ASCII), Disk.Access.PRIVATE);
     }
 
     /** The device's certificates: those that it has, or fresh ones. To be called {@linkplain FleetDirectory#exclusively exclusively}. */

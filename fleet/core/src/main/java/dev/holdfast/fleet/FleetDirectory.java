@@ -2,16 +2,15 @@ package dev.holdfast.fleet;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.holdfast.link.Topics;
+import dev.holdfast.storage.Disk;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Sha256;
 import java.io.IOException;
-import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
@@ -91,7 +90,7 @@ public record FleetDirectory(Path root) {
                     Code.CFG_INVALID, "a fleet's name has 1 to 64 letters, digits, '.', '_' or '-'");
         }
         for (String name : List.of("keys", "metadata", "blobs", "desired", "devices", "reports")) {
-            Files.createDirectories(root.resolve(name));
+            Disk.LOCAL.createDirectories(root.resolve(name));
         }
     }
 
@@ -165,27 +164,14 @@ public record FleetDirectory(Path root) {
         return Optional.of(Json.readObject(Files.readAllBytes(file), maxBytes).orThrow());
     }
 
-    /** Temporary file, fsync, rename, fsync of the directory. */
+    /** Survives a power cut whole or not at all. */
     public static void replace(Path file, byte[] bytes) throws IOException {
-        Path temporary = file.resolveSibling(file.getFileName() + ".tmp");
-        try (FileChannel channel = FileChannel.open(
-                temporary, StandardOpenOption.WRITE, StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING)) {
-            ByteBuffer buffer = ByteBuffer.wrap(bytes);
-            while (buffer.hasRemaining()) {
-                channel.write(buffer);
-            }
-            channel.force(true);
-        }
-        move(temporary, file);
+        Disk.LOCAL.replace(file, bytes);
     }
 
+    /** Gives a file that was written by other means its name; it survives a power cut whole or not at all. */
     static void move(Path from, Path to) throws IOException {
-        Files.move(from, to, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
-        Path directory = to.toAbsolutePath().getParent();
-        if (directory != null) {
-            try (FileChannel channel = FileChannel.open(directory, StandardOpenOption.READ)) {
-                channel.force(true);
-            }
-        }
+        Disk.LOCAL.force(from);
+        Disk.LOCAL.move(from, to);
     }
 }

@@ -137,7 +137,6 @@ public record OfflinePack(List<String> devices, Content content, Duration life) 
                 carry(directory, order.release, bundle, targets);
             }
             bundle.finish();
-            file.force(true);
         }
         return List.copyOf(targets);
     }

@@ -1,5 +1,6 @@
 package dev.holdfast.fleet;
 
+import dev.holdfast.storage.Disk;
 import dev.holdfast.trust.schema.Envelope;
 import dev.holdfast.trust.schema.RootDocument;
 import dev.holdfast.trust.signing.RoleSigner;
@@ -46,7 +47,7 @@ public record RootFolder(FleetDirectory directory) {
             Path folder = freshKeys(version + 1);
             Map<String, RootDocument.Role> fresh = new LinkedHashMap<>();
             for (FleetKeys role : rotate) {
-                Files.createDirectories(folder);
+                Disk.LOCAL.createDirectories(folder);
                 boolean made = !role.loadPresent(folder).isEmpty();
                 RoleSigner signer = made ? role.load(folder) : role.generate(folder);
                 fresh.put(name(role), signer.role());

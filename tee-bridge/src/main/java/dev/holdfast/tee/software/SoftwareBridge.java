@@ -1,5 +1,6 @@
 package dev.holdfast.tee.software;
 
+import dev.holdfast.storage.Disk;
 import dev.holdfast.tee.AnchorStore;
 import dev.holdfast.tee.AnchorVerifier;
 import dev.holdfast.tee.Assurance;
@@ -53,6 +54,9 @@ public final class SoftwareBridge implements TeeBridge {
     private final Path dir;
     private final SoftwareVault vault;
     private SoftwareState state;
+    /** Whether a write failed, so that the disk may hold what nobody was told. */
+    private boolean unsettled;
+
     private boolean closed;
 
     private SoftwareBridge(Path dir, SoftwareVault vault, SoftwareState state) {
@@ -75,14 +79,21 @@ public final class SoftwareBridge implements TeeBridge {
      * {@code bootId} than last time sets the register to zero.
      */
     public static SoftwareBridge open(Path dir, String bootId) throws TeeException {
-        SoftwareVault vault = SoftwareVault.open(dir);
+        return open(dir, bootId, Disk.LOCAL);
+    }
+
+    static SoftwareBridge open(Path dir, String bootId, Disk disk) throws TeeException {
+        SoftwareVault vault = SoftwareVault.open(dir, disk);
+        boolean opened = false;
         try {
             SoftwareBridge bridge = new SoftwareBridge(dir, vault, vault.load(bootId));
+            opened = true;
             LOG.warn("INSECURE: no TEE. Keys, counter and register are files in {}; nothing is hardware-backed", dir);
             return bridge;
-        } catch (TeeException e) {
-            vault.close();
-            throw e;
+        } finally {
+            if (!opened) {
+                vault.close();
+            }
         }
     }
 
@@ -312,12 +323,20 @@ public final class SoftwareBridge implements TeeBridge {
         if (closed) {
             throw new TeeException(Code.TEE_UNAVAILABLE, "the bridge is closed");
         }
+        if (unsettled) {
+            // What is told now must be what the next process finds: a refused extend that comes to light later breaks
+            // the event log.
+            vault.store(state);
+            unsettled = false;
+        }
         return state;
     }
 
     private synchronized void replace(SoftwareState next) throws TeeException {
+        unsettled = true;
         vault.store(next);
         state = next;
+        unsettled = false;
     }
 
     /** Monotone within a boot: the JDK's clock on Linux is CLOCK_MONOTONIC. */

@@ -8,7 +8,7 @@ import com.google.crypto.tink.RegistryConfiguration;
 import com.google.crypto.tink.TinkJsonProtoKeysetFormat;
 import com.google.crypto.tink.aead.AeadConfig;
 import com.google.crypto.tink.aead.PredefinedAeadParameters;
-import dev.holdfast.tee.DurableFile;
+import dev.holdfast.storage.Disk;
 import dev.holdfast.tee.TeeException;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Verdict;
@@ -28,27 +28,35 @@ final class SoftwareVault implements AutoCloseable {
     private static final byte[] STATE_LABEL = "holdfast-software-tee-1".getBytes(StandardCharsets.US_ASCII);
 
     private final Path stateFile;
+    private final Disk disk;
     private final FileChannel lockChannel;
     private final Aead aead;
 
-    private SoftwareVault(Path stateFile, FileChannel lockChannel, Aead aead) {
+    private SoftwareVault(Path stateFile, Disk disk, FileChannel lockChannel, Aead aead) {
         this.stateFile = stateFile;
+        this.disk = disk;
         this.lockChannel = lockChannel;
         this.aead = aead;
     }
 
-    static SoftwareVault open(Path dir) throws TeeException {
+    static SoftwareVault open(Path dir, Disk disk) throws TeeException {
         try {
-            DurableFile.privateDirectory(dir);
+            disk.createDirectories(dir, Disk.Access.PRIVATE);
+            // Nobody reads the lock after a crash, so it needs no seam.
             FileChannel channel = FileChannel.open(
                     dir.resolve("lock"),
                     Set.of(StandardOpenOption.CREATE, StandardOpenOption.WRITE),
-                    DurableFile.PRIVATE);
+                    Disk.Access.PRIVATE.ofFile());
+            boolean opened = false;
             try {
-                return new SoftwareVault(dir.resolve("state"), locked(channel, dir), aead(dir));
-            } catch (TeeException | IOException | GeneralSecurityException e) {
-                channel.close();
-                throw e;
+                SoftwareVault vault =
+                        new SoftwareVault(dir.resolve("state"), disk, locked(channel, dir), aead(dir, disk));
+                opened = true;
+                return vault;
+            } finally {
+                if (!opened) {
+                    channel.close();
+                }
             }
         } catch (IOException | GeneralSecurityException e) {
             throw new TeeException(Code.TEE_STATE, "the software bridge's directory " + dir, e);
@@ -89,7 +97,7 @@ final class SoftwareVault implements AutoCloseable {
 
     void store(SoftwareState state) throws TeeException {
         try {
-            DurableFile.replace(stateFile, aead.encrypt(state.encode(), STATE_LABEL));
+            disk.replace(stateFile, aead.encrypt(state.encode(), STATE_LABEL), Disk.Access.PRIVATE);
         } catch (IOException | GeneralSecurityException e) {
             throw new TeeException(Code.TEE_UNAVAILABLE, "the state file cannot be written", e);
         }
@@ -116,7 +124,7 @@ final class SoftwareVault implements AutoCloseable {
         }
     }
 
-    private static Aead aead(Path dir) throws IOException, GeneralSecurityException {
+    private static Aead aead(Path dir, Disk disk) throws IOException, GeneralSecurityException {
         Path file = dir.resolve("keyset.json");
         AeadConfig.register();
         Configuration configuration = RegistryConfiguration.get();
@@ -128,7 +136,7 @@ final class SoftwareVault implements AutoCloseable {
             keyset = KeysetHandle.generateNew(PredefinedAeadParameters.AES256_GCM, configuration);
             String json =
                     TinkJsonProtoKeysetFormat.serializeKeyset(keyset, configuration, InsecureSecretKeyAccess.get());
-            DurableFile.replace(file, json.getBytes(StandardCharsets.UTF_8));
+            disk.replace(file, json.getBytes(StandardCharsets.UTF_8), Disk.Access.PRIVATE);
         }
         return keyset.getPrimitive(configuration, Aead.class);
     }

@@ -1,8 +1,5 @@
 package dev.holdfast.tee.tpm;
 
-import org.awaitility.core.TerminalFailureException;
-import org.awaitility.core.ConditionTimeoutException;
-import org.awaitility.Awaitility;
 import static org.junit.jupiter.api.Assertions.fail;
 import static org.junit.jupiter.api.Assumptions.abort;
 
@@ -13,6 +10,9 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import org.awaitility.Awaitility;
+import org.awaitility.core.ConditionTimeoutException;
+import org.awaitility.core.TerminalFailureException;
 
 /** A real TPM emulator that a test of any module starts, kills and stops. State is kept in {@code dir} across restarts. */
 public final class Swtpm implements AutoCloseable {

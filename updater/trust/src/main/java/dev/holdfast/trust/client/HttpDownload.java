@@ -12,11 +12,9 @@ import java.net.URI;
 import java.net.http.HttpHeaders;
 import java.net.http.HttpResponse;
 import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -41,14 +39,16 @@ final class HttpDownload {
     private final URI uri;
     private final TargetFile target;
     private final Path file;
+    private final Disk disk;
     private final Path part;
     private final Path tag;
 
-    HttpDownload(HttpRepository repository, URI uri, TargetFile target, Path file) {
+    HttpDownload(HttpRepository repository, URI uri, TargetFile target, Path file, Disk disk) {
         this.repository = repository;
         this.uri = uri;
         this.target = target;
         this.file = file;
+        this.disk = disk;
         this.part = file.resolveSibling(file.getFileName() + ".part");
         this.tag = file.resolveSibling(file.getFileName() + ".part.tag");
     }
@@ -75,9 +75,9 @@ final class HttpDownload {
                 continue;
             }
             if (holds(part, target)) {
-                force();
-                Disk.LOCAL.move(part, file);
-                Files.deleteIfExists(tag);
+                disk.force(part);
+                disk.move(part, file);
+                disk.deleteIfExists(tag);
                 return Verdict.accepted(file);
             }
             discard();
@@ -94,14 +94,8 @@ final class HttpDownload {
     }
 
     private void discard() throws IOException {
-        Files.deleteIfExists(part);
-        Files.deleteIfExists(tag);
-    }
-
-    private void force() throws IOException {
-        try (FileChannel channel = FileChannel.open(part, StandardOpenOption.WRITE)) {
-            channel.force(true);
-        }
+        disk.deleteIfExists(part);
+        disk.deleteIfExists(tag);
     }
 
     /** One connection; empty where the body came to its end. */
@@ -150,9 +144,8 @@ final class HttpDownload {
     }
 
     private Optional<Rejection> write(InputStream body, StallGuard guard, long offset) throws IOException {
-        try (FileChannel out = FileChannel.open(part, StandardOpenOption.CREATE, StandardOpenOption.WRITE)) {
+        try (Disk.OpenFile out = disk.open(part)) {
             out.truncate(offset);
-            out.position(offset);
             byte[] buffer = new byte[BUFFER_BYTES];
             long left = target.length() - offset;
             for (boolean ended = false; !ended; ) {
@@ -174,10 +167,7 @@ final class HttpDownload {
                 if (left < 0) {
                     return Optional.of(new Rejection(Code.UPD_MISMATCH, target.path() + " is longer than listed"));
                 }
-                ByteBuffer bytes = ByteBuffer.wrap(buffer, 0, filled);
-                while (bytes.hasRemaining()) {
-                    out.write(bytes);
-                }
+                out.write(ByteBuffer.wrap(buffer, 0, filled), target.length() - left - filled);
                 if (broken != null) {
                     throw broken;
                 }
@@ -190,9 +180,12 @@ final class HttpDownload {
     private void keepTag(HttpHeaders headers) throws IOException {
         String value = headers.firstValue("etag").orElse("");
         if (value.startsWith("\"") && value.length() <= MAX_TAG_CHARS) {
-            Files.writeString(tag, value, StandardCharsets.ISO_8859_1);
+            try (Disk.OpenFile out = disk.open(tag)) {
+                out.truncate(0);
+                out.write(ByteBuffer.wrap(value.getBytes(StandardCharsets.ISO_8859_1)), 0);
+            }
         } else {
-            Files.deleteIfExists(tag);
+            disk.deleteIfExists(tag);
         }
     }
 

@@ -1,5 +1,6 @@
 package dev.holdfast.trust.client;
 
+import dev.holdfast.storage.Disk;
 import dev.holdfast.tee.AnchorVerifier;
 import dev.holdfast.trust.schema.SoftwareVerifier;
 import dev.holdfast.trust.schema.TargetFile;
@@ -24,26 +25,33 @@ public final class RepositoryClient {
     private final HttpRepository repository;
     private final TufClient client;
     private final Clock clock;
+    private final Disk disk;
 
-    private RepositoryClient(HttpRepository repository, TufClient client, Clock clock) {
+    private RepositoryClient(HttpRepository repository, TufClient client, Clock clock, Disk disk) {
         this.repository = repository;
         this.client = client;
         this.clock = clock;
+        this.disk = disk;
     }
 
     /** Lays {@code root} down as the trusted one. */
     public static void initialize(Path directory, Path root) throws IOException {
-        Files.createDirectories(directory);
-        Files.copy(root, directory.resolve("root.json"), StandardCopyOption.REPLACE_EXISTING);
+        Disk.LOCAL.createDirectories(directory);
+        Disk.LOCAL.replace(directory.resolve("root.json"), Files.readAllBytes(root));
     }
 
     /** Opens a directory that {@link #initialize} made; {@code UPD-*} where its root does not verify itself. */
     public static Verdict<RepositoryClient> open(Path directory, HttpRepository repository, Clock clock)
             throws IOException {
+        return open(directory, repository, clock, Disk.LOCAL);
+    }
+
+    static Verdict<RepositoryClient> open(Path directory, HttpRepository repository, Clock clock, Disk disk)
+            throws IOException {
         try {
-            RootFile root = RootFile.load(directory.resolve("root.json"), SOFTWARE);
-            TufClient client = new TufClient(directory, root, SeenVersions.NONE, SOFTWARE);
-            return Verdict.accepted(new RepositoryClient(repository, client, clock));
+            RootFile root = RootFile.load(directory.resolve("root.json"), disk, SOFTWARE);
+            TufClient client = new TufClient(directory, disk, root, SeenVersions.NONE, SOFTWARE);
+            return Verdict.accepted(new RepositoryClient(repository, client, clock, disk));
         } catch (RejectedException e) {
             return new Verdict.Rejected<>(e.rejection());
         }
@@ -84,6 +92,6 @@ public final class RepositoryClient {
                         + target.path().substring(slash)
                 : target.path();
         URI uri = URI.create((base.endsWith("/") ? base : base + "/") + TufClient.quotedPath(name));
-        return new HttpDownload(repository, uri, target, file).run();
+        return new HttpDownload(repository, uri, target, file, disk).run();
     }
 }

@@ -15,6 +15,7 @@ import java.util.Optional;
 /** The trusted root, verified link by link from the hash in the TEE, and the state record beside it. */
 final class RootChain implements TrustedRoot, SeenVersions {
     private final Path directory;
+    private final Disk disk;
     private final TrustAnchors anchors;
     private final TrustStateStore store;
     private final FamilyPolicy families;
@@ -22,9 +23,15 @@ final class RootChain implements TrustedRoot, SeenVersions {
     private TrustState state;
 
     private RootChain(
-            Path directory, TrustAnchors anchors, TrustStateStore store, RootDocument factory, TrustState state)
+            Path directory,
+            Disk disk,
+            TrustAnchors anchors,
+            TrustStateStore store,
+            RootDocument factory,
+            TrustState state)
             throws RejectedException {
         this.directory = directory;
+        this.disk = disk;
         this.anchors = anchors;
         this.store = store;
         this.families = FamilyPolicy.of(factory);
@@ -32,7 +39,7 @@ final class RootChain implements TrustedRoot, SeenVersions {
         this.state = state;
     }
 
-    static RootChain load(Path directory, Path factoryRoot, TrustAnchors anchors)
+    static RootChain load(Path directory, Path factoryRoot, TrustAnchors anchors, Disk disk)
             throws IOException, RejectedException {
         if (!Files.isRegularFile(factoryRoot) || Files.size(factoryRoot) > RootDocument.MAX_BYTES) {
             throw new RejectedException(Code.UPD_ANCHOR, "there is no factory root of a sane length");
@@ -40,11 +47,11 @@ final class RootChain implements TrustedRoot, SeenVersions {
         byte[] factory = Files.readAllBytes(factoryRoot);
         requireAnchored(factory, anchors);
         RootDocument first = RootDocument.parse(factory);
-        TrustStateStore store = new TrustStateStore(directory, anchors);
+        TrustStateStore store = new TrustStateStore(directory, anchors, disk);
         Optional<TrustState> seen = store.load();
         store.requireCurrent(seen);
-        TrustState state = seen.orElse(TrustState.first(first.version(), first.hash()));
-        RootChain chain = new RootChain(directory, anchors, store, first, state);
+        TrustState state = store.settle(seen).orElse(TrustState.first(first.version(), first.hash()));
+        RootChain chain = new RootChain(directory, disk, anchors, store, first, state);
         chain.replay();
         return chain;
     }
@@ -53,11 +60,12 @@ final class RootChain implements TrustedRoot, SeenVersions {
      * Accepts the state that lies in {@code directory}, or its absence, although the TEE has counted further: somebody put the
      * disk back on purpose. What was published since is refused or accepted as on a device that had not seen it.
      */
-    static void readmit(Path directory, Path factoryRoot, TrustAnchors anchors) throws IOException, RejectedException {
+    static void readmit(Path directory, Path factoryRoot, TrustAnchors anchors, Disk disk)
+            throws IOException, RejectedException {
         byte[] factory = Files.readAllBytes(factoryRoot);
         requireAnchored(factory, anchors);
         RootDocument first = RootDocument.parse(factory);
-        TrustStateStore store = new TrustStateStore(directory, anchors);
+        TrustStateStore store = new TrustStateStore(directory, anchors, disk);
         store.readmit(store.load().orElse(TrustState.first(first.version(), first.hash())));
     }
 
@@ -83,7 +91,7 @@ final class RootChain implements TrustedRoot, SeenVersions {
             }
             RootDocument link;
             try {
-                link = link(Files.readAllBytes(next));
+                link = verify(Files.readAllBytes(next));
             } catch (RejectedException e) {
                 if (e.rejection().code().id().startsWith("TEE-")) {
                     throw e;
@@ -97,24 +105,27 @@ final class RootChain implements TrustedRoot, SeenVersions {
         }
     }
 
-    /** TUF 1.0.34 section 5.3.4 to 5.3.8, and 5.3.11. Durable when it returns. */
     @Override
-    public void append(byte[] bytes) throws IOException, RejectedException {
-        RootDocument link = link(bytes);
-        Disk.LOCAL.replace(file(link.version()), bytes);
-        accept(link);
-    }
-
-    private RootDocument link(byte[] bytes) throws RejectedException {
+    public RootDocument verify(byte[] bytes) throws RejectedException {
         return root.next(bytes, families, anchors.verifier());
     }
 
+    @Override
+    public void append(RootDocument next) throws IOException, RejectedException {
+        disk.replace(file(next.version()), next.envelope().bytes());
+        accept(next);
+    }
+
     private void accept(RootDocument next) throws IOException, RejectedException {
-        RootDocument previous = root;
-        root = next;
-        if (next.version() <= state.rootVersion()) {
-            return;
+        if (next.version() > state.rootVersion()) {
+            // The record comes first: a root that it does not know would let the next start forget what was seen under
+            // it.
+            save(following(next, root));
         }
+        root = next;
+    }
+
+    private TrustState following(RootDocument next, RootDocument previous) throws RejectedException {
         TrustState changed = state.root(next.version(), next.hash());
         // 5.3.11: recovery from fast-forward attacks by rotation of the keys.
         if (next.rotates("timestamp", previous) || next.rotates("snapshot", previous)) {
@@ -123,7 +134,7 @@ final class RootChain implements TrustedRoot, SeenVersions {
         if (next.rotates(RootDocument.DIRECTOR, previous)) {
             changed = changed.director(0, 0);
         }
-        save(changed);
+        return changed;
     }
 
     void save(TrustState changed) throws IOException, RejectedException {

@@ -13,22 +13,24 @@ import java.nio.file.Path;
 /** A root that is trusted because it lies where it lies: for clients without a TEE. */
 final class RootFile implements TrustedRoot {
     private final Path file;
+    private final Disk disk;
     private final AnchorVerifier verifier;
     private RootDocument root;
 
-    private RootFile(Path file, AnchorVerifier verifier, RootDocument root) {
+    private RootFile(Path file, Disk disk, AnchorVerifier verifier, RootDocument root) {
         this.file = file;
+        this.disk = disk;
         this.verifier = verifier;
         this.root = root;
     }
 
-    static RootFile load(Path file, AnchorVerifier verifier) throws IOException, RejectedException {
+    static RootFile load(Path file, Disk disk, AnchorVerifier verifier) throws IOException, RejectedException {
         if (!Files.isRegularFile(file) || Files.size(file) > RootDocument.MAX_BYTES) {
             throw new RejectedException(Code.UPD_ANCHOR, "there is no trusted root of a sane length");
         }
         RootDocument root = RootDocument.parse(Files.readAllBytes(file));
         root.envelope().requireThreshold(root.role("root"), FamilyPolicy.NONE, verifier);
-        return new RootFile(file, verifier, root);
+        return new RootFile(file, disk, verifier, root);
     }
 
     @Override
@@ -43,9 +45,13 @@ final class RootFile implements TrustedRoot {
     }
 
     @Override
-    public void append(byte[] bytes) throws IOException, RejectedException {
-        RootDocument next = root.next(bytes, families(), verifier);
-        Disk.LOCAL.replace(file, bytes);
+    public RootDocument verify(byte[] bytes) throws RejectedException {
+        return root.next(bytes, families(), verifier);
+    }
+
+    @Override
+    public void append(RootDocument next) throws IOException {
+        disk.replace(file, next.envelope().bytes());
         root = next;
     }
 }

@@ -1,5 +1,6 @@
 package dev.holdfast.trust.client;
 
+import dev.holdfast.storage.Disk;
 import dev.holdfast.tee.TeeException;
 import dev.holdfast.trust.release.DeltaTarget;
 import dev.holdfast.trust.release.DirectorOrder;
@@ -16,7 +17,6 @@ import dev.holdfast.wire.Code;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Verdict;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.SecureRandom;
 import java.time.Clock;
@@ -63,12 +63,19 @@ public final class TrustClient {
     public static Verdict<TrustClient> start(
             Path stateDir, Path factoryRoot, TrustAnchors anchors, MetadataSource source, Clock clock)
             throws IOException {
-        Files.createDirectories(stateDir);
+        return start(stateDir, factoryRoot, anchors, source, clock, Disk.LOCAL);
+    }
+
+    static Verdict<TrustClient> start(
+            Path stateDir, Path factoryRoot, TrustAnchors anchors, MetadataSource source, Clock clock, Disk disk)
+            throws IOException {
+        disk.createDirectories(stateDir);
         try {
-            RootChain chain = RootChain.load(stateDir, factoryRoot, anchors);
+            RootChain chain = RootChain.load(stateDir, factoryRoot, anchors, disk);
             // A directory of their own: whoever delegates chooses names of files.
-            Path metadata = Files.createDirectories(stateDir.resolve("metadata"));
-            TufClient client = new TufClient(metadata, chain, chain, anchors.verifier());
+            Path metadata = stateDir.resolve("metadata");
+            disk.createDirectories(metadata);
+            TufClient client = new TufClient(metadata, disk, chain, chain, anchors.verifier());
             return Verdict.accepted(new TrustClient(chain, anchors, source, clock, client));
         } catch (RejectedException e) {
             return new Verdict.Rejected<>(e.rejection());
@@ -81,9 +88,14 @@ public final class TrustClient {
      * @throws IOException where the device's own disk fails
      */
     public static Verdict<Boolean> readmit(Path stateDir, Path factoryRoot, TrustAnchors anchors) throws IOException {
-        Files.createDirectories(stateDir);
+        return readmit(stateDir, factoryRoot, anchors, Disk.LOCAL);
+    }
+
+    static Verdict<Boolean> readmit(Path stateDir, Path factoryRoot, TrustAnchors anchors, Disk disk)
+            throws IOException {
+        disk.createDirectories(stateDir);
         try {
-            RootChain.readmit(stateDir, factoryRoot, anchors);
+            RootChain.readmit(stateDir, factoryRoot, anchors, disk);
             return Verdict.accepted(true);
         } catch (RejectedException e) {
             return new Verdict.Rejected<>(e.rejection());

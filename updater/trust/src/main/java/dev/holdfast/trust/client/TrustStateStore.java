@@ -30,10 +30,16 @@ final class TrustStateStore {
 
     private final Path directory;
     private final TrustAnchors anchors;
+    private final Disk disk;
+    /** Highest number and generation that a save gave, also one that failed: the disk may hold it, and the TEE have counted it. */
+    private long numbered;
 
-    TrustStateStore(Path directory, TrustAnchors anchors) {
+    private long generation;
+
+    TrustStateStore(Path directory, TrustAnchors anchors, Disk disk) {
         this.directory = directory;
         this.anchors = anchors;
+        this.disk = disk;
     }
 
     /** The newest record that verifies; empty where there never was one; {@code TEE-STATE} where none verifies. */
@@ -84,6 +90,24 @@ final class TrustStateStore {
         }
     }
 
+    /**
+     * Finishes a save that was cut off between its two files: a counted record must survive the loss of either.
+     *
+     * @param newest what {@link #load} found and {@link #requireCurrent} let pass
+     */
+    Optional<TrustState> settle(Optional<TrustState> newest) throws IOException, RejectedException {
+        if (newest.isEmpty() || anchors.generation().isEmpty()) {
+            return newest;
+        }
+        TrustState state = newest.get();
+        Path other = file((int) ((state.sequence() + 1) % 2));
+        boolean both = Files.exists(other)
+                && read(Files.readAllBytes(other))
+                        .filter(known -> known.generation() == state.generation())
+                        .isPresent();
+        return Optional.of(both ? state : write(state.numbered(state.sequence() + 1, state.generation())));
+    }
+
     /** Signs {@code state} as the one that holds, whatever the TEE has counted: the disk was put back on purpose. */
     TrustState readmit(TrustState state) throws IOException, RejectedException {
         return write(state.numbered(state.sequence() + 1, counted()));
@@ -116,18 +140,25 @@ final class TrustStateStore {
      * into both files, so that the loss of either leaves one that is current.
      */
     TrustState save(TrustState before, TrustState state) throws IOException, RejectedException {
-        boolean counts = anchors.generation().isPresent() && (before.sequence() == 0 || state.differsFrom(before));
+        boolean failedBefore = generation > before.generation();
+        boolean counts = anchors.generation().isPresent()
+                && (before.sequence() == 0 || state.differsFrom(before) || failedBefore);
         if (!counts) {
-            return write(state.numbered(before.sequence() + 1, before.generation()));
+            return write(state.numbered(numberAfter(before), before.generation()));
         }
-        long generation = before.generation() + 1;
-        TrustState next = write(state.numbered(before.sequence() + 1, generation));
+        generation = before.generation() + 1;
+        TrustState next = write(state.numbered(numberAfter(before), generation));
         try {
             anchors.generation().get().advanceTo(generation);
         } catch (TeeException e) {
             throw new RejectedException(e.code(), "state counter: " + e.getMessage());
         }
-        return write(next.numbered(next.sequence() + 1, generation));
+        return write(next.numbered(numberAfter(next), generation));
+    }
+
+    private long numberAfter(TrustState before) {
+        numbered = Math.max(numbered, before.sequence()) + 1;
+        return numbered;
     }
 
     private TrustState write(TrustState next) throws IOException, RejectedException {
@@ -139,7 +170,7 @@ final class TrustStateStore {
         } catch (TeeException e) {
             throw new RejectedException(e.code(), "state record: " + e.getMessage());
         }
-        Disk.LOCAL.replace(file((int) (next.sequence() % 2)), Json.write(file));
+        disk.replace(file((int) (next.sequence() % 2)), Json.write(file));
         return next;
     }
 

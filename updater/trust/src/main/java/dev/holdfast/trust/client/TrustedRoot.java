@@ -12,6 +12,9 @@ interface TrustedRoot {
     /** What each role needs beside its threshold. */
     FamilyPolicy families();
 
-    /** Takes the next root, TUF 1.0.34 section 5.3.4 to 5.3.8. Durable when it returns. */
-    void append(byte[] bytes) throws IOException, RejectedException;
+    /** What would be the next root, TUF 1.0.34 section 5.3.4 and 5.3.5. */
+    RootDocument verify(byte[] bytes) throws RejectedException;
+
+    /** Takes a verified root as the next one, 5.3.6 to 5.3.8. Durable when it returns; as it was when it throws. */
+    void append(RootDocument next) throws IOException, RejectedException;
 }

@@ -43,6 +43,7 @@ public final class TufClient {
     static final int MAX_VISITED = 32;
 
     private final Path directory;
+    private final Disk disk;
     private final TrustedRoot trusted;
     private final SeenVersions seen;
     private final AnchorVerifier verifier;
@@ -52,8 +53,9 @@ public final class TufClient {
     private Instant now = Instant.EPOCH;
     private @Nullable MetadataSource source;
 
-    TufClient(Path directory, TrustedRoot trusted, SeenVersions seen, AnchorVerifier verifier) {
+    TufClient(Path directory, Disk disk, TrustedRoot trusted, SeenVersions seen, AnchorVerifier verifier) {
         this.directory = directory;
+        this.disk = disk;
         this.trusted = trusted;
         this.seen = seen;
         this.verifier = verifier;
@@ -134,12 +136,16 @@ public final class TufClient {
             if (file.isEmpty()) {
                 break;
             }
-            trusted.append(file.get());
-            // 5.3.11: recovery from fast-forward attacks.
-            if (trusted.root().rotates("timestamp", previous) || trusted.root().rotates("snapshot", previous)) {
-                Files.deleteIfExists(file("timestamp"));
-                Files.deleteIfExists(file("snapshot"));
+            RootDocument next = trusted.verify(file.get());
+            // 5.3.11: recovery from fast-forward attacks. Before the root is taken (5.3.8), since after a crash nobody
+            // would know
+            // that it is still to be done, and files of before that verify under the new keys too would bind all later
+            // ones.
+            if (next.rotates("timestamp", previous) || next.rotates("snapshot", previous)) {
+                disk.deleteIfExists(file("timestamp"));
+                disk.delete(file("snapshot"));
             }
+            trusted.append(next);
         }
         // 5.3.10: only the last one must be fresh.
         trusted.root().envelope().requireFresh(now);
@@ -256,7 +262,7 @@ public final class TufClient {
     private void keep(String name, Envelope envelope) throws IOException {
         Path file = file(name);
         if (!Files.exists(file) || !Arrays.equals(Files.readAllBytes(file), envelope.bytes())) {
-            Disk.LOCAL.replace(file, envelope.bytes());
+            disk.replace(file, envelope.bytes());
         }
     }
 

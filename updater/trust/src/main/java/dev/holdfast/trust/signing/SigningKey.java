@@ -1,5 +1,6 @@
 package dev.holdfast.trust.signing;
 
+import dev.holdfast.storage.Disk;
 import dev.holdfast.trust.schema.KeyKind;
 import dev.holdfast.trust.schema.TufKey;
 import java.io.IOException;
@@ -75,6 +76,7 @@ public final class SigningKey {
             channel.write(ByteBuffer.wrap(text));
             channel.force(true);
         }
+        Disk.LOCAL.syncDirectory(Disk.directoryOf(pem));
     }
 
     public KeyKind kind() {

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
+import dev.holdfast.storage.Disk;
 import dev.holdfast.trust.schema.TargetFile;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
@@ -114,7 +115,7 @@ class HttpDownloadTest {
         URI uri = URI.create("http://127.0.0.1:" + server.getAddress().getPort() + "/model.gguf");
         TargetFile target = new TargetFile("model.gguf", content.length, Sha256.of(content), Json.object());
         HttpRepository repository = new HttpRepository(uri.resolve("/").toString(), Duration.ofSeconds(5));
-        return new HttpDownload(repository, uri, target, file()).run();
+        return new HttpDownload(repository, uri, target, file(), Disk.LOCAL).run();
     }
 
     private void assertWhole() {
