@@ -3,7 +3,7 @@ package dev.holdfast.acceptance;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import dev.holdfast.link.Ask;
+import dev.holdfast.link.Request;
 import dev.holdfast.wire.Verdict;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -71,8 +71,8 @@ class BrokerLossTest {
     private static List<Integer> blocksAsked(Tap tap) {
         List<Integer> asked = new ArrayList<>();
         for (byte[] payload : tap.heard("ask")) {
-            if (Ask.decode(payload) instanceof Verdict.Accepted<Ask>(Ask ask)
-                    && ask.body() instanceof Ask.Blocks(var _, var _, List<Integer> indices)) {
+            if (Request.decode(payload) instanceof Verdict.Accepted<Request>(Request ask)
+                    && ask.body() instanceof Request.Blocks(var _, var _, List<Integer> indices)) {
                 asked.addAll(indices);
             }
         }

@@ -6,7 +6,7 @@ import static org.junit.jupiter.api.Assumptions.abort;
 
 import dev.holdfast.tee.Assurance;
 import dev.holdfast.tee.P256;
-import dev.holdfast.tee.SplitBridge;
+import dev.holdfast.tee.CompositeBridge;
 import dev.holdfast.tee.TeeBridge;
 import dev.holdfast.tee.TeeDescription;
 import dev.holdfast.tee.pkcs11.Pkcs11Bridge;
@@ -67,7 +67,7 @@ class TokenEvidenceTest extends EvidenceContract {
     }
 
     private TeeBridge split(SoftwareBridge files) throws Exception {
-        return new SplitBridge(Pkcs11Bridge.open(uri()), files);
+        return new CompositeBridge(Pkcs11Bridge.open(uri()), files);
     }
 
     private Pkcs11Uri uri() throws IOException {

@@ -27,21 +27,21 @@ record DepthSpeeds() implements InferencePart {
 
                 | threads | holdfast | llama.cpp | ours |
                 |---|---|---|---|
-                """, LOAD.decode(), LOAD.depth(), MODEL, TYPE, Engine.OURS.turns());
+                """, LOAD.decode(), LOAD.depth(), MODEL, TYPE, PeerEngine.OURS.turns());
     }
 
     @Override
     public Measured measure() throws IOException, InterruptedException {
         Path file = InferencePart.file(MODEL, TYPE);
-        Optional<String> obstacle = Engine.LLAMA_CPP.obstacle(MODEL);
+        Optional<String> obstacle = PeerEngine.LLAMA_CPP.obstacle(MODEL);
         StringBuilder rows = new StringBuilder();
         for (int threads = 1; threads <= 2; threads++) {
             List<Speeds> ours = new ArrayList<>();
             List<Speeds> peer = new ArrayList<>();
-            for (int turn = 0; turn < Engine.OURS.turns(); turn++) {
-                ours.add(Engine.OURS.measure(file, threads, LOAD));
+            for (int turn = 0; turn < PeerEngine.OURS.turns(); turn++) {
+                ours.add(PeerEngine.OURS.measure(file, threads, LOAD));
                 if (obstacle.isEmpty()) {
-                    peer.add(Engine.LLAMA_CPP.measure(file, threads, LOAD));
+                    peer.add(PeerEngine.LLAMA_CPP.measure(file, threads, LOAD));
                 }
             }
             double own = Speeds.median(ours).decode();

@@ -22,8 +22,8 @@ record EngineSpeeds(ShapedModel model, GgmlType type) implements InferencePart {
 
     @Override
     public String head() {
-        StringBuilder turns = new StringBuilder("ours " + Engine.OURS.turns());
-        Engine.PEERS.forEach(
+        StringBuilder turns = new StringBuilder("ours " + PeerEngine.OURS.turns());
+        PeerEngine.PEERS.forEach(
                 peer -> turns.append(", ").append(peer.name()).append(' ').append(peer.turns()));
         return String.format(Locale.ROOT, """
                 Prompts of %d tokens, %d tokens decoded, in turns (%s), the median of each. Of ik_llama.cpp the better of each figure, with the weights
@@ -42,8 +42,8 @@ record EngineSpeeds(ShapedModel model, GgmlType type) implements InferencePart {
         List<Bar> bars = new ArrayList<>();
         for (int threads = 1; threads <= 2; threads++) {
             double bandwidth = ReadBandwidth.bytesPerSecond(threads);
-            Map<Engine, Speeds> speeds = measure(file, threads);
-            Speeds ours = speeds.get(Engine.OURS);
+            Map<PeerEngine, Speeds> speeds = measure(file, threads);
+            Speeds ours = speeds.get(PeerEngine.OURS);
             if (ours == null) {
                 throw new IllegalStateException("ours was not measured");
             }
@@ -52,21 +52,21 @@ record EngineSpeeds(ShapedModel model, GgmlType type) implements InferencePart {
                     Locale.ROOT,
                     "%s**%s** | %.1f | | %.1f | | %.2f of %.1f GB/s |%n",
                     key,
-                    Engine.OURS.name(),
+                    PeerEngine.OURS.name(),
                     ours.prefill(),
                     ours.decode(),
                     ours.decode() * Files.size(file) / bandwidth,
                     bandwidth / 1e9));
-            for (Engine peer : Engine.PEERS) {
+            for (PeerEngine peer : PeerEngine.PEERS) {
                 rows.append(key).append(peer.name()).append(" | ").append(cells(ours, peer, speeds.get(peer)));
             }
-            Speeds yardstick = speeds.getOrDefault(Engine.LLAMA_CPP, new Speeds(0, 0));
+            Speeds yardstick = speeds.getOrDefault(PeerEngine.LLAMA_CPP, new Speeds(0, 0));
             bars.add(new Bar(model + " " + type + " " + threads + "T", ours.decode(), yardstick.decode()));
         }
         return new Measured(rows.toString(), bars);
     }
 
-    private String cells(Speeds ours, Engine peer, @Nullable Speeds theirs) {
+    private String cells(Speeds ours, PeerEngine peer, @Nullable Speeds theirs) {
         if (theirs == null) {
             return peer.obstacle(model).orElseThrow() + " | | | | |\n";
         }
@@ -75,12 +75,12 @@ record EngineSpeeds(ShapedModel model, GgmlType type) implements InferencePart {
                 + InferencePart.against(ours.decode(), theirs.decode(), goal.decode()) + " | |\n";
     }
 
-    private Map<Engine, Speeds> measure(Path file, int threads) throws IOException, InterruptedException {
-        Map<Engine, List<Speeds>> all = new HashMap<>();
-        List<Engine> engines = new ArrayList<>(List.of(Engine.OURS));
-        Engine.PEERS.stream().filter(peer -> peer.obstacle(model).isEmpty()).forEach(engines::add);
-        for (int turn = 0; turn < Engine.OURS.turns(); turn++) {
-            for (Engine engine : engines) {
+    private Map<PeerEngine, Speeds> measure(Path file, int threads) throws IOException, InterruptedException {
+        Map<PeerEngine, List<Speeds>> all = new HashMap<>();
+        List<PeerEngine> engines = new ArrayList<>(List.of(PeerEngine.OURS));
+        PeerEngine.PEERS.stream().filter(peer -> peer.obstacle(model).isEmpty()).forEach(engines::add);
+        for (int turn = 0; turn < PeerEngine.OURS.turns(); turn++) {
+            for (PeerEngine engine : engines) {
                 if (turn < engine.turns()) {
                     Speeds measured = engine.measure(file, threads, LOAD);
                     all.computeIfAbsent(engine, none -> new ArrayList<>()).add(measured);
@@ -95,7 +95,7 @@ record EngineSpeeds(ShapedModel model, GgmlType type) implements InferencePart {
                 }
             }
         }
-        Map<Engine, Speeds> medians = new HashMap<>();
+        Map<PeerEngine, Speeds> medians = new HashMap<>();
         all.forEach((engine, measured) -> medians.put(engine, Speeds.median(measured)));
         return medians;
     }

@@ -8,7 +8,7 @@ import java.util.List;
 import java.util.Optional;
 
 /** Our engine by {@code holdfast model bench}. */
-record HoldfastModelBench() implements Engine {
+record HoldfastModelBench() implements PeerEngine {
     @Override
     public String name() {
         return "holdfast";

@@ -11,7 +11,7 @@ import java.util.Optional;
  * llama3.java, the other engine in Java, with the flags that it asks for itself. Its source is one file, which the environment
  * variable {@code LLAMA3_JAVA} names; {@code bench/peers/Llama3Speed.java} is compiled beside it and times it.
  */
-record Llama3Java() implements Engine {
+record Llama3Java() implements PeerEngine {
     private static final String VARIABLE = "LLAMA3_JAVA";
     private static final int RUNS = 3;
 

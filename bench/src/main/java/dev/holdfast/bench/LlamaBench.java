@@ -17,7 +17,7 @@ import java.util.Optional;
  */
 record LlamaBench(
         String name, int turns, Optional<String> command, String missing, List<List<String>> settings, boolean isFork)
-        implements Engine {
+        implements PeerEngine {
     static LlamaBench llamaCpp() {
         return new LlamaBench(
                 "llama.cpp", 3, Tool.onPath("llama-bench"), "no `llama-bench` on the PATH", List.of(List.of()), false);

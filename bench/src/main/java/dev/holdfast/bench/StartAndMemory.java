@@ -85,7 +85,7 @@ record StartAndMemory() implements InferencePart {
     }
 
     private static String memory(Path file) throws IOException, InterruptedException {
-        JsonNode bench = Engine.OURS.bench(file, List.of("-p", "2000", "-n", "16", "-r", "1", "-t", "" + THREADS));
+        JsonNode bench = PeerEngine.OURS.bench(file, List.of("-p", "2000", "-n", "16", "-r", "1", "-t", "" + THREADS));
         double mib = bench.path("peak_rss_kib").doubleValue() / 1024 - Files.size(file) / 1048576.0;
         return String.format(
                 Locale.ROOT,

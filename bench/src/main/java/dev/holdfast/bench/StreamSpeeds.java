@@ -36,7 +36,7 @@ record StreamSpeeds() implements InferencePart {
         StringBuilder rows = new StringBuilder();
         double one = 0;
         for (int streams : new int[] {1, 2, 4, 8}) {
-            double speed = Engine.OURS
+            double speed = PeerEngine.OURS
                     .bench(file, List.of("--streams", "" + streams, "-p", "0", "-n", "" + TOKENS, "-t", "" + THREADS))
                     .path("tg_tokens_per_second")
                     .doubleValue();

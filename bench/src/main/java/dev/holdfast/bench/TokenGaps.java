@@ -12,7 +12,7 @@ import java.util.Arrays;
 /** Streams answers from the inference socket and keeps the time between events, as a program sees it. Not thread-safe. */
 final class TokenGaps {
     /** Fits the demo model's context with its prompt. */
-    private static final int MOST_TOKENS = 450;
+    private static final int MAX_TOKENS = 450;
 
     private static final byte[] EVENT = "data: {".getBytes(StandardCharsets.US_ASCII);
     private static final byte[] END = "data: [DONE]".getBytes(StandardCharsets.US_ASCII);
@@ -26,8 +26,8 @@ final class TokenGaps {
      * @param tokensPerSecond the pace; 0: as fast as it goes
      */
     void stream(Path socket, int tokensPerSecond, int tokens) throws IOException {
-        for (int left = tokens; left > 0; left -= MOST_TOKENS) {
-            one(socket, tokensPerSecond, Math.min(left, MOST_TOKENS));
+        for (int left = tokens; left > 0; left -= MAX_TOKENS) {
+            one(socket, tokensPerSecond, Math.min(left, MAX_TOKENS));
         }
     }
 

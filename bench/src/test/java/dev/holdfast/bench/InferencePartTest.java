@@ -37,7 +37,7 @@ class InferencePartTest {
 
     @Test
     void everyPeerHasAGoalForDecoding() {
-        assertThat(Engine.PEERS)
+        assertThat(PeerEngine.PEERS)
                 .allSatisfy(
                         peer -> assertThat(peer.goal(GgmlType.Q4_0).decode()).isPositive());
     }

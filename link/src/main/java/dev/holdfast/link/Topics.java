@@ -44,12 +44,12 @@ public record Topics(String fleet, String device) {
     public static final String ONLINE = "online";
     public static final String EVIDENCE = "evidence";
 
-    /** Device to service: {@link Ask}. */
+    /** Device to service: {@link Request}. */
     public String ask() {
         return leaf(ASK);
     }
 
-    /** Service to device: {@link Answer}. */
+    /** Service to device: {@link Reply}. */
     public String answer() {
         return leaf("answer");
     }

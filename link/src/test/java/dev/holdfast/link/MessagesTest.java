@@ -12,34 +12,34 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 class MessagesTest {
-    private static final Binary ID = Binary.copyOf(new byte[Ask.ID_BYTES]);
+    private static final Binary ID = Binary.copyOf(new byte[Request.ID_BYTES]);
     private static final Sha256 BLOB = Sha256.of(new byte[] {1});
 
-    private static final List<Ask> ASKS = Stream.<Ask.Body>of(
-                    new Ask.Metadata("timestamp.json", 0),
-                    new Ask.Director(Binary.copyOf(new byte[32]), 7),
-                    new Ask.Leaves(BLOB, 0, 100),
-                    new Ask.Blocks(BLOB, 32768, List.of(1, 2, 3)),
-                    new Ask.Enrol(Binary.copyOf(new byte[100])),
-                    new Ask.Prove(Binary.copyOf(new byte[32])))
-            .map(body -> new Ask(ID, body))
+    private static final List<Request> ASKS = Stream.<Request.Body>of(
+                    new Request.Metadata("timestamp.json", 0),
+                    new Request.Director(Binary.copyOf(new byte[32]), 7),
+                    new Request.Leaves(BLOB, 0, 100),
+                    new Request.Blocks(BLOB, 32768, List.of(1, 2, 3)),
+                    new Request.Enrol(Binary.copyOf(new byte[100])),
+                    new Request.Prove(Binary.copyOf(new byte[32])))
+            .map(body -> new Request(ID, body))
             .toList();
 
-    private static final List<Answer> ANSWERS = Stream.<Answer.Body>of(
-                    new Answer.Part(10, 0, Binary.copyOf(new byte[10])),
-                    new Answer.Absent(),
-                    new Answer.Leaves(0, Binary.copyOf(new byte[64])),
-                    new Answer.Block(3, Binary.copyOf(new byte[1000])),
-                    new Answer.Enrolment(Binary.copyOf(new byte[20])),
-                    new Answer.Refused("LNK-REFUSED", "no"),
-                    new Answer.Refused("API-BUSY", "later", 30))
-            .map(body -> new Answer(ID, body))
+    private static final List<Reply> ANSWERS = Stream.<Reply.Body>of(
+                    new Reply.Part(10, 0, Binary.copyOf(new byte[10])),
+                    new Reply.Absent(),
+                    new Reply.Leaves(0, Binary.copyOf(new byte[64])),
+                    new Reply.Block(3, Binary.copyOf(new byte[1000])),
+                    new Reply.Enrolment(Binary.copyOf(new byte[20])),
+                    new Reply.Refused("LNK-REFUSED", "no"),
+                    new Reply.Refused("API-BUSY", "later", 30))
+            .map(body -> new Reply(ID, body))
             .toList();
 
     @Test
     void everyMessageComesBackAsItWas() {
-        ASKS.forEach(ask -> assertThat(Ask.decode(ask.encode())).isEqualTo(Verdict.accepted(ask)));
-        ANSWERS.forEach(answer -> assertThat(Answer.decode(answer.encode())).isEqualTo(Verdict.accepted(answer)));
+        ASKS.forEach(ask -> assertThat(Request.decode(ask.encode())).isEqualTo(Verdict.accepted(ask)));
+        ANSWERS.forEach(answer -> assertThat(Reply.decode(answer.encode())).isEqualTo(Verdict.accepted(answer)));
     }
 
     @Test
@@ -47,10 +47,10 @@ class MessagesTest {
         Random random = new Random(11);
         int rejected = 0;
         for (int round = 0; round < 20_000; round++) {
-            Ask ask = ASKS.get(random.nextInt(ASKS.size()));
-            Answer answer = ANSWERS.get(random.nextInt(ANSWERS.size()));
-            rejected += refused(Ask::decode, mutate(ask.encode(), random));
-            rejected += refused(Answer::decode, mutate(answer.encode(), random));
+            Request ask = ASKS.get(random.nextInt(ASKS.size()));
+            Reply answer = ANSWERS.get(random.nextInt(ANSWERS.size()));
+            rejected += refused(Request::decode, mutate(ask.encode(), random));
+            rejected += refused(Reply::decode, mutate(answer.encode(), random));
         }
         assertThat(rejected).isGreaterThan(10_000);
     }

@@ -40,7 +40,7 @@ import picocli.CommandLine.Spec;
             AgentCommand.Agent.class,
             AgentCommand.Provision.class,
             AgentCommand.Attest.class,
-            AgentCommand.Doctor.class
+            AgentCommand.RunDoctor.class
         })
 public final class AgentCommand {
     private AgentCommand() {}
@@ -97,11 +97,11 @@ public final class AgentCommand {
         public Integer call() throws RejectedException, IOException, TeeException {
             AgentConfig config = config();
             Sha256 root = Sha256.ofFile(config.root().factoryRoot());
-            try (TeeBridge bridge = RootOfTrust.open(config)) {
-                TrustAnchors anchors = RootOfTrust.anchors(bridge);
+            try (TeeBridge bridge = TeeBridges.open(config)) {
+                TrustAnchors anchors = TeeBridges.anchors(bridge);
                 boolean known = anchors.store().read().isPresent();
                 anchors.store().provision(root);
-                RootOfTrust.pinEndorsement(config, bridge);
+                TeeBridges.pinEndorsement(config, bridge);
                 anchors.epochFloor().read(); // Made when it is first looked at.
                 if (anchors.generation().isPresent()) {
                     anchors.generation().get().read();
@@ -158,16 +158,16 @@ public final class AgentCommand {
     @Command(
             name = "doctor",
             description = "Checks processes, root of trust, fleet and store; exit code 1 when something is broken.")
-    static final class Doctor extends Configured {
+    static final class RunDoctor extends Configured {
         @Option(names = "--json", description = "print JSON")
         boolean json;
 
         @Override
         public Integer call() throws RejectedException {
-            Checkup checkup = Checkup.of(config());
-            out().print(json ? checkup.json() + "\n" : checkup.text());
+            Doctor doctor = Doctor.of(config());
+            out().print(json ? doctor.json() + "\n" : doctor.text());
             out().flush();
-            return checkup.isHealthy() ? 0 : 1;
+            return doctor.isHealthy() ? 0 : 1;
         }
     }
 }

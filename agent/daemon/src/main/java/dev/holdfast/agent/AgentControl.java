@@ -36,7 +36,7 @@ final class AgentControl {
     }
 
     ObjectNode inventory() throws TeeException {
-        return RootOfTrust.inventory(bridge);
+        return TeeBridges.inventory(bridge);
     }
 
     Binary evidence(Binary nonce) throws IOException, TeeException, RejectedException {

@@ -1,7 +1,7 @@
 package dev.holdfast.agent;
 
 import dev.holdfast.attestation.Attester;
-import dev.holdfast.attestation.ChallengeDesk;
+import dev.holdfast.attestation.ChallengeQueue;
 import dev.holdfast.attestation.EventLog;
 import dev.holdfast.control.InferenceClient;
 import dev.holdfast.link.LinkConfig;
@@ -72,8 +72,8 @@ public final class AgentDaemon implements AutoCloseable {
             throws IOException, TeeException {
         Disk.LOCAL.createDirectories(config.stateDir());
         FloorClock clock = new FloorClock(Clock.systemUTC());
-        TeeBridge bridge = opened.add("root of trust", RootOfTrust.open(config));
-        Optional<VmReporter> machine = RootOfTrust.machine(config);
+        TeeBridge bridge = opened.add("root of trust", TeeBridges.open(config));
+        Optional<VmReporter> machine = TeeBridges.machine(config);
         machine.ifPresent(reporter -> opened.add("machine reports", reporter));
         EventLog log = opened.add(
                 "event log",
@@ -83,7 +83,7 @@ public final class AgentDaemon implements AutoCloseable {
                                 .orElseThrow(() -> new TeeException(Code.TEE_UNAVAILABLE, "no measurement register"))));
         log.agentStarted(NAME, VERSION);
         InferenceClient inference = new InferenceClient(config.sockets().inferenceControl());
-        ServiceLog serviceLog = new ServiceLog(log, model -> ServingProbe.tokenizer(inference, model));
+        ModelMeasurements serviceLog = new ModelMeasurements(log, model -> ServingProbe.tokenizer(inference, model));
         ModelStore store = ModelStore.open(config.storeDir());
         Attester attester = new Attester(
                 bridge,
@@ -91,12 +91,12 @@ public final class AgentDaemon implements AutoCloseable {
                 new Attester.Surroundings(
                         NAME,
                         VERSION,
-                        SandboxFacts::read,
+                        ProcessConfinement::read,
                         new ServingProbe(inference, store::serving, serviceLog),
                         config.root().platformLogs(),
                         machine));
-        ChallengeDesk challenges =
-                opened.add("challenges", new ChallengeDesk(attester::attest, ChallengeDesk.Limits.DEFAULT));
+        ChallengeQueue challenges =
+                opened.add("challenges", new ChallengeQueue(attester::attest, ChallengeQueue.Limits.DEFAULT));
 
         FleetClient fleet = opened.add("link", new FleetClient(config.topics()));
         // The installer reports through what comes after it.
@@ -108,7 +108,7 @@ public final class AgentDaemon implements AutoCloseable {
                         fleet,
                         inference,
                         serviceLog,
-                        RootOfTrust.anchors(bridge).epochFloor(),
+                        TeeBridges.anchors(bridge).epochFloor(),
                         clock,
                         record -> {
                             LOG.info("order {}: {} {}", record.orderVersion(), record.state(), record.slot());
@@ -119,7 +119,7 @@ public final class AgentDaemon implements AutoCloseable {
                 () -> TrustClient.start(
                         config.stateDir().resolve("trust"),
                         config.root().factoryRoot(),
-                        RootOfTrust.anchors(bridge),
+                        TeeBridges.anchors(bridge),
                         fleet,
                         Clock.systemUTC()),
                 fleet,
@@ -128,7 +128,7 @@ public final class AgentDaemon implements AutoCloseable {
                 log,
                 serviceLog,
                 clock,
-                new LookPace(config.updates().refresh(), clock, new SecureRandom()),
+                new RefreshSchedule(config.updates().refresh(), clock, new SecureRandom()),
                 () -> reporting.get().run()));
         EvidenceResponder responder = new EvidenceResponder(challenges, fleet);
         ScrubDuty scrub = opened.add(
@@ -146,7 +146,7 @@ public final class AgentDaemon implements AutoCloseable {
 
         // Hints come from the first moment on, and the loop is told of them.
         fleet.use(PahoLink.open(
-                RootOfTrust.secured(linkConfig(config), config, bridge),
+                TeeBridges.secured(linkConfig(config), config, bridge),
                 message -> received(message, config.topics(), fleet, loop, responder)));
         EventLoop sockets = opened.add("event loop", new EventLoop());
         opened.add(

@@ -28,11 +28,11 @@ final class AgentRoutes implements Handler<HttpServerRequest> {
     private static final Logger LOG = LoggerFactory.getLogger(AgentRoutes.class);
 
     private final AgentControl agent;
-    private final BundleDesk bundles;
+    private final BundleUpload bundles;
 
     AgentRoutes(AgentControl agent, Vertx vertx) {
         this.agent = agent;
-        this.bundles = new BundleDesk(agent, vertx);
+        this.bundles = new BundleUpload(agent, vertx);
     }
 
     @Override

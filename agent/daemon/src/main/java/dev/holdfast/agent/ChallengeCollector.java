@@ -1,6 +1,6 @@
 package dev.holdfast.agent;
 
-import dev.holdfast.attestation.ChallengeDesk;
+import dev.holdfast.attestation.ChallengeQueue;
 import dev.holdfast.control.ChallengeReply;
 import dev.holdfast.control.InferenceClient;
 import dev.holdfast.wire.Binary;
@@ -22,17 +22,17 @@ final class ChallengeCollector implements AutoCloseable {
     private static final Duration PAUSE = Duration.ofSeconds(1);
 
     private final InferenceClient inference;
-    private final ChallengeDesk desk;
+    private final ChallengeQueue queue;
     private final Thread thread;
 
-    private ChallengeCollector(InferenceClient inference, ChallengeDesk desk) {
+    private ChallengeCollector(InferenceClient inference, ChallengeQueue queue) {
         this.inference = inference;
-        this.desk = desk;
+        this.queue = queue;
         this.thread = Thread.ofPlatform().name("agent-collector").daemon().unstarted(this::collect);
     }
 
-    static ChallengeCollector start(InferenceClient inference, ChallengeDesk desk) {
-        ChallengeCollector collector = new ChallengeCollector(inference, desk);
+    static ChallengeCollector start(InferenceClient inference, ChallengeQueue queue) {
+        ChallengeCollector collector = new ChallengeCollector(inference, queue);
         collector.thread.start();
         return collector;
     }
@@ -53,7 +53,7 @@ final class ChallengeCollector implements AutoCloseable {
     }
 
     private void answer(Binary nonce) {
-        var unused = desk.answer(nonce)
+        var unused = queue.answer(nonce)
                 .whenComplete((evidence, failure) -> Thread.ofVirtual()
                         .name("agent-evidence")
                         .start(() -> deliver(new ChallengeReply(

@@ -93,7 +93,7 @@ final class DeviceReport {
                 .put("model", slot.model())
                 .put("version", slot.version())
                 .put("digest", slot.digest().hex());
-        ModelFacts.into(brief, store, slot);
+        AttachmentReport.into(brief, store, slot);
         return brief;
     }
 

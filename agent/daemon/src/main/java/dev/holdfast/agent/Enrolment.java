@@ -1,8 +1,8 @@
 package dev.holdfast.agent;
 
 import dev.holdfast.attestation.DeviceEnrolment;
-import dev.holdfast.link.Answer;
-import dev.holdfast.link.Ask;
+import dev.holdfast.link.Reply;
+import dev.holdfast.link.Request;
 import dev.holdfast.tee.TeeBridge;
 import dev.holdfast.tee.TeeException;
 import dev.holdfast.wire.Binary;
@@ -33,9 +33,9 @@ final class Enrolment {
     Optional<Rejection> run() throws IOException, TeeException {
         DeviceEnrolment enrolment = new DeviceEnrolment(bridge, device);
         try {
-            Binary challenge = ask(new Ask.Enrol(Binary.copyOf(enrolment.request())));
+            Binary challenge = ask(new Request.Enrol(Binary.copyOf(enrolment.request())));
             byte[] proof = enrolment.prove(challenge.toArray()).orThrow();
-            Binary welcome = ask(new Ask.Prove(Binary.copyOf(proof)));
+            Binary welcome = ask(new Request.Prove(Binary.copyOf(proof)));
             Verdict<Optional<DeviceEnrolment.Issued>> issued = enrolment.complete(welcome.toArray());
             if (issued.orThrow().isPresent()) {
                 CertificateFiles.keep(certificates, issued.orThrow().get());
@@ -46,8 +46,8 @@ final class Enrolment {
         }
     }
 
-    private Binary ask(Ask.Body question) throws IOException, RejectedException {
-        if (fleet.single(question) instanceof Answer.Enrolment(Binary answer)) {
+    private Binary ask(Request.Body question) throws IOException, RejectedException {
+        if (fleet.single(question) instanceof Reply.Enrolment(Binary answer)) {
             return answer;
         }
         throw new RejectedException(Code.ATT_ENROL, "the service answered something else");

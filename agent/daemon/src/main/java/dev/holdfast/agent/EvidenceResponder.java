@@ -1,6 +1,6 @@
 package dev.holdfast.agent;
 
-import dev.holdfast.attestation.ChallengeDesk;
+import dev.holdfast.attestation.ChallengeQueue;
 import dev.holdfast.link.Challenge;
 import dev.holdfast.link.Evidence;
 import dev.holdfast.tee.TeeException;
@@ -16,16 +16,16 @@ import java.util.concurrent.TimeoutException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** Answers challenges of the fleet and of the control socket; all of them go through one {@link ChallengeDesk}. Thread-safe. */
+/** Answers challenges of the fleet and of the control socket; all of them go through one {@link ChallengeQueue}. Thread-safe. */
 final class EvidenceResponder {
     private static final Logger LOG = LoggerFactory.getLogger(EvidenceResponder.class);
     /** A few challenges wait before ours, and hardware takes seconds for each. */
     private static final Duration LIMIT = Duration.ofSeconds(30);
 
-    private final ChallengeDesk challenges;
+    private final ChallengeQueue challenges;
     private final FleetClient fleet;
 
-    EvidenceResponder(ChallengeDesk challenges, FleetClient fleet) {
+    EvidenceResponder(ChallengeQueue challenges, FleetClient fleet) {
         this.challenges = challenges;
         this.fleet = fleet;
     }

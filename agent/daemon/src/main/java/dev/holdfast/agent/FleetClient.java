@@ -1,8 +1,8 @@
 package dev.holdfast.agent;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import dev.holdfast.link.Answer;
-import dev.holdfast.link.Ask;
+import dev.holdfast.link.Reply;
+import dev.holdfast.link.Request;
 import dev.holdfast.link.MqttLink;
 import dev.holdfast.link.Topics;
 import dev.holdfast.trust.client.BlockSink;
@@ -44,7 +44,7 @@ final class FleetClient implements MetadataSource, BlockSource, AutoCloseable {
 
     private final Topics topics;
     private final SecureRandom random = new SecureRandom();
-    private final Map<Binary, BlockingQueue<Answer.Body>> waiting = new ConcurrentHashMap<>();
+    private final Map<Binary, BlockingQueue<Reply.Body>> waiting = new ConcurrentHashMap<>();
     private final AtomicLong quietUntil = new AtomicLong();
     private volatile @Nullable MqttLink link;
 
@@ -88,10 +88,10 @@ final class FleetClient implements MetadataSource, BlockSource, AutoCloseable {
 
     /** Takes a payload of the answer topic. */
     void received(byte[] payload) {
-        switch (Answer.decode(payload)) {
-            case Verdict.Rejected<Answer> rejected -> LOG.warn("answer dropped: {}", rejected.reason());
-            case Verdict.Accepted<Answer>(Answer answer) -> {
-                BlockingQueue<Answer.Body> queue = waiting.get(answer.id());
+        switch (Reply.decode(payload)) {
+            case Verdict.Rejected<Reply> rejected -> LOG.warn("answer dropped: {}", rejected.reason());
+            case Verdict.Accepted<Reply>(Reply answer) -> {
+                BlockingQueue<Reply.Body> queue = waiting.get(answer.id());
                 if (queue == null || !queue.offer(answer.body())) {
                     LOG.debug("{} answer dropped", Code.LNK_UNASKED.id());
                 }
@@ -101,23 +101,23 @@ final class FleetClient implements MetadataSource, BlockSource, AutoCloseable {
 
     @Override
     public Optional<byte[]> fetch(String fileName, int maxBytes) throws IOException {
-        return document(offset -> new Ask.Metadata(fileName, offset), maxBytes);
+        return document(offset -> new Request.Metadata(fileName, offset), maxBytes);
     }
 
     @Override
     public Optional<byte[]> directorOrder(byte[] nonce) throws IOException {
-        return document(offset -> new Ask.Director(Binary.copyOf(nonce), offset), Answer.MAX_BYTES * 8);
+        return document(offset -> new Request.Director(Binary.copyOf(nonce), offset), Reply.MAX_BYTES * 8);
     }
 
-    private Optional<byte[]> document(LongFunction<Ask.Body> ask, int maxBytes) throws IOException {
+    private Optional<byte[]> document(LongFunction<Request.Body> ask, int maxBytes) throws IOException {
         ByteArrayOutputStream out = new ByteArrayOutputStream();
         while (true) {
             int at = out.size();
             switch (single(ask.apply(at))) {
-                case Answer.Absent() -> {
+                case Reply.Absent() -> {
                     return Optional.empty();
                 }
-                case Answer.Part(long total, long offset, Binary data) -> {
+                case Reply.Part(long total, long offset, Binary data) -> {
                     if (offset != at
                             || total > maxBytes
                             || at + data.length() > total
@@ -136,7 +136,7 @@ final class FleetClient implements MetadataSource, BlockSource, AutoCloseable {
 
     @Override
     public List<Sha256> leaves(Sha256 blob, int first, int count) throws IOException {
-        if (single(new Ask.Leaves(blob, first, count)) instanceof Answer.Leaves(int from, Binary hashes)
+        if (single(new Request.Leaves(blob, first, count)) instanceof Reply.Leaves(int from, Binary hashes)
                 && from == first
                 && hashes.length() == count * Sha256.BYTES) {
             byte[] bytes = hashes.toArray();
@@ -151,17 +151,17 @@ final class FleetClient implements MetadataSource, BlockSource, AutoCloseable {
 
     @Override
     public void fetch(Sha256 blob, int blockBytes, List<Integer> wanted, BlockSink sink) throws IOException {
-        for (int from = 0; from < wanted.size(); from += Ask.MAX_BLOCKS) {
-            window(blob, blockBytes, wanted.subList(from, Math.min(wanted.size(), from + Ask.MAX_BLOCKS)), sink);
+        for (int from = 0; from < wanted.size(); from += Request.MAX_BLOCKS) {
+            window(blob, blockBytes, wanted.subList(from, Math.min(wanted.size(), from + Request.MAX_BLOCKS)), sink);
         }
     }
 
     private void window(Sha256 blob, int blockBytes, List<Integer> indices, BlockSink sink) throws IOException {
         Set<Integer> missing = new HashSet<>(indices);
-        try (Question question = new Question(new Ask.Blocks(blob, blockBytes, indices))) {
+        try (Question question = new Question(new Request.Blocks(blob, blockBytes, indices))) {
             // A broker that repeats or invents blocks cannot keep us here: each answer uses up one of a bounded number.
-            for (int answers = 0; !missing.isEmpty() && answers < 4 * Ask.MAX_BLOCKS; answers++) {
-                if (!(question.next() instanceof Answer.Block(int index, Binary data))) {
+            for (int answers = 0; !missing.isEmpty() && answers < 4 * Request.MAX_BLOCKS; answers++) {
+                if (!(question.next() instanceof Reply.Block(int index, Binary data))) {
                     throw unexpected();
                 }
                 sink.accept(index, data);
@@ -186,7 +186,7 @@ final class FleetClient implements MetadataSource, BlockSource, AutoCloseable {
     }
 
     /** Asks a question that has one answer. */
-    Answer.Body single(Ask.Body body) throws IOException {
+    Reply.Body single(Request.Body body) throws IOException {
         try (Question question = new Question(body)) {
             return question.next();
         }
@@ -207,32 +207,32 @@ final class FleetClient implements MetadataSource, BlockSource, AutoCloseable {
     /** One question in flight. */
     private final class Question implements AutoCloseable {
         private final Binary id;
-        private final BlockingQueue<Answer.Body> answers = new LinkedBlockingQueue<>(4 * Ask.MAX_BLOCKS);
+        private final BlockingQueue<Reply.Body> answers = new LinkedBlockingQueue<>(4 * Request.MAX_BLOCKS);
 
-        Question(Ask.Body body) throws IOException {
+        Question(Request.Body body) throws IOException {
             Duration quiet = quiet();
             if (!quiet.isZero()) {
                 throw new RetryLaterException(Code.API_BUSY.id() + ": the service asked for a pause", quiet);
             }
-            byte[] fresh = new byte[Ask.ID_BYTES];
+            byte[] fresh = new byte[Request.ID_BYTES];
             random.nextBytes(fresh);
             id = Binary.copyOf(fresh);
             waiting.put(id, answers);
             try {
-                publish(topics.ask(), new Ask(id, body).encode(), false);
+                publish(topics.ask(), new Request(id, body).encode(), false);
             } catch (IOException e) {
                 waiting.remove(id);
                 throw e;
             }
         }
 
-        Answer.Body next() throws IOException {
+        Reply.Body next() throws IOException {
             try {
-                Answer.Body answer = answers.poll(ANSWER_SECONDS, TimeUnit.SECONDS);
+                Reply.Body answer = answers.poll(ANSWER_SECONDS, TimeUnit.SECONDS);
                 if (answer == null) {
                     throw new IOException(Code.LNK_TIMEOUT.id() + ": the fleet service did not answer");
                 }
-                if (answer instanceof Answer.Refused(String code, String detail, int retryAfterSeconds)) {
+                if (answer instanceof Reply.Refused(String code, String detail, int retryAfterSeconds)) {
                     if (retryAfterSeconds > 0) {
                         throw silence(code + " " + detail, Duration.ofSeconds(retryAfterSeconds));
                     }

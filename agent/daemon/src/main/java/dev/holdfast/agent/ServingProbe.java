@@ -27,9 +27,9 @@ final class ServingProbe implements ServingModel {
 
     private final InferenceControl inference;
     private final PointerFile pointer;
-    private final ServiceLog log;
+    private final ModelMeasurements log;
 
-    ServingProbe(InferenceControl inference, PointerFile pointer, ServiceLog log) {
+    ServingProbe(InferenceControl inference, PointerFile pointer, ModelMeasurements log) {
         this.inference = inference;
         this.pointer = pointer;
         this.log = log;

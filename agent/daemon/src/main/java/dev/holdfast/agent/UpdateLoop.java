@@ -54,9 +54,9 @@ final class UpdateLoop implements AutoCloseable {
             Installer installer,
             Enrolment enrolment,
             EventLog log,
-            ServiceLog serviceLog,
+            ModelMeasurements serviceLog,
             FloorClock clock,
-            LookPace pace,
+            RefreshSchedule pace,
             Runnable report) {}
 
     private final Parts parts;

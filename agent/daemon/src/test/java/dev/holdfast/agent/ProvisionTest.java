@@ -91,7 +91,7 @@ class ProvisionTest {
     }
 
     private String doctor() throws Exception {
-        return Checkup.of(AgentConfig.read(config).orThrow()).text();
+        return Doctor.of(AgentConfig.read(config).orThrow()).text();
     }
 
     @Test

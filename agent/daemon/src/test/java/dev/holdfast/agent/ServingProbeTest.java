@@ -72,7 +72,7 @@ class ServingProbeTest {
         probe = new ServingProbe(
                 client,
                 () -> Optional.of(new Pointer(slot("2"), Optional.of(slot("1")))),
-                new ServiceLog(log, model -> ServingProbe.tokenizer(client, model)));
+                new ModelMeasurements(log, model -> ServingProbe.tokenizer(client, model)));
     }
 
     @AfterEach

@@ -6,7 +6,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.gguf.GgufFile;
 import dev.holdfast.gguf.GgufReader;
 import dev.holdfast.gguf.GgufTensor;
-import dev.holdfast.trust.release.Companion;
+import dev.holdfast.trust.release.Attachment;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.RejectedException;
@@ -33,11 +33,11 @@ final class BillOfMaterials {
 
     /** Reads the publisher's own; {@code CFG-INVALID} where it is none, or names no component with this SHA-256. */
     static ObjectNode read(Path file, Sha256 model) throws IOException, RejectedException {
-        if (Files.size(file) > Companion.MAX_BYTES) {
-            throw new RejectedException(Code.CFG_INVALID, file + " is longer than " + Companion.MAX_BYTES + " bytes");
+        if (Files.size(file) > Attachment.MAX_BYTES) {
+            throw new RejectedException(Code.CFG_INVALID, file + " is longer than " + Attachment.MAX_BYTES + " bytes");
         }
         JsonNode read =
-                Json.readObject(Files.readAllBytes(file), Companion.MAX_BYTES).orThrow();
+                Json.readObject(Files.readAllBytes(file), Attachment.MAX_BYTES).orThrow();
         if (!(read instanceof ObjectNode bom) || !bom.path("bomFormat").asText().equals(FORMAT)) {
             throw new RejectedException(Code.CFG_INVALID, file + " is no CycloneDX document");
         }

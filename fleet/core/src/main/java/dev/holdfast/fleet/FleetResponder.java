@@ -1,8 +1,8 @@
 package dev.holdfast.fleet;
 
 import dev.holdfast.attestation.verify.EnrolmentPolicy;
-import dev.holdfast.link.Answer;
-import dev.holdfast.link.Ask;
+import dev.holdfast.link.Reply;
+import dev.holdfast.link.Request;
 import dev.holdfast.link.Topics;
 import dev.holdfast.trust.signing.RoleSigner;
 import dev.holdfast.wire.Binary;
@@ -33,20 +33,20 @@ public final class FleetResponder {
             Pattern.compile("([0-9]{1,10}\\.)?(root|targets|snapshot|timestamp)\\.json");
 
     private final FleetDirectory directory;
-    private final DirectorDesk director;
-    private final EnrolmentDesk enrolment;
-    private final BlobShelf blobs;
+    private final Director director;
+    private final EnrolmentService enrolment;
+    private final BlockServer blobs;
 
     public FleetResponder(FleetRepository repository, RoleSigner directorKeys, Clock clock)
             throws IOException, RejectedException {
         this.directory = repository.directory();
-        this.director = new DirectorDesk(repository, directorKeys, clock);
-        this.enrolment = new EnrolmentDesk(
+        this.director = new Director(repository, directorKeys, clock);
+        this.enrolment = new EnrolmentService(
                 directory,
                 enrolmentPolicy(directory),
                 DeviceCertificates.open(directory, directory.config().name(), clock),
                 clock);
-        this.blobs = new BlobShelf(directory);
+        this.blobs = new BlockServer(directory);
     }
 
     private static EnrolmentPolicy enrolmentPolicy(FleetDirectory directory) throws RejectedException {
@@ -55,11 +55,11 @@ public final class FleetResponder {
     }
 
     /** One answer, or one per block. Never throws, never empty. */
-    List<Answer> answer(Topics from, Ask ask) {
-        List<Answer> answers = new ArrayList<>();
+    List<Reply> answer(Topics from, Request ask) {
+        List<Reply> answers = new ArrayList<>();
         try {
-            for (Answer.Body body : bodies(from, ask.body())) {
-                answers.add(new Answer(ask.id(), body));
+            for (Reply.Body body : bodies(from, ask.body())) {
+                answers.add(new Reply(ask.id(), body));
             }
             return answers;
         } catch (RejectedException e) {
@@ -74,26 +74,26 @@ public final class FleetResponder {
     }
 
     /** Devices that were turned away together must not come back together. */
-    static Answer busy(Ask ask) {
+    static Reply busy(Request ask) {
         int seconds = ThreadLocalRandom.current().nextInt(2, 10);
-        return new Answer(ask.id(), new Answer.Refused(Code.API_BUSY.id(), "the service is busy", seconds));
+        return new Reply(ask.id(), new Reply.Refused(Code.API_BUSY.id(), "the service is busy", seconds));
     }
 
-    static Answer refused(Ask ask, Code code, String detail) {
-        return new Answer(ask.id(), new Answer.Refused(code.id(), detail));
+    static Reply refused(Request ask, Code code, String detail) {
+        return new Reply(ask.id(), new Reply.Refused(code.id(), detail));
     }
 
-    private List<? extends Answer.Body> bodies(Topics from, Ask.Body body) throws IOException, RejectedException {
+    private List<? extends Reply.Body> bodies(Topics from, Request.Body body) throws IOException, RejectedException {
         return switch (body) {
-            case Ask.Metadata(String name, long offset) -> List.of(part(metadata(name), offset));
-            case Ask.Director(Binary nonce, long offset) -> List.of(part(director.order(from.device(), nonce), offset));
-            case Ask.Leaves(Sha256 blob, int first, int count) -> List.of(leaves(blob, first, count));
-            case Ask.Blocks(Sha256 blob, int blockBytes, List<Integer> indices) -> blocks(blob, blockBytes, indices);
-            case Ask.Enrol(Binary request) ->
-                List.of(new Answer.Enrolment(Binary.copyOf(enrolment.begin(from.device(), request))));
-            case Ask.Prove(Binary proof) -> {
+            case Request.Metadata(String name, long offset) -> List.of(part(metadata(name), offset));
+            case Request.Director(Binary nonce, long offset) -> List.of(part(director.order(from.device(), nonce), offset));
+            case Request.Leaves(Sha256 blob, int first, int count) -> List.of(leaves(blob, first, count));
+            case Request.Blocks(Sha256 blob, int blockBytes, List<Integer> indices) -> blocks(blob, blockBytes, indices);
+            case Request.Enrol(Binary request) ->
+                List.of(new Reply.Enrolment(Binary.copyOf(enrolment.begin(from.device(), request))));
+            case Request.Prove(Binary proof) -> {
                 byte[] welcome = enrolment.complete(from.device(), proof);
-                yield List.of(new Answer.Enrolment(Binary.copyOf(welcome)));
+                yield List.of(new Reply.Enrolment(Binary.copyOf(welcome)));
             }
         };
     }
@@ -106,52 +106,52 @@ public final class FleetResponder {
         return Files.isRegularFile(file) ? Optional.of(Files.readAllBytes(file)) : Optional.empty();
     }
 
-    private static Answer.Body part(Optional<byte[]> document, long offset) throws RejectedException {
+    private static Reply.Body part(Optional<byte[]> document, long offset) throws RejectedException {
         if (document.isEmpty()) {
-            return new Answer.Absent();
+            return new Reply.Absent();
         }
         byte[] bytes = document.get();
         if (offset < 0 || offset > bytes.length) {
             throw new RejectedException(Code.LNK_REFUSED, "the document has " + bytes.length + " bytes");
         }
-        int length = (int) Math.min(Answer.PART_BYTES, bytes.length - offset);
-        return new Answer.Part(bytes.length, offset, Binary.copyOf(bytes, (int) offset, length));
+        int length = (int) Math.min(Reply.PART_BYTES, bytes.length - offset);
+        return new Reply.Part(bytes.length, offset, Binary.copyOf(bytes, (int) offset, length));
     }
 
-    private Answer.Body leaves(Sha256 blob, int first, int count) throws IOException, RejectedException {
+    private Reply.Body leaves(Sha256 blob, int first, int count) throws IOException, RejectedException {
         Optional<Path> file = blobs.find(blob);
         if (file.isEmpty()) {
-            return new Answer.Absent();
+            return new Reply.Absent();
         }
         List<Sha256> all = blobs.leaves(blob, file.get());
         if (first < 0 || first >= all.size() || count < 1) {
             throw new RejectedException(Code.BLK_UNKNOWN, "the file has " + all.size() + " blocks");
         }
-        int end = (int) Math.min((long) first + Math.min(count, Ask.MAX_LEAVES), all.size());
+        int end = (int) Math.min((long) first + Math.min(count, Request.MAX_LEAVES), all.size());
         byte[] hashes = new byte[(end - first) * Sha256.BYTES];
         for (int i = first; i < end; i++) {
             System.arraycopy(all.get(i).toArray(), 0, hashes, (i - first) * Sha256.BYTES, Sha256.BYTES);
         }
-        return new Answer.Leaves(first, Binary.copyOf(hashes));
+        return new Reply.Leaves(first, Binary.copyOf(hashes));
     }
 
-    private List<Answer.Body> blocks(Sha256 blob, int blockBytes, List<Integer> indices)
+    private List<Reply.Body> blocks(Sha256 blob, int blockBytes, List<Integer> indices)
             throws IOException, RejectedException {
         if (blockBytes < 1
-                || blockBytes > Ask.MAX_BLOCK_BYTES
+                || blockBytes > Request.MAX_BLOCK_BYTES
                 || indices.isEmpty()
-                || indices.size() > Ask.MAX_BLOCKS) {
+                || indices.size() > Request.MAX_BLOCKS) {
             throw new RejectedException(Code.LNK_REFUSED, "no such number or length of blocks");
         }
         Optional<Path> file = blobs.find(blob);
         if (file.isEmpty()) {
-            return List.of(new Answer.Absent());
+            return List.of(new Reply.Absent());
         }
-        List<Answer.Body> bodies = new ArrayList<>();
-        try (FileChannel channel = BlobShelf.open(file.get())) {
+        List<Reply.Body> bodies = new ArrayList<>();
+        try (FileChannel channel = BlockServer.open(file.get())) {
             for (int index : indices) {
-                Optional<Binary> data = index < 0 ? Optional.empty() : BlobShelf.block(channel, index, blockBytes);
-                bodies.add(new Answer.Block(
+                Optional<Binary> data = index < 0 ? Optional.empty() : BlockServer.block(channel, index, blockBytes);
+                bodies.add(new Reply.Block(
                         index,
                         data.orElseThrow(
                                 () -> new RejectedException(Code.BLK_UNKNOWN, "the file ends before block " + index))));

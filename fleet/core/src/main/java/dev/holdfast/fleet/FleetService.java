@@ -1,7 +1,7 @@
 package dev.holdfast.fleet;
 
-import dev.holdfast.link.Answer;
-import dev.holdfast.link.Ask;
+import dev.holdfast.link.Reply;
+import dev.holdfast.link.Request;
 import dev.holdfast.link.LinkConfig;
 import dev.holdfast.link.MqttLink;
 import dev.holdfast.link.PahoLink;
@@ -108,9 +108,9 @@ public final class FleetService implements AutoCloseable {
         // Refusing costs a publish too, which must not block the inbound thread.
         workers.execute(() -> {
             try {
-                switch (Ask.decode(payload)) {
-                    case Verdict.Rejected<Ask>(var why) -> LOG.warn("{} in a question of {}", why, from.device());
-                    case Verdict.Accepted<Ask>(Ask ask) ->
+                switch (Request.decode(payload)) {
+                    case Verdict.Rejected<Request>(var why) -> LOG.warn("{} in a question of {}", why, from.device());
+                    case Verdict.Accepted<Request>(Request ask) ->
                         send(from, free ? responder.answer(from, ask) : List.of(FleetResponder.busy(ask)));
                 }
             } finally {
@@ -119,8 +119,8 @@ public final class FleetService implements AutoCloseable {
         });
     }
 
-    private void send(Topics to, List<Answer> answers) {
-        for (Answer answer : answers) {
+    private void send(Topics to, List<Reply> answers) {
+        for (Reply answer : answers) {
             try {
                 link.join().publish(to.answer(), answer.encode(), false);
             } catch (IOException e) {

@@ -3,7 +3,7 @@ package dev.holdfast.fleet;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.trust.bundle.OfflineBundleWriter;
 import dev.holdfast.trust.release.BlockTree;
-import dev.holdfast.trust.release.Companion;
+import dev.holdfast.trust.release.Attachment;
 import dev.holdfast.trust.release.DeltaTarget;
 import dev.holdfast.trust.release.DirectorOrder;
 import dev.holdfast.trust.release.ModelTarget;
@@ -150,7 +150,7 @@ public record OfflinePack(List<String> devices, Content content, Duration life) 
             targets.add(model.file().path());
         }
         // Small, and wanted with patches too.
-        for (Companion about : model.companions()) {
+        for (Attachment about : model.attachments()) {
             carry(directory, about.file(), about.blocks(), bundle);
         }
         if (content.takesDeltas()) {

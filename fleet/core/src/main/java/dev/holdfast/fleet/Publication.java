@@ -8,7 +8,7 @@ import dev.holdfast.delta.DeltaProducer;
 import dev.holdfast.delta.DeltaSummary;
 import dev.holdfast.engine.gate.GateReference;
 import dev.holdfast.engine.gate.GateRules;
-import dev.holdfast.engine.gate.ReferenceReading;
+import dev.holdfast.engine.gate.ReferenceEvaluator;
 import dev.holdfast.engine.text.ChatTemplate;
 import dev.holdfast.trust.release.BlockTree;
 import dev.holdfast.trust.release.DeltaTarget;
@@ -83,16 +83,16 @@ public record Publication(
 
     /** Does all of it, and signs at the end; before that nothing is visible to devices. */
     public Published publish(FleetRepository repository) throws IOException, RejectedException {
-        return publish(repository, Attachments.NONE);
+        return publish(repository, AttachmentFiles.NONE);
     }
 
     /** The same with more about the model. */
-    public Published publish(FleetRepository repository, Attachments about) throws IOException, RejectedException {
+    public Published publish(FleetRepository repository, AttachmentFiles attached) throws IOException, RejectedException {
         repository.directory().config();
-        return repository.directory().publishing(() -> inTurn(repository, about));
+        return repository.directory().publishing(() -> inTurn(repository, attached));
     }
 
-    private Published inTurn(FleetRepository repository, Attachments about) throws IOException, RejectedException {
+    private Published inTurn(FleetRepository repository, AttachmentFiles attached) throws IOException, RejectedException {
         if (!NAME.matcher(model).matches() || !NAME.matcher(version).matches()) {
             throw new RejectedException(
                     Code.CFG_INVALID, "model and version are letters, digits, '.', '_', '+' or '-'");
@@ -125,7 +125,7 @@ public record Publication(
                 gate,
                 MIN_AGENT,
                 0,
-                about.keep(repository, Clock.systemUTC(), path, model, version, digest));
+                attached.keep(repository, Clock.systemUTC(), path, model, version, digest));
         // What devices would refuse is refused here.
         List<TargetFile> fresh = new ArrayList<>(
                 List.of(ModelTarget.of(published.listed()).orThrow().file()));
@@ -154,10 +154,10 @@ public record Publication(
         if (rules.canaries().isEmpty()) {
             return;
         }
-        GateReference expected = ReferenceReading.of(
+        GateReference expected = ReferenceEvaluator.of(
                         reference.orElse(file), ChatTemplate.read(template).orThrow(), rules.canaries(), maxDivergence)
                 .orThrow();
-        double divergence = ReferenceReading.divergence(file, expected).orThrow();
+        double divergence = ReferenceEvaluator.divergence(file, expected).orThrow();
         if (!(divergence <= maxDivergence)) {
             throw new RejectedException(
                     Code.GATE_REFERENCE,

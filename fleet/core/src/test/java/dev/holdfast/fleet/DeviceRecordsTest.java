@@ -41,7 +41,7 @@ class DeviceRecordsTest {
     @Test
     void twoServicesThatStartAtOnceHaveOneAuthority() throws Exception {
         try (SoftwareBridge bridge = SoftwareBridge.open(dir.resolve("tee"))) {
-            EnrolledDevice device = enrol(desk(), bridge, "device-0").orElseThrow();
+            EnrolledDevice device = enrol(service(), bridge, "device-0").orElseThrow();
             for (int round = 0; round < 5; round++) {
                 Files.delete(directory.keys().resolve("device-ca.pem"));
                 Callable<Binary> authority = () -> DeviceCertificates.open(directory, "test", Clock.systemUTC())
@@ -53,18 +53,18 @@ class DeviceRecordsTest {
         }
     }
 
-    private EnrolmentDesk desk() throws Exception {
+    private EnrolmentService service() throws Exception {
         Clock clock = Clock.systemUTC();
-        return new EnrolmentDesk(
+        return new EnrolmentService(
                 directory, EnrolmentPolicy.onFirstUse(), DeviceCertificates.open(directory, "test", clock), clock);
     }
 
     /** The device's record, where this one was let in. */
-    private Optional<EnrolledDevice> enrol(EnrolmentDesk desk, SoftwareBridge bridge, String device) throws Exception {
+    private Optional<EnrolledDevice> enrol(EnrolmentService service, SoftwareBridge bridge, String device) throws Exception {
         DeviceEnrolment enrolment = new DeviceEnrolment(bridge, device);
-        byte[] challenge = desk.begin(device, Binary.copyOf(enrolment.request()));
+        byte[] challenge = service.begin(device, Binary.copyOf(enrolment.request()));
         try {
-            desk.complete(device, Binary.copyOf(enrolment.prove(challenge).orThrow()));
+            service.complete(device, Binary.copyOf(enrolment.prove(challenge).orThrow()));
             return Optional.of(new DeviceRecords(directory).read(device));
         } catch (RejectedException e) {
             assertThat(e).hasMessageContaining("other keys");
@@ -75,8 +75,8 @@ class DeviceRecordsTest {
     /** Two services on one directory, and somebody who enrols under the name of a device. */
     @Test
     void theKeysThatCameFirstStayWhicheverServiceIsAsked() throws Exception {
-        EnrolmentDesk one = desk();
-        EnrolmentDesk two = desk();
+        EnrolmentService one = service();
+        EnrolmentService two = service();
         try (SoftwareBridge mine = SoftwareBridge.open(dir.resolve("tee-1"));
                 SoftwareBridge theirs = SoftwareBridge.open(dir.resolve("tee-2"))) {
             for (int i = 0; i < 15; i++) {
@@ -108,7 +108,7 @@ class DeviceRecordsTest {
     @Test
     void eachAppraisalSeesWhatTheOneBeforeItRemembered() throws Exception {
         try (SoftwareBridge bridge = SoftwareBridge.open(dir.resolve("tee"))) {
-            enrol(desk(), bridge, "device-1").orElseThrow();
+            enrol(service(), bridge, "device-1").orElseThrow();
             Callable<List<Long>> verifier = Together.times(
                     20,
                     () -> new DeviceRecords(directory)

@@ -4,8 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.holdfast.attestation.DeviceEnrolment;
-import dev.holdfast.link.Answer;
-import dev.holdfast.link.Ask;
+import dev.holdfast.link.Reply;
+import dev.holdfast.link.Request;
 import dev.holdfast.link.Topics;
 import dev.holdfast.tee.software.SoftwareBridge;
 import dev.holdfast.trust.client.MetadataSource;
@@ -32,7 +32,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 class FleetRepositoryTest {
     private static final Topics DEVICE = new Topics("test", "device-1");
-    private static final Binary ID = Binary.copyOf(new byte[Ask.ID_BYTES]);
+    private static final Binary ID = Binary.copyOf(new byte[Request.ID_BYTES]);
 
     @TempDir
     Path dir;
@@ -71,30 +71,30 @@ class FleetRepositoryTest {
                 .publish(repository);
     }
 
-    private Answer.Body ask(Ask.Body body) {
-        return responder.answer(DEVICE, new Ask(ID, body)).getFirst().body();
+    private Reply.Body ask(Request.Body body) {
+        return responder.answer(DEVICE, new Request(ID, body)).getFirst().body();
     }
 
     /** Asks the responder part by part, as a device does. */
     private final class ThroughResponder implements MetadataSource {
         @Override
         public Optional<byte[]> fetch(String fileName, int maxBytes) throws IOException {
-            return document(offset -> new Ask.Metadata(fileName, offset));
+            return document(offset -> new Request.Metadata(fileName, offset));
         }
 
         @Override
         public Optional<byte[]> directorOrder(byte[] nonce) throws IOException {
-            return document(offset -> new Ask.Director(Binary.copyOf(nonce), offset));
+            return document(offset -> new Request.Director(Binary.copyOf(nonce), offset));
         }
 
-        private Optional<byte[]> document(java.util.function.LongFunction<Ask.Body> question) throws IOException {
+        private Optional<byte[]> document(java.util.function.LongFunction<Request.Body> question) throws IOException {
             var bytes = new java.io.ByteArrayOutputStream();
             while (true) {
                 switch (ask(question.apply(bytes.size()))) {
-                    case Answer.Absent() -> {
+                    case Reply.Absent() -> {
                         return Optional.empty();
                     }
-                    case Answer.Part(long total, long offset, Binary data) -> {
+                    case Reply.Part(long total, long offset, Binary data) -> {
                         bytes.write(data.toArray());
                         if (bytes.size() >= total) {
                             return Optional.of(bytes.toByteArray());
@@ -142,51 +142,51 @@ class FleetRepositoryTest {
         assertThat(Files.exists(repository.directory().root().resolve("fleet.json")))
                 .isTrue();
         for (String name : List.of("../../etc/passwd", "../fleet.json", "/etc/passwd", "1.root.json/", "", "x.json")) {
-            assertThat(ask(new Ask.Metadata(name, 0))).as(name).isInstanceOf(Answer.Refused.class);
+            assertThat(ask(new Request.Metadata(name, 0))).as(name).isInstanceOf(Reply.Refused.class);
         }
-        assertThat(ask(new Ask.Metadata("9.root.json", 0))).isInstanceOf(Answer.Absent.class);
-        assertThat(ask(new Ask.Metadata("1.root.json", Integer.MAX_VALUE))).isInstanceOf(Answer.Refused.class);
+        assertThat(ask(new Request.Metadata("9.root.json", 0))).isInstanceOf(Reply.Absent.class);
+        assertThat(ask(new Request.Metadata("1.root.json", Integer.MAX_VALUE))).isInstanceOf(Reply.Refused.class);
     }
 
     @Test
     void servesBlocksAndLeavesWithinTheFileOnly() {
-        assertThat(ask(new Ask.Blocks(second, 32768, List.of(3))))
+        assertThat(ask(new Request.Blocks(second, 32768, List.of(3))))
                 .isInstanceOfSatisfying(
-                        Answer.Block.class,
+                        Reply.Block.class,
                         block -> assertThat(block.data().length()).isEqualTo(100_000 - 3 * 32768));
-        assertThat(ask(new Ask.Leaves(second, 0, 1024)))
+        assertThat(ask(new Request.Leaves(second, 0, 1024)))
                 .isInstanceOfSatisfying(
-                        Answer.Leaves.class,
+                        Reply.Leaves.class,
                         leaves -> assertThat(leaves.hashes().length()).isEqualTo(4 * 32));
-        assertThat(ask(new Ask.Blocks(second, 32768, List.of(Integer.MAX_VALUE))))
-                .isInstanceOf(Answer.Refused.class);
-        assertThat(ask(new Ask.Leaves(second, Integer.MAX_VALUE, 1))).isInstanceOf(Answer.Refused.class);
+        assertThat(ask(new Request.Blocks(second, 32768, List.of(Integer.MAX_VALUE))))
+                .isInstanceOf(Reply.Refused.class);
+        assertThat(ask(new Request.Leaves(second, Integer.MAX_VALUE, 1))).isInstanceOf(Reply.Refused.class);
         Sha256 unknown = Sha256.of(new byte[] {7});
-        assertThat(ask(new Ask.Blocks(unknown, 32768, List.of(0)))).isInstanceOf(Answer.Absent.class);
-        assertThat(ask(new Ask.Leaves(unknown, 0, 1))).isInstanceOf(Answer.Absent.class);
+        assertThat(ask(new Request.Blocks(unknown, 32768, List.of(0)))).isInstanceOf(Reply.Absent.class);
+        assertThat(ask(new Request.Leaves(unknown, 0, 1))).isInstanceOf(Reply.Absent.class);
     }
 
     @Test
     void enrolsADeviceOnceAndRefusesOtherKeysAndOtherTopics() throws Exception {
         try (SoftwareBridge first = SoftwareBridge.open(dir.resolve("tee-1"));
                 SoftwareBridge other = SoftwareBridge.open(dir.resolve("tee-2"))) {
-            assertThat(enrol(first, "device-1")).isInstanceOf(Answer.Enrolment.class);
+            assertThat(enrol(first, "device-1")).isInstanceOf(Reply.Enrolment.class);
             byte[] record = Files.readAllBytes(repository.directory().device("device-1"));
-            assertThat(enrol(other, "device-1")).isInstanceOf(Answer.Refused.class);
+            assertThat(enrol(other, "device-1")).isInstanceOf(Reply.Refused.class);
             assertThat(Files.readAllBytes(repository.directory().device("device-1")))
                     .isEqualTo(record);
-            assertThat(ask(new Ask.Enrol(Binary.copyOf(new DeviceEnrolment(first, "device-2").request()))))
-                    .isInstanceOf(Answer.Refused.class);
+            assertThat(ask(new Request.Enrol(Binary.copyOf(new DeviceEnrolment(first, "device-2").request()))))
+                    .isInstanceOf(Reply.Refused.class);
         }
     }
 
-    private Answer.Body enrol(SoftwareBridge bridge, String device) throws Exception {
+    private Reply.Body enrol(SoftwareBridge bridge, String device) throws Exception {
         DeviceEnrolment enrolment = new DeviceEnrolment(bridge, device);
-        Answer.Body challenge = ask(new Ask.Enrol(Binary.copyOf(enrolment.request())));
-        assertThat(challenge).isInstanceOf(Answer.Enrolment.class);
+        Reply.Body challenge = ask(new Request.Enrol(Binary.copyOf(enrolment.request())));
+        assertThat(challenge).isInstanceOf(Reply.Enrolment.class);
         byte[] proof = enrolment
-                .prove(((Answer.Enrolment) challenge).message().toArray())
+                .prove(((Reply.Enrolment) challenge).message().toArray())
                 .orThrow();
-        return ask(new Ask.Prove(Binary.copyOf(proof)));
+        return ask(new Request.Prove(Binary.copyOf(proof)));
     }
 }

@@ -16,11 +16,11 @@ import java.util.Optional;
 
 /** What applications may ask: a subset of the OpenAI wire format. Runs on the event loop and never computes there. */
 final class ApiRoutes implements Handler<HttpServerRequest> {
-    private final Engine engine;
+    private final ModelHost engine;
     private final ChallengeRelay relay;
     private final long startedSeconds = System.currentTimeMillis() / 1000;
 
-    ApiRoutes(Engine engine, ChallengeRelay relay) {
+    ApiRoutes(ModelHost engine, ChallengeRelay relay) {
         this.engine = engine;
         this.relay = relay;
     }
@@ -104,9 +104,9 @@ final class ApiRoutes implements Handler<HttpServerRequest> {
                 case Verdict.Accepted<EmbeddingCall>(EmbeddingCall call) ->
                     engine.embed(call.model(), call.texts(), verdict -> {
                         switch (verdict) {
-                            case Verdict.Rejected<Engine.Embeddings>(Rejection why) ->
+                            case Verdict.Rejected<ModelHost.Embeddings>(Rejection why) ->
                                 Replies.error(request.response(), Replies.status(why.code()), why);
-                            case Verdict.Accepted<Engine.Embeddings>(Engine.Embeddings embeddings) ->
+                            case Verdict.Accepted<ModelHost.Embeddings>(ModelHost.Embeddings embeddings) ->
                                 Replies.json(request.response(), 200, call.reply(embeddings));
                         }
                     });

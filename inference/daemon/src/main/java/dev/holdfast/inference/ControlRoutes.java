@@ -39,7 +39,7 @@ final class ControlRoutes implements Handler<HttpServerRequest>, AutoCloseable {
 
     private static final int MAX_WAITING = 4;
 
-    private final Engine engine;
+    private final ModelHost engine;
     private final ChallengeRelay relay;
     private final Supplier<List<String>> recentLines;
     private final ThreadPoolExecutor changes =
@@ -49,7 +49,7 @@ final class ControlRoutes implements Handler<HttpServerRequest>, AutoCloseable {
                 return thread;
             });
 
-    ControlRoutes(Engine engine, ChallengeRelay relay, Supplier<List<String>> recentLines) {
+    ControlRoutes(ModelHost engine, ChallengeRelay relay, Supplier<List<String>> recentLines) {
         this.engine = engine;
         this.relay = relay;
         this.recentLines = recentLines;

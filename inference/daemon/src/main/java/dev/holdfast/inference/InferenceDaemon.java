@@ -26,14 +26,14 @@ public final class InferenceDaemon implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(InferenceDaemon.class);
 
     private final EventLoop loop = new EventLoop();
-    private final Engine engine;
+    private final ModelHost engine;
     private final ChallengeRelay relay;
     private final ControlRoutes control;
     private final SocketServer apiServer;
     private final SocketServer controlServer;
 
     private InferenceDaemon(InferenceConfig config, Supplier<List<String>> recentLines) throws IOException {
-        engine = new Engine(new Engine.Settings(
+        engine = new ModelHost(new ModelHost.Settings(
                 config.storeDir().resolve("blobs"),
                 new HealthGate.Settings(
                         config.limits().contextTokens(),
@@ -80,7 +80,7 @@ public final class InferenceDaemon implements AutoCloseable {
     }
 
     /** The same, and tells the agent what {@code words} kept. */
-    public static InferenceDaemon start(InferenceConfig config, LastWords words) throws IOException {
+    public static InferenceDaemon start(InferenceConfig config, CrashLog words) throws IOException {
         return start(config, words::lines);
     }
 

@@ -45,8 +45,8 @@ class DemoModelQualityTest {
     void answersHeldOutSentences(String version, String set, double atLeast, double atMost) throws Exception {
         TinyStore store = new TinyStore(folder);
         Slot slot = slot(store, version);
-        try (Engine engine = new Engine(
-                new Engine.Settings(store.blobs(), new HealthGate.Settings(512, 2, CacheType.DEFAULT), 10_000, 1))) {
+        try (ModelHost engine = new ModelHost(
+                new ModelHost.Settings(store.blobs(), new HealthGate.Settings(512, 2, CacheType.DEFAULT), 10_000, 1))) {
             GateReport report = engine.loadCandidate(slot);
             assertThat(report.failure()).as(report.toString()).isEmpty();
             assertThat(engine.flip(slot.digest()).isAccepted()).isTrue();

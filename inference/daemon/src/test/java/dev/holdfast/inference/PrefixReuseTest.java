@@ -30,7 +30,7 @@ class PrefixReuseTest {
 
     @Test
     void anOwnersPromptIsReadOnce() throws Exception {
-        try (Engine engine = engine(3)) {
+        try (ModelHost engine = engine(3)) {
             Collected fresh = ask(engine, PROMPT, ALICE);
             String answer = fresh.await();
             assertThat(fresh.cachedTokens).isZero();
@@ -48,7 +48,7 @@ class PrefixReuseTest {
 
     @Test
     void nobodyElseProfits() throws Exception {
-        try (Engine engine = engine(3)) {
+        try (ModelHost engine = engine(3)) {
             String answer = ask(engine, PROMPT, ALICE).await();
             for (Optional<Long> other : List.of(BOB, NOBODY, NOBODY)) {
                 Collected theirs = ask(engine, PROMPT, other);
@@ -63,7 +63,7 @@ class PrefixReuseTest {
 
     @Test
     void whatIsKeptIsBoundedByTheNumberOfSequences() throws Exception {
-        try (Engine engine = engine(1)) {
+        try (ModelHost engine = engine(1)) {
             ask(engine, PROMPT, ALICE).await();
             ask(engine, PROMPT, BOB).await();
             Collected late = ask(engine, PROMPT, ALICE);
@@ -77,8 +77,8 @@ class PrefixReuseTest {
         TinyStore store = new TinyStore(folder);
         Slot one = slot(store.add("1.0.0", 1, TinyModel.Flaw.NONE));
         Slot two = slot(store.add("2.0.0", 2, TinyModel.Flaw.NONE));
-        try (Engine engine =
-                new Engine(new Engine.Settings(store.blobs(), new HealthGate.Settings(256, 3, CacheType.F16), 1, 1))) {
+        try (ModelHost engine =
+                new ModelHost(new ModelHost.Settings(store.blobs(), new HealthGate.Settings(256, 3, CacheType.F16), 1, 1))) {
             assertThat(engine.serve(one).passed()).isTrue();
             String answer = ask(engine, PROMPT, ALICE).await();
             for (Slot next : List.of(two, one)) {
@@ -91,17 +91,17 @@ class PrefixReuseTest {
         }
     }
 
-    private Engine engine(int sequences) throws Exception {
+    private ModelHost engine(int sequences) throws Exception {
         TinyStore store = new TinyStore(folder);
-        Engine engine = new Engine(
-                new Engine.Settings(store.blobs(), new HealthGate.Settings(256, sequences, CacheType.F16), 1, 1));
+        ModelHost engine = new ModelHost(
+                new ModelHost.Settings(store.blobs(), new HealthGate.Settings(256, sequences, CacheType.F16), 1, 1));
         assertThat(engine.serve(slot(store.add("1.0.0", 1, TinyModel.Flaw.NONE)))
                         .passed())
                 .isTrue();
         return engine;
     }
 
-    private static Collected ask(Engine engine, String text, Optional<Long> owner) {
+    private static Collected ask(ModelHost engine, String text, Optional<Long> owner) {
         Collected answer = new Collected();
         engine.chat(
                 null, new ChatRequest(new Prompt.Text(text), 20, Sampling.GREEDY, List.of(), true, 0), owner, answer);

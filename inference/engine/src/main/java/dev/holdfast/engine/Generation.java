@@ -4,7 +4,7 @@ import dev.holdfast.engine.architectures.DecodeBatcher;
 import dev.holdfast.engine.architectures.Sequence;
 import dev.holdfast.engine.architectures.Transformer;
 import dev.holdfast.engine.kernels.Kernels;
-import dev.holdfast.engine.text.StopWords;
+import dev.holdfast.engine.text.StopSequences;
 import dev.holdfast.engine.text.TextDecoder;
 import dev.holdfast.engine.text.Tokenizer;
 import dev.holdfast.wire.Code;
@@ -130,7 +130,7 @@ public final class Generation {
         sampler.prompt(prompt);
         LogitMask mask = limits.ignoreEnd() ? LogitMask.without(ends) : LogitMask.NONE;
         TextDecoder words = new TextDecoder(tokenizer);
-        StopWords stop = new StopWords(limits.stop());
+        StopSequences stop = new StopSequences(limits.stop());
         // The last token needs no room: it is not read.
         int most = Math.min(limits.maxTokens(), sequence.room() + 1);
         long started = System.nanoTime();

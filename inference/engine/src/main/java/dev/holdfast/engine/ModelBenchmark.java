@@ -2,7 +2,7 @@ package dev.holdfast.engine;
 
 import dev.holdfast.engine.architectures.Sequence;
 import dev.holdfast.engine.architectures.Transformer;
-import dev.holdfast.engine.kernels.Products;
+import dev.holdfast.engine.kernels.MatMul;
 import dev.holdfast.gguf.GgufTensor;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Verdict;
@@ -123,13 +123,13 @@ public final class ModelBenchmark {
      */
     public Verdict<List<Double>> together(int streams, int tokens, int runs) {
         if (streams < 1
-                || streams > Products.MOST_TOGETHER
+                || streams > MatMul.MAX_TOGETHER
                 || tokens < 1
                 || tokens > runner.contextTokens()
                 || runs < 1) {
             return Verdict.rejected(
                     Code.API_REQUEST,
-                    "1 to " + Products.MOST_TOGETHER + " streams of 1 to " + runner.contextTokens()
+                    "1 to " + MatMul.MAX_TOGETHER + " streams of 1 to " + runner.contextTokens()
                             + " tokens, and a run");
         }
         return runner.decoder().then(decoder -> {

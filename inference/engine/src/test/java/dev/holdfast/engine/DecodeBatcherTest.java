@@ -8,7 +8,7 @@ import dev.holdfast.engine.architectures.Transformer;
 import dev.holdfast.engine.kernels.CacheType;
 import dev.holdfast.engine.kernels.Kernels;
 import dev.holdfast.engine.kernels.ModelShape;
-import dev.holdfast.engine.kernels.ThreadTeam;
+import dev.holdfast.engine.kernels.KernelPool;
 import dev.holdfast.engine.kernels.VectorKernels;
 import dev.holdfast.engine.kernels.Workers;
 import dev.holdfast.gguf.GgmlType;
@@ -99,7 +99,7 @@ class DecodeBatcherTest {
                         throw e.getCause();
                     }
                 });
-        try (Workers workers = new Workers(watched, new ThreadTeam(1));
+        try (Workers workers = new Workers(watched, new KernelPool(1));
                 LoadedModel model = model(SHAPE, GgmlType.F32, workers);
                 ExecutorService threads = Executors.newCachedThreadPool()) {
             DecodeBatcher batcher = model.batcher().orThrow();

@@ -10,7 +10,7 @@ import dev.holdfast.engine.architectures.Transformer;
 import dev.holdfast.engine.kernels.CacheType;
 import dev.holdfast.engine.kernels.Kernels;
 import dev.holdfast.engine.kernels.ScalarKernels;
-import dev.holdfast.engine.kernels.ThreadTeam;
+import dev.holdfast.engine.kernels.KernelPool;
 import dev.holdfast.engine.kernels.VectorKernels;
 import dev.holdfast.engine.kernels.Workers;
 import java.util.Arrays;
@@ -127,7 +127,7 @@ class ReferenceLogitsTest {
         JsonNode entry = entry("models/" + model + ".gguf");
         try (MappedModel mapped = MappedModel.map(Fixtures.path("models/" + model + ".gguf"))
                         .orThrow();
-                Workers workers = new Workers(kernels, new ThreadTeam(threads))) {
+                Workers workers = new Workers(kernels, new KernelPool(threads))) {
             assertThat(mapped.digest()).hasToString(entry.get("sha256").textValue());
             Transformer transformer = (Transformer)
                     Architectures.load(new TensorTable(mapped.head().orThrow(), mapped.bytes()));

@@ -10,7 +10,7 @@ import dev.holdfast.tee.MonotonicCounter;
 import dev.holdfast.tee.P256;
 import dev.holdfast.tee.Quoter;
 import dev.holdfast.tee.Sealer;
-import dev.holdfast.tee.SplitBridge;
+import dev.holdfast.tee.CompositeBridge;
 import dev.holdfast.tee.TeeBridge;
 import dev.holdfast.tee.TeeDescription;
 import dev.holdfast.tee.TeeException;
@@ -43,7 +43,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * A PKCS #11 token: OP-TEE by {@code libckteec}, a TPM by {@code tpm2-pkcs11}, SoftHSM2. It holds the device's key and
  * checks anchors' signatures; it has no register, no counter, no place for the factory root and quotes nothing, so
- * those are absent ({@link SplitBridge} adds files for them). A token that went away is looked for again by the next
+ * those are absent ({@link CompositeBridge} adds files for them). A token that went away is looked for again by the next
  * operation. One thread, {@code tee}; a call that exceeds its deadline fails, and so do those behind it until the module
  * returns. Thread-safe.
  */

@@ -29,7 +29,7 @@ final class ModelFetch {
     void run(Order order, boolean deltaAllowed) throws IOException, InstallStop {
         Optional<Sha256> base = context.store().serving().map(s -> s.serving().digest());
         InstallPlan plan = plan(order, base, deltaAllowed);
-        new CompanionFetch(context, download).run(order.model());
+        new AttachmentFetch(context, download).run(order.model());
         if (plan.present()) {
             confirm(order);
         } else if (plan.delta().isPresent()) {
@@ -102,8 +102,8 @@ final class ModelFetch {
         Set<Sha256> kept = new HashSet<>(Set.of(digest));
         plan.delta().ifPresent(delta -> kept.add(delta.file().sha256()));
         order.model()
-                .companions()
-                .forEach(companion -> kept.add(companion.file().sha256()));
+                .attachments()
+                .forEach(attachment -> kept.add(attachment.file().sha256()));
         context.store().collect(kept);
         long held = heldBytes(digest)
                 + plan.delta().map(d -> heldBytes(d.file().sha256())).orElse(0L);

@@ -4,7 +4,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.control.Pointer;
 import dev.holdfast.control.Slot;
 import dev.holdfast.storage.Disk;
-import dev.holdfast.trust.release.Companion;
+import dev.holdfast.trust.release.Attachment;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Fields;
 import dev.holdfast.wire.Json;
@@ -53,7 +53,7 @@ public final class ModelStore {
 
     static ModelStore open(Path directory, LongSupplier usableBytes, Disk disk) throws IOException {
         ModelStore store = new ModelStore(directory, usableBytes, disk);
-        for (Path folder : List.of(directory, store.blobs(), store.partials(), store.about())) {
+        for (Path folder : List.of(directory, store.blobs(), store.partials(), store.attachment())) {
             disk.createDirectories(folder);
             for (Path file : list(folder)) {
                 if (file.getFileName().toString().endsWith(Disk.TEMPORARY)) {
@@ -102,8 +102,8 @@ public final class ModelStore {
     }
 
     /** Where what is known about the model of this digest lies or would lie. */
-    public Path about(Sha256 model, Companion.Kind kind) {
-        return about().resolve(model.hex() + kind.suffix());
+    public Path attachment(Sha256 model, Attachment.Kind kind) {
+        return attachment().resolve(model.hex() + kind.suffix());
     }
 
     Disk disk() {
@@ -243,7 +243,7 @@ public final class ModelStore {
                 disk.deleteIfExists(file);
             }
         }
-        for (Path file : list(about())) {
+        for (Path file : list(attachment())) {
             String name = file.getFileName().toString();
             if (!blobs.contains(name.substring(0, Math.min(name.length(), 2 * Sha256.BYTES)))) {
                 disk.deleteIfExists(file);
@@ -268,7 +268,7 @@ public final class ModelStore {
         return directory.resolve("blobs");
     }
 
-    private Path about() {
+    private Path attachment() {
         return directory.resolve("about");
     }
 

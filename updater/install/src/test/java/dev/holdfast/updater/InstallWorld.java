@@ -14,7 +14,7 @@ import dev.holdfast.trust.client.FakeTee;
 import dev.holdfast.trust.client.RepositorySimulator;
 import dev.holdfast.trust.client.RetryLaterException;
 import dev.holdfast.trust.release.BlockTree;
-import dev.holdfast.trust.release.Companion;
+import dev.holdfast.trust.release.Attachment;
 import dev.holdfast.trust.release.DeltaTarget;
 import dev.holdfast.trust.release.ModelTarget;
 import dev.holdfast.trust.release.Order;
@@ -126,17 +126,17 @@ public final class InstallWorld implements BlockSource, InferenceControl, Measur
         if (withBom && !version.equals("1.0.0")) {
             about(
                     custom,
-                    Companion.Kind.BOM,
+                    Attachment.Kind.BOM,
                     ("{\"bomFormat\":\"" + version + "\"}").getBytes(StandardCharsets.US_ASCII));
         }
         return target(bytes, version, custom);
     }
 
     /** Publishes a file about a model and names it in its block. */
-    public ObjectNode about(ObjectNode custom, Companion.Kind kind, byte[] bytes) throws IOException {
+    public ObjectNode about(ObjectNode custom, Attachment.Kind kind, byte[] bytes) throws IOException {
         Path file = Files.write(dir.resolve("about"), bytes);
         service.put(Sha256.of(bytes), bytes);
-        Companion.of(kind, "models/intent", file, Sha256.of(bytes), BLOCK, Optional.empty())
+        Attachment.of(kind, "models/intent", file, Sha256.of(bytes), BLOCK, Optional.empty())
                 .put(custom);
         return custom.withObjectProperty(kind.field());
     }

@@ -7,7 +7,7 @@ import dev.holdfast.storage.CrashDisk;
 import dev.holdfast.storage.CrashDisk.Loss;
 import dev.holdfast.storage.CrashDisk.Moment;
 import dev.holdfast.storage.Disk;
-import dev.holdfast.trust.release.Companion;
+import dev.holdfast.trust.release.Attachment;
 import dev.holdfast.trust.release.Order;
 import dev.holdfast.wire.Sha256;
 import java.io.IOException;
@@ -350,7 +350,7 @@ class PowerCutTest {
         }
         if (!firstServes) {
             expected.add("blobs/" + Sha256.of(world.second).hex());
-            expected.add("about/" + Sha256.of(world.second).hex() + Companion.Kind.BOM.suffix());
+            expected.add("about/" + Sha256.of(world.second).hex() + Attachment.Kind.BOM.suffix());
         }
         assertThat(CrashDisk.files(store).stream()
                         .map(file -> store.relativize(file).toString()))

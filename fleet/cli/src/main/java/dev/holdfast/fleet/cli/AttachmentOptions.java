@@ -1,6 +1,6 @@
 package dev.holdfast.fleet.cli;
 
-import dev.holdfast.fleet.Attachments;
+import dev.holdfast.fleet.AttachmentFiles;
 import java.nio.file.Path;
 import java.util.Optional;
 import picocli.CommandLine.Option;
@@ -38,7 +38,7 @@ final class AttachmentOptions {
             description = "What the model was made from, likewise (default: as the model says).")
     Optional<String> base = Optional.empty();
 
-    Attachments attachments() {
-        return new Attachments(provenance, provenanceKey, bom, licence, base);
+    AttachmentFiles attachments() {
+        return new AttachmentFiles(provenance, provenanceKey, bom, licence, base);
     }
 }

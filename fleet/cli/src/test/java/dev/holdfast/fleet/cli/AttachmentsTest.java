@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.holdfast.fleet.FleetDirectory;
 import dev.holdfast.fleet.FleetRepository;
-import dev.holdfast.trust.release.Companion;
+import dev.holdfast.trust.release.Attachment;
 import dev.holdfast.trust.release.ModelTarget;
 import dev.holdfast.trust.schema.TargetFile;
 import dev.holdfast.wire.Json;
@@ -60,14 +60,14 @@ class AttachmentsTest {
         return repository.release("tiny", "1.0.0").model();
     }
 
-    private Companion attached(Companion.Kind kind) throws Exception {
-        return model().companions().stream()
+    private Attachment attached(Attachment.Kind kind) throws Exception {
+        return model().attachments().stream()
                 .filter(one -> one.kind() == kind)
                 .findFirst()
                 .orElseThrow();
     }
 
-    private JsonNode content(Companion.Kind kind) throws Exception {
+    private JsonNode content(Attachment.Kind kind) throws Exception {
         TargetFile named = attached(kind).file();
         byte[] bytes = Files.readAllBytes(repository.directory().blob(named.sha256()));
         assertThat(bytes.length).isEqualTo(named.length());
@@ -79,8 +79,8 @@ class AttachmentsTest {
         assertThat(publish(DEMO, "--licence", "Apache-2.0", "--base-model", "org/base"))
                 .as(errors)
                 .isZero();
-        JsonNode component = content(Companion.Kind.BOM).at("/metadata/component");
-        assertThat(content(Companion.Kind.BOM).path("specVersion").asText()).isEqualTo("1.6");
+        JsonNode component = content(Attachment.Kind.BOM).at("/metadata/component");
+        assertThat(content(Attachment.Kind.BOM).path("specVersion").asText()).isEqualTo("1.6");
         assertThat(component.path("type").asText()).isEqualTo("machine-learning-model");
         assertThat(component.path("name").asText()).isEqualTo("tiny");
         assertThat(component.path("version").asText()).isEqualTo("1.0.0");
@@ -103,7 +103,7 @@ class AttachmentsTest {
                 "{\"bomFormat\":\"CycloneDX\",\"specVersion\":\"1.6\",\"components\":[{\"type\":\"machine-learning-model\","
                         + "\"name\":\"x\",\"hashes\":[{\"alg\":\"SHA-256\",\"content\":\"" + digest + "\"}]}]}");
         assertThat(publish(DEMO, "--bom", own.toString())).as(errors).isZero();
-        assertThat(content(Companion.Kind.BOM).at("/components/0/name").asText())
+        assertThat(content(Attachment.Kind.BOM).at("/components/0/name").asText())
                 .isEqualTo("x");
     }
 
@@ -139,8 +139,8 @@ class AttachmentsTest {
         assertThat(publish(model, "--provenance", signature, "--provenance-key", key))
                 .as(errors)
                 .isZero();
-        assertThat(attached(Companion.Kind.PROVENANCE).signer().orElseThrow().toPem())
+        assertThat(attached(Attachment.Kind.PROVENANCE).signer().orElseThrow().toPem())
                 .isEqualTo(Files.readString(Path.of(key)));
-        assertThat(content(Companion.Kind.PROVENANCE).has("dsseEnvelope")).isTrue();
+        assertThat(content(Attachment.Kind.PROVENANCE).has("dsseEnvelope")).isTrue();
     }
 }

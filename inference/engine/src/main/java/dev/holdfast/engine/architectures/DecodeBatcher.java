@@ -2,7 +2,7 @@ package dev.holdfast.engine.architectures;
 
 import static java.util.Objects.requireNonNull;
 
-import dev.holdfast.engine.kernels.Products;
+import dev.holdfast.engine.kernels.MatMul;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.concurrent.locks.Condition;
@@ -19,22 +19,22 @@ import org.jspecify.annotations.Nullable;
  * allocates nothing.
  */
 public final class DecodeBatcher {
-    private static final int MOST = Products.MOST_TOGETHER;
+    private static final int MAX = MatMul.MAX_TOGETHER;
     /** What a step may be late for those who are expected, as a part of the last one. */
     private static final int PATIENCE = 4;
 
     private final Transformer decoder;
     private final ReentrantLock lock = new ReentrantLock();
     private final Condition change = lock.newCondition();
-    private final Deque<Member> waiting = new ArrayDeque<>(MOST);
+    private final Deque<Member> waiting = new ArrayDeque<>(MAX);
     private boolean led;
     private int expected = 1;
     private long lastNanos;
 
     // The leader's.
-    private final @Nullable Member[] members = new Member[MOST];
-    private final Sequence[] sequences = new Sequence[MOST];
-    private final int[] tokens = new int[MOST];
+    private final @Nullable Member[] members = new Member[MAX];
+    private final Sequence[] sequences = new Sequence[MAX];
+    private final int[] tokens = new int[MAX];
 
     public DecodeBatcher(Transformer decoder) {
         this.decoder = decoder;
@@ -120,7 +120,7 @@ public final class DecodeBatcher {
     private void gather() {
         long left = lastNanos / PATIENCE;
         try {
-            while (left > 0 && waiting.size() < Math.min(expected, MOST)) {
+            while (left > 0 && waiting.size() < Math.min(expected, MAX)) {
                 left = change.awaitNanos(left);
             }
         } catch (InterruptedException e) {
@@ -134,7 +134,7 @@ public final class DecodeBatcher {
         try {
             waiting.remove(leader);
             int count = 0;
-            for (Member each = leader; each != null; each = count < MOST ? waiting.poll() : null) {
+            for (Member each = leader; each != null; each = count < MAX ? waiting.poll() : null) {
                 members[count] = each;
                 sequences[count] = each.sequence;
                 tokens[count++] = each.token;

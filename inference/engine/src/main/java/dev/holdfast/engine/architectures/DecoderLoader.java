@@ -1,6 +1,6 @@
 package dev.holdfast.engine.architectures;
 
-import dev.holdfast.engine.kernels.Heads;
+import dev.holdfast.engine.kernels.Attention;
 import dev.holdfast.engine.kernels.ModelShape;
 import dev.holdfast.engine.kernels.Rotary;
 import dev.holdfast.engine.kernels.Weights;
@@ -65,9 +65,9 @@ final class DecoderLoader {
         return new Transformer(shape, epsilon, embedding, scale, layers, outputNorm, output);
     }
 
-    private Transformer.Attention attention(String at, boolean windowed) throws RejectedException {
+    private Transformer.AttentionWeights attention(String at, boolean windowed) throws RejectedException {
         int width = shape.width();
-        return new Transformer.Attention(
+        return new Transformer.AttentionWeights(
                 table.vector(at + "attn_norm.weight", width),
                 table.matrix(at + "attn_q.weight", width, shape.queryWidth()),
                 table.matrix(at + "attn_k.weight", width, shape.keyWidth()),
@@ -78,7 +78,7 @@ final class DecoderLoader {
                 optional(traits.headNorms(), at + "attn_q_norm.weight", shape.headSize()),
                 optional(traits.headNorms(), at + "attn_k_norm.weight", shape.headSize()),
                 windowed ? windowRotary : rotary,
-                new Heads.Window(windowed ? window : Integer.MAX_VALUE),
+                new Attention.Window(windowed ? window : Integer.MAX_VALUE),
                 table.matrix(at + "attn_output.weight", shape.queryWidth(), width),
                 optional(traits.postNorms(), at + "post_attention_norm.weight", width));
     }

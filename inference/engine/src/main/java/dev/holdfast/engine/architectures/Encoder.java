@@ -1,11 +1,11 @@
 package dev.holdfast.engine.architectures;
 
 import dev.holdfast.engine.kernels.CacheType;
-import dev.holdfast.engine.kernels.Heads;
+import dev.holdfast.engine.kernels.Attention;
 import dev.holdfast.engine.kernels.Kernels;
 import dev.holdfast.engine.kernels.KeyValueCache;
 import dev.holdfast.engine.kernels.ModelShape;
-import dev.holdfast.engine.kernels.Products;
+import dev.holdfast.engine.kernels.MatMul;
 import dev.holdfast.engine.kernels.Weights;
 import dev.holdfast.engine.kernels.Workers;
 import java.util.List;
@@ -101,8 +101,8 @@ public final class Encoder implements Network {
      */
     private final class Pass {
         private final Kernels kernels = workers.kernels();
-        private final Products products = new Products();
-        private final Heads heads = new Heads(shape);
+        private final MatMul matMul = new MatMul();
+        private final Attention attention = new Attention(shape);
         private final int count;
         private final float[][] x;
         private final float[] query = new float[shape.width() * BATCH];
@@ -115,7 +115,7 @@ public final class Encoder implements Network {
             count = tokens.length;
             cache = new KeyValueCache(CacheType.F32, 1, shape.heads(), shape.headSize(), count + BATCH);
             int widest = Math.max(shape.width(), shape.feedForward());
-            scratch = new float[Math.max(Kernels.ROWS * widest, Heads.scratchFloats(shape, cache.capacity()))];
+            scratch = new float[Math.max(Kernels.ROWS * widest, Attention.scratchFloats(shape, cache.capacity()))];
             x = new float[(count + BATCH - 1) / BATCH][shape.width() * BATCH];
             for (int p = 0; p < count; p++) {
                 float[] batch = x[p / BATCH];
@@ -142,7 +142,7 @@ public final class Encoder implements Network {
         }
 
         private void multiply(Linear linear, float[] in, float[] out) {
-            products.of(in, BATCH, BATCH).to(linear.weights, out).run(workers, scratch);
+            matMul.of(in, BATCH, BATCH).to(linear.weights, out).run(workers, scratch);
             kernels.addBias(out, linear.bias, BATCH);
         }
 
@@ -154,7 +154,7 @@ public final class Encoder implements Network {
             }
             for (float[] batch : x) {
                 multiply(layer.query, batch, query);
-                heads.run(workers, cache, 0, new Heads.All(count), query, query, 0, BATCH, BATCH, scratch);
+                attention.run(workers, cache, 0, new Attention.Bidirectional(count), query, query, 0, BATCH, BATCH, scratch);
                 multiply(layer.output, query, other);
                 kernels.add(batch, other, batch.length);
                 norm(batch, layer.attentionNorm);

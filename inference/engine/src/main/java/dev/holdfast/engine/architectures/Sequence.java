@@ -1,11 +1,11 @@
 package dev.holdfast.engine.architectures;
 
 import dev.holdfast.engine.kernels.CacheType;
-import dev.holdfast.engine.kernels.Heads;
+import dev.holdfast.engine.kernels.Attention;
 import dev.holdfast.engine.kernels.Kernels;
 import dev.holdfast.engine.kernels.KeyValueCache;
 import dev.holdfast.engine.kernels.ModelShape;
-import dev.holdfast.engine.kernels.Products;
+import dev.holdfast.engine.kernels.MatMul;
 import java.util.Arrays;
 
 /**
@@ -32,8 +32,8 @@ public final class Sequence {
     final float[] last;
     public final float[] logits;
     final float[] scratch;
-    final Heads heads;
-    final Products products = new Products();
+    final Attention attention;
+    final MatMul matMul = new MatMul();
     /** This sequence as a group of one. */
     final Sequence[] alone = {this};
 
@@ -58,8 +58,8 @@ public final class Sequence {
         this.last = new float[shape.width()];
         this.logits = new float[shape.vocabulary()];
         int widest = Math.max(Math.max(shape.width(), shape.queryWidth()), shape.feedForward());
-        this.scratch = new float[Math.max(Kernels.ROWS * widest, Heads.scratchFloats(shape, capacity))];
-        this.heads = new Heads(shape);
+        this.scratch = new float[Math.max(Kernels.ROWS * widest, Attention.scratchFloats(shape, capacity))];
+        this.attention = new Attention(shape);
     }
 
     /** Tokens read so far. */

@@ -2,11 +2,11 @@ package dev.holdfast.engine.architectures;
 
 import dev.holdfast.engine.kernels.Activation;
 import dev.holdfast.engine.kernels.CacheType;
-import dev.holdfast.engine.kernels.Heads;
+import dev.holdfast.engine.kernels.Attention;
 import dev.holdfast.engine.kernels.Kernels;
 import dev.holdfast.engine.kernels.KeyValueCache;
 import dev.holdfast.engine.kernels.ModelShape;
-import dev.holdfast.engine.kernels.Products;
+import dev.holdfast.engine.kernels.MatMul;
 import dev.holdfast.engine.kernels.Rotary;
 import dev.holdfast.engine.kernels.Weights;
 import dev.holdfast.engine.kernels.Workers;
@@ -19,10 +19,10 @@ import org.jspecify.annotations.Nullable;
  * {@link #prepare}; many sequences may go through it at once.
  */
 public final class Transformer implements Network {
-    record Layer(Attention attention, FeedForward feedForward) {}
+    record Layer(AttentionWeights attention, FeedForward feedForward) {}
 
-    /** Attention of one layer; a bias or norm that the architecture does not have is empty.  */
-    record Attention(
+    /** What attends in one layer; a bias or norm that the architecture does not have is empty. */
+    record AttentionWeights(
             float[] norm,
             Weights query,
             Weights key,
@@ -33,7 +33,7 @@ public final class Transformer implements Network {
             float[] queryNorm,
             float[] keyNorm,
             Rotary rotary,
-            Heads.Window window,
+            Attention.Window window,
             Weights output,
             float[] postNorm) {}
 
@@ -138,7 +138,7 @@ public final class Transformer implements Network {
      * Reads one token of each sequence, in one pass over the weights; afterwards each has its logits. They differ from those of
      * {@link #read} by the rounding of 32-bit sums.
      *
-     * @param sequences different ones, each with room; the first {@code count} count, at most {@link Products#MOST_TOGETHER}
+     * @param sequences different ones, each with room; the first {@code count} count, at most {@link MatMul#MAX_TOGETHER}
      * @param tokens one for each
      */
     public void step(Sequence[] sequences, int[] tokens, int count) {
@@ -166,12 +166,12 @@ public final class Transformer implements Network {
     private void multiply(Sequence[] sequences, int count) {
         Sequence first = sequences[0];
         if (count == 1) {
-            first.products.run(workers, first.scratch);
+            first.matMul.run(workers, first.scratch);
         } else {
             for (int i = 0; i < count; i++) {
-                first.products.beside(i, sequences[i].products);
+                first.matMul.beside(i, sequences[i].matMul);
             }
-            first.products.together(count, workers, first.scratch);
+            first.matMul.together(count, workers, first.scratch);
         }
     }
 
@@ -185,11 +185,11 @@ public final class Transformer implements Network {
     }
 
     private void attend(Sequence[] sequences, int count, int index, int n, int stride) {
-        Attention layer = layers.get(index).attention;
+        AttentionWeights layer = layers.get(index).attention;
         for (int i = 0; i < count; i++) {
             Sequence s = sequences[i];
             kernels.rmsNorm(s.x, 0, layer.norm, s.normed, shape.width(), stride, epsilon);
-            s.products
+            s.matMul
                     .of(s.normed, n, stride)
                     .to(layer.query, s.query)
                     .to(layer.key, s.key)
@@ -199,7 +199,7 @@ public final class Transformer implements Network {
         for (int i = 0; i < count; i++) {
             Sequence s = sequences[i];
             mix(s, index, layer, n, stride);
-            s.products.of(s.mixed, n, stride).to(layer.output, s.normed);
+            s.matMul.of(s.mixed, n, stride).to(layer.output, s.normed);
         }
         multiply(sequences, count);
         for (int i = 0; i < count; i++) {
@@ -208,7 +208,7 @@ public final class Transformer implements Network {
     }
 
     /** From query, key and value to what the heads see. */
-    private void mix(Sequence s, int index, Attention layer, int n, int stride) {
+    private void mix(Sequence s, int index, AttentionWeights layer, int n, int stride) {
         kernels.addBias(s.query, layer.queryBias, stride);
         kernels.addBias(s.key, layer.keyBias, stride);
         kernels.addBias(s.value, layer.valueBias, stride);
@@ -217,7 +217,7 @@ public final class Transformer implements Network {
         layer.rotary.turn(s.query, shape.heads(), shape.headSize(), s.position(), stride);
         layer.rotary.turn(s.key, shape.keyHeads(), shape.headSize(), s.position(), stride);
         s.cache.write(index, s.position(), n, s.key, s.value, stride);
-        s.heads.run(workers, s.cache, index, layer.window, s.query, s.mixed, s.position(), n, stride, s.scratch);
+        s.attention.run(workers, s.cache, index, layer.window, s.query, s.mixed, s.position(), n, stride, s.scratch);
     }
 
     private void normHeads(float[] x, float[] norm, int heads, int stride) {
@@ -238,13 +238,13 @@ public final class Transformer implements Network {
         for (int i = 0; i < count; i++) {
             Sequence s = sequences[i];
             kernels.rmsNorm(s.x, 0, layer.norm, s.normed, shape.width(), stride, epsilon);
-            s.products.of(s.normed, n, stride).to(layer.gate, s.gate).to(layer.up, s.up);
+            s.matMul.of(s.normed, n, stride).to(layer.gate, s.gate).to(layer.up, s.up);
         }
         multiply(sequences, count);
         for (int i = 0; i < count; i++) {
             Sequence s = sequences[i];
             kernels.gate(layer.activation, s.gate, s.up, shape.feedForward() * stride);
-            s.products.of(s.gate, n, stride).to(layer.down, s.normed);
+            s.matMul.of(s.gate, n, stride).to(layer.down, s.normed);
         }
         multiply(sequences, count);
         for (int i = 0; i < count; i++) {
@@ -262,6 +262,6 @@ public final class Transformer implements Network {
             s.last[i] = s.x[i * stride + token];
         }
         kernels.rmsNorm(s.last, 0, outputNorm, s.last, shape.width(), 1, epsilon);
-        s.products.of(s.last, 1, 1).to(output, s.logits);
+        s.matMul.of(s.last, 1, 1).to(output, s.logits);
     }
 }

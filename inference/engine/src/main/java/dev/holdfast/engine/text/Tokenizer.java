@@ -21,7 +21,7 @@ public abstract sealed class Tokenizer permits SentencePieceTokenizer, BpeTokeni
     private final Vocabulary vocabulary;
     private final Frame frame;
     private final BitSet excluded;
-    private final SpelledTokens userDefined;
+    private final SpecialTokenScanner userDefined;
 
     /** What stands around a plain text: the begin token, and the end or separator token, or -1 for nothing. */
     public record Frame(int begin, int end) {}
@@ -36,7 +36,7 @@ public abstract sealed class Tokenizer permits SentencePieceTokenizer, BpeTokeni
                 spelled.putIfAbsent(vocabulary.text(id), id);
             }
         }
-        this.userDefined = new SpelledTokens(spelled);
+        this.userDefined = new SpecialTokenScanner(spelled);
     }
 
     public static Tokenizer of(GgufFile file) throws RejectedException {
@@ -107,7 +107,7 @@ public abstract sealed class Tokenizer permits SentencePieceTokenizer, BpeTokeni
     }
 
     private void encode(String text, boolean afterSpecial, TokenIds out) {
-        userDefined.split(text, new SpelledTokens.Parts() {
+        userDefined.split(text, new SpecialTokenScanner.Parts() {
             private boolean special = afterSpecial;
 
             @Override

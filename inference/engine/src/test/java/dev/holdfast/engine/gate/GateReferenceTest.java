@@ -11,7 +11,7 @@ import dev.holdfast.engine.LoadedModel;
 import dev.holdfast.engine.TinyStore;
 import dev.holdfast.engine.kernels.CacheType;
 import dev.holdfast.engine.kernels.ScalarKernels;
-import dev.holdfast.engine.kernels.ThreadTeam;
+import dev.holdfast.engine.kernels.KernelPool;
 import dev.holdfast.engine.kernels.Workers;
 import dev.holdfast.engine.text.ChatTemplate;
 import dev.holdfast.gguf.GgmlType;
@@ -68,7 +68,7 @@ class GateReferenceTest {
     }
 
     private GateReference reference(Path model) throws Exception {
-        return ReferenceReading.of(model, ChatTemplate.read(template).orThrow(), canaries.canaries(), LIMIT)
+        return ReferenceEvaluator.of(model, ChatTemplate.read(template).orThrow(), canaries.canaries(), LIMIT)
                 .orThrow();
     }
 
@@ -101,10 +101,10 @@ class GateReferenceTest {
     @Test
     void otherKernelsMoveAModelFarLessThanTheLimit() throws Exception {
         GateReference reference = reference(DEMO.resolve("intent-1.0.0.gguf"));
-        Workers plain = new Workers(new ScalarKernels(), new ThreadTeam(1));
+        Workers plain = new Workers(new ScalarKernels(), new KernelPool(1));
         try (LoadedModel model = LoadedModel.load(DEMO.resolve("intent-1.0.0.gguf"), plain, 256, CacheType.F32)
                 .orThrow()) {
-            double divergence = ReferenceReading.divergence(model.decoder().orThrow(), model.newSequence(), reference)
+            double divergence = ReferenceEvaluator.divergence(model.decoder().orThrow(), model.newSequence(), reference)
                     .orThrow();
             System.out.printf("scalar kernels: %.9f nats from the vector kernels' reference%n", divergence);
             assertThat(Math.abs(divergence)).isLessThan(LIMIT / 100);

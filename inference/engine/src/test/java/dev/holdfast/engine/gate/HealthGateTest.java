@@ -77,7 +77,7 @@ class HealthGateTest {
         ChatTemplate template = ChatTemplate.read(json("template.json")).orThrow();
         GateRules rules = GateRules.read(gate).orThrow();
         GateReference reference =
-                ReferenceReading.of(MODEL, template, rules.canaries(), 0.002).orThrow();
+                ReferenceEvaluator.of(MODEL, template, rules.canaries(), 0.002).orThrow();
         gate.set("reference", reference.toJson());
         return gate;
     }

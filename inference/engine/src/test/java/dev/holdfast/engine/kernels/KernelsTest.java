@@ -101,9 +101,9 @@ class KernelsTest {
     void helpersComputeWhatOneThreadComputes() throws Exception {
         Weights weights = weights(GgmlType.Q8_0, 512, 611);
         float[] scratch = new float[Kernels.ROWS * 512];
-        try (ThreadTeam one = new ThreadTeam(1);
-                ThreadTeam three = new ThreadTeam(3)) {
-            Products products = new Products();
+        try (KernelPool one = new KernelPool(1);
+                KernelPool three = new KernelPool(3)) {
+            MatMul products = new MatMul();
             for (int round = 0; round < 200; round++) {
                 float[] x = random(512);
                 float[] expected = new float[611];

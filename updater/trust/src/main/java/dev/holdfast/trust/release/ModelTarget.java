@@ -22,7 +22,7 @@ import java.util.List;
  * @param gate health gate; only the engine looks into it
  * @param minAgent lowest agent version that may install it, such as {@code 0.1.0}
  * @param memoryBytes memory that the model needs; 0 where not said
- * @param companions files about the model that are kept beside it
+ * @param attachments files about the model that are kept beside it
  */
 public record ModelTarget(
         TargetFile file,
@@ -35,13 +35,13 @@ public record ModelTarget(
         JsonNode gate,
         String minAgent,
         long memoryBytes,
-        List<Companion> companions) {
+        List<Attachment> attachments) {
     private static final String KIND = "model";
     /** The only format of models so far; readers take it for granted. */
     private static final String FORMAT = "gguf";
 
     public ModelTarget {
-        companions = List.copyOf(companions);
+        attachments = List.copyOf(attachments);
         template = template.deepCopy();
         gate = gate.deepCopy();
     }
@@ -57,9 +57,9 @@ public record ModelTarget(
             Fields custom = CustomBlock.read(file, KIND);
             BlockTree blocks = BlockTree.read(custom, file.length());
             long memoryBytes = custom.has("needs") ? custom.object("needs").integer("memoryBytes", 0) : 0;
-            List<Companion> companions = new ArrayList<>();
-            for (Companion.Kind about : Companion.Kind.values()) {
-                Companion.read(about, file).ifPresent(companions::add);
+            List<Attachment> attachments = new ArrayList<>();
+            for (Attachment.Kind about : Attachment.Kind.values()) {
+                Attachment.read(about, file).ifPresent(attachments::add);
             }
             return new ModelTarget(
                     file,
@@ -72,7 +72,7 @@ public record ModelTarget(
                     custom.object("gate").node(),
                     custom.text("minAgent", 32),
                     memoryBytes,
-                    companions);
+                    attachments);
         });
     }
 
@@ -89,7 +89,7 @@ public record ModelTarget(
         custom.set("template", template.deepCopy());
         custom.set("gate", gate.deepCopy());
         custom.putObject("needs").put("memoryBytes", memoryBytes);
-        companions.forEach(about -> about.put(custom));
+        attachments.forEach(about -> about.put(custom));
         return custom;
     }
 

@@ -34,7 +34,7 @@ class ReleaseRoundTripTest {
     @TempDir
     Path dir;
 
-    private ModelTarget model(List<Companion> companions) {
+    private ModelTarget model(List<Attachment> attachments) {
         ObjectNode template = Json.object().put("generation", "<|a|>");
         ObjectNode gate = Json.object().put("minPassRatio", 0.9).put("maxLoadMillis", 20000);
         return new ModelTarget(
@@ -48,12 +48,12 @@ class ReleaseRoundTripTest {
                 gate,
                 "0.1.0",
                 5,
-                companions);
+                attachments);
     }
 
-    private Companion companion(Companion.Kind kind, Optional<SignerKey> signer) throws Exception {
+    private Attachment attachment(Attachment.Kind kind, Optional<SignerKey> signer) throws Exception {
         Path file = Files.writeString(dir.resolve("about"), "{}");
-        return Companion.of(kind, PATH, file, Sha256.ofFile(file), BlockTree.MIN_BYTES, signer);
+        return Attachment.of(kind, PATH, file, Sha256.ofFile(file), BlockTree.MIN_BYTES, signer);
     }
 
     private static ModelTarget read(ModelTarget written) throws Exception {
@@ -74,7 +74,7 @@ class ReleaseRoundTripTest {
                 read.gate(),
                 read.minAgent(),
                 read.memoryBytes(),
-                read.companions());
+                read.attachments());
     }
 
     @Test
@@ -98,10 +98,10 @@ class ReleaseRoundTripTest {
 
     @Test
     void filesAboutAModelAreReadAsTheyWereWritten() throws Exception {
-        Companion provenance = companion(Companion.Kind.PROVENANCE, Optional.of(new OmsSigner().key()));
-        Companion bom = companion(Companion.Kind.BOM, Optional.empty());
+        Attachment provenance = attachment(Attachment.Kind.PROVENANCE, Optional.of(new OmsSigner().key()));
+        Attachment bom = attachment(Attachment.Kind.BOM, Optional.empty());
         ModelTarget written = model(List.of(provenance, bom));
-        assertThat(read(written).companions()).containsExactly(provenance, bom);
+        assertThat(read(written).attachments()).containsExactly(provenance, bom);
         assertThat(bare(read(written))).isEqualTo(written);
         assertThat(new String(Json.write(written.toCustom().path("bom")), StandardCharsets.UTF_8))
                 .isEqualTo("{\"digest\":\"" + bom.file().sha256().hex() + "\",\"length\":2,\"blocks\":{\"bytes\":1024,"

@@ -1,0 +1,322 @@
+package dev.holdfast.agent;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.holdfast.control.AgentPaths;
+import dev.holdfast.control.InferencePaths;
+import dev.holdfast.control.Pointer;
+import dev.holdfast.control.UnixHttpClient;
+import dev.holdfast.tee.TeeBridge;
+import dev.holdfast.tee.TeeException;
+import dev.holdfast.updater.ModelStore;
+import dev.holdfast.wire.Json;
+import dev.holdfast.wire.Sha256;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.net.Socket;
+import java.net.URI;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * What {@code holdfast doctor} finds, section by section: each check with its outcome, a reason, and what to do where it does
+ * not hold. It only looks: the TEE is opened by itself only where no agent answers, since a TPM socket takes one client.
+ */
+final class Doctor {
+    private static final Duration QUICK = Duration.ofSeconds(5);
+    private static final long LOW_DISK_BYTES = 512L << 20;
+
+    /** How a check came out. */
+    enum Outcome {
+        PASS,
+        WARN,
+        FAIL
+    }
+
+    /**
+     * One check.
+     *
+     * @param section what it belongs to
+     * @param name what was looked at
+     * @param outcome how it came out
+     * @param detail what was found
+     * @param fix what to do; empty where nothing is to be done
+     */
+    record Check(String section, String name, Outcome outcome, String detail, String fix) {}
+
+    private final AgentConfig config;
+    private final List<Check> checks = new ArrayList<>();
+
+    private Doctor(AgentConfig config) {
+        this.config = config;
+    }
+
+    static Doctor of(AgentConfig config) {
+        Doctor doctor = new Doctor(config);
+        Optional<JsonNode> status = ask(config.sockets().agent(), AgentPaths.STATUS);
+        doctor.processes(status);
+        doctor.rootOfTrust(status);
+        doctor.broker(status);
+        doctor.store();
+        status.ifPresent(doctor::atRest);
+        return doctor;
+    }
+
+    private static Optional<JsonNode> ask(Path socket, String path) {
+        try {
+            UnixHttpClient.Reply reply = new UnixHttpClient(socket).get(path, QUICK);
+            return reply.status() == 200 ? Optional.of(reply.body()) : Optional.empty();
+        } catch (IOException e) {
+            return Optional.empty();
+        }
+    }
+
+    private void processes(Optional<JsonNode> status) {
+        check(
+                "processes",
+                "agent",
+                status.isPresent() ? Outcome.PASS : Outcome.FAIL,
+                status.map(s -> "answers, state " + s.path("state").asText())
+                        .orElse("no answer on " + config.sockets().agent()),
+                "systemctl start holdfast, then journalctl -u holdfast");
+        Optional<JsonNode> health = ask(config.sockets().inference(), InferencePaths.HEALTH);
+        boolean model = health.map(h -> h.path("status").asText().equals("ok")).orElse(false);
+        check(
+                "processes",
+                "inference",
+                model ? Outcome.PASS : health.isPresent() ? Outcome.WARN : Outcome.FAIL,
+                health.map(h -> model ? "serves " + h.path("model").asText() : "runs, but has no model")
+                        .orElse("no answer on " + config.sockets().inference()),
+                health.isPresent()
+                        ? "order a model for this device: fleet desire"
+                        : "systemctl start holdfast-inference, then journalctl -u holdfast-inference");
+        status.ifPresent(s -> {
+            JsonNode rejection = s.path("lastRejection");
+            check(
+                    "processes",
+                    "last update",
+                    rejection.isMissingNode() ? Outcome.PASS : Outcome.WARN,
+                    rejection.isMissingNode()
+                            ? "nothing was rejected"
+                            : rejection.path("code").asText() + ": "
+                                    + rejection.path("detail").asText(),
+                    "holdfast explain " + rejection.path("code").asText());
+            if (s.path("paused").asBoolean()) {
+                check("processes", "updates", Outcome.WARN, "paused by hand", "holdfast resume");
+            }
+        });
+    }
+
+    private void rootOfTrust(Optional<JsonNode> status) {
+        Optional<Sha256> factory = Optional.empty();
+        try {
+            factory = Optional.of(Sha256.ofFile(config.root().factoryRoot()));
+        } catch (IOException e) {
+            check(
+                    "root of trust",
+                    "factory root",
+                    Outcome.FAIL,
+                    "cannot read " + config.root().factoryRoot(),
+                    "copy 1.root.json of the fleet there");
+        }
+        if (status.isPresent()) {
+            JsonNode tee = status.get().path("tee");
+            describe(
+                    tee.path("kind").asText(),
+                    tee.path("assurance").asText(),
+                    tee.path("detail").asText());
+            Optional<Sha256> trusted = factory;
+            ask(config.sockets().agent(), AgentPaths.TEE).ifPresent(inventory -> inventory(inventory, trusted));
+            return;
+        }
+        try (TeeBridge bridge = TeeBridges.open(config)) {
+            describe(
+                    bridge.describe().kind().name(),
+                    bridge.describe().assurance().name(),
+                    bridge.describe().detail());
+            inventory(TeeBridges.inventory(bridge), factory);
+        } catch (IOException | TeeException e) {
+            check(
+                    "root of trust",
+                    "TEE",
+                    Outcome.FAIL,
+                    String.valueOf(e.getMessage()),
+                    "check tee = \"" + config.root().tee() + "\" and the rights on it");
+        }
+    }
+
+    private void inventory(JsonNode inventory, Optional<Sha256> factory) {
+        String anchored = inventory.path("factoryRoot").asText("");
+        boolean same = factory.isPresent() && factory.get().hex().equals(anchored);
+        check(
+                "root of trust",
+                "anchor",
+                same ? Outcome.PASS : Outcome.FAIL,
+                anchored.isEmpty() ? "not provisioned" : (same ? "the factory root " : "another root: ") + anchored,
+                anchored.isEmpty() ? "holdfast provision" : "restore the factory root that was provisioned");
+        for (JsonNode finding : inventory.path("findings")) {
+            Outcome outcome = switch (finding.path("state").asText()) {
+                case "SOUND" -> Outcome.PASS;
+                case "NOTABLE" -> Outcome.WARN;
+                default -> Outcome.FAIL;
+            };
+            check(
+                    "root of trust",
+                    finding.path("name").asText(),
+                    outcome,
+                    finding.path("detail").asText(),
+                    finding.path("remedy").asText());
+        }
+    }
+
+    private void describe(String kind, String assurance, String detail) {
+        boolean hardware = assurance.equals("HARDWARE") || assurance.equals("FIRMWARE");
+        check(
+                "root of trust",
+                "TEE",
+                hardware ? Outcome.PASS : Outcome.WARN,
+                kind + ", assurance " + assurance + (detail.isEmpty() ? "" : ", " + detail),
+                "nothing here is hardware-backed: for development only");
+    }
+
+    private void atRest(JsonNode status) {
+        for (JsonNode model : status.at("/scrub/models")) {
+            String finding = model.path("finding").asText();
+            check(
+                    "store",
+                    "models at rest",
+                    finding.equals("SOUND") || finding.equals("HEALED") ? Outcome.PASS : Outcome.WARN,
+                    model.path("model").asText() + "@" + model.path("version").asText() + " "
+                            + finding.toLowerCase(java.util.Locale.ROOT) + " "
+                            + model.path("detail").asText(),
+                    "the disk may be failing: see smartctl -a, and publish the model again where it is not listed");
+        }
+    }
+
+    private void broker(Optional<JsonNode> status) {
+        if (status.isPresent()) {
+            boolean connected = status.get().path("connected").asBoolean();
+            check(
+                    "fleet",
+                    "broker",
+                    connected ? Outcome.PASS : Outcome.FAIL,
+                    (connected ? "connected to " : "not connected to ")
+                            + config.broker().uri(),
+                    "check network, firewall and broker; the device serves on meanwhile");
+            boolean enrolled = status.get().path("enrolled").asBoolean();
+            check(
+                    "fleet",
+                    "enrolment",
+                    enrolled ? Outcome.PASS : Outcome.WARN,
+                    enrolled ? "the fleet knows this device's keys" : "not enrolled since the agent's start",
+                    "see the fleet service's log for a refusal");
+            return;
+        }
+        URI uri = URI.create(config.broker().uri());
+        try (Socket socket = new Socket()) {
+            socket.connect(new InetSocketAddress(uri.getHost(), uri.getPort()), (int) QUICK.toMillis());
+            check("fleet", "broker", Outcome.PASS, config.broker().uri() + " takes connections", "");
+        } catch (IOException e) {
+            check(
+                    "fleet",
+                    "broker",
+                    Outcome.FAIL,
+                    config.broker().uri() + ": " + e.getMessage(),
+                    "check network and broker");
+        }
+    }
+
+    private void store() {
+        Path folder = config.storeDir();
+        if (!Files.isDirectory(folder)) {
+            check(
+                    "store",
+                    "folder",
+                    Outcome.WARN,
+                    folder + " does not exist yet",
+                    "the agent makes it at its first start");
+            return;
+        }
+        long free = folder.toFile().getUsableSpace();
+        check(
+                "store",
+                "disk",
+                free >= LOW_DISK_BYTES ? Outcome.PASS : Outcome.WARN,
+                "%,d MiB free".formatted(free >> 20),
+                "free some space: an update needs room for the new model beside the old");
+        try {
+            ModelStore store = ModelStore.openReadOnly(folder);
+            Optional<Pointer> serving = store.serving();
+            if (serving.isEmpty()) {
+                check(
+                        "store",
+                        "serving model",
+                        Outcome.WARN,
+                        "none yet",
+                        "order a model for this device: fleet desire");
+                return;
+            }
+            boolean sound = store.verifies(serving.get().serving());
+            check(
+                    "store",
+                    "serving model",
+                    sound ? Outcome.PASS : Outcome.FAIL,
+                    serving.get().serving() + (sound ? ", its bytes hash right" : ", its bytes are damaged"),
+                    "restart the agent: it goes back to the model before, and fetches this one again");
+            serving.get()
+                    .fallback()
+                    .ifPresent(slot -> check("store", "model to fall back to", Outcome.PASS, slot.toString(), ""));
+        } catch (IOException e) {
+            check("store", "folder", Outcome.FAIL, String.valueOf(e.getMessage()), "check the rights on " + folder);
+        }
+    }
+
+    private void check(String section, String name, Outcome outcome, String detail, String fix) {
+        checks.add(new Check(section, name, outcome, detail, outcome == Outcome.PASS ? "" : fix));
+    }
+
+    boolean isHealthy() {
+        return checks.stream().noneMatch(check -> check.outcome() == Outcome.FAIL);
+    }
+
+    ObjectNode json() {
+        ObjectNode node = Json.object().put("healthy", isHealthy());
+        ArrayNode list = node.putArray("checks");
+        for (Check check : checks) {
+            list.addObject()
+                    .put("section", check.section())
+                    .put("name", check.name())
+                    .put("outcome", check.outcome().name().toLowerCase(java.util.Locale.ROOT))
+                    .put("detail", check.detail())
+                    .put("fix", check.fix());
+        }
+        return node;
+    }
+
+    String text() {
+        StringBuilder out = new StringBuilder();
+        String section = "";
+        for (Check check : checks) {
+            if (!check.section().equals(section)) {
+                section = check.section();
+                out.append(out.isEmpty() ? "" : "\n").append(section).append('\n');
+            }
+            String mark = switch (check.outcome()) {
+                case PASS -> "ok  ";
+                case WARN -> "warn";
+                case FAIL -> "FAIL";
+            };
+            out.append("  %s  %-22s %s%n".formatted(mark, check.name(), check.detail()));
+            if (!check.fix().isEmpty()) {
+                out.append("        %-22s -> %s%n".formatted("", check.fix()));
+            }
+        }
+        return out.append(isHealthy() ? "\nNothing is broken.\n" : "\nSomething is broken; see FAIL above.\n")
+                .toString();
+    }
+}

@@ -1,0 +1,147 @@
+package dev.holdfast.agent;
+
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.holdfast.link.LinkConfig;
+import dev.holdfast.storage.Disk;
+import dev.holdfast.tee.ConfigfsTsm;
+import dev.holdfast.tee.DeviceSigner;
+import dev.holdfast.tee.DeviceTls;
+import dev.holdfast.tee.CompositeBridge;
+import dev.holdfast.tee.TeeBridge;
+import dev.holdfast.tee.TeeException;
+import dev.holdfast.tee.TeeInventory;
+import dev.holdfast.tee.VmReporter;
+import dev.holdfast.tee.pkcs11.Pkcs11Bridge;
+import dev.holdfast.tee.pkcs11.Pkcs11Uri;
+import dev.holdfast.tee.software.SoftwareBridge;
+import dev.holdfast.tee.tpm.Tpm2Bridge;
+import dev.holdfast.tee.tpm.Tpm2Options;
+import dev.holdfast.tee.tpm.TpmAddress;
+import dev.holdfast.tee.tpm.TpmKeyArea;
+import dev.holdfast.trust.client.TrustAnchors;
+import dev.holdfast.wire.Binary;
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.Json;
+import dev.holdfast.wire.RejectedException;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Optional;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Opens the TEE that the configuration names. */
+final class TeeBridges {
+    private static final Logger LOG = LoggerFactory.getLogger(TeeBridges.class);
+
+    private TeeBridges() {}
+
+    static TeeBridge open(AgentConfig config) throws IOException, TeeException {
+        if (config.root().tee().equals("software")) {
+            return SoftwareBridge.open(config.stateDir().resolve("tee"));
+        }
+        try {
+            if (config.root().tee().startsWith(Pkcs11Uri.SCHEME)) {
+                return token(config);
+            }
+            Tpm2Options options = Tpm2Options.DEFAULT.with(config.root().register());
+            Path pin = pin(config);
+            if (Files.exists(pin)) {
+                options = options.pinned(
+                        Binary.fromHex(Files.readString(pin).strip()).orThrow());
+            }
+            return Tpm2Bridge.open(TpmAddress.parse(config.root().tee()).orThrow(), options);
+        } catch (RejectedException e) {
+            throw new TeeException(Code.TEE_UNAVAILABLE, e.rejection().toString());
+        }
+    }
+
+    /** A token keeps the device's key and checks anchors; what it cannot remember goes to files, and the assurance with it. */
+    private static TeeBridge token(AgentConfig config) throws TeeException, RejectedException {
+        Pkcs11Bridge token =
+                Pkcs11Bridge.open(Pkcs11Uri.parse(config.root().tee()).orThrow());
+        try {
+            return new CompositeBridge(token, SoftwareBridge.open(config.stateDir().resolve("tee")));
+        } catch (TeeException e) {
+            token.close();
+            throw e;
+        }
+    }
+
+    /** Who reports on the machine, where the configuration asks for it. Without one the agent goes on, and says so in its log. */
+    static Optional<VmReporter> machine(AgentConfig config) {
+        if (config.root().vmReports().isEmpty()) {
+            return Optional.empty();
+        }
+        try {
+            return Optional.of(ConfigfsTsm.open(config.root().vmReports().get()));
+        } catch (TeeException e) {
+            LOG.warn("no reports on this machine: {}", e.getMessage());
+            return Optional.empty();
+        }
+    }
+
+    /** What there is in the TEE, as the control socket tells it. */
+    static ObjectNode inventory(TeeBridge bridge) throws TeeException {
+        TeeInventory inventory = bridge.inventory();
+        ObjectNode node = Json.object();
+        inventory.factoryRoot().ifPresent(hash -> node.put("factoryRoot", hash.hex()));
+        if (bridge.quoter().isPresent()) {
+            byte[] spki = bridge.quoter().get().attestationKey().getEncoded();
+            node.put("attestationKey", Binary.copyOf(spki).hex());
+        }
+        ArrayNode list = node.putArray("findings");
+        for (TeeInventory.Finding finding : inventory.findings()) {
+            list.addObject()
+                    .put("name", finding.name())
+                    .put("state", finding.state().name())
+                    .put("detail", finding.detail())
+                    .put("remedy", finding.remedy());
+        }
+        return node;
+    }
+
+    /** Writes down which endorsement key the TPM has, so that {@link #open} refuses another. Does nothing without a TPM. */
+    static void pinEndorsement(AgentConfig config, TeeBridge bridge)
+            throws IOException, TeeException, RejectedException {
+        Path pin = pin(config);
+        if (bridge.enroller().isEmpty() || Files.exists(pin)) {
+            return;
+        }
+        TpmKeyArea endorsement =
+                TpmKeyArea.parse(bridge.enroller().get().endorsementPublic()).orThrow();
+        Disk.LOCAL.createDirectories(config.stateDir());
+        Disk.LOCAL.replace(pin, (endorsement.name().hex() + "\n").getBytes(StandardCharsets.US_ASCII));
+    }
+
+    private static Path pin(AgentConfig config) {
+        return config.stateDir().resolve("endorsement.name");
+    }
+
+    /** What the trust client needs of the TEE; every part must be there. */
+    static TrustAnchors anchors(TeeBridge bridge) throws TeeException {
+        return new TrustAnchors(
+                bridge.anchorStore().orElseThrow(() -> lacks("an anchor store")),
+                bridge.anchorVerifier().orElseThrow(() -> lacks("signature verification")),
+                bridge.signer().orElseThrow(() -> lacks("a signing key")),
+                bridge.epochCounter().orElseThrow(() -> lacks("a counter")),
+                bridge.stateCounter());
+    }
+
+    /** A broker at {@code ssl://} is reached with the device's key in the TEE and the certificate that enrolment brings. */
+    static LinkConfig secured(LinkConfig link, AgentConfig config, TeeBridge bridge) throws IOException, TeeException {
+        if (!config.broker().isTls()) {
+            return link;
+        }
+        DeviceSigner signer = bridge.signer().orElseThrow(() -> lacks("a signing key"));
+        return link.withTls(DeviceTls.client(
+                        "TLS", signer, config.tlsCertificate(), config.broker().authorities())
+                .getSocketFactory());
+    }
+
+    private static TeeException lacks(String what) {
+        return new TeeException(Code.TEE_UNAVAILABLE, "this root of trust lacks " + what);
+    }
+}

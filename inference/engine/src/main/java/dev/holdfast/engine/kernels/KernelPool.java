@@ -1,0 +1,148 @@
+package dev.holdfast.engine.kernels;
+
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.locks.LockSupport;
+import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A caller and a few fixed helpers, who do one job together.
+ *
+ * <p>A job is cut into chunks, which the caller and the helpers claim one by one from a ticket. A helper that the kernel does
+ * not schedule claims nothing and delays nobody. Helpers spin for a moment after the last chunk, because the next job follows
+ * within microseconds, and then park. When another caller has the helpers, a caller does its job alone: nobody ever waits for
+ * another one's helpers.
+ *
+ * <p>The ticket holds the number of the job above and the number of unclaimed chunks below. The job is written before the
+ * ticket and stays until all claimed chunks are done, so whoever has claimed a chunk sees its job. Thread-safe; allocates
+ * nothing once each helper has seen the job with the longest scratch.
+ */
+public final class KernelPool implements AutoCloseable {
+    private static final int SPINS = 10_000;
+
+    /** Work in chunks that may be done in any order and at once. */
+    public interface Job {
+        /** Floats of scratch space that a thread needs for a chunk. */
+        int scratchFloats();
+
+        void chunk(int index, float[] scratch);
+    }
+
+    private final Helper[] helpers;
+    private final ReentrantLock owner = new ReentrantLock();
+    private final AtomicLong ticket = new AtomicLong();
+    private final AtomicInteger undone = new AtomicInteger();
+    private @Nullable Job job;
+    private volatile boolean closed;
+
+    public KernelPool(int threads) {
+        this.helpers = new Helper[threads - 1];
+        for (int i = 0; i < helpers.length; i++) {
+            helpers[i] = new Helper(i + 1);
+            helpers[i].start();
+        }
+    }
+
+    int threads() {
+        return helpers.length + 1;
+    }
+
+    /** Returns when all chunks are done; {@code scratch} is the caller's. */
+    void run(Job job, int chunks, float[] scratch) {
+        if (helpers.length == 0 || chunks < 2 || !owner.tryLock()) {
+            for (int i = 0; i < chunks; i++) {
+                job.chunk(i, scratch);
+            }
+            return;
+        }
+        try {
+            share(job, chunks, scratch);
+        } finally {
+            owner.unlock();
+        }
+    }
+
+    private void share(Job job, int chunks, float[] scratch) {
+        this.job = job;
+        undone.set(chunks);
+        int number = (int) (ticket.get() >>> 32) + 1;
+        ticket.set((long) number << 32 | chunks);
+        for (Helper helper : helpers) {
+            if (helper.parked) {
+                LockSupport.unpark(helper);
+            }
+        }
+        work(job, number, scratch);
+        for (int spins = 0; undone.get() > 0; spins++) {
+            if (spins < SPINS) {
+                Thread.onSpinWait();
+            } else {
+                Thread.yield();
+            }
+        }
+    }
+
+    /** Claims and does chunks of job {@code number} until none is left. */
+    private void work(Job job, int number, float[] scratch) {
+        for (long now = ticket.get(); (int) (now >>> 32) == number && (int) now > 0; now = ticket.get()) {
+            if (ticket.compareAndSet(now, now - 1)) {
+                try {
+                    job.chunk((int) now - 1, scratch);
+                } finally {
+                    undone.decrementAndGet();
+                }
+            }
+        }
+    }
+
+    @Override
+    public void close() {
+        closed = true;
+        for (Helper helper : helpers) {
+            LockSupport.unpark(helper);
+        }
+    }
+
+    private final class Helper extends Thread {
+        private float[] scratch = {};
+        private volatile boolean parked;
+
+        Helper(int index) {
+            super("holdfast-kernel-" + index);
+            setDaemon(true);
+        }
+
+        @Override
+        public void run() {
+            int seen = 0;
+            while (!closed) {
+                seen = await(seen);
+                // This is job `seen` or a later one; a chunk of `seen` can be claimed only in the first case.
+                Job next = job;
+                if (next != null) {
+                    if (scratch.length < next.scratchFloats()) {
+                        scratch = new float[next.scratchFloats()];
+                    }
+                    work(next, seen, scratch);
+                }
+            }
+        }
+
+        private int await(int seen) {
+            for (int i = 0; i < SPINS; i++) {
+                int now = (int) (ticket.get() >>> 32);
+                if (now != seen) {
+                    return now;
+                }
+                Thread.onSpinWait();
+            }
+            parked = true;
+            while ((int) (ticket.get() >>> 32) == seen && !closed) {
+                LockSupport.park(this);
+            }
+            parked = false;
+            return (int) (ticket.get() >>> 32);
+        }
+    }
+}
