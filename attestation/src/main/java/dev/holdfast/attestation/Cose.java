@@ -99,7 +99,7 @@ public final class Cose {
                             CborReader.read(header.toArray(), MAX_HEADER_BYTES).orThrow());
             if (parameters.entries().keySet().stream()
                     .anyMatch(key -> unprotected.entries().containsKey(key))) {
-                throw malformed("a header parameter stands in both headers");
+                throw malformed("a header parameter is in both headers");
             }
             // An empty map counts as an empty string when it is signed (RFC 9052, 3).
             Binary signed = parameters.entries().isEmpty() ? Binary.empty() : header;

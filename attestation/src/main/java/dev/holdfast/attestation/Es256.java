@@ -38,7 +38,7 @@ public final class Es256 {
         return verify(parameters(key), digest, signature);
     }
 
-    /** The same for a key that comes again and again. Not for keys that anybody may bring: there is room for so many only. */
+    /** The same for a key that comes again and again. Not for keys that anyone may bring: there is room for so many only. */
     public static boolean verifyByEnrolled(ECPublicKey key, Sha256 digest, byte[] signature) {
         ECPublicKeyParameters known = ENROLLED.get(key.getW());
         if (known == null) {

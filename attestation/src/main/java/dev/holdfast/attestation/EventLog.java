@@ -21,7 +21,7 @@ import org.jspecify.annotations.Nullable;
  * <p>A change of the serving model is recorded in the order: write-ahead record, extend, append, and then the caller
  * flips its pointer and the write-ahead record goes. So the log may say that a model is about to serve, but a model never
  * serves unsaid. After a crash between any two steps {@link #open} finishes or forgets the step. Where the log does not
- * lead to the register (somebody else extended it, or a file is damaged), {@link #broken} says so and evidence carries
+ * lead to the register (other software extended it, or a file is damaged), {@link #broken} says so and evidence carries
  * it; the log goes on, and the verifier refuses it.
  *
  * <p>The log belongs to one reset of the TEE: after a reboot a fresh one begins. Thread-safe.

@@ -66,7 +66,7 @@ public final class ImaLog {
         try {
             digest = HexFormat.of().parseHex(fields[3].substring(colon + 1));
         } catch (IllegalArgumentException e) {
-            throw malformed(number, "a digest that is no hexadecimal");
+            throw malformed(number, "a digest that is not hexadecimal");
         }
         byte[] algorithm =
                 (fields[3].substring(0, colon).toLowerCase(Locale.ROOT) + ":\0").getBytes(StandardCharsets.ISO_8859_1);

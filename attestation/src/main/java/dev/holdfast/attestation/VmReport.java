@@ -18,7 +18,7 @@ import java.nio.ByteOrder;
  *             8 POLICY (8; bit 19 DEBUG)  52 u32 signature algorithm (1: ECDSA P-384)  80 REPORT_DATA (64)  144 MEASUREMENT (48)
  * </pre>
  *
- * <p>The signature is <em>not</em> checked, nor the chain of certificates to Intel's or AMD's root. So anybody can make such
+ * <p>The signature is <em>not</em> checked, nor the chain of certificates to Intel's or AMD's root. So anyone can make such
  * a report, and it raises no assurance; it can only take trust away where it does not fit.
  *
  * @param reportData what the guest asked to be signed, 64 bytes

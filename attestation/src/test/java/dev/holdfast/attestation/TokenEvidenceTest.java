@@ -5,8 +5,8 @@ import static org.junit.jupiter.api.Assertions.fail;
 import static org.junit.jupiter.api.Assumptions.abort;
 
 import dev.holdfast.tee.Assurance;
-import dev.holdfast.tee.P256;
 import dev.holdfast.tee.CompositeBridge;
+import dev.holdfast.tee.P256;
 import dev.holdfast.tee.TeeBridge;
 import dev.holdfast.tee.TeeDescription;
 import dev.holdfast.tee.pkcs11.Pkcs11Bridge;

@@ -49,7 +49,7 @@ final class FineTune {
             matrix += large ? 1 : 0;
             boolean moves = switch (kind) {
                 case LIGHT, HEAVY -> true;
-                // The matrices stand in the order of the layers.
+                // The matrices are in the order of the layers.
                 case LAST -> large && matrix > matrices * 10 / 12;
                 case LORA -> large && tensor.dims()[0] == tensor.dims()[1];
             };

@@ -14,7 +14,7 @@ import java.util.Map;
 
 /**
  * The yardstick for the coder: how short the residuals would be if a logistic mix of eight adaptive models (after Mahoney's
- * PAQ) foretold each of their binary decisions. It sees what our coder sees and more: neighbours in row and column, what was
+ * PAQ) predicted each of their binary decisions. It sees what our coder sees and more: neighbours in row and column, what was
  * expected, and running activities of rows and columns. Its length is ideal, the sum of the negative logarithms of the
  * probabilities; no decoder of such a mix would be fast enough for a device. Not thread-safe.
  */
@@ -58,11 +58,11 @@ final class IdealMix implements FieldStreams.Visitor {
     }
 
     @Override
-    public void fields(int stream, int perRow, int[] contexts, int[] foretold, int[] residuals, int n) {
+    public void fields(int stream, int perRow, int[] contexts, int[] predicted, int[] residuals, int n) {
         Stream mixed = streams.computeIfAbsent(stream, key -> new Stream(perRow));
         double bits = 0;
         for (int i = 0; i < n; i++) {
-            bits += mixed.bits(contexts[i], foretold[i], residuals[i]);
+            bits += mixed.bits(contexts[i], predicted[i], residuals[i]);
         }
         bitsOf.merge(name, bits, Double::sum);
     }
@@ -104,7 +104,7 @@ final class IdealMix implements FieldStreams.Visitor {
             }
         }
 
-        double bits(int context, int foretold, int residual) {
+        double bits(int context, int predicted, int residual) {
             int place = context % FieldStreams.FRACTIONS;
             int move = Math.min(context / FieldStreams.FRACTIONS, CLASSES - 1);
             int row = activity(rowActivity);
@@ -115,7 +115,7 @@ final class IdealMix implements FieldStreams.Visitor {
             rows[3] = (place * 7 + clip(last)) * 7 + clip(beforeLast);
             rows[4] = (place * 7 + clip(above[column])) * CLASSES + col;
             rows[5] = (move * CLASSES + row) * CLASSES + col;
-            rows[6] = place * 64 + (Math.clamp(foretold, -32, 31) + 32);
+            rows[6] = place * 64 + (Math.clamp(predicted, -32, 31) + 32);
             rows[7] = (context & 255) * CLASSES + row;
             double bits = magnitude(residual);
             note(residual);

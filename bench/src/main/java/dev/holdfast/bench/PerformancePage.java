@@ -5,8 +5,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 
 /**
- * The page of figures. A section stands between {@code <!-- name:begin -->} and {@code <!-- name:end -->} and is replaced
- * whole by the benchmark of that name; what stands outside such marks is written by hand. Not thread-safe.
+ * The page of figures. A section is between {@code <!-- name:begin -->} and {@code <!-- name:end -->} and is replaced
+ * whole by the benchmark of that name; what is outside such marks is written by hand. Not thread-safe.
  */
 public final class PerformancePage {
     private PerformancePage() {}

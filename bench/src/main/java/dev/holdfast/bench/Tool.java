@@ -74,7 +74,7 @@ final class Tool {
 
     private static Process start(List<String> command) throws IOException {
         ProcessBuilder builder = new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.DISCARD);
-        // What is measured was built before; looking for newer sources is no part of it.
+        // What is measured was built before; looking for newer sources is not part of it.
         builder.environment().put("HOLDFAST_BUILT", "1");
         return builder.start();
     }

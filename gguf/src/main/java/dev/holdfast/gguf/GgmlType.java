@@ -50,7 +50,7 @@ public enum GgmlType {
         this.blockBytes = blockBytes;
     }
 
-    /** The number that stands in the file. */
+    /** The number in the file. */
     public int id() {
         return id;
     }

@@ -75,7 +75,7 @@ final class GgufCursor {
                     .decode(ByteBuffer.wrap(bytes))
                     .toString();
         } catch (CharacterCodingException e) {
-            throw new RejectedException(Code.GGUF_FORMAT, what + " is no UTF-8", at);
+            throw new RejectedException(Code.GGUF_FORMAT, what + " is not valid UTF-8", at);
         }
     }
 

@@ -40,7 +40,7 @@ public record GgufFile(
         return value == null && absent != null ? Verdict.accepted(absent) : wrong(key, "a text", value);
     }
 
-    /** A whole number within bounds, or {@code absent} (which may lie outside them) where the key is missing. */
+    /** A whole number within bounds, or {@code absent} (which may be outside them) where the key is missing. */
     public Verdict<Long> whole(String key, long min, long max, @Nullable Long absent) {
         GgufValue value = metadata.get(key);
         if (value instanceof GgufValue.Whole(GgufType type, long number)) {

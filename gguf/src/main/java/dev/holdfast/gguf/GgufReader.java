@@ -150,7 +150,7 @@ public final class GgufReader {
                 && Long.bitCount(number) == 1) {
             return (int) number;
         }
-        throw in.malformed("general.alignment is no power of two from 8 to " + GgufLimits.MAX_ALIGNMENT);
+        throw in.malformed("general.alignment is not a power of two from 8 to " + GgufLimits.MAX_ALIGNMENT);
     }
 
     /** A row of the table whose place is not checked yet; {@code offset} counts from the start of tensor data. */
@@ -197,7 +197,7 @@ public final class GgufReader {
                         Code.GGUF_UNSUPPORTED, name + " has the unknown type " + typeId, in.position()));
         if (dims.getFirst() % type.blockElements() != 0) {
             throw new RejectedException(
-                    Code.GGUF_TENSOR, name + ": a row is no whole number of " + type + " blocks", in.position());
+                    Code.GGUF_TENSOR, name + ": a row is not a whole number of " + type + " blocks", in.position());
         }
         return new Draft(name, type, dims, in.i64(), type.bytesFor(elements));
     }

@@ -18,7 +18,7 @@ public sealed interface GgufValue {
     record Whole(GgufType type, long value) implements GgufValue {
         public Whole {
             if (!type.isWhole()) {
-                throw new IllegalArgumentException(type + " is no whole number");
+                throw new IllegalArgumentException(type + " is not a whole number");
             }
         }
     }
@@ -98,7 +98,7 @@ public sealed interface GgufValue {
         private final long[] starts;
 
         /**
-         * {@code data} holds each string as it stands in the file, an eight-byte length and then its bytes; string
+         * {@code data} holds each string as it is in the file, an eight-byte length and then its bytes; string
          * {@code i} begins at {@code starts[i]} and ends where the next one begins.
          */
         Texts(MemorySegment data, long[] starts) {
@@ -125,7 +125,7 @@ public sealed interface GgufValue {
             return starts.length - 1;
         }
 
-        /** The bytes of a string as they stand in the file. */
+        /** The bytes of a string as they are in the file. */
         public byte[] bytes(int index) {
             return data.asSlice(starts[index] + LENGTH_BYTES, starts[index + 1] - starts[index] - LENGTH_BYTES)
                     .toArray(ValueLayout.JAVA_BYTE);

@@ -2,7 +2,7 @@ package dev.holdfast.gguf;
 
 import java.lang.foreign.MemorySegment;
 
-/** {@code f16 d, 16 bytes of pairs (j, j + 16): w = d VALUES[q]}; the values lie closer around zero. */
+/** {@code f16 d, 16 bytes of pairs (j, j + 16): w = d VALUES[q]}; the values are closer around zero. */
 record Iq4NlDecoder() implements RowDecoder {
     @Override
     public void decode(MemorySegment bytes, long at, float[] out, int from, int elements) {

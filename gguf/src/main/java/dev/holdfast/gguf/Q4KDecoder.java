@@ -24,7 +24,7 @@ record Q4KDecoder() implements RowDecoder {
         }
     }
 
-    /** The first four scales lie in the low bits of bytes 0 to 3; the others in halves of bytes 8 to 11 and upper bits of 0 to 3. */
+    /** The first four scales are in the low bits of bytes 0 to 3; the others in halves of bytes 8 to 11 and upper bits of 0 to 3. */
     static int scale(MemorySegment bytes, long at, int sub) {
         return sub < 4
                 ? LittleEndian.unsigned(bytes, at + sub) & 63
@@ -32,7 +32,7 @@ record Q4KDecoder() implements RowDecoder {
                         | LittleEndian.unsigned(bytes, at + sub - 4) >> 6 << 4;
     }
 
-    /** The first four minima lie in the low bits of bytes 4 to 7; the others in halves of bytes 8 to 11 and upper bits of 4 to 7. */
+    /** The first four minima are in the low bits of bytes 4 to 7; the others in halves of bytes 8 to 11 and upper bits of 4 to 7. */
     static int minimum(MemorySegment bytes, long at, int sub) {
         return sub < 4
                 ? LittleEndian.unsigned(bytes, at + sub + 4) & 63

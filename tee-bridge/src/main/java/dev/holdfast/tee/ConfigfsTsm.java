@@ -17,7 +17,7 @@ import java.util.concurrent.locks.LockSupport;
 /**
  * Reports of TDX, SEV-SNP and their kin through the kernel's configfs (Documentation/ABI/testing/configfs-tsm, from 6.7
  * on): a directory is made, 64 bytes are written to {@code inblob}, and the report is read from {@code outblob}. The
- * kernel counts every write in {@code generation}; when the number has moved by more than our own write, somebody else
+ * kernel counts every write in {@code generation}; when the number has moved by more than our own write, other software
  * wrote between, and the report may carry another's data: it is thrown away and asked for again. A call that exceeds its
  * deadline fails. Thread-safe.
  */
@@ -101,7 +101,7 @@ public final class ConfigfsTsm implements VmReporter {
         try {
             Files.createDirectory(entry);
         } catch (FileAlreadyExistsException e) {
-            // Left by a crash: the kernel keeps it, and the generation tells whether somebody else uses it.
+            // Left by a crash: the kernel keeps it, and the generation tells whether other software uses it.
         } catch (IOException e) {
             throw new TeeException(Code.TEE_UNAVAILABLE, "no entry " + entry, e);
         }

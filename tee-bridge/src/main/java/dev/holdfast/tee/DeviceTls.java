@@ -34,7 +34,7 @@ public final class DeviceTls {
 
     /**
      * @param protocol {@code TLS}, or the newest version to offer: {@code TLSv1.2}, {@code TLSv1.3}
-     * @param certificate PEM, the device's certificate and whatever stands between it and the server's trust anchor
+     * @param certificate PEM, the device's certificate and whatever is between it and the server's trust anchor
      * @param authorities PEM, whom to trust for the server; the JDK's list where empty
      */
     public static SSLContext client(String protocol, DeviceSigner signer, Path certificate, Optional<Path> authorities)

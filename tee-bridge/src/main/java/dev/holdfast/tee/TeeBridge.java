@@ -27,7 +27,7 @@ public interface TeeBridge extends AutoCloseable {
     Optional<MonotonicCounter> epochCounter();
 
     /**
-     * A second counter, for the generations of state that lies on the disk: it tells a copy that was put back. Absent where a
+     * A second counter, for the generations of state that is on the disk: it tells a copy that was put back. Absent where a
      * bridge has only one.
      */
     default Optional<MonotonicCounter> stateCounter() {

@@ -52,7 +52,7 @@ public record TeeInventory(Optional<Sha256> factoryRoot, List<Finding> findings)
         }
         if (bridge.epochCounter().isPresent()) {
             findings.add(Finding.sound(
-                    "epoch counter", "stands at " + bridge.epochCounter().get().read()));
+                    "epoch counter", "is at " + bridge.epochCounter().get().read()));
         }
         keys(bridge).ifPresent(findings::add);
         register(bridge).ifPresent(findings::add);

@@ -10,7 +10,7 @@ import java.util.List;
 
 /**
  * OLPC canonical JSON, the form over which TUF signatures are made (TUF 1.0.34 section 4.2). It is not RFC 8785: only
- * backslash and quotation mark are escaped, control characters stand as they are, names are sorted by code point.
+ * backslash and quotation mark are escaped, control characters stay as they are, names are sorted by code point.
  *
  * <p>Deviation: OLPC knows integers only. The health gate's ratios are decimals, so a number with a fraction is written
  * as the shortest plain decimal of its double. Documents without fractions are unaffected.

@@ -197,7 +197,7 @@ public final class CborReader {
                     .decode(ByteBuffer.wrap(input, start, (int) length))
                     .toString();
         } catch (CharacterCodingException e) {
-            throw malformed("text is no UTF-8");
+            throw malformed("text is not valid UTF-8");
         }
     }
 

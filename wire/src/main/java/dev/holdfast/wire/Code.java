@@ -9,14 +9,14 @@ import java.util.Optional;
  */
 public enum Code {
     // Decoding
-    WIRE_CBOR("WIRE-CBOR", "The bytes are no deterministic CBOR", "Encode by RFC 8949 section 4.2"),
-    WIRE_JSON("WIRE-JSON", "The bytes are no strict JSON within the limits", "Check the sender's encoding"),
+    WIRE_CBOR("WIRE-CBOR", "The bytes are not deterministic CBOR", "Encode by RFC 8949 section 4.2"),
+    WIRE_JSON("WIRE-JSON", "The bytes are not strict JSON within the limits", "Check the sender's encoding"),
     WIRE_FIELD("WIRE-FIELD", "A field is absent, of the wrong type or out of range", "Check the sender's version"),
     WIRE_TOO_LARGE("WIRE-TOO-LARGE", "The message is longer than its kind allows", "Send smaller messages"),
 
     // Link
     LNK_TOPIC("LNK-TOPIC", "A message came on a topic that this device does not serve", "Check the broker's ACL"),
-    LNK_UNASKED("LNK-UNASKED", "An answer came to a question that was not asked, or twice", "None: it was dropped"),
+    LNK_UNASKED("LNK-UNASKED", "A reply came to a request that was not made, or twice", "None: it was dropped"),
     LNK_TIMEOUT("LNK-TIMEOUT", "The fleet service did not answer in time", "Check broker and fleet service"),
     LNK_REFUSED("LNK-REFUSED", "The fleet service refused the request", "Read the detail; check enrolment"),
     LNK_DOWN("LNK-DOWN", "The broker is not connected", "Check the network; the agent keeps trying"),
@@ -59,7 +59,7 @@ public enum Code {
     // Provenance (OpenSSF Model Signing)
     OMS_FORMAT(
             "OMS-FORMAT",
-            "The model's signature file is no OpenSSF Model Signing v1.0 that is supported",
+            "The model's signature file is not a supported OpenSSF Model Signing v1.0 file",
             "Sign with a key, whole files, SHA-256"),
     OMS_KEY(
             "OMS-KEY",
@@ -69,9 +69,11 @@ public enum Code {
     OMS_SUBJECT("OMS-SUBJECT", "The model's signature is about another file", "Sign the file that is published"),
 
     // Offline bundle
-    BDL_FORMAT("BDL-FORMAT", "The file is no offline bundle", "Write it again with fleet bundle"),
+    BDL_FORMAT("BDL-FORMAT", "The file is not an offline bundle", "Write it again with fleet bundle"),
     BDL_TRUNCATED(
-            "BDL-TRUNCATED", "The bundle ends too early or cannot be read to its end", "Copy it to the stick again"),
+            "BDL-TRUNCATED",
+            "The bundle ends too early or cannot be read to its end",
+            "Copy it to the USB stick again"),
     BDL_TOO_LARGE("BDL-TOO-LARGE", "The bundle has more entries, or a longer one, than allowed", "Bundle fewer models"),
     BDL_DUPLICATE("BDL-DUPLICATE", "The bundle has two entries of one name", "Write it again with fleet bundle"),
     BDL_NAME("BDL-NAME", "The bundle has an entry that belongs in no bundle", "Write it again with fleet bundle"),
@@ -103,7 +105,7 @@ public enum Code {
     INS_NO_FALLBACK("INS-NO-FALLBACK", "There is no earlier model to go back to", "Order a model"),
 
     // Model files
-    GGUF_FORMAT("GGUF-FORMAT", "The file is no GGUF that this engine accepts", "Convert the model again"),
+    GGUF_FORMAT("GGUF-FORMAT", "The file is not a GGUF file that this engine accepts", "Convert the model again"),
     GGUF_LIMIT("GGUF-LIMIT", "A count or length in the GGUF is beyond its limit", "Convert the model again"),
     GGUF_TENSOR("GGUF-TENSOR", "A tensor is missing, misplaced or of an unexpected shape", "Convert the model again"),
     GGUF_UNSUPPORTED(
@@ -126,7 +128,7 @@ public enum Code {
     GATE_LOAD("GATE-LOAD", "The model could not be loaded", "Read the detail"),
 
     // Local API
-    API_REQUEST("API-REQUEST", "The request is not well formed", "See docs/PROTOCOL.md"),
+    API_REQUEST("API-REQUEST", "The request is not well formed", "See docs/protocol/application-api.md"),
     API_TOO_LARGE("API-TOO-LARGE", "The request is longer than allowed", "Send a shorter prompt"),
     API_NOT_FOUND("API-NOT-FOUND", "There is no such path or model", "See /v1/models"),
     API_FORBIDDEN("API-FORBIDDEN", "The caller's user may not do this", "Ask the administrator"),

@@ -38,7 +38,7 @@ class CborTest {
                 "5affffffff", // byte string of 4 GiB
                 "9bffffffffffffffff", // array of 2^64
                 "bb7fffffffffffffff", // map of 2^63
-                "61ff", // text that is no UTF-8
+                "61ff", // text that is not valid UTF-8
                 "fa00000000", // 32-bit float
                 "1bffffffffffffffff" // integer beyond 63 bits
             })

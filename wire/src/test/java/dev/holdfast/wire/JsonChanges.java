@@ -7,7 +7,7 @@ import java.util.Random;
 
 /** Makes bad documents from good ones, as an attacker would: some bytes, or one value, are others. */
 public final class JsonChanges {
-    /** What stands where a value was. */
+    /** What is where a value was. */
     private static final String[] VALUES = {
         "null",
         "true",

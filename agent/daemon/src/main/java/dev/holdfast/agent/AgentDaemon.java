@@ -43,7 +43,7 @@ public final class AgentDaemon implements AutoCloseable {
     static final String NAME = "holdfast";
     static final String VERSION = "0.1.0";
     private static final Logger LOG = LoggerFactory.getLogger(AgentDaemon.class);
-    /** Looking for a newer order costs hashing what was downloaded, so a download stands back at most every so often. */
+    /** Looking for a newer order costs hashing what was downloaded, so a download pauses at most every so often. */
     private static final Duration STAND_BACK = Duration.ofMinutes(10);
 
     private final OpenedParts parts;
@@ -105,12 +105,7 @@ public final class AgentDaemon implements AutoCloseable {
                 store,
                 installerConfig(config.updates()),
                 new InstallerPorts(
-                        fleet,
-                        inference,
-                        serviceLog,
-                        TeeBridges.anchors(bridge).epochFloor(),
-                        clock,
-                        record -> {
+                        fleet, inference, serviceLog, TeeBridges.anchors(bridge).epochFloor(), clock, record -> {
                             LOG.info("order {}: {} {}", record.orderVersion(), record.state(), record.slot());
                             reporting.get().run();
                             observer.entered(record);

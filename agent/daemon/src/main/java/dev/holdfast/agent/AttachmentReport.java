@@ -12,7 +12,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
-/** What lies beside a model in the store: where it is, and of a bill of materials the lines that people ask for first. */
+/** What is beside a model in the store: where it is, and of a bill of materials the lines that people ask for first. */
 final class AttachmentReport {
     private static final int MAX_TEXT_CHARS = 100;
 

@@ -55,7 +55,7 @@ public final class BundleUpload {
                 });
     }
 
-    /** What is no length is an empty file, which is no bundle. */
+    /** What is not a length is an empty file, which is not a bundle. */
     private static long length(@Nullable String text) {
         return text != null && text.matches("[0-9]{1,15}") ? Long.parseLong(text) : 0;
     }

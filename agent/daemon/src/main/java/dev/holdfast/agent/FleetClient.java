@@ -1,9 +1,9 @@
 package dev.holdfast.agent;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.holdfast.link.MqttLink;
 import dev.holdfast.link.Reply;
 import dev.holdfast.link.Request;
-import dev.holdfast.link.MqttLink;
 import dev.holdfast.link.Topics;
 import dev.holdfast.trust.client.BlockSink;
 import dev.holdfast.trust.client.BlockSource;

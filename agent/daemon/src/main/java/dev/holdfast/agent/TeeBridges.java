@@ -4,10 +4,10 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.link.LinkConfig;
 import dev.holdfast.storage.Disk;
+import dev.holdfast.tee.CompositeBridge;
 import dev.holdfast.tee.ConfigfsTsm;
 import dev.holdfast.tee.DeviceSigner;
 import dev.holdfast.tee.DeviceTls;
-import dev.holdfast.tee.CompositeBridge;
 import dev.holdfast.tee.TeeBridge;
 import dev.holdfast.tee.TeeException;
 import dev.holdfast.tee.TeeInventory;
@@ -63,7 +63,8 @@ final class TeeBridges {
         Pkcs11Bridge token =
                 Pkcs11Bridge.open(Pkcs11Uri.parse(config.root().tee()).orThrow());
         try {
-            return new CompositeBridge(token, SoftwareBridge.open(config.stateDir().resolve("tee")));
+            return new CompositeBridge(
+                    token, SoftwareBridge.open(config.stateDir().resolve("tee")));
         } catch (TeeException e) {
             token.close();
             throw e;

@@ -36,7 +36,7 @@ final class UpdateLoop implements AutoCloseable {
     private static final Duration STOP_LIMIT = Duration.ofSeconds(2);
     private static final Duration END_LIMIT = Duration.ofSeconds(5);
 
-    /** Starts a trust client; a rejection where the TEE or what lies on the disk does not hold. */
+    /** Starts a trust client; a rejection where the TEE or what is on the disk does not hold. */
     @FunctionalInterface
     interface TrustStart {
         Verdict<TrustClient> start() throws IOException, TeeException;
@@ -298,7 +298,7 @@ final class UpdateLoop implements AutoCloseable {
         wake();
     }
 
-    /** Installs from a bundle that somebody holds open; {@code API-BUSY} while the loop itself is at work. */
+    /** Installs from a bundle that a command holds open; {@code API-BUSY} while the loop itself is at work. */
     Verdict<InstallOutcome> install(SeekableBytes bundle) throws IOException {
         Optional<TrustClient> client = trust;
         if (client.isEmpty() || phase instanceof Phase.Installing || !takeTurn()) {

@@ -131,7 +131,7 @@ public record AppraisalPolicy(
     }
 
     /**
-     * Reads a policy file: one JSON object, described in docs/PROTOCOL.md. A key that is not known is refused, so that a
+     * Reads a policy file: one JSON object, described in docs/protocol. A key that is not known is refused, so that a
      * misspelt demand is never passed over. {@code CFG-INVALID}.
      */
     public static Verdict<AppraisalPolicy> parse(byte[] utf8) {

@@ -136,7 +136,7 @@ public final class EnrolmentAuthority {
             throw EnrolmentMessage.refused("the attestation key is not restricted, or can leave its TPM");
         }
         if (!signer.isDeviceSigner()) {
-            throw EnrolmentMessage.refused("the signer can leave its TPM, or is no plain signing key");
+            throw EnrolmentMessage.refused("the signer can leave its TPM, or is not a plain signing key");
         }
         Binary expected = EnrolmentMessage.Request.certifyQualifyingData(asked.device(), asked.nonce());
         TpmAttest certified = orRefused("certificate of the signer", TpmAttest.parse(asked.certifyAttest()));

@@ -65,7 +65,7 @@ public record EnrolmentPolicy(
     }
 
     /**
-     * Reads a policy file, described in docs/PROTOCOL.md; certificates are PEM files, relative to the file's own folder.
+     * Reads a policy file, described in docs/protocol; certificates are PEM files, relative to the file's own folder.
      * {@code CFG-INVALID}.
      */
     public static Verdict<EnrolmentPolicy> read(Path file) {

@@ -42,7 +42,7 @@ final class PlatformSteps {
         }
     }
 
-    /** A report on the machine must fit, whether anybody asks for it or not. Whose it is is not checked: it grants nothing. */
+    /** A report on the machine must fit, whether a policy asks for it or not. Whose it is is not checked: it grants nothing. */
     void machine(EvidenceClaims claims, Optional<VmEvidence> vm) {
         if (vm.isPresent()) {
             Optional<String> misfit = vm.get().misfit(claims);

@@ -3,7 +3,7 @@ package dev.holdfast.sockets;
 import java.util.Optional;
 
 /**
- * What stands before everything that a peer can ask of a socket: how many connections there may be, counted at accept, and who
+ * What a peer passes before it can ask anything of a socket: how many connections there may be, counted at accept, and who
  * may ask. Thread-safe.
  */
 final class Admission {

@@ -33,8 +33,8 @@ public record AttachmentFiles(
         Optional<String> licence,
         Optional<String> base) {
     /** A bill of materials alone. */
-    public static final AttachmentFiles NONE =
-            new AttachmentFiles(Optional.empty(), Optional.empty(), Optional.empty(), Optional.empty(), Optional.empty());
+    public static final AttachmentFiles NONE = new AttachmentFiles(
+            Optional.empty(), Optional.empty(), Optional.empty(), Optional.empty(), Optional.empty());
 
     /**
      * Checks all as devices will, and keeps the files.

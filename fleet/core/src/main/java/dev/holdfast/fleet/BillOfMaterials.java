@@ -39,7 +39,7 @@ final class BillOfMaterials {
         JsonNode read =
                 Json.readObject(Files.readAllBytes(file), Attachment.MAX_BYTES).orThrow();
         if (!(read instanceof ObjectNode bom) || !bom.path("bomFormat").asText().equals(FORMAT)) {
-            throw new RejectedException(Code.CFG_INVALID, file + " is no CycloneDX document");
+            throw new RejectedException(Code.CFG_INVALID, file + " is not a CycloneDX document");
         }
         boolean named = hashes(bom.at("/metadata/component"), model);
         for (JsonNode component : bom.path("components")) {

@@ -15,7 +15,7 @@ public final class BrokerLink {
 
     private BrokerLink() {}
 
-    /** Waits until connection and subscriptions stand. */
+    /** Waits until connection and subscriptions are up. */
     public static MqttLink connect(String broker, List<String> filters, Duration deadline, MqttLink.Receiver receiver)
             throws IOException {
         LinkConfig config = LinkConfig.of(broker, "holdfast-operator-" + UUID.randomUUID(), filters);

@@ -52,7 +52,7 @@ public enum FleetKeys {
         return new RoleSigner(keys, keys.size());
     }
 
-    /** The keys of this role that lie in a directory: one holder's share. */
+    /** The keys of this role that are in a directory: one holder's share. */
     public List<SigningKey> loadPresent(Path directory) throws IOException {
         List<SigningKey> keys = new ArrayList<>();
         for (KeyKind kind : kinds) {

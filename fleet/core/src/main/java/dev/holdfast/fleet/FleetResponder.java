@@ -86,9 +86,11 @@ public final class FleetResponder {
     private List<? extends Reply.Body> bodies(Topics from, Request.Body body) throws IOException, RejectedException {
         return switch (body) {
             case Request.Metadata(String name, long offset) -> List.of(part(metadata(name), offset));
-            case Request.Director(Binary nonce, long offset) -> List.of(part(director.order(from.device(), nonce), offset));
+            case Request.Director(Binary nonce, long offset) ->
+                List.of(part(director.order(from.device(), nonce), offset));
             case Request.Leaves(Sha256 blob, int first, int count) -> List.of(leaves(blob, first, count));
-            case Request.Blocks(Sha256 blob, int blockBytes, List<Integer> indices) -> blocks(blob, blockBytes, indices);
+            case Request.Blocks(Sha256 blob, int blockBytes, List<Integer> indices) ->
+                blocks(blob, blockBytes, indices);
             case Request.Enrol(Binary request) ->
                 List.of(new Reply.Enrolment(Binary.copyOf(enrolment.begin(from.device(), request))));
             case Request.Prove(Binary proof) -> {

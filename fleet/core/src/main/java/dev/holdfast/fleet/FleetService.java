@@ -1,10 +1,10 @@
 package dev.holdfast.fleet;
 
-import dev.holdfast.link.Reply;
-import dev.holdfast.link.Request;
 import dev.holdfast.link.LinkConfig;
 import dev.holdfast.link.MqttLink;
 import dev.holdfast.link.PahoLink;
+import dev.holdfast.link.Reply;
+import dev.holdfast.link.Request;
 import dev.holdfast.link.Topics;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;

@@ -2,8 +2,8 @@ package dev.holdfast.fleet;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.trust.bundle.OfflineBundleWriter;
-import dev.holdfast.trust.release.BlockTree;
 import dev.holdfast.trust.release.Attachment;
+import dev.holdfast.trust.release.BlockTree;
 import dev.holdfast.trust.release.DeltaTarget;
 import dev.holdfast.trust.release.DirectorOrder;
 import dev.holdfast.trust.release.ModelTarget;
@@ -31,7 +31,7 @@ import java.util.Set;
 import java.util.UUID;
 
 /**
- * What goes on a stick: the metadata of today, an order for each device, and the files that the orders are about.
+ * What goes on a USB stick: the metadata of today, an order for each device, and the files that the orders are about.
  *
  * @param devices whose orders are carried; each must have one, see {@code fleet desire}
  * @param life how long the orders and the timestamp are to last

@@ -87,12 +87,14 @@ public record Publication(
     }
 
     /** The same with more about the model. */
-    public Published publish(FleetRepository repository, AttachmentFiles attached) throws IOException, RejectedException {
+    public Published publish(FleetRepository repository, AttachmentFiles attached)
+            throws IOException, RejectedException {
         repository.directory().config();
         return repository.directory().publishing(() -> inTurn(repository, attached));
     }
 
-    private Published inTurn(FleetRepository repository, AttachmentFiles attached) throws IOException, RejectedException {
+    private Published inTurn(FleetRepository repository, AttachmentFiles attached)
+            throws IOException, RejectedException {
         if (!NAME.matcher(model).matches() || !NAME.matcher(version).matches()) {
             throw new RejectedException(
                     Code.CFG_INVALID, "model and version are letters, digits, '.', '_', '+' or '-'");

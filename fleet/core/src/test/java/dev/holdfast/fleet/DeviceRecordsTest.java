@@ -60,7 +60,8 @@ class DeviceRecordsTest {
     }
 
     /** The device's record, where this one was let in. */
-    private Optional<EnrolledDevice> enrol(EnrolmentService service, SoftwareBridge bridge, String device) throws Exception {
+    private Optional<EnrolledDevice> enrol(EnrolmentService service, SoftwareBridge bridge, String device)
+            throws Exception {
         DeviceEnrolment enrolment = new DeviceEnrolment(bridge, device);
         byte[] challenge = service.begin(device, Binary.copyOf(enrolment.request()));
         try {

@@ -96,7 +96,7 @@ record ChatCall(@Nullable String model, ChatRequest request, boolean stream, boo
 
     private static Sampling sampling(Fields fields) throws RejectedException {
         Penalties penalties = new Penalties(
-                // Zero would divide by zero; what is below a hundredth is no penalty that anybody means.
+                // Zero would divide by zero; what is below a hundredth is not a useful penalty.
                 fields.numberOr("repetition_penalty", 0.01, 4, 1),
                 fields.numberOr("presence_penalty", -2, 2, 0),
                 fields.numberOr("frequency_penalty", -2, 2, 0));

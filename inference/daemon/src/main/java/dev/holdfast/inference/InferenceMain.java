@@ -24,7 +24,7 @@ public final class InferenceMain {
         try {
             InferenceConfig config = InferenceConfig.read(Path.of(file)).orThrow();
             Path control = config.sockets().inferenceControl();
-            CrashLog words = CrashLog.capture(control.resolveSibling("last-words.log"));
+            CrashLog words = CrashLog.capture(control.resolveSibling("crash.log"));
             Shutdown.await(InferenceDaemon.start(config, words));
         } catch (Exception e) {
             System.err.println(CommandFailure.message(e));

@@ -77,8 +77,8 @@ class PrefixReuseTest {
         TinyStore store = new TinyStore(folder);
         Slot one = slot(store.add("1.0.0", 1, TinyModel.Flaw.NONE));
         Slot two = slot(store.add("2.0.0", 2, TinyModel.Flaw.NONE));
-        try (ModelHost engine =
-                new ModelHost(new ModelHost.Settings(store.blobs(), new HealthGate.Settings(256, 3, CacheType.F16), 1, 1))) {
+        try (ModelHost engine = new ModelHost(
+                new ModelHost.Settings(store.blobs(), new HealthGate.Settings(256, 3, CacheType.F16), 1, 1))) {
             assertThat(engine.serve(one).passed()).isTrue();
             String answer = ask(engine, PROMPT, ALICE).await();
             for (Slot next : List.of(two, one)) {

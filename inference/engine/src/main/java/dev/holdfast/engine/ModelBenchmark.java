@@ -122,11 +122,7 @@ public final class ModelBenchmark {
      * @return tokens per second of all together, of each run, in order of size
      */
     public Verdict<List<Double>> together(int streams, int tokens, int runs) {
-        if (streams < 1
-                || streams > MatMul.MAX_TOGETHER
-                || tokens < 1
-                || tokens > runner.contextTokens()
-                || runs < 1) {
+        if (streams < 1 || streams > MatMul.MAX_TOGETHER || tokens < 1 || tokens > runner.contextTokens() || runs < 1) {
             return Verdict.rejected(
                     Code.API_REQUEST,
                     "1 to " + MatMul.MAX_TOGETHER + " streams of 1 to " + runner.contextTokens()

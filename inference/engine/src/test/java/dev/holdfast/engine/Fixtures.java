@@ -10,7 +10,7 @@ import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
-/** The numerical reference files, which lie beside the repository and not in it. */
+/** The numerical reference files, which are beside the repository and not in it. */
 public final class Fixtures {
     private static final int MANIFEST_BYTES = 4 << 20;
 

@@ -24,7 +24,7 @@ import org.bouncycastle.operator.OperatorCreationException;
 import org.bouncycastle.operator.jcajce.JcaContentSignerBuilder;
 
 /**
- * The device's key in a token. Java sees a private key there only where a certificate lies beside it, so one that the
+ * The device's key in a token. Java sees a private key there only where a certificate is beside it, so one that the
  * key signed itself does: it says nothing and is sent to nobody.
  */
 final class Pkcs11Keys {
@@ -44,7 +44,7 @@ final class Pkcs11Keys {
             }
             if (!(token.getKey(label, null) instanceof PrivateKey key)
                     || !(token.getCertificate(label).getPublicKey() instanceof ECPublicKey given)) {
-                throw new TeeException(Code.TEE_REFUSED, label + " is no EC key with a certificate");
+                throw new TeeException(Code.TEE_REFUSED, label + " is not an EC key with a certificate");
             }
             if (key.getEncoded() != null || key.getFormat() != null) {
                 throw new TeeException(Code.TEE_REFUSED, "the key " + label + " can be read out of its token");

@@ -88,7 +88,7 @@ final class Pkcs11Slots {
             // Never unloaded: the JDK's provider does not unload a module either.
             MemorySegment entry = SymbolLookup.libraryLookup(module, Arena.global())
                     .find("C_GetFunctionList")
-                    .orElseThrow(() -> new TeeException(Code.TEE_UNAVAILABLE, module + " is no PKCS #11 module"));
+                    .orElseThrow(() -> new TeeException(Code.TEE_UNAVAILABLE, module + " is not a PKCS #11 module"));
             MemorySegment out = arena.allocate(ADDRESS);
             long result = (long) Linker.nativeLinker()
                     .downcallHandle(entry, FunctionDescriptor.of(JAVA_LONG, ADDRESS))

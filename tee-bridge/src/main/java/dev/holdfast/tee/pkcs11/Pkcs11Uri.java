@@ -92,7 +92,7 @@ public record Pkcs11Uri(
                 throw invalid("attribute " + part + " is not known here");
             }
             if (found.put(name, decoded(part.substring(equals + 1))) != null) {
-                throw invalid(name + " stands there twice");
+                throw invalid(name + " is there twice");
             }
         }
         return found;

@@ -57,7 +57,7 @@ final class TpmInventory {
         }
         return Finding.sound(
                 "epoch counter",
-                "NV " + hex(TpmNv.COUNTER) + " stands at " + nv.counter(TpmNv.Counter.EPOCH) + ", its base "
+                "NV " + hex(TpmNv.COUNTER) + " is at " + nv.counter(TpmNv.Counter.EPOCH) + ", its base "
                         + hex(TpmNv.BASE) + " is locked");
     }
 

@@ -102,7 +102,7 @@ final class TpmKeys {
         if (publicArea(role) instanceof TpmPublic ecc) {
             return ecc.key();
         }
-        throw new IllegalArgumentException(role + " is no P-256 key");
+        throw new IllegalArgumentException(role + " is not a P-256 key");
     }
 
     /** The key's public area. */

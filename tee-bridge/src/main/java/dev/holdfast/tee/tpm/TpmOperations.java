@@ -176,7 +176,7 @@ final class TpmOperations {
                 return new Quoter.Quote(attest, signature, values, certifyRegister(qualifyingData));
             }
         }
-        throw new TeeException(Code.TEE_REFUSED, "PCRs " + pcrs + " do not stand still: other software extends them");
+        throw new TeeException(Code.TEE_REFUSED, "PCRs " + pcrs + " keep changing: other software extends them");
     }
 
     private Optional<Quoter.Certificate> certifyRegister(Binary qualifyingData) throws TeeException, RejectedException {

@@ -204,7 +204,7 @@ class Pkcs11BridgeTest {
         }
     }
 
-    /** A library that can be loaded and is no PKCS #11 module. */
+    /** A library that can be loaded and is not a PKCS #11 module. */
     private static Path libc() throws Exception {
         return Path.of(Files.readAllLines(Path.of("/proc/self/maps")).stream()
                 .filter(line -> line.contains("libc.so"))

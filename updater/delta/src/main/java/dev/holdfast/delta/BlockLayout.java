@@ -16,7 +16,7 @@ abstract sealed class BlockLayout {
     final int least;
 
     final int greatest;
-    /** Where the F16 numbers stand in a block; {@code mAt} is -1 where there is none. */
+    /** Where the F16 numbers are in a block; {@code mAt} is -1 where there is none. */
     final int dAt;
 
     final int mAt;

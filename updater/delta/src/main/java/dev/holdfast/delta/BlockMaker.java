@@ -55,7 +55,7 @@ final class BlockMaker {
         return read(base, segment.source(), (int) plan.sourceBytes(segment));
     }
 
-    /** What lies past the end of a file reads as zeros, which the hashes refuse. */
+    /** What is past the end of a file reads as zeros, which the hashes refuse. */
     static byte[] read(FileChannel channel, long offset, int count) throws IOException {
         ByteBuffer buffer = ByteBuffer.allocate(count);
         while (buffer.hasRemaining() && channel.read(buffer, offset + buffer.position()) >= 0) {

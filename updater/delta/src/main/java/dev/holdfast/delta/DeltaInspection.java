@@ -46,7 +46,7 @@ public record DeltaInspection(
      * @param outputBytes bytes of the result
      * @param payloadBytes bytes of the patch
      * @param operations payload bytes by operation
-     * @param why types and kind of context where the weights were foretold, else empty
+     * @param why types and kind of context where the weights were predicted, else empty
      */
     public record Part(String name, long outputBytes, long payloadBytes, Map<DeltaOp, Long> operations, String why) {
         public Part {

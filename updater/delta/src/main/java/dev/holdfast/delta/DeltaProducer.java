@@ -221,7 +221,7 @@ public final class DeltaProducer {
     private static byte[] encode(PatchPlan.Model model, byte[] old, byte[] fresh, long first) {
         List<RansEncoder> streams =
                 model.frequencies().stream().map(RansEncoder::new).toList();
-        TensorCodec codec = new TensorCodec(model.prediction(), false, (stream, contexts, foretold, residuals, n) -> {
+        TensorCodec codec = new TensorCodec(model.prediction(), false, (stream, contexts, predicted, residuals, n) -> {
             RansEncoder encoder = streams.get(stream);
             for (int i = 0; i < n; i++) {
                 encoder.put(contexts[i], residuals[i]);

@@ -8,7 +8,7 @@ import java.nio.file.StandardOpenOption;
 import java.util.Optional;
 
 /**
- * What the codec has to code of a pair of models: the residuals of every field that it foretells. Measures of the coding ask
+ * What the codec has to code of a pair of models: the residuals of every field that it predicts. Measures of the coding ask
  * for it; no patch is made. Stateless.
  */
 public final class FieldStreams {
@@ -33,11 +33,11 @@ public final class FieldStreams {
          * @param stream number of the stream; the last stream of a quantized tensor are its quants
          * @param perRow fields of this stream in a row of the tensor
          * @param contexts what the codec knows of each field
-         * @param foretold what it expects
+         * @param predicted what it expects
          * @param residuals what it has to code
          * @param n number of fields
          */
-        void fields(int stream, int perRow, int[] contexts, int[] foretold, int[] residuals, int n);
+        void fields(int stream, int perRow, int[] contexts, int[] predicted, int[] residuals, int n);
     }
 
     /** Walks all tensors that have a counterpart and differ from it. */
@@ -70,13 +70,13 @@ public final class FieldStreams {
         builder.walk(
                 pair,
                 prediction,
-                (stream, contexts, foretold, residuals, n) -> visitor.fields(
+                (stream, contexts, predicted, residuals, n) -> visitor.fields(
                         stream,
                         stream == quants
                                 ? prediction.columns()
                                 : stream < numbers ? blocks : blocks * layout.orElseThrow().scales,
                         contexts,
-                        foretold,
+                        predicted,
                         residuals,
                         n));
     }

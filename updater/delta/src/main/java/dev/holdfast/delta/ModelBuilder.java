@@ -284,7 +284,7 @@ final class ModelBuilder {
         }
 
         @Override
-        public void code(int stream, int[] contexts, int[] foretold, int[] residuals, int n) {
+        public void code(int stream, int[] contexts, int[] predicted, int[] residuals, int n) {
             int[][] counts = streams.get(stream);
             for (int i = 0; i < n; i++) {
                 int token = Tokens.token(Tokens.zigZag(residuals[i]));

@@ -5,7 +5,7 @@ final class NonLinear {
     static final int[] VALUES = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
     /** For places -128 to 127, shifted by 128: the index of the nearest value. */
     static final int[] NEAREST = new int[256];
-    /** And how far through that value's own stretch the place lies, in sixteenths. */
+    /** And how far through that value's own stretch the place is, in sixteenths. */
     static final int[] FRACTION = new int[256];
 
     static {

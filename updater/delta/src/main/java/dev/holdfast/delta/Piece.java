@@ -10,7 +10,7 @@ import java.util.Optional;
  * @param end byte after the last
  * @param label name of the tensor, or what else it is
  * @param base where its counterpart begins in the base, -1 where it has none
- * @param tensors the tensor and its counterpart, where both have weights that can be foretold
+ * @param tensors the tensor and its counterpart, where both have weights that can be predicted
  */
 record Piece(long start, long end, String label, long base, Optional<Pair> tensors) {
     /** A tensor of the next file and its counterpart in the base, of as many weights. */

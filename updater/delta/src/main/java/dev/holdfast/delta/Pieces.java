@@ -18,7 +18,7 @@ import java.util.Set;
 
 /**
  * Cuts the next file into pieces and finds each its counterpart in the base: tensors by name, renamed ones by likeness,
- * everything else (head, tokenizer, padding, files that are no GGUF) by equal runs of bytes.
+ * everything else (head, tokenizer, padding, files that are not GGUF files) by equal runs of bytes.
  */
 final class Pieces {
     private static final int SAMPLE_WEIGHTS = 4096;
@@ -81,13 +81,13 @@ final class Pieces {
             if (counterpart == null) {
                 pieces.add(new Piece(tensor.offset(), done, tensor.name(), -1, Optional.empty()));
             } else {
-                boolean foretold = WeightReader.supports(tensor.type()) && WeightReader.supports(counterpart.type());
+                boolean predicted = WeightReader.supports(tensor.type()) && WeightReader.supports(counterpart.type());
                 pieces.add(new Piece(
                         tensor.offset(),
                         done,
                         tensor.name(),
                         counterpart.offset(),
-                        foretold ? Optional.of(new Piece.Pair(counterpart, tensor)) : Optional.empty()));
+                        predicted ? Optional.of(new Piece.Pair(counterpart, tensor)) : Optional.empty()));
             }
         }
         bytes(done, next.size(), head, "padding");

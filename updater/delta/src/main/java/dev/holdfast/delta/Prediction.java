@@ -6,10 +6,10 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * How one tensor is foretold from its counterpart in the base, and which context a residual is coded in.
+ * How one tensor is predicted from its counterpart in the base, and which context a residual is coded in.
  *
- * <p>A quant is foretold by the old weight's place on the new grid; the context is how far that place lies from the nearest
- * grid point, in sixteenths, since a weight that lies near the border between two quants is likelier to cross it. What
+ * <p>A quant is predicted by the old weight's place on the new grid; the context is how far that place is from the nearest
+ * grid point, in sixteenths, since a weight that is near the border between two quants is likelier to cross it. What
  * crosses also depends on how far weights move: optimizers move whole rows and columns of a matrix by like amounts. So a
  * class, in half octaves, of the expected move over the grid's step can join the context.
  *

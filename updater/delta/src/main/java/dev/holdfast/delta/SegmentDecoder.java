@@ -73,7 +73,7 @@ final class SegmentDecoder {
         new TensorCodec(
                         current,
                         true,
-                        (stream, contexts, foretold, residuals, n) ->
+                        (stream, contexts, predicted, residuals, n) ->
                                 streams.get(stream).get(contexts, residuals, n))
                 .walk(source, out, segment.first());
         for (RansDecoder stream : streams) {

@@ -6,12 +6,12 @@ import java.util.Arrays;
 import java.util.Optional;
 
 /**
- * Walks a piece of a tensor and its counterpart, foretelling each field. Both directions are this one walk: what differs is
+ * Walks a piece of a tensor and its counterpart, predicting each field. Both directions are this one walk: what differs is
  * whether residuals are taken from the new bytes or put into them. All arithmetic is on integers and on IEEE 754 doubles by
  * multiplication, division and rounding, which every machine does alike. Not thread-safe.
  */
 final class TensorCodec {
-    /** Weights that are foretold at once: a whole number of blocks of every type, and of lanes of the coder. */
+    /** Weights that are predicted at once: a whole number of blocks of every type, and of lanes of the coder. */
     static final int TILE = 1024;
 
     private static final int SIXTEENTHS = 1 << 20;
@@ -22,11 +22,11 @@ final class TensorCodec {
     private static final long SQRT_2_MANTISSA = 0x6a09e667f3bcdL;
 
     /**
-     * Takes or gives residuals of one stream in order, which are distances from what was {@code foretold}; {@code n} is a
+     * Takes or gives residuals of one stream in order, which are distances from what was {@code predicted}; {@code n} is a
      * multiple of eight but at a piece's end.
      */
     interface Residuals {
-        void code(int stream, int[] contexts, int[] foretold, int[] residuals, int n) throws RejectedException;
+        void code(int stream, int[] contexts, int[] predicted, int[] residuals, int n) throws RejectedException;
     }
 
     private final Prediction prediction;
@@ -34,7 +34,7 @@ final class TensorCodec {
     private final boolean decoding;
     private final Residuals residuals;
     private final int[] contexts = new int[TILE];
-    private final int[] foretold = new int[TILE];
+    private final int[] predicted = new int[TILE];
     private final int[] coded = new int[TILE];
     private final int[] old = new int[TILE];
     private final int[] fresh = new int[TILE];
@@ -84,14 +84,14 @@ final class TensorCodec {
             for (int i = 0; i < count; i++) {
                 long element = first + at + i;
                 contexts[i] = floatClass(Floats.exponent(type, old[i]), element, column(element));
-                foretold[i] = Floats.ordered(type, old[i]);
+                predicted[i] = Floats.ordered(type, old[i]);
                 if (!decoding) {
-                    coded[i] = Floats.ordered(type, Floats.read(type, output, (at + i) * width)) - foretold[i];
+                    coded[i] = Floats.ordered(type, Floats.read(type, output, (at + i) * width)) - predicted[i];
                 }
             }
-            residuals.code(0, contexts, foretold, coded, count);
+            residuals.code(0, contexts, predicted, coded, count);
             for (int i = 0; decoding && i < count; i++) {
-                Floats.write(type, Floats.unordered(type, foretold[i] + coded[i]), output, (at + i) * width);
+                Floats.write(type, Floats.unordered(type, predicted[i] + coded[i]), output, (at + i) * width);
             }
         }
     }
@@ -156,9 +156,9 @@ final class TensorCodec {
         for (int block = 0; block < blocks; block += tileBlocks) {
             int count = Math.min(tileBlocks, blocks - block);
             if (same) {
-                foretellSame(to, source, before, next, block, count, first);
+                predictSame(to, source, before, next, block, count, first);
             } else {
-                foretellOther(to, reader, next, block, count, first);
+                predictOther(to, reader, next, block, count, first);
             }
             joinClasses(count * to.type.blockElements(), first + (long) block * to.type.blockElements());
             exchange(to, stream, output, block, count);
@@ -174,13 +174,13 @@ final class TensorCodec {
                 to.unpack(output, (block + b) * bytes, fresh, b * elements);
             }
             for (int i = 0; i < n; i++) {
-                coded[i] = fresh[i] - foretold[i];
+                coded[i] = fresh[i] - predicted[i];
             }
         }
-        residuals.code(stream, contexts, foretold, coded, n);
+        residuals.code(stream, contexts, predicted, coded, n);
         if (decoding) {
             for (int i = 0; i < n; i++) {
-                fresh[i] = foretold[i] + coded[i];
+                fresh[i] = predicted[i] + coded[i];
             }
             for (int b = 0; b < count; b++) {
                 to.pack(fresh, b * elements, output, (block + b) * bytes);
@@ -196,12 +196,12 @@ final class TensorCodec {
             for (int i = 0; i < count; i++) {
                 int bits = before[at + i] & 0xffff;
                 contexts[i] = floatClass(bits >> 10 & 31, first + (long) (at + i) * to.type.blockElements(), -1);
-                foretold[i] = Floats.ordered(GgmlType.F16, bits);
-                coded[i] = decoding ? 0 : Floats.ordered(GgmlType.F16, next[at + i] & 0xffff) - foretold[i];
+                predicted[i] = Floats.ordered(GgmlType.F16, bits);
+                coded[i] = decoding ? 0 : Floats.ordered(GgmlType.F16, next[at + i] & 0xffff) - predicted[i];
             }
-            residuals.code(stream, contexts, foretold, coded, count);
+            residuals.code(stream, contexts, predicted, coded, count);
             for (int i = 0; decoding && i < count; i++) {
-                next[at + i] = (short) Floats.unordered(GgmlType.F16, foretold[i] + coded[i]);
+                next[at + i] = (short) Floats.unordered(GgmlType.F16, predicted[i] + coded[i]);
             }
         }
     }
@@ -221,18 +221,18 @@ final class TensorCodec {
                 double step = Float.float16ToFloat(dBefore[block + b]);
                 grid.add(b * to.scales, to.scales, step, 0, Float.float16ToFloat(dNext[block + b]), 0);
             }
-            grid.foretell(n);
+            grid.predict(n);
             for (int i = 0; i < n; i++) {
-                coded[i] = decoding ? 0 : next[from + i] - foretold[i];
+                coded[i] = decoding ? 0 : next[from + i] - predicted[i];
             }
-            residuals.code(stream, contexts, foretold, coded, n);
+            residuals.code(stream, contexts, predicted, coded, n);
             for (int i = 0; decoding && i < n; i++) {
-                next[from + i] = foretold[i] + coded[i];
+                next[from + i] = predicted[i] + coded[i];
             }
         }
     }
 
-    private void foretellSame(
+    private void predictSame(
             BlockLayout to, byte[] source, BlockScales before, BlockScales next, int block, int count, long first) {
         int elements = to.type.blockElements();
         int subs = to.subBlocks();
@@ -259,11 +259,10 @@ final class TensorCodec {
                     next.shift(index));
             classes(sub * to.subElements, to.subElements, step, first + (long) block * elements + sub * to.subElements);
         }
-        grid.foretell(count * elements);
+        grid.predict(count * elements);
     }
 
-    private void foretellOther(
-            BlockLayout to, WeightReader reader, BlockScales next, int block, int count, long first) {
+    private void predictOther(BlockLayout to, WeightReader reader, BlockScales next, int block, int count, long first) {
         int elements = to.type.blockElements();
         int subs = to.subBlocks();
         reader.read(block * elements, count * elements, weights);
@@ -281,17 +280,17 @@ final class TensorCodec {
 
     private void place(int i, double x, BlockLayout to) {
         if (!(Math.abs(x) < MAX_SHIFT)) {
-            foretold[i] = 0;
+            predicted[i] = 0;
             contexts[i] = NO_GRID;
         } else if (to.type == GgmlType.IQ4_NL) {
             int place = clamp((int) Math.floor(x + 0.5) + 128, 255);
-            foretold[i] = NonLinear.NEAREST[place];
+            predicted[i] = NonLinear.NEAREST[place];
             contexts[i] = NonLinear.FRACTION[place];
         } else {
             int sixteenths = (int) Math.floor(x * 16 + 8);
             int nearest = sixteenths >> 4;
-            foretold[i] = Math.min(Math.max(nearest, to.least), to.greatest);
-            contexts[i] = foretold[i] == nearest ? sixteenths & 15 : CLAMPED;
+            predicted[i] = Math.min(Math.max(nearest, to.least), to.greatest);
+            contexts[i] = predicted[i] == nearest ? sixteenths & 15 : CLAMPED;
         }
     }
 
@@ -330,18 +329,18 @@ final class TensorCodec {
             }
         }
 
-        void foretell(int n) {
+        void predict(int n) {
             for (int i = 0; i < n; i++) {
                 int sixteenths = offsets[i] + old[i] * ratios[i] >> 16;
                 int nearest = sixteenths >> 4;
                 int kept = Math.min(Math.max(nearest, least), greatest);
                 int clamped = kept - nearest | nearest - kept;
-                foretold[i] = kept;
+                predicted[i] = kept;
                 contexts[i] = sixteenths & 15 & ~(clamped >> 31) | CLAMPED & clamped >> 31;
             }
             for (int i = 0; i < 3 * exceptions; i += 3) {
                 int at = special[i];
-                System.arraycopy(old, at, foretold, at, special[i + 1]);
+                System.arraycopy(old, at, predicted, at, special[i + 1]);
                 Arrays.fill(contexts, at, at + special[i + 1], special[i + 2]);
             }
         }
@@ -353,11 +352,11 @@ final class TensorCodec {
         int r = grid ? (int) Math.rint(ratio * 65536) : 0;
         for (int i = at; i < at + 32; i++) {
             if (step == newStep || !grid) {
-                foretold[i] = old[i];
+                predicted[i] = old[i];
                 contexts[i] = grid ? SAME_GRID : NO_GRID;
             } else {
                 int place = clamp((NonLinear.VALUES[old[i]] * r + 32768 >> 16) + 128, 255);
-                foretold[i] = NonLinear.NEAREST[place];
+                predicted[i] = NonLinear.NEAREST[place];
                 contexts[i] = NonLinear.FRACTION[place];
             }
         }

@@ -20,7 +20,7 @@ final class AttachmentFetch {
         this.download = download;
     }
 
-    /** Returns when every file that the model's block names lies beside its place in the store and was checked today. */
+    /** Returns when every file that the model's block names is beside its place in the store and was checked today. */
     void run(ModelTarget model) throws IOException, InstallStop {
         for (Attachment attachment : model.attachments()) {
             Path place = context.store().attachment(model.file().sha256(), attachment.kind());
@@ -49,7 +49,8 @@ final class AttachmentFetch {
     }
 
     private static Optional<byte[]> kept(Path place, Attachment attachment) throws IOException {
-        if (!Files.isRegularFile(place) || Files.size(place) != attachment.file().length()) {
+        if (!Files.isRegularFile(place)
+                || Files.size(place) != attachment.file().length()) {
             return Optional.empty();
         }
         byte[] bytes = Files.readAllBytes(place);

@@ -26,7 +26,7 @@ import java.util.zip.CRC32C;
  *
  * <p>{@code crc} is CRC-32C of the object without that field, {@code prev} the head of SHA-256 of the line before. A last
  * line without its end was torn by a power cut: it never counted and is cut off. Any other line that does not hold is
- * damage: reported as {@code INS-JOURNAL}, skipped, and the last whole line counts. The slot stands in full only where
+ * damage: reported as {@code INS-JOURNAL}, skipped, and the last whole line counts. The slot is written in full only where
  * it is first named. Thread-safe.
  */
 public final class InstallJournal {
@@ -41,7 +41,7 @@ public final class InstallJournal {
     private Optional<Rejection> damage = Optional.empty();
     private String previous = "";
     private long sequence;
-    /** Where the next line begins; what lies beyond is what a failed write left. */
+    /** Where the next line begins; what is beyond is what a failed write left. */
     private long end;
 
     private InstallJournal(Path file, Disk disk) {

@@ -14,7 +14,7 @@ import java.util.Optional;
  * What is transferred for an order.
  *
  * @param delta the patch, or empty for the whole model
- * @param present whether the whole model lies in the store already
+ * @param present whether the whole model is in the store already
  */
 record InstallPlan(Optional<DeltaTarget> delta, boolean present) {
     /** Begins the journal note of a plan that must not use a delta (again). */
@@ -101,7 +101,7 @@ record InstallPlan(Optional<DeltaTarget> delta, boolean present) {
                 .orElse(FULL + " of " + order.model().file().length() + " bytes");
     }
 
-    /** Numbers separated by dots; what is no number counts as 0. */
+    /** Numbers separated by dots; what is not a number counts as 0. */
     static int compareVersions(String a, String b) {
         String[] left = a.split("[.+-]", -1);
         String[] right = b.split("[.+-]", -1);

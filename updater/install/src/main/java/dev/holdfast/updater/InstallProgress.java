@@ -1,7 +1,7 @@
 package dev.holdfast.updater;
 
 /**
- * Where the running install stands, for status displays.
+ * How far the running install has come, for status displays.
  *
  * @param state the state
  * @param blocksDone verified blocks of the file in transfer

@@ -1,6 +1,6 @@
 package dev.holdfast.updater;
 
-/** Where an install stands. Each is entered by one durable journal line. */
+/** How far an install has come. Each is entered by one durable journal line. */
 public enum InstallState {
     /** An order was accepted. */
     ANNOUNCED,

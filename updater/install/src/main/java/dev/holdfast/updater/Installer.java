@@ -31,7 +31,7 @@ public final class Installer {
     private volatile @Nullable BlockDownload download;
     /** The order under way; 0 where there is none. */
     private volatile long running;
-    /** A hint is anybody's word: each number puts off once. */
+    /** A hint is unsigned: each number puts off once. */
     private volatile long lastAnnounced;
 
     private Installer(InstallContext context) {
@@ -295,7 +295,7 @@ public final class Installer {
         }
     }
 
-    /** Models that lie aside, damaged, until their repair. */
+    /** Models that are set aside, damaged, until their repair. */
     List<Slot> quarantined() {
         return context.journal().slots().stream()
                 .filter(slot -> context.store().isQuarantined(slot.digest()))
@@ -307,7 +307,7 @@ public final class Installer {
         return context.journal().records();
     }
 
-    /** Where the running or last install of this process stands; empty where there was none. */
+    /** How far the running or last install of this process has come; empty where there was none. */
     public Optional<InstallProgress> progress() {
         BlockDownload current = download;
         List<InstallRecord> records = context.journal().records();

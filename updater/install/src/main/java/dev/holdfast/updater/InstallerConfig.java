@@ -26,7 +26,7 @@ public record InstallerConfig(
      * How fast blocks are pulled.
      *
      * @param bytesPerSecond most payload bytes that are asked for in a second, on average; 0 for no limit
-     * @param lookAgain after this long a download stands back, so that a newer order can take its place
+     * @param lookAgain after this long a download pauses, so that a newer order can take its place
      */
     public record Pace(long bytesPerSecond, Duration lookAgain) {}
 

@@ -84,12 +84,12 @@ public final class ModelStore {
         return read instanceof Verdict.Accepted<Pointer>(Pointer serving) ? Optional.of(serving) : Optional.empty();
     }
 
-    /** Where the finished file of this digest lies or would lie. */
+    /** Where the finished file of this digest is or would be. */
     public Path blob(Sha256 digest) {
         return blobs().resolve(digest.hex());
     }
 
-    /** Whether a finished file of this digest lies here; its bytes were verified when it came. */
+    /** Whether a finished file of this digest is here; its bytes were verified when it came. */
     public boolean has(Sha256 digest) {
         return Files.isRegularFile(blob(digest));
     }
@@ -101,7 +101,7 @@ public final class ModelStore {
                 && Sha256.ofFile(blob(slot.digest())).equals(slot.digest());
     }
 
-    /** Where what is known about the model of this digest lies or would lie. */
+    /** Where what is known about the model of this digest is or would be. */
     public Path attachment(Sha256 model, Attachment.Kind kind) {
         return attachment().resolve(model.hex() + kind.suffix());
     }
@@ -191,7 +191,7 @@ public final class ModelStore {
         }
     }
 
-    /** Whether a file of this digest lies aside, damaged. */
+    /** Whether a file of this digest is set aside, damaged. */
     boolean isQuarantined(Sha256 digest) {
         return Files.exists(quarantineMark(digest)) && Files.exists(part(digest));
     }
@@ -222,7 +222,7 @@ public final class ModelStore {
 
     /**
      * Removes every blob that is neither serving, nor fallback, nor {@code alsoKeep}, with what is known about it, and every
-     * partial file but those of {@code alsoKeep} and those in quarantine. What lies among the partial files of a finished
+     * partial file but those of {@code alsoKeep} and those in quarantine. What is among the partial files of a finished
      * blob came back with a power cut.
      */
     void collect(Set<Sha256> alsoKeep) throws IOException {

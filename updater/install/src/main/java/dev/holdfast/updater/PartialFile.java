@@ -222,7 +222,7 @@ final class PartialFile implements BlockOutput, AutoCloseable {
         }
     }
 
-    /** The bytes of a block as they lie on the disk; short where the file ends early. */
+    /** The bytes of a block as they are on the disk; short where the file ends early. */
     private ByteBuffer read(int block) throws IOException {
         ByteBuffer buffer = ByteBuffer.allocate(cut.length(block));
         file.read(buffer, cut.offset(block));
@@ -259,7 +259,7 @@ final class PartialFile implements BlockOutput, AutoCloseable {
         return spentBytes;
     }
 
-    /** Data first, then the bitmap that speaks of it. */
+    /** Data first, then the bitmap that describes it. */
     void commit() throws IOException {
         try {
             file.force();

@@ -50,7 +50,7 @@ public final class StoreScrub {
         Optional<ModelTarget> find(Slot slot);
     }
 
-    /** How it stands with a model at rest. */
+    /** How a model at rest was found. */
     public enum Finding {
         /** Its bytes hash right. */
         SOUND,

@@ -4,8 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.trust.client.RepositorySimulator;
-import dev.holdfast.trust.release.BlockTree;
 import dev.holdfast.trust.release.Attachment;
+import dev.holdfast.trust.release.BlockTree;
 import dev.holdfast.trust.release.ModelTarget;
 import dev.holdfast.trust.release.OmsSigner;
 import dev.holdfast.trust.release.Order;
@@ -24,7 +24,7 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Files about a model: its provenance is verified before the model is fetched, and both lie beside it as long as it does. */
+/** Files about a model: its provenance is verified before the model is fetched, and both are kept beside it as long as it is kept. */
 class AttachmentTest {
     private static final byte[] BOM = "{\"bomFormat\":\"CycloneDX\"}".getBytes(StandardCharsets.US_ASCII);
 

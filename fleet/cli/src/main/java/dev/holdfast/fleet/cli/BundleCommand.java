@@ -18,7 +18,7 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
-/** Writes a file for a stick. */
+/** Writes a file for a USB stick. */
 @Command(
         name = "bundle",
         description = "Writes what devices without a network need into one file, for holdfast install.")

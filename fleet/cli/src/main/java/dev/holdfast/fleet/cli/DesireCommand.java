@@ -53,7 +53,7 @@ final class DesireCommand implements Callable<Integer> {
         try (MqttLink link = BrokerLink.connect(config.broker(), List.of(), HINT_DEADLINE, message -> {})) {
             link.publish(new Topics(config.name(), device).desired(), hint, true);
         } catch (IOException e) {
-            // The order stands without the hint: devices also ask by themselves.
+            // The order holds without the hint: devices also ask by themselves.
             spec.commandLine().getErr().println("warning: no hint was sent: " + e.getMessage());
         }
         return 0;

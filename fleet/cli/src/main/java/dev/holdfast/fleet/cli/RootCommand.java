@@ -49,7 +49,7 @@ final class RootCommand {
 
     @Command(
             name = "sign",
-            description = "Adds the signatures of the root keys that lie in a directory. Needs no fleet directory.")
+            description = "Adds the signatures of the root keys that are in a directory. Needs no fleet directory.")
     int sign(
             @Option(names = "--keys", required = true, description = "Directory with root-<kind>.pem; may be repeated.")
                     List<Path> directories,

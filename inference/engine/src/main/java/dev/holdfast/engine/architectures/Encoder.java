@@ -1,11 +1,11 @@
 package dev.holdfast.engine.architectures;
 
-import dev.holdfast.engine.kernels.CacheType;
 import dev.holdfast.engine.kernels.Attention;
+import dev.holdfast.engine.kernels.CacheType;
 import dev.holdfast.engine.kernels.Kernels;
 import dev.holdfast.engine.kernels.KeyValueCache;
-import dev.holdfast.engine.kernels.ModelShape;
 import dev.holdfast.engine.kernels.MatMul;
+import dev.holdfast.engine.kernels.ModelShape;
 import dev.holdfast.engine.kernels.Weights;
 import dev.holdfast.engine.kernels.Workers;
 import java.util.List;
@@ -154,7 +154,8 @@ public final class Encoder implements Network {
             }
             for (float[] batch : x) {
                 multiply(layer.query, batch, query);
-                attention.run(workers, cache, 0, new Attention.Bidirectional(count), query, query, 0, BATCH, BATCH, scratch);
+                attention.run(
+                        workers, cache, 0, new Attention.Bidirectional(count), query, query, 0, BATCH, BATCH, scratch);
                 multiply(layer.output, query, other);
                 kernels.add(batch, other, batch.length);
                 norm(batch, layer.attentionNorm);

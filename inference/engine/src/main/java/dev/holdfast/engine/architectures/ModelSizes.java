@@ -20,7 +20,7 @@ final class ModelSizes {
 
     private ModelSizes() {}
 
-    /** What stands before the keys of the file's architecture. */
+    /** What is before the keys of the file's architecture. */
     static String prefix(GgufFile file) throws RejectedException {
         return file.text("general.architecture", null).orThrow() + ".";
     }

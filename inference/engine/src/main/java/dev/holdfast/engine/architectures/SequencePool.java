@@ -11,7 +11,7 @@ import org.jspecify.annotations.Nullable;
  * The sequences of one model: at most so many as answers may be made at a time, in use or idle. An idle one keeps what its last
  * owner had read, so that the owner's next prompt begins where it departs from an earlier one.
  *
- * <p>Only the owner's own sequences are ever looked at. Whether somebody else sent the same prompt before therefore shows neither
+ * <p>Only the owner's own sequences are ever looked at. Whether another user sent the same prompt before therefore shows neither
  * in an answer nor in how long it takes, and what an owner left is overwritten with zeros before another gets the sequence.
  * Thread-safe.
  */

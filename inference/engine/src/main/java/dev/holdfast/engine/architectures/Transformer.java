@@ -1,12 +1,12 @@
 package dev.holdfast.engine.architectures;
 
 import dev.holdfast.engine.kernels.Activation;
-import dev.holdfast.engine.kernels.CacheType;
 import dev.holdfast.engine.kernels.Attention;
+import dev.holdfast.engine.kernels.CacheType;
 import dev.holdfast.engine.kernels.Kernels;
 import dev.holdfast.engine.kernels.KeyValueCache;
-import dev.holdfast.engine.kernels.ModelShape;
 import dev.holdfast.engine.kernels.MatMul;
+import dev.holdfast.engine.kernels.ModelShape;
 import dev.holdfast.engine.kernels.Rotary;
 import dev.holdfast.engine.kernels.Weights;
 import dev.holdfast.engine.kernels.Workers;

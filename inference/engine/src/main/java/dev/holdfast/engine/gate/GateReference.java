@@ -72,7 +72,7 @@ public record GateReference(List<Passage> passages, double maxMeanDivergence) {
         return passages.stream().mapToInt(passage -> passage.expected.size()).sum();
     }
 
-    /** Reads the signed object; {@code WIRE-FIELD} where it is no set of distributions. */
+    /** Reads the signed object; {@code WIRE-FIELD} where it is not a set of distributions. */
     public static Verdict<GateReference> read(JsonNode node) {
         return Verdict.of(() -> {
             Fields fields = Fields.of(node);

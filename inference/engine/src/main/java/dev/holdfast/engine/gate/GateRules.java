@@ -45,7 +45,8 @@ public record GateRules(
             fields.only(Set.of("canaries", "minPassRatio", "maxAnswerTokens", "maxLoadMillis", "reference"));
             JsonNode listed = node.path("canaries");
             if (!listed.isArray() || listed.size() > MAX_CANARIES) {
-                throw new RejectedException(Code.WIRE_FIELD, "gate.canaries is no array of at most " + MAX_CANARIES);
+                throw new RejectedException(
+                        Code.WIRE_FIELD, "gate.canaries is not an array of at most " + MAX_CANARIES);
             }
             List<Canary> canaries = new ArrayList<>();
             for (JsonNode canary : listed) {

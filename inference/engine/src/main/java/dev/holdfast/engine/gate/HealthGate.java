@@ -213,8 +213,9 @@ public final class HealthGate {
         GateReference reference = rules.reference().get();
         Sequence sequence = model.sequences().take(Optional.empty(), new int[0]);
         try {
-            Verdict<Double> measured =
-                    model.model().decoder().then(decoder -> ReferenceEvaluator.divergence(decoder, sequence, reference));
+            Verdict<Double> measured = model.model()
+                    .decoder()
+                    .then(decoder -> ReferenceEvaluator.divergence(decoder, sequence, reference));
             String detail = String.format(
                     Locale.ROOT,
                     "%.6f nats from the reference over %d distributions, allowed %.6f",

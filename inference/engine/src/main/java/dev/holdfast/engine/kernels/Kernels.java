@@ -4,7 +4,7 @@ package dev.holdfast.engine.kernels;
  * The arithmetic of a transformer. Two implementations: {@link VectorKernels} for speed, {@link ScalarKernels} as the
  * test oracle. Stateless and thread-safe; nothing here allocates.
  *
- * <p>Activations of a batch lie feature by feature: element {@code [feature][token]} is at
+ * <p>Activations of a batch are stored feature by feature: element {@code [feature][token]} is at
  * {@code feature * stride + token}. Every loop then runs over tokens, needs no horizontal sum, and is the same for
  * norms, workers and activations. A single token has stride 1; a batch has stride {@link #BATCH}, and the columns
  * behind its last token hold numbers that nobody reads.

@@ -3,8 +3,8 @@ package dev.holdfast.engine.kernels;
 import java.util.Arrays;
 
 /**
- * Keys and values of {@value KeyValueCache#PAGE} positions of one layer. Attention never reads them where they lie: it unpacks
- * those of a head to floats, once for all queries that see them. In that form, and here too, keys lie
+ * Keys and values of {@value KeyValueCache#PAGE} positions of one layer. Attention never reads them where they are: it unpacks
+ * those of a head to floats, once for all queries that see them. In that form, and here too, keys are
  * {@code [dimension][position]} and values {@code [position][dimension]}, {@link KeyValueCache#valueStride} apart.
  */
 public abstract sealed class KeyValuePage {
@@ -55,7 +55,7 @@ public abstract sealed class KeyValuePage {
 
     abstract void erase();
 
-    /** Where the value of a feature at a position lies. */
+    /** Where the value of a feature at a position is. */
     final int valueAt(int feature, int position) {
         return (feature / headSize * PAGE + position) * valueStride + feature % headSize;
     }
@@ -140,7 +140,7 @@ public abstract sealed class KeyValuePage {
         }
     }
 
-    /** Scales lie {@code [block][position]} for keys and {@code [position][block]} for values. */
+    /** Scales are {@code [block][position]} for keys and {@code [position][block]} for values. */
     private static final class Bytes extends KeyValuePage {
         private final int blocks;
         private final byte[] keys;

@@ -11,7 +11,7 @@ import jdk.incubator.vector.VectorSpecies;
 
 /**
  * A row of weights times several vectors by the Vector API, four at a time: each weight is read and widened once for four. Three
- * go as four, of which the last stands there twice; two that are left go one by one, which still reads the
+ * go as four, of which the last is there twice; two that are left go one by one, which still reads the
  * row from memory only once.
  */
 final class VectorDots {

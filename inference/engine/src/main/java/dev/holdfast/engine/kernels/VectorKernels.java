@@ -148,7 +148,7 @@ public final class VectorKernels implements Kernels {
 
     /**
      * Adds six rows by two vectors of tokens to {@code y[at ..]}: twelve sums, two vectors of tokens and one weight fill sixteen
-     * registers. That {@code stride} is no constant keeps the compiler from unrolling the loop, after which the sums no longer fit
+     * registers. That {@code stride} is not a constant keeps the compiler from unrolling the loop, after which the sums no longer fit
      * in registers: it is twice as fast so.
      */
     private static void tile(float[] rows, int columns, float[] x, int xFrom, int stride, float[] y, int at) {

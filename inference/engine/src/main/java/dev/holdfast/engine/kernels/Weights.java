@@ -4,7 +4,7 @@ import dev.holdfast.gguf.GgmlType;
 import java.lang.foreign.MemorySegment;
 
 /**
- * A matrix of weights as it lies in the mapped file: {@code rows} rows of {@code columns} elements, each row a whole
+ * A matrix of weights as it is in the mapped file: {@code rows} rows of {@code columns} elements, each row a whole
  * number of blocks, {@code rowBytes} apart.
  *
  * @param file the whole mapped file

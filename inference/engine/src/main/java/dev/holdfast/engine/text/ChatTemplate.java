@@ -17,7 +17,7 @@ import java.util.Set;
  * signed metadata; it has no conditions, no loops and no code, and the one inside a model file is never looked at.
  *
  * @param bos literals before the first message
- * @param roles what stands around a message of each role
+ * @param roles what is around a message of each role
  * @param generation literals behind the last message, after which the model answers
  * @param stop tokens that end an answer
  */
@@ -48,7 +48,7 @@ public record ChatTemplate(List<String> bos, Map<String, Around> roles, List<Str
             Map<String, Around> roles = new LinkedHashMap<>();
             JsonNode listed = node.path("roles");
             if (!listed.isObject() || listed.isEmpty() || listed.size() > MAX_ROLES) {
-                throw new RejectedException(Code.WIRE_FIELD, "template.roles is no object of 1 to 16 roles");
+                throw new RejectedException(Code.WIRE_FIELD, "template.roles is not an object of 1 to 16 roles");
             }
             for (Map.Entry<String, JsonNode> role : listed.properties()) {
                 only(role.getValue(), Set.of("before", "after"));
@@ -75,7 +75,7 @@ public record ChatTemplate(List<String> bos, Map<String, Around> roles, List<Str
     private static List<String> literals(JsonNode node, String name) throws RejectedException {
         JsonNode array = node.path(name);
         if (!array.isArray() || array.size() > MAX_LITERALS) {
-            throw new RejectedException(Code.WIRE_FIELD, "template." + name + " is no array of at most 16");
+            throw new RejectedException(Code.WIRE_FIELD, "template." + name + " is not an array of at most 16");
         }
         List<String> literals = new ArrayList<>();
         for (JsonNode literal : array) {

@@ -11,6 +11,6 @@ public sealed interface Prompt {
         }
     }
 
-    /** A text as it stands. It yields no control tokens, whatever it spells. */
+    /** A text as it is. It yields no control tokens, whatever it spells. */
     record Text(String text) implements Prompt {}
 }

@@ -45,7 +45,7 @@ public final class PromptWriter {
             Integer id = tokenizer.literal(literals.get(i));
             if (id == null) {
                 throw new RejectedException(
-                        Code.GGUF_UNSUPPORTED, "the template's literal " + literals.get(i) + " is no single token");
+                        Code.GGUF_UNSUPPORTED, "the template's literal " + literals.get(i) + " is not a single token");
             }
             ids[i] = id;
             // A newline or a role's name may be a literal too, and must still be writable by users.

@@ -10,7 +10,7 @@ import java.util.PriorityQueue;
 
 /**
  * SentencePiece BPE ({@code tokenizer.ggml.model} = {@code llama}): spaces become U+2581, then the adjacent pair whose union
- * has the highest score is joined, leftmost first, until nothing joins; what is no token is spelled in bytes. Text never
+ * has the highest score is joined, leftmost first, until nothing joins; what is not a token is spelled in bytes. Text never
  * yields a byte token by its name.
  */
 final class SentencePieceTokenizer extends Tokenizer {

@@ -23,7 +23,7 @@ public abstract sealed class Tokenizer permits SentencePieceTokenizer, BpeTokeni
     private final BitSet excluded;
     private final SpecialTokenScanner userDefined;
 
-    /** What stands around a plain text: the begin token, and the end or separator token, or -1 for nothing. */
+    /** What is around a plain text: the begin token, and the end or separator token, or -1 for nothing. */
     public record Frame(int begin, int end) {}
 
     Tokenizer(Vocabulary vocabulary, Frame frame, BitSet excluded) {
@@ -98,7 +98,7 @@ public abstract sealed class Tokenizer permits SentencePieceTokenizer, BpeTokeni
     /**
      * The tokens of content.
      *
-     * @param afterSpecial whether the text stands at the beginning or behind a control token, where a space prefix goes
+     * @param afterSpecial whether the text is at the beginning or behind a control token, where a space prefix goes
      */
     public final int[] encode(String text, boolean afterSpecial) {
         TokenIds out = new TokenIds();

@@ -94,7 +94,7 @@ public record PreTokenizerVectors(List<String> texts, Map<String, List<int[]>> t
         "\ufffd"
     };
 
-    /** What lies in the test's resources. */
+    /** What is in the test's resources. */
     public static PreTokenizerVectors read() throws IOException {
         try (InputStream in = Objects.requireNonNull(PreTokenizerVectors.class.getResourceAsStream(RESOURCE))) {
             JsonNode root = new ObjectMapper().readTree(in);

@@ -15,7 +15,7 @@ import java.util.Optional;
 import java.util.regex.Pattern;
 
 /**
- * Where what lies in an offline bundle, an uncompressed ustar archive. An entry is found by its exact name or not at all, and no name ever
+ * Where each part of an offline bundle is: an uncompressed ustar archive. An entry is found by its exact name or not at all, and no name ever
  * becomes a path. The marker comes first; nothing follows the two empty blocks of the end.
  *
  * <pre>

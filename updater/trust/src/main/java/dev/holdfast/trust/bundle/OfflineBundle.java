@@ -104,12 +104,12 @@ public final class OfflineBundle implements MetadataSource, BlockSource {
         }
     }
 
-    /** Whether the file of this digest lies here, or something that claims to be it. */
+    /** Whether the file of this digest is here, or something that claims to be it. */
     public boolean offers(Sha256 blob) {
         return index.find(BundleIndex.TARGETS + blob.hex()).isPresent();
     }
 
-    /** The order with those patches alone that lie here. */
+    /** The order with those patches alone that are here. */
     public Order offered(Order order) {
         return new Order(
                 order.device(),

@@ -4,7 +4,7 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 
-/** Bytes that can be read from any place: a file, or a file that somebody else holds open. Belongs to one thread at a time. */
+/** Bytes that can be read from any place: a file, or a file that another process holds open. Belongs to one thread at a time. */
 public interface SeekableBytes {
     long size() throws IOException;
 

@@ -49,7 +49,7 @@ public record TarHeader(String name, long length) {
             throw wrong("a header does not add up", offset);
         }
         if (block[TYPE] != '0' || !allZero(block, LINK, MAGIC_AT) || !allZero(block, PREFIX, PREFIX_END)) {
-            throw wrong("an entry is no regular file with a short name", offset);
+            throw wrong("an entry is not a regular file with a short name", offset);
         }
         int end = 0;
         while (end < MAX_NAME_CHARS && block[end] != 0) {

@@ -10,13 +10,12 @@ import java.io.IOException;
 import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.time.Clock;
 import java.util.Optional;
 
 /**
  * A client of any TUF repository on an HTTP server, without a TEE and without a Director: the workflow of devices over another
- * transport, for machines of operators and for conformance tests. The root that lies in its directory is trusted. Belongs to one
+ * transport, for machines of operators and for conformance tests. The root that is in its directory is trusted. Belongs to one
  * thread.
  */
 public final class RepositoryClient {

@@ -57,7 +57,7 @@ final class RootChain implements TrustedRoot, SeenVersions {
     }
 
     /**
-     * Accepts the state that lies in {@code directory}, or its absence, although the TEE has counted further: somebody put the
+     * Accepts the state that is in {@code directory}, or its absence, although the TEE has counted further: a person put the
      * disk back on purpose. What was published since is refused or accepted as on a device that had not seen it.
      */
     static void readmit(Path directory, Path factoryRoot, TrustAnchors anchors, Disk disk)

@@ -10,7 +10,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
-/** A root that is trusted because it lies where it lies: for clients without a TEE. */
+/** A root that is trusted because of where it is: for clients without a TEE. */
 final class RootFile implements TrustedRoot {
     private final Path file;
     private final Disk disk;

@@ -33,7 +33,7 @@ import java.util.Optional;
  * Thread-safe: one call at a time.
  */
 public final class TrustClient {
-    /** The record is written and signed again for a new time no oftener than this. */
+    /** The record is written and signed again for a new time at most this often. */
     private static final long TIME_STEP_SECONDS = 3600;
 
     public static final int MAX_ORDER_BYTES = 512 * 1024;

@@ -83,7 +83,7 @@ record TrustState(
                 trustedTime);
     }
 
-    /** Whether {@code other} knows of other versions than this one; a timestamp alone, or the time, is no such thing. */
+    /** Whether {@code other} knows of other versions than this one; a timestamp alone, or the time, does not count. */
     boolean differsFrom(TrustState other) {
         return rootVersion != other.rootVersion
                 || snapshotVersion != other.snapshotVersion

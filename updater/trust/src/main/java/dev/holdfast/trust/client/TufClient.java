@@ -29,7 +29,7 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The client's workflow of TUF 1.0.34 section 5. What was trusted last lies byte for byte in a directory; each file there is
+ * The client's workflow of TUF 1.0.34 section 5. What was trusted last is kept byte for byte in a directory; each file there is
  * verified again under the keys of today before it counts for anything. Belongs to one thread at a time.
  */
 public final class TufClient {

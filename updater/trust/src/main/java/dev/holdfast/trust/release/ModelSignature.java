@@ -123,7 +123,7 @@ public record ModelSignature(String subject) {
         if (Json.readObject(json, MAX_BYTES) instanceof Verdict.Accepted<JsonNode>(JsonNode node)) {
             return new Fields(node, Code.UPD_FORMAT);
         }
-        throw wrong("the " + what + " is no JSON object of at most " + MAX_BYTES + " bytes");
+        throw wrong("the " + what + " is not a JSON object of at most " + MAX_BYTES + " bytes");
     }
 
     private static void requireOnly(Fields fields, Set<String> names) throws RejectedException {
@@ -138,7 +138,7 @@ public record ModelSignature(String subject) {
         try {
             return Base64.getDecoder().decode(text(fields, key));
         } catch (IllegalArgumentException e) {
-            throw wrong(key + " is no Base64");
+            throw wrong(key + " is not Base64");
         }
     }
 

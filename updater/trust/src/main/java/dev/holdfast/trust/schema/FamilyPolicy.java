@@ -7,8 +7,8 @@ import dev.holdfast.wire.RejectedException;
 import java.util.Collection;
 
 /**
- * How many keys of each family every role needs, beside the role's own threshold. A threshold alone stands in signed metadata: whoever
- * breaks one family and meets one root's threshold with it could sign a root that asks for less. This one stands in the factory
+ * How many keys of each family every role needs, beside the role's own threshold. A threshold alone is in signed metadata: whoever
+ * breaks one family and meets one root's threshold with it could sign a root that asks for less. This one is in the factory
  * root, whose hash the TEE holds, and no later root changes it.
  *
  * @param classical keys of {@link KeyFamily#CLASSICAL}

@@ -23,7 +23,7 @@ import java.util.Set;
  * A root: who may sign what.
  *
  * @param envelope the file
- * @param roles by name; the Director's keys stand under {@code director}
+ * @param roles by name; the Director's keys are under {@code director}
  */
 public record RootDocument(Envelope envelope, Map<String, Role> roles) {
     /** Three ML-DSA-65 keys with signatures take about 28 KB, so this holds generations of a large quorum. */

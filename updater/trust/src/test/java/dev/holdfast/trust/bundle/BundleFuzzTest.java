@@ -24,7 +24,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Whatever lies on a stick, the reader answers with a value, soon and within its memory. What it lists is also read. */
+/** Whatever is on a USB stick, the reader answers with a value, soon and within its memory. What it lists is also read. */
 class BundleFuzzTest {
     private static final int SOME = 20_000;
     private static final int MANY = 1_000_000;
