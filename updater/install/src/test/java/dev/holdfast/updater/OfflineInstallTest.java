@@ -251,7 +251,7 @@ class OfflineInstallTest {
         assertThat(trust.order("device-1"))
                 .isInstanceOfSatisfying(
                         Verdict.Rejected.class,
-                        r -> assertThat(r.reason().code()).isEqualTo(Code.UPD_FORMAT));
+                        r -> assertThat(r.reason().code()).isEqualTo(Code.UPD_DIRECTOR_NONCE));
     }
 
     @Test
