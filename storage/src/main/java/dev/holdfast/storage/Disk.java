@@ -2,6 +2,8 @@ package dev.holdfast.storage;
 
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.attribute.FileAttribute;
 import java.nio.file.attribute.PosixFilePermissions;
@@ -110,8 +112,11 @@ public interface Disk {
         replace(file, bytes, Access.SHARED);
     }
 
-    /** Makes the bytes durable that came into a file by other means. */
+    /** Makes the bytes durable that came into a file by other means; the file must exist. */
     default void force(Path file) throws IOException {
+        if (!Files.exists(file)) {
+            throw new NoSuchFileException(file.toString());
+        }
         try (OpenFile open = open(file)) {
             open.force();
         }

@@ -3,6 +3,7 @@ package dev.holdfast.cli;
 import dev.holdfast.control.CommandFailure;
 import dev.holdfast.control.ConfigFile;
 import dev.holdfast.control.SocketPaths;
+import dev.holdfast.control.Version;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.RejectedException;
 import java.nio.file.Path;
@@ -17,7 +18,7 @@ import picocli.CommandLine.Parameters;
         name = "holdfast",
         mixinStandardHelpOptions = true,
         scope = CommandLine.ScopeType.INHERIT,
-        version = HoldfastCommand.VERSION,
+        version = Version.NAME,
         description = "Signed model updates, local inference and attestation on this device.",
         footer = {
             "",
@@ -43,8 +44,6 @@ import picocli.CommandLine.Parameters;
             ModelCommands.class
         })
 public final class HoldfastCommand {
-    static final String VERSION = "0.1.0";
-
     private HoldfastCommand() {}
 
     public static void main(String[] args) {

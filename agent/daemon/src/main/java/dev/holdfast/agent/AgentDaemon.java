@@ -4,6 +4,7 @@ import dev.holdfast.attestation.Attester;
 import dev.holdfast.attestation.ChallengeQueue;
 import dev.holdfast.attestation.EventLog;
 import dev.holdfast.control.InferenceClient;
+import dev.holdfast.control.Version;
 import dev.holdfast.link.LinkConfig;
 import dev.holdfast.link.MqttLink;
 import dev.holdfast.link.PahoLink;
@@ -41,7 +42,7 @@ import org.slf4j.LoggerFactory;
  */
 public final class AgentDaemon implements AutoCloseable {
     static final String NAME = "holdfast";
-    static final String VERSION = "0.1.0";
+    static final String VERSION = Version.NAME;
     private static final Logger LOG = LoggerFactory.getLogger(AgentDaemon.class);
     /** Looking for a newer order costs hashing what was downloaded, so a download pauses at most every so often. */
     private static final Duration STAND_BACK = Duration.ofMinutes(10);
@@ -59,12 +60,16 @@ public final class AgentDaemon implements AutoCloseable {
     /** Starts with an observer that is told of each durable transition of an install. What a failed start has opened is closed. */
     static AgentDaemon start(AgentConfig config, InstallObserver observer) throws IOException, TeeException {
         OpenedParts opened = new OpenedParts();
+        boolean started = false;
         try {
             open(config, observer, opened);
+            started = true;
             return new AgentDaemon(opened);
-        } catch (IOException | TeeException | RuntimeException e) {
-            opened.close();
-            throw e;
+        } finally {
+            // After an Error, too: threads that stay would keep a half-open process alive.
+            if (!started) {
+                opened.close();
+            }
         }
     }
 
@@ -110,7 +115,7 @@ public final class AgentDaemon implements AutoCloseable {
                             reporting.get().run();
                             observer.entered(record);
                         }));
-        UpdateLoop loop = new UpdateLoop(new UpdateLoop.Parts(
+        UpdateLoop loop = new UpdateLoop(new UpdateParts(
                 () -> TrustClient.start(
                         config.stateDir().resolve("trust"),
                         config.root().factoryRoot(),
@@ -161,7 +166,7 @@ public final class AgentDaemon implements AutoCloseable {
         Topics topics = config.topics();
         return LinkConfig.of(
                         config.broker().uri(),
-                        "holdfast-" + topics.device(),
+                        NAME + "-" + topics.device(),
                         List.of(topics.answer(), topics.desired(), topics.challenge()))
                 .withPresence(topics.online());
     }

@@ -24,8 +24,7 @@ import org.slf4j.LoggerFactory;
  * Installs from bundles that the {@code holdfast install} command brings: {@code GET /v1/install?bytes=N} with
  * {@code Upgrade: holdfast-bundle} becomes the conversation of {@link BundleProtocol}. One install at a time.
  */
-public final class BundleUpload {
-    public static final String PATH = "/v1/install";
+final class BundleUpload {
     private static final Logger LOG = LoggerFactory.getLogger(BundleUpload.class);
     /** Well below the time after which an idle connection is closed: probation may last longer. */
     private static final long WAIT_MILLIS = 30_000;

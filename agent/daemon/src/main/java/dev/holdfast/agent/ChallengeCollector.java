@@ -2,6 +2,7 @@ package dev.holdfast.agent;
 
 import dev.holdfast.attestation.ChallengeQueue;
 import dev.holdfast.control.ChallengeReply;
+import dev.holdfast.control.Challenges;
 import dev.holdfast.control.InferenceClient;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
@@ -10,6 +11,7 @@ import dev.holdfast.wire.Rejection;
 import dev.holdfast.wire.Verdict;
 import java.io.IOException;
 import java.time.Duration;
+import java.util.concurrent.Semaphore;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -20,9 +22,14 @@ import org.slf4j.LoggerFactory;
 final class ChallengeCollector implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(ChallengeCollector.class);
     private static final Duration PAUSE = Duration.ofSeconds(1);
+    /** At least this long between two looks: a process that answers at once, again and again, does not keep the agent busy. */
+    private static final Duration LEAST = Duration.ofMillis(100);
 
     private final InferenceClient inference;
     private final ChallengeQueue queue;
+    /** Who does not take the evidence that is brought holds up no more than these. */
+    private final Semaphore deliveries = new Semaphore(Challenges.MAX_NONCES);
+
     private final Thread thread;
 
     private ChallengeCollector(InferenceClient inference, ChallengeQueue queue) {
@@ -39,20 +46,26 @@ final class ChallengeCollector implements AutoCloseable {
 
     private void collect() {
         while (!Thread.currentThread().isInterrupted()) {
+            Duration pause = LEAST;
             try {
                 inference.challenges().forEach(this::answer);
             } catch (IOException e) {
                 LOG.debug("no challenges from the inference process: {}", e.getMessage());
-                try {
-                    Thread.sleep(PAUSE);
-                } catch (InterruptedException interrupted) {
-                    return;
-                }
+                pause = PAUSE;
+            }
+            try {
+                Thread.sleep(pause);
+            } catch (InterruptedException e) {
+                return;
             }
         }
     }
 
     private void answer(Binary nonce) {
+        if (!deliveries.tryAcquire()) {
+            LOG.debug("a challenge of a local program is dropped: {} wait for delivery", Challenges.MAX_NONCES);
+            return;
+        }
         var unused = queue.answer(nonce)
                 .whenComplete((evidence, failure) -> Thread.ofVirtual()
                         .name("agent-evidence")
@@ -77,6 +90,8 @@ final class ChallengeCollector implements AutoCloseable {
             inference.deliver(reply);
         } catch (IOException e) {
             LOG.debug("evidence not delivered: {}", e.getMessage());
+        } finally {
+            deliveries.release();
         }
     }
 

@@ -1,6 +1,5 @@
 package dev.holdfast.agent;
 
-import dev.holdfast.attestation.EventLog;
 import dev.holdfast.attestation.ModelEvent;
 import dev.holdfast.control.Pointer;
 import dev.holdfast.control.Slot;
@@ -36,30 +35,7 @@ final class UpdateLoop implements AutoCloseable {
     private static final Duration STOP_LIMIT = Duration.ofSeconds(2);
     private static final Duration END_LIMIT = Duration.ofSeconds(5);
 
-    /** Starts a trust client; a rejection where the TEE or what is on the disk does not hold. */
-    @FunctionalInterface
-    interface TrustStart {
-        Verdict<TrustClient> start() throws IOException, TeeException;
-    }
-
-    /**
-     * What the loop works with.
-     *
-     * @param enrolment done before the first look
-     * @param report told whenever the state changed
-     */
-    record Parts(
-            TrustStart trust,
-            FleetClient fleet,
-            Installer installer,
-            Enrolment enrolment,
-            EventLog log,
-            ModelMeasurements serviceLog,
-            FloorClock clock,
-            RefreshSchedule pace,
-            Runnable report) {}
-
-    private final Parts parts;
+    private final UpdateParts parts;
     private final Semaphore wake = new Semaphore(0);
     /** Whoever uses the trust client to change the device: the loop's look, or one offline bundle. */
     private final ReentrantLock turn = new ReentrantLock();
@@ -72,7 +48,7 @@ final class UpdateLoop implements AutoCloseable {
     private volatile Optional<Rejection> lastRejection = Optional.empty();
     private Instant nextLook = Instant.MAX;
 
-    UpdateLoop(Parts parts) {
+    UpdateLoop(UpdateParts parts) {
         this.parts = parts;
         this.thread = Thread.ofPlatform().name("agent-work").daemon().unstarted(this::work);
     }
@@ -110,8 +86,14 @@ final class UpdateLoop implements AutoCloseable {
         recover();
         trust = first;
         while (!closed) {
-            Duration pause = look();
             try {
+                turn.lockInterruptibly();
+                Duration pause;
+                try {
+                    pause = closed ? Duration.ZERO : look();
+                } finally {
+                    turn.unlock();
+                }
                 boolean woken = wake.tryAcquire(pause.toMillis(), TimeUnit.MILLISECONDS);
                 LOG.debug("woken: {}", woken);
             } catch (InterruptedException e) {
@@ -122,7 +104,6 @@ final class UpdateLoop implements AutoCloseable {
 
     private Duration look() {
         Duration pause;
-        turn.lock();
         try {
             nextLook = Instant.MAX;
             wake.drainPermits();
@@ -145,8 +126,6 @@ final class UpdateLoop implements AutoCloseable {
         } catch (RuntimeException e) {
             LOG.error("the update loop failed and goes on", e);
             pause = parts.pace.afterFailure(parts.fleet.quiet());
-        } finally {
-            turn.unlock();
         }
         return pause;
     }
@@ -301,9 +280,14 @@ final class UpdateLoop implements AutoCloseable {
     /** Installs from a bundle that a command holds open; {@code API-BUSY} while the loop itself is at work. */
     Verdict<InstallOutcome> install(SeekableBytes bundle) throws IOException {
         Optional<TrustClient> client = trust;
-        if (client.isEmpty() || phase instanceof Phase.Installing || !takeTurn()) {
+        if (client.isEmpty() || closed) {
             return Verdict.rejected(Code.API_BUSY, "the agent is " + phase.word());
         }
+        if (phase instanceof Phase.Installing || !takeTurn()) {
+            return Verdict.rejected(Code.API_BUSY, "an install is under way");
+        }
+        Phase before = phase;
+        phase = new Phase.Installing();
         try {
             Verdict<InstallOutcome> outcome =
                     OfflineInstall.run(bundle, parts.fleet.topics().device(), client.get(), parts.installer);
@@ -312,6 +296,7 @@ final class UpdateLoop implements AutoCloseable {
             }
             return outcome;
         } finally {
+            phase = before;
             turn.unlock();
             wake();
         }
@@ -337,6 +322,10 @@ final class UpdateLoop implements AutoCloseable {
             if (!thread.join(STOP_LIMIT)) {
                 thread.interrupt();
                 thread.join(END_LIMIT);
+            }
+            // A bundle that is being installed ends at its next safe point: the installer was told to stop.
+            if (turn.tryLock(END_LIMIT.toSeconds(), TimeUnit.SECONDS)) {
+                turn.unlock();
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();

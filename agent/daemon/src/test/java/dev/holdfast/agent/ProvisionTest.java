@@ -127,7 +127,7 @@ class ProvisionTest {
                 .containsPattern("warn {2}TEE +TPM2, assurance EMULATED")
                 .containsPattern("ok {4}anchor +the factory root " + Sha256.ofFile(dir.resolve("root.json")))
                 .containsPattern("ok {4}factory root index +NV 0x18f4803, written once, locked for good")
-                .containsPattern("ok {4}epoch counter +NV 0x18f4801 stands at 0, its base 0x18f4802 is locked")
+                .containsPattern("ok {4}epoch counter +NV 0x18f4801 is at 0, its base 0x18f4802 is locked")
                 .containsPattern("ok {4}lockout counter +0 of 3 failures, one is forgotten every 1000 s")
                 .containsPattern("ok {4}keys +signs as [0-9a-f]{64}, quotes as [0-9a-f]{64}")
                 .containsPattern("ok {4}register +number 14, 1 resets so far, holds nothing yet");

@@ -94,8 +94,9 @@ final class HttpReplyReader {
 
     /** Everything but the content itself comes in lines, and they are few. */
     private void character(byte value) throws RejectedException {
-        if (++headBytes > MAX_HEAD_BYTES) {
-            throw new RejectedException(Code.WIRE_TOO_LARGE, "a head longer than " + MAX_HEAD_BYTES + " bytes");
+        // What frames chunks counts against the content's own bound, whatever it frames.
+        if (++headBytes > (part == Part.HEAD ? MAX_HEAD_BYTES : MAX_HEAD_BYTES + maxBodyBytes)) {
+            throw new RejectedException(Code.WIRE_TOO_LARGE, "more head or framing than a reply may have");
         }
         if (value != '\n') {
             line.write(value);
@@ -114,8 +115,6 @@ final class HttpReplyReader {
                 if (!text.isEmpty()) {
                     throw wrong("the end of a chunk");
                 }
-                // Frames of many small chunks count like the content that they frame.
-                headBytes = 0;
                 part = Part.CHUNK_SIZE;
             }
             case TRAILER -> part = text.isEmpty() ? Part.DONE : Part.TRAILER;

@@ -15,8 +15,6 @@ import java.util.Optional;
 /** The inference process's control socket, from the agent's side. What comes from it is hostile until read. Thread-safe. */
 public final class InferenceClient implements InferenceControl {
     private static final Duration QUICK = Duration.ofSeconds(10);
-    /** Status is answered from memory; who does not answer in this time hangs. */
-    private static final Duration PROMPT = Duration.ofSeconds(5);
     /** Loading and gating a large model takes minutes on a small device. */
     private static final Duration LOAD = Duration.ofMinutes(15);
     /** Longer than the process lets the question wait. */
@@ -30,7 +28,7 @@ public final class InferenceClient implements InferenceControl {
 
     @Override
     public InferenceStatus status() throws IOException {
-        return read(InferenceStatus.read(expect(http.get(InferencePaths.STATUS, PROMPT))));
+        return read(InferenceStatus.read(expect(http.get(InferencePaths.STATUS, QUICK))));
     }
 
     @Override

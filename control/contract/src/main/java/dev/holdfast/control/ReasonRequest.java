@@ -1,8 +1,10 @@
 package dev.holdfast.control;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Fields;
 import dev.holdfast.wire.Json;
+import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Verdict;
 
 /**
@@ -25,7 +27,10 @@ public record ReasonRequest(String reason) {
                 return new ReasonRequest("");
             }
             Fields fields = Fields.of(Json.readObject(utf8, MAX_BYTES).orThrow());
-            String reason = fields.has("reason") ? fields.textOrEmpty("reason", MAX_CHARS) : "";
+            String reason = fields.has("reason") ? fields.textOrEmpty("reason", MAX_BYTES) : "";
+            if (reason.length() > MAX_CHARS) {
+                throw new RejectedException(Code.API_TOO_LARGE, "a reason has at most " + MAX_CHARS + " characters");
+            }
             return new ReasonRequest(reason.replaceAll("\\p{Cntrl}", " ").strip());
         });
     }

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.RejectedException;
 import java.io.IOException;
+import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.channels.ClosedByInterruptException;
@@ -13,6 +14,7 @@ import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -24,6 +26,10 @@ public final class UnixHttpClient {
     public static final int MAX_REPLY_BYTES = 4 * 1024 * 1024;
 
     private static final int BUFFER_BYTES = 16 * 1024;
+    /** strerror(EAGAIN). */
+    private static final String QUEUE_FULL = "temporarily unavailable";
+
+    private static final long CONNECT_PAUSE_NANOS = 20_000_000;
 
     private final Path socket;
 
@@ -44,14 +50,20 @@ public final class UnixHttpClient {
 
     private Reply call(String method, String uri, @Nullable JsonNode body, Duration deadline) throws IOException {
         long until = System.nanoTime() + deadline.toNanos();
-        try (SocketChannel channel = SocketChannel.open(UnixDomainSocketAddress.of(socket));
+        try (SocketChannel channel = connect(until, deadline);
                 Selector selector = Selector.open()) {
-            channel.configureBlocking(false);
             SelectionKey key = channel.register(selector, SelectionKey.OP_WRITE);
             ByteBuffer request = request(method, uri, body);
-            while (request.hasRemaining()) {
-                await(selector, until, deadline);
-                channel.write(request);
+            try {
+                while (request.hasRemaining()) {
+                    await(selector, until, deadline);
+                    channel.write(request);
+                }
+            } catch (IOException e) {
+                if (request.position() == 0 || timedOut(until)) {
+                    throw e;
+                }
+                // Whoever refuses a request before its end hangs up; the refusal may be there to read.
             }
             key.interestOps(SelectionKey.OP_READ);
             HttpReplyReader reader = new HttpReplyReader(MAX_REPLY_BYTES);
@@ -78,6 +90,44 @@ public final class UnixHttpClient {
         }
     }
 
+    /**
+     * A Unix socket connects at once or not at all: where the listener's queue is full, a blocking connect would wait for it without
+     * a bound (connect(2), EAGAIN), so it is tried again until the deadline.
+     */
+    private SocketChannel connect(long until, Duration deadline) throws IOException {
+        while (true) {
+            // A channel that failed to connect is closed by then.
+            SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX);
+            try {
+                channel.configureBlocking(false);
+                if (channel.connect(UnixDomainSocketAddress.of(socket)) || channel.finishConnect()) {
+                    return channel;
+                }
+                channel.close();
+            } catch (IOException e) {
+                channel.close();
+                if (!String.valueOf(e.getMessage()).contains(QUEUE_FULL)) {
+                    throw e;
+                }
+            }
+            if (timedOut(until)) {
+                throw late(deadline);
+            }
+            LockSupport.parkNanos(CONNECT_PAUSE_NANOS);
+            if (Thread.currentThread().isInterrupted()) {
+                throw new IOException(name() + ": interrupted");
+            }
+        }
+    }
+
+    private static boolean timedOut(long until) {
+        return System.nanoTime() - until >= 0;
+    }
+
+    private IOException late(Duration deadline) {
+        return new IOException(name() + ": no answer within " + deadline.toSeconds() + " s");
+    }
+
     private String name() {
         return String.valueOf(socket.getFileName());
     }
@@ -85,7 +135,7 @@ public final class UnixHttpClient {
     private void await(Selector selector, long until, Duration deadline) throws IOException {
         long left = (until - System.nanoTime()) / 1_000_000;
         if (left <= 0) {
-            throw new IOException(name() + ": no answer within " + deadline.toSeconds() + " s");
+            throw late(deadline);
         }
         selector.select(left);
         selector.selectedKeys().clear();

@@ -13,6 +13,8 @@ import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -114,6 +116,47 @@ class UnixHttpClientTest {
                 .isInstanceOf(IOException.class)
                 .hasMessageContaining("no answer within");
         assertThat(System.nanoTime() - start).isLessThan(TimeUnit.SECONDS.toNanos(10));
+    }
+
+    /** connect(2) of a Unix socket waits for a place in the listener's queue, which a process that accepts nobody never gives. */
+    @Test
+    void aListenerThatAcceptsNobodyCostsTheDeadline() throws Exception {
+        Path full = folder.resolve("full.sock");
+        List<SocketChannel> queued = new ArrayList<>();
+        try (ServerSocketChannel deaf = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
+            deaf.bind(UnixDomainSocketAddress.of(full), 1);
+            boolean taken = true;
+            while (taken) {
+                SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX);
+                queued.add(channel);
+                channel.configureBlocking(false);
+                try {
+                    taken = channel.connect(UnixDomainSocketAddress.of(full));
+                } catch (IOException e) {
+                    taken = false;
+                }
+            }
+            long start = System.nanoTime();
+            assertThatThrownBy(() -> new UnixHttpClient(full).get("/", Duration.ofMillis(300)))
+                    .isInstanceOf(IOException.class)
+                    .hasMessageContaining("no answer within");
+            assertThat(System.nanoTime() - start).isLessThan(TimeUnit.SECONDS.toNanos(10));
+        } finally {
+            for (SocketChannel channel : queued) {
+                channel.close();
+            }
+        }
+    }
+
+    @Test
+    void aRefusalThatComesBeforeTheEndOfTheRequestIsRead() throws Exception {
+        behave(channel -> {
+            channel.read(ByteBuffer.allocate(1024));
+            say(channel, "HTTP/1.1 413 X\r\nContent-Length: 2\r\n\r\n{}");
+        });
+        String large = "x".repeat(2 * 1024 * 1024);
+        assertThat(client.post("/", Json.object().put("large", large), LONG).status())
+                .isEqualTo(413);
     }
 
     /** Each byte is progress, and still the call ends. */

@@ -2,6 +2,7 @@ package dev.holdfast.sockets;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.holdfast.control.Refusal;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.Rejection;
@@ -62,6 +63,7 @@ public final class Replies {
         error.put("type", type(status));
         error.putNull("param");
         error.put("code", why.code().id());
+        body.setAll(Refusal.toJson(why));
         return body;
     }
 

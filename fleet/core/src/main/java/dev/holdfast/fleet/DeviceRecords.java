@@ -62,12 +62,21 @@ public record DeviceRecords(FleetDirectory directory) {
 
     /** Appraises evidence against the newest record, and remembers what it says of the device's clock. */
     public Appraised appraise(String device, Appraiser appraiser) throws IOException, RejectedException {
-        return directory.exclusively(() -> {
+        // Signatures and the replay of a log take a while: others may write meanwhile, and then it is done again.
+        while (true) {
             EnrolledDevice known = read(device);
             Appraisal appraisal = appraiser.appraise(known);
-            keep(appraisal.remember(known));
-            return new Appraised(known, appraisal);
-        });
+            boolean kept = directory.exclusively(() -> {
+                boolean newest = read(device).equals(known);
+                if (newest) {
+                    keep(appraisal.remember(known));
+                }
+                return newest;
+            });
+            if (kept) {
+                return new Appraised(known, appraisal);
+            }
+        }
     }
 
     private void keep(EnrolledDevice device) throws IOException {

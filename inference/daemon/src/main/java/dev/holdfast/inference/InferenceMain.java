@@ -3,22 +3,32 @@ package dev.holdfast.inference;
 import dev.holdfast.control.CommandFailure;
 import dev.holdfast.control.ConfigFile;
 import dev.holdfast.control.Shutdown;
+import dev.holdfast.control.Version;
 import java.nio.file.Path;
 
 /** The inference daemon's process: {@code holdfast inference [--config FILE]}. */
 public final class InferenceMain {
     private static final int EX_USAGE = 2;
+    private static final String USAGE = "Usage: holdfast inference [-hV] [--config=<file>]\nRuns the inference daemon.";
 
     private InferenceMain() {}
 
     public static void main(String[] args) {
+        if (args.length == 1 && (args[0].equals("--help") || args[0].equals("-h"))) {
+            System.out.println(USAGE);
+            return;
+        }
+        if (args.length == 1 && (args[0].equals("--version") || args[0].equals("-V"))) {
+            System.out.println(Version.NAME);
+            return;
+        }
         String file = ConfigFile.DEFAULT;
         if (args.length == 2 && args[0].equals("--config")) {
             file = args[1];
         } else if (args.length == 1 && args[0].startsWith("--config=")) {
             file = args[0].substring("--config=".length());
         } else if (args.length > 0) {
-            System.err.println("Usage: holdfast inference [--config FILE]\nRuns the inference daemon.");
+            System.err.println(USAGE);
             System.exit(EX_USAGE);
         }
         try {

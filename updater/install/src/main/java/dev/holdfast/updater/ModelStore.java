@@ -1,12 +1,10 @@
 package dev.holdfast.updater;
 
-import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.control.Pointer;
 import dev.holdfast.control.Slot;
 import dev.holdfast.storage.Disk;
 import dev.holdfast.trust.release.Attachment;
 import dev.holdfast.wire.Code;
-import dev.holdfast.wire.Fields;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.Verdict;
@@ -28,7 +26,6 @@ import java.util.stream.Stream;
  * Nothing gets a name under {@code blobs} before all of its bytes are hashed and durable. One writer: the installer.
  */
 public final class ModelStore {
-    private static final int MAX_POINTER_BYTES = 1 << 20;
     private static final String QUARANTINE = ".quarantine";
 
     private final Path directory;
@@ -67,21 +64,12 @@ public final class ModelStore {
     /** What {@code serving.json} says; empty where there is none or it does not read. */
     public Optional<Pointer> serving() throws IOException {
         Path file = pointer();
-        if (!Files.exists(file) || Files.size(file) > MAX_POINTER_BYTES) {
+        if (!Files.exists(file) || Files.size(file) > Pointer.MAX_BYTES) {
             return Optional.empty();
         }
-        byte[] bytes = Files.readAllBytes(file);
-        Verdict<Pointer> read = Verdict.of(() -> {
-            Fields fields = Fields.read(bytes, MAX_POINTER_BYTES, Code.UPD_FORMAT);
-            Slot slot = Slot.read(fields.object("serving").node()).orThrow();
-            boolean alone =
-                    !fields.has("fallback") || fields.node().get("fallback").isNull();
-            Optional<Slot> fallback = alone
-                    ? Optional.empty()
-                    : Optional.of(Slot.read(fields.node().get("fallback")).orThrow());
-            return new Pointer(slot, fallback);
-        });
-        return read instanceof Verdict.Accepted<Pointer>(Pointer serving) ? Optional.of(serving) : Optional.empty();
+        return Pointer.read(Files.readAllBytes(file)) instanceof Verdict.Accepted<Pointer>(Pointer serving)
+                ? Optional.of(serving)
+                : Optional.empty();
     }
 
     /** Where the finished file of this digest is or would be. */
@@ -115,14 +103,7 @@ public final class ModelStore {
     }
 
     void point(Pointer serving) throws IOException {
-        ObjectNode json = Json.object().put("format", 1);
-        json.set("serving", serving.serving().toJson());
-        if (serving.fallback().isPresent()) {
-            json.set("fallback", serving.fallback().get().toJson());
-        } else {
-            json.putNull("fallback");
-        }
-        disk.replace(pointer(), Json.write(json));
+        disk.replace(pointer(), Json.write(serving.toJson()));
     }
 
     void pointToNothing() throws IOException {
@@ -277,6 +258,6 @@ public final class ModelStore {
     }
 
     private Path pointer() {
-        return directory.resolve("serving.json");
+        return directory.resolve(Pointer.FILE_NAME);
     }
 }

@@ -233,7 +233,7 @@ final class ModelSwap {
         }
         status = await(InstallState.ROLLING_BACK);
         if (status.holds(failed.digest())) {
-            context.ports().inference().discard(failed.digest());
+            discardCandidate(failed);
         }
         if (note.isEmpty()) {
             try {

@@ -283,6 +283,11 @@ final class PartialFile implements BlockOutput, AutoCloseable {
             hashStored(cut.blocks());
         } catch (ClosedByInterruptException e) {
             throw new StorageException(e);
+        } catch (IOException e) {
+            // The sector cannot be read: its block has to come again.
+            bits.clear(hashedBlocks);
+            commit();
+            throw new StorageException(e);
         }
         return new Whole(part, Sha256.finish(digest));
     }
