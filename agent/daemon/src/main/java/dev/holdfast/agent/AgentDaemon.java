@@ -88,7 +88,7 @@ public final class AgentDaemon implements AutoCloseable {
                                 .orElseThrow(() -> new TeeException(Code.TEE_UNAVAILABLE, "no measurement register"))));
         log.agentStarted(NAME, VERSION);
         InferenceClient inference = new InferenceClient(config.sockets().inferenceControl());
-        ModelMeasurements serviceLog = new ModelMeasurements(log, model -> ServingProbe.tokenizer(inference, model));
+        ModelMeasurements measurements = new ModelMeasurements(log, model -> ServingProbe.tokenizer(inference, model));
         ModelStore store = ModelStore.open(config.storeDir());
         Attester attester = new Attester(
                 bridge,
@@ -97,7 +97,7 @@ public final class AgentDaemon implements AutoCloseable {
                         NAME,
                         VERSION,
                         ProcessConfinement::read,
-                        new ServingProbe(inference, store::serving, serviceLog),
+                        new ServingProbe(inference, store::serving, measurements),
                         config.root().platformLogs(),
                         machine));
         ChallengeQueue challenges =
@@ -110,7 +110,12 @@ public final class AgentDaemon implements AutoCloseable {
                 store,
                 installerConfig(config.updates()),
                 new InstallerPorts(
-                        fleet, inference, serviceLog, TeeBridges.anchors(bridge).epochFloor(), clock, record -> {
+                        fleet,
+                        inference,
+                        measurements,
+                        TeeBridges.anchors(bridge).epochFloor(),
+                        clock,
+                        record -> {
                             LOG.info("order {}: {} {}", record.orderVersion(), record.state(), record.slot());
                             reporting.get().run();
                             observer.entered(record);
@@ -126,7 +131,7 @@ public final class AgentDaemon implements AutoCloseable {
                 installer,
                 new Enrolment(bridge, config.topics().device(), fleet, config.certificateDir()),
                 log,
-                serviceLog,
+                measurements,
                 clock,
                 new RefreshSchedule(config.updates().refresh(), clock, new SecureRandom()),
                 () -> reporting.get().run()));

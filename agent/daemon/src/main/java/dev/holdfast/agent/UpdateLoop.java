@@ -66,13 +66,13 @@ final class UpdateLoop implements AutoCloseable {
     void hinted(byte[] payload) {
         String number = new String(payload, StandardCharsets.US_ASCII);
         if (number.matches("[0-9]{1,18}")) {
-            parts.installer.announced(Long.parseLong(number));
+            parts.installer().announced(Long.parseLong(number));
         }
         wake();
     }
 
     AgentState state() {
-        return new AgentState(phase, parts.fleet.connected(), enrolled, lastRejection);
+        return new AgentState(phase, parts.fleet().connected(), enrolled, lastRejection);
     }
 
     /** Who knows what the fleet lists; nobody before the TEE has let the trust client start. */
@@ -110,22 +110,22 @@ final class UpdateLoop implements AutoCloseable {
             if (trust.isEmpty()) {
                 trust = startTrust();
             }
-            if (!parts.fleet.connected()) {
+            if (!parts.fleet().connected()) {
                 phase = new Phase.Offline();
                 pause = OFFLINE_LOOK;
                 finish();
             } else if (trust.isPresent() && !step(trust.get())) {
-                pause = parts.pace.afterFailure(parts.fleet.quiet());
+                pause = parts.pace().afterFailure(parts.fleet().quiet());
             } else {
-                pause = parts.pace.afterSuccess(nextLook);
+                pause = parts.pace().afterSuccess(nextLook);
             }
-            parts.report.run();
+            parts.report().run();
         } catch (IOException | TeeException e) {
             note(new Rejection(Code.LNK_DOWN, String.valueOf(e.getMessage())));
-            pause = parts.pace.afterFailure(parts.fleet.quiet());
+            pause = parts.pace().afterFailure(parts.fleet().quiet());
         } catch (RuntimeException e) {
             LOG.error("the update loop failed and goes on", e);
-            pause = parts.pace.afterFailure(parts.fleet.quiet());
+            pause = parts.pace().afterFailure(parts.fleet().quiet());
         }
         return pause;
     }
@@ -140,13 +140,13 @@ final class UpdateLoop implements AutoCloseable {
     }
 
     private Optional<TrustClient> startTrust() throws IOException, TeeException {
-        return switch (parts.trust.start()) {
+        return switch (parts.trust().start()) {
             case Verdict.Rejected<TrustClient> rejected -> {
                 note(rejected.reason());
                 yield Optional.empty();
             }
             case Verdict.Accepted<TrustClient>(TrustClient client) -> {
-                parts.serviceLog.authority(client.anchorKeyId());
+                parts.measurements().authority(client.anchorKeyId());
                 yield Optional.of(client);
             }
         };
@@ -155,12 +155,13 @@ final class UpdateLoop implements AutoCloseable {
     private void recover() {
         phase = new Phase.Recovering();
         try {
-            Installer.Recovery recovery = parts.installer.recover();
+            Installer.Recovery recovery = parts.installer().recover();
             recovery.pending().ifPresent(this::note);
             recovery.journalDamage().ifPresent(this::note);
             Optional<Pointer> pointer = recovery.serving();
             if (pointer.isPresent()) {
-                parts.log.ensureServing(parts.serviceLog.event(pointer.get().serving(), ModelEvent.Kind.SERVE));
+                parts.log()
+                        .ensureServing(parts.measurements().event(pointer.get().serving(), ModelEvent.Kind.SERVE));
             }
         } catch (IOException | TeeException e) {
             note(new Rejection(Code.INS_JOURNAL, String.valueOf(e.getMessage())));
@@ -172,15 +173,15 @@ final class UpdateLoop implements AutoCloseable {
         if (!enrolled && !enrol()) {
             return false;
         }
-        if (parts.installer.isPaused()) {
+        if (parts.installer().isPaused()) {
             finish();
             phase = new Phase.Paused();
             return true;
         }
         phase = new Phase.Refreshing();
-        parts.report.run();
-        Verdict<Order> order = client.order(parts.fleet.topics().device());
-        parts.clock.raise(client.now());
+        parts.report().run();
+        Verdict<Order> order = client.order(parts.fleet().topics().device());
+        parts.clock().raise(client.now());
         return switch (order) {
             case Verdict.Rejected<Order> rejected -> {
                 note(rejected.reason());
@@ -193,7 +194,7 @@ final class UpdateLoop implements AutoCloseable {
 
     private boolean enrol() throws IOException, TeeException {
         phase = new Phase.Enrolling();
-        Optional<Rejection> refused = parts.enrolment.run();
+        Optional<Rejection> refused = parts.enrolment().run();
         refused.ifPresent(this::note);
         enrolled = refused.isEmpty();
         return enrolled;
@@ -201,17 +202,17 @@ final class UpdateLoop implements AutoCloseable {
 
     private boolean install(Order order) throws IOException {
         phase = new Phase.Installing();
-        InstallOutcome outcome = parts.installer.install(order);
+        InstallOutcome outcome = parts.installer().install(order);
         if (outcome instanceof InstallOutcome.Interrupted(var _, Rejection reason)
                 && reason.code() == Code.INS_WAITING) {
-            nextLook = order.rollout().next(order.device(), parts.clock.instant());
+            nextLook = order.rollout().next(order.device(), parts.clock().instant());
         }
         return ended(outcome);
     }
 
     /** What was measured already is brought to its end, whoever is away or paused. */
     private void finish() throws IOException {
-        Optional<InstallOutcome> outcome = parts.installer.finishPending();
+        Optional<InstallOutcome> outcome = parts.installer().finishPending();
         outcome.ifPresent(this::ended);
     }
 
@@ -260,19 +261,19 @@ final class UpdateLoop implements AutoCloseable {
 
     /** Goes back to the model before, because a person says so; see {@link Installer#rollback}. */
     InstallOutcome rollback(String why) throws IOException {
-        InstallOutcome outcome = parts.installer.rollback(why);
+        InstallOutcome outcome = parts.installer().rollback(why);
         if (outcome instanceof InstallOutcome.RolledBack(Slot _, Rejection reason)) {
             note(reason);
         }
-        parts.report.run();
+        parts.report().run();
         return outcome;
     }
 
     void pause(boolean pausing, String why) throws IOException {
         if (pausing) {
-            parts.installer.pause(why);
+            parts.installer().pause(why);
         } else {
-            parts.installer.unpause(why);
+            parts.installer().unpause(why);
         }
         wake();
     }
@@ -290,7 +291,7 @@ final class UpdateLoop implements AutoCloseable {
         phase = new Phase.Installing();
         try {
             Verdict<InstallOutcome> outcome =
-                    OfflineInstall.run(bundle, parts.fleet.topics().device(), client.get(), parts.installer);
+                    OfflineInstall.run(bundle, parts.fleet().topics().device(), client.get(), parts.installer());
             if (outcome instanceof Verdict.Rejected<InstallOutcome>(Rejection reason)) {
                 note(reason);
             }
@@ -315,7 +316,7 @@ final class UpdateLoop implements AutoCloseable {
     @Override
     public void close() {
         closed = true;
-        parts.installer.stop();
+        parts.installer().stop();
         wake();
         try {
             // Between two operations on the disk it ends by itself; only waiting for others needs the interrupt.

@@ -19,7 +19,7 @@ record UpdateParts(
         Installer installer,
         Enrolment enrolment,
         EventLog log,
-        ModelMeasurements serviceLog,
+        ModelMeasurements measurements,
         FloorClock clock,
         RefreshSchedule pace,
         Runnable report) {
