@@ -143,7 +143,10 @@ class ChallengeRelayTest {
         for (String bad : List.of("", "00", "xyz", "0011223344556677" + "8", "00".repeat(65))) {
             assertThat(ask(bad).get(20, TimeUnit.SECONDS).status()).as(bad).isEqualTo(400);
         }
-        assertThat(api.get("/v1/attestation").status()).isEqualTo(400);
+        Curl.Answer refusal = api.get("/v1/attestation");
+        assertThat(refusal.status()).isEqualTo(400);
+        assertThat(refusal.json().path("code").asText()).isEqualTo("WIRE-FIELD");
+        assertThat(refusal.json().at("/error/code").asText()).isEqualTo("WIRE-FIELD");
         assertThat(api.post("/v1/attestation?nonce=" + NONCE, "").status()).isEqualTo(405);
         assertThat(control.post("/control/v1/evidence", "no json").status()).isEqualTo(400);
         assertThat(control.post("/control/v1/evidence", "{}").status()).isEqualTo(400);
