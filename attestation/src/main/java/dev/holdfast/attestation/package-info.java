@@ -3,9 +3,8 @@
  *
  * <p>On the device {@link dev.holdfast.attestation.EventLog} extends every change of the serving model into a register
  * of the TEE, and {@link dev.holdfast.attestation.Attester} answers a nonce with evidence: EAT claims (RFC 9711) in a
- * COSE_Sign1 (RFC 9052), bound to a TPM quote. On the fleet's side {@link
- * dev.holdfast.attestation.EnrolmentAuthority} enrols keys and {@link dev.holdfast.attestation.EvidenceVerifier}
- * appraises evidence; neither needs a TEE.
+ * COSE_Sign1 (RFC 9052), bound to a TPM quote. The fleet's side, which
+ * enrols keys and appraises evidence, is {@link dev.holdfast.attestation.verify}.
  */
 @NullMarked
 package dev.holdfast.attestation;
