@@ -18,6 +18,7 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -110,7 +111,7 @@ class UnixHttpClientTest {
 
     @Test
     void aSilentServerCostsTheDeadline() {
-        behave(channel -> Thread.sleep(LONG));
+        behave(channel -> new CountDownLatch(1).await());
         long start = System.nanoTime();
         assertThatThrownBy(() -> client.get("/", Duration.ofMillis(200)))
                 .isInstanceOf(IOException.class)
@@ -165,7 +166,7 @@ class UnixHttpClientTest {
         behave(channel -> {
             while (true) {
                 say(channel, "H");
-                Thread.sleep(5);
+                LockSupport.parkNanos(5_000_000);
             }
         });
         assertThatThrownBy(() -> client.get("/", Duration.ofMillis(300))).isInstanceOf(IOException.class);
@@ -230,7 +231,7 @@ class UnixHttpClientTest {
         CountDownLatch begun = new CountDownLatch(1);
         behave(channel -> {
             begun.countDown();
-            Thread.sleep(LONG);
+            new CountDownLatch(1).await();
         });
         CompletableFuture<Throwable> ended = new CompletableFuture<>();
         Thread caller = Thread.ofPlatform().start(() -> {
