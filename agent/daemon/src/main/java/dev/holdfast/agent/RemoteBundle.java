@@ -54,8 +54,9 @@ final class RemoteBundle implements SeekableBytes {
                     .appendLong(at)
                     .appendInt(length));
             int end = into.position() + length;
+            long until = System.nanoTime() + TimeUnit.SECONDS.toNanos(ANSWER_SECONDS);
             while (into.position() < end) {
-                Buffer piece = next(at);
+                Buffer piece = next(at, until);
                 if (piece.length() > end - into.position()) {
                     throw new IOException("more bytes came than were asked for");
                 }
@@ -65,9 +66,9 @@ final class RemoteBundle implements SeekableBytes {
         }
     }
 
-    private Buffer next(long offset) throws IOException {
+    private Buffer next(long offset, long until) throws IOException {
         try {
-            Buffer piece = pieces.poll(ANSWER_SECONDS, TimeUnit.SECONDS);
+            Buffer piece = pieces.poll(until - System.nanoTime(), TimeUnit.NANOSECONDS);
             if (piece == null) {
                 throw new IOException("nothing came for byte " + offset);
             }
