@@ -219,12 +219,14 @@ public final class ModelStore {
             blobs.add(serving.serving().digest().hex());
             serving.fallback().ifPresent(slot -> blobs.add(slot.digest().hex()));
         });
-        for (Path file : list(blobs())) {
+        // A pointer that does not read may name any of them, and the inference process serves what can be read of it.
+        boolean unknown = serving().isEmpty() && Files.exists(pointer());
+        for (Path file : unknown ? List.<Path>of() : list(blobs())) {
             if (!blobs.contains(file.getFileName().toString())) {
                 disk.deleteIfExists(file);
             }
         }
-        for (Path file : list(attachment())) {
+        for (Path file : unknown ? List.<Path>of() : list(attachment())) {
             String name = file.getFileName().toString();
             if (!blobs.contains(name.substring(0, Math.min(name.length(), 2 * Sha256.BYTES)))) {
                 disk.deleteIfExists(file);
