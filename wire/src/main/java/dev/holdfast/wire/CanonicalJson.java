@@ -33,6 +33,11 @@ public final class CanonicalJson {
         return out.toByteArray();
     }
 
+    /** SHA-256 of {@link #bytes}: how a signed block, such as a chat template, is named. */
+    public static Sha256 digest(JsonNode node) {
+        return Sha256.of(bytes(node));
+    }
+
     private static void append(JsonNode node, ByteArrayOutputStream out) {
         switch (node.getNodeType()) {
             case OBJECT -> {

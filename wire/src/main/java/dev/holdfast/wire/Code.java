@@ -87,6 +87,10 @@ public enum Code {
     DLT_PAYLOAD("DLT-PAYLOAD", "A patch block's payload is damaged", "Publish the delta again"),
     DLT_OUTPUT("DLT-OUTPUT", "A reconstructed block is not the one that the patch promises", "Publish the delta again"),
     INS_DIGEST("INS-DIGEST", "The finished file is not the one that was signed", "None: it was discarded"),
+    INS_MEMORY(
+            "INS-MEMORY",
+            "The models would not fit into this device's memory budget",
+            "Order fewer or smaller models, or raise memory-budget"),
     INS_DISK("INS-DISK", "Not enough disk space for the model", "Free space or collect old models"),
     INS_BUDGET("INS-BUDGET", "The download would exceed the byte budget", "Raise the budget or publish a delta"),
     INS_DEADLINE("INS-DEADLINE", "An install state lasted longer than its deadline", "Read the journal"),

@@ -113,6 +113,20 @@ public record Fields(JsonNode node, Code refusal) {
         return Sha256.fromHex(text(name, 2 * Sha256.BYTES)).orThrow();
     }
 
+    /** 64 hexadecimal digits. */
+    public SlotId slotId(String name) throws RejectedException {
+        return new SlotId(sha256(name));
+    }
+
+    /** The name of a model or of a version. */
+    public String modelName(String name) throws RejectedException {
+        String text = text(name, ModelName.MAX_CHARS);
+        if (!ModelName.isName(text)) {
+            throw wrong(name, "letters, digits, '.', '_', '+' or '-'");
+        }
+        return text;
+    }
+
     public Fields object(String name) throws RejectedException {
         JsonNode value = node.path(name);
         if (!value.isObject()) {

@@ -1,6 +1,8 @@
 package dev.holdfast.wire;
 
-/** How long the names of a model may be, in every message, file and signed document. */
+import java.util.regex.Pattern;
+
+/** What the names of a model may be, in every message, file and signed document. */
 public final class ModelName {
     /** Of a model's name, and of a version. */
     public static final int MAX_CHARS = 64;
@@ -9,7 +11,17 @@ public final class ModelName {
     /** Of the path under which a model was signed. */
     public static final int MAX_TARGET_CHARS = 256;
 
+    /** Models that one device runs side by side. */
+    public static final int MAX_MODELS = 16;
+
+    private static final Pattern NAME = Pattern.compile("[A-Za-z0-9][A-Za-z0-9._+-]{0,63}");
+
     private ModelName() {}
+
+    /** Whether {@code text} may name a model or a version: letters, digits, {@code . _ + -}, and so never an {@code @} or a slash. */
+    public static boolean isName(String text) {
+        return NAME.matcher(text).matches();
+    }
 
     /** {@code intent@1.0.0}: a model with its version, as answers and reports name it. */
     public static String id(String model, String version) {

@@ -44,6 +44,7 @@ public final class ConfigFile {
             "context-tokens",
             "kv-cache",
             "max-sequences",
+            "memory-budget",
             "threads",
             "probation-seconds",
             "refresh-seconds",

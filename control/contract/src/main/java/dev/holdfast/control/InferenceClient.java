@@ -4,7 +4,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Rejection;
-import dev.holdfast.wire.Sha256;
+import dev.holdfast.wire.SlotId;
 import dev.holdfast.wire.Verdict;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -41,16 +41,21 @@ public final class InferenceClient implements InferenceControl {
     }
 
     @Override
-    public Verdict<Flip> flip(Sha256 digest) throws IOException {
-        UnixHttpClient.Reply reply = http.post(InferencePaths.FLIP, new DigestRequest(digest).toJson(), QUICK);
+    public Verdict<Flip> flip(SlotId slot) throws IOException {
+        UnixHttpClient.Reply reply = http.post(InferencePaths.FLIP, new SlotRequest(slot).toJson(), QUICK);
         return reply.status() == 200
                 ? Verdict.accepted(read(Flip.read(reply.body())))
                 : new Verdict.Rejected<>(refusal(reply, Code.INS_CANDIDATE_LOST));
     }
 
     @Override
-    public void discard(Sha256 digest) throws IOException {
-        expect(http.post(InferencePaths.DISCARD, new DigestRequest(digest).toJson(), QUICK));
+    public void discard(SlotId slot) throws IOException {
+        expect(http.post(InferencePaths.DISCARD, new SlotRequest(slot).toJson(), QUICK));
+    }
+
+    @Override
+    public void keep(ServingSet set) throws IOException {
+        expect(http.post(InferencePaths.KEEP, set.toJson(), QUICK));
     }
 
     @Override

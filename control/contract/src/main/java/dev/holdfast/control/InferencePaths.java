@@ -8,10 +8,12 @@ public final class InferencePaths {
     public static final String LOG = "/control/v1/log";
     /** POST: a {@link Slot} becomes the candidate; {@link GateReport}. */
     public static final String CANDIDATE = "/control/v1/candidate";
-    /** POST {@link DigestRequest}: the candidate serves; {@link Flip}. */
+    /** POST {@link SlotRequest}: the candidate serves; {@link Flip}. */
     public static final String FLIP = "/control/v1/flip";
-    /** POST {@link DigestRequest}: the candidate is unloaded. */
+    /** POST {@link SlotRequest}: the candidate is unloaded. */
     public static final String DISCARD = "/control/v1/discard";
+    /** POST {@link ServingSet}: every other model is unloaded. */
+    public static final String KEEP = "/control/v1/keep";
     /** GET, waits: {@link Challenges}. */
     public static final String CHALLENGES = "/control/v1/challenges";
     /** POST: {@link ChallengeReply}. */

@@ -1,90 +1,151 @@
 package dev.holdfast.control;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.wire.Fields;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.ModelName;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Sha256;
+import dev.holdfast.wire.SlotId;
 import dev.holdfast.wire.Verdict;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
 import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Stream;
 
 /**
  * What the inference process says of itself.
  *
- * @param serving the model that answers requests
- * @param candidate the model that is loaded beside it
+ * @param byDefault the model that answers requests which name none
+ * @param serving the models that answer requests, one of each name
+ * @param candidates the models that are loaded beside them, at most one of each name
  * @param draining models that only finish the requests which began on them
  * @param requestsActive answers in the making
- * @param startedAtMillis start of the process: another value means another process
- * @param pid its process id
+ * @param memory what the models take
+ * @param process which process says so
  */
 public record InferenceStatus(
-        Optional<Loaded> serving,
-        Optional<Loaded> candidate,
+        Optional<String> byDefault,
+        List<Loaded> serving,
+        List<Loaded> candidates,
         int draining,
         int requestsActive,
-        long startedAtMillis,
-        long pid) {
+        Memory memory,
+        Process process) {
     /**
      * A model that the process has mapped.
      *
+     * @param slot what it was told to load
      * @param digest of the bytes that it mapped
      * @param tokenizer digest of what the file says of its tokenizer
      */
-    public record Loaded(String model, String version, Sha256 digest, Optional<Sha256> tokenizer) {
+    public record Loaded(String model, String version, SlotId slot, Sha256 digest, Optional<Sha256> tokenizer) {
         private ObjectNode toJson() {
-            ObjectNode json =
-                    Json.object().put("model", model).put("version", version).put("digest", digest.hex());
+            ObjectNode json = Json.object()
+                    .put("model", model)
+                    .put("version", version)
+                    .put("slot", slot.hex())
+                    .put("digest", digest.hex());
             tokenizer.ifPresent(known -> json.put("tokenizer", known.hex()));
             return json;
         }
 
         private static Loaded read(Fields fields) throws RejectedException {
             return new Loaded(
-                    fields.text("model", ModelName.MAX_CHARS),
-                    fields.text("version", ModelName.MAX_CHARS),
+                    fields.modelName("model"),
+                    fields.modelName("version"),
+                    fields.slotId("slot"),
                     fields.sha256("digest"),
                     fields.has("tokenizer") ? Optional.of(fields.sha256("tokenizer")) : Optional.empty());
         }
     }
 
-    /** Whether the model of this digest serves. */
-    public boolean serves(Sha256 digest) {
-        return serving.map(Loaded::digest).equals(Optional.of(digest));
+    /**
+     * Memory of all models together.
+     *
+     * @param usedBytes what the models that are loaded may come to take
+     * @param budgetBytes what all of them may
+     */
+    public record Memory(long usedBytes, long budgetBytes) {}
+
+    /**
+     * A process; another value means another process.
+     *
+     * @param startedAtMillis when it began
+     * @param pid its number
+     */
+    public record Process(long startedAtMillis, long pid) {}
+
+    public InferenceStatus {
+        serving = List.copyOf(serving);
+        candidates = List.copyOf(candidates);
     }
 
-    /** Whether the model of this digest is loaded beside the serving one. */
-    public boolean holds(Sha256 digest) {
-        return candidate.map(Loaded::digest).equals(Optional.of(digest));
+    /** Whether this slot serves. */
+    public boolean serves(SlotId slot) {
+        return serving.stream().anyMatch(loaded -> loaded.slot().equals(slot));
+    }
+
+    /** Whether this slot is loaded beside the serving ones. */
+    public boolean holds(SlotId slot) {
+        return candidates.stream().anyMatch(loaded -> loaded.slot().equals(slot));
+    }
+
+    /** What serves under this name. */
+    public Optional<Loaded> serving(String model) {
+        return serving.stream().filter(loaded -> loaded.model().equals(model)).findFirst();
+    }
+
+    /** Whatever is loaded of this slot. */
+    public Optional<Loaded> loaded(SlotId slot) {
+        return Stream.concat(serving.stream(), candidates.stream())
+                .filter(loaded -> loaded.slot().equals(slot))
+                .findFirst();
     }
 
     public ObjectNode toJson() {
-        ObjectNode json = Json.object();
-        json.set("serving", serving.map(Loaded::toJson).orElse(null));
-        json.set("candidate", candidate.map(Loaded::toJson).orElse(null));
-        return json.put("draining", draining)
-                .put("requestsActive", requestsActive)
-                .put("startedAtMillis", startedAtMillis)
-                .put("pid", pid);
+        ObjectNode json = Json.object().put("default", byDefault.orElse(null));
+        put(json.putArray("serving"), serving);
+        put(json.putArray("candidates"), candidates);
+        json.put("draining", draining).put("requestsActive", requestsActive);
+        json.putObject("memory").put("usedBytes", memory.usedBytes).put("budgetBytes", memory.budgetBytes);
+        return json.put("startedAtMillis", process.startedAtMillis).put("pid", process.pid);
+    }
+
+    private static void put(ArrayNode list, List<Loaded> models) {
+        models.forEach(model -> list.add(model.toJson()));
     }
 
     /** Reads what {@link #toJson} wrote. */
     public static Verdict<InferenceStatus> read(JsonNode json) {
         return Verdict.of(() -> {
             Fields fields = Fields.of(json);
+            Fields memory = fields.object("memory");
             return new InferenceStatus(
-                    loaded(fields, "serving"),
-                    loaded(fields, "candidate"),
+                    fields.has("default") ? Optional.of(fields.modelName("default")) : Optional.empty(),
+                    models(fields, "serving"),
+                    models(fields, "candidates"),
                     (int) fields.integer("draining", 0, Integer.MAX_VALUE),
                     (int) fields.integer("requestsActive", 0, Integer.MAX_VALUE),
-                    fields.integer("startedAtMillis", 0),
-                    fields.integer("pid", 0));
+                    new Memory(memory.integer("usedBytes", 0), memory.integer("budgetBytes", 0)),
+                    new Process(fields.integer("startedAtMillis", 0), fields.integer("pid", 0)));
         });
     }
 
-    private static Optional<Loaded> loaded(Fields fields, String name) throws RejectedException {
-        return fields.has(name) ? Optional.of(Loaded.read(fields.object(name))) : Optional.empty();
+    private static List<Loaded> models(Fields fields, String name) throws RejectedException {
+        List<Loaded> models = new ArrayList<>();
+        Set<String> names = new HashSet<>();
+        for (JsonNode item : fields.array(name, ModelName.MAX_MODELS)) {
+            Loaded model = Loaded.read(Fields.of(item));
+            if (!names.add(model.model())) {
+                throw fields.wrong(name, "one model of each name");
+            }
+            models.add(model);
+        }
+        return models;
     }
 }

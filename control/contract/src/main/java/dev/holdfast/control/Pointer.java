@@ -1,67 +1,255 @@
 package dev.holdfast.control;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.wire.Fields;
 import dev.holdfast.wire.Json;
+import dev.holdfast.wire.ModelName;
 import dev.holdfast.wire.RejectedException;
+import dev.holdfast.wire.SlotId;
 import dev.holdfast.wire.Verdict;
 import java.util.ArrayList;
+import java.util.Collections;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Optional;
+import java.util.SortedMap;
+import java.util.TreeMap;
+import java.util.stream.Stream;
 
 /**
- * {@code serving.json} of the model store: which model serves, and which one it was before. The agent writes it, the
- * inference process reads it at its start.
+ * {@code serving.json} of the model store: which models serve, and which release of each it was before. The agent replaces it in one
+ * rename, the inference process reads it at its start. Immutable.
  *
- * @param serving the model in service
- * @param fallback the verified model before it, where there is one
+ * @param byDefault the model that answers requests which name none; empty where no model is in service
+ * @param models by name of the model, at most {@value ModelName#MAX_MODELS}
+ * @param lease without a fresh word of the fleet service ends; reserved
  */
-public record Pointer(Slot serving, Optional<Slot> fallback) {
+public record Pointer(Optional<String> byDefault, SortedMap<String, Entry> models, Optional<Lease> lease) {
     public static final String FILE_NAME = "serving.json";
-    /** Two slots with their templates and gates. */
-    public static final int MAX_BYTES = 4 << 20;
+    /** {@value ModelName#MAX_MODELS} times two slots with their templates and gates. */
+    public static final int MAX_BYTES = 16 << 20;
 
-    private static final int FORMAT = 1;
+    /** No model in service. */
+    public static final Pointer NOTHING = new Pointer(Optional.empty(), new TreeMap<>(), Optional.empty());
 
-    public ObjectNode toJson() {
-        ObjectNode json = Json.object().put("format", FORMAT);
-        json.set("serving", serving.toJson());
-        if (fallback.isPresent()) {
-            json.set("fallback", fallback.get().toJson());
-        } else {
-            json.putNull("fallback");
+    private static final int FORMAT = 2;
+    /** One model, which {@code serving} and {@code fallback} at the top named. */
+    private static final int ONE_MODEL = 1;
+
+    private static final int MAX_LIST = 16;
+
+    /**
+     * One model in service.
+     *
+     * @param serving the release in service
+     * @param fallback the verified release before it, where there is one
+     * @param grace older releases that still answer to their pinned names; reserved
+     * @param adapters what is applied to the model; reserved
+     */
+    public record Entry(Slot serving, Optional<Slot> fallback, List<Grace> grace, List<Slot> adapters) {
+        public Entry {
+            grace = List.copyOf(grace);
+            adapters = List.copyOf(adapters);
         }
-        return json;
-    }
 
-    /** Reads what {@link #toJson} wrote; refused where either slot does not read. */
-    public static Verdict<Pointer> read(byte[] utf8) {
-        return Verdict.of(() -> {
-            Fields fields = fields(utf8);
-            Slot slot = Slot.read(fields.object("serving").node()).orThrow();
+        public Entry(Slot serving, Optional<Slot> fallback) {
+            this(serving, fallback, List.of(), List.of());
+        }
+
+        /** The slots that name files of the store. */
+        Stream<Slot> slots() {
+            return Stream.of(
+                            Stream.of(serving),
+                            fallback.stream(),
+                            grace.stream().map(Grace::slot),
+                            adapters.stream())
+                    .flatMap(each -> each);
+        }
+
+        private ObjectNode toJson() {
+            ObjectNode json = Json.object();
+            json.set("serving", serving.toJson());
+            fallback.ifPresentOrElse(slot -> json.set("fallback", slot.toJson()), () -> json.putNull("fallback"));
+            ArrayNode listed = json.putArray("grace");
+            for (Grace each : grace) {
+                ObjectNode one = listed.addObject().put("until", each.untilSeconds);
+                one.set("slot", each.slot.toJson());
+            }
+            ArrayNode applied = json.putArray("adapters");
+            adapters.forEach(each -> applied.add(each.toJson()));
+            return json;
+        }
+
+        private static Entry read(Fields fields) throws RejectedException {
+            List<Grace> grace = new ArrayList<>();
+            for (JsonNode item : fields.has("grace") ? fields.array("grace", MAX_LIST) : List.<JsonNode>of()) {
+                Fields one = Fields.of(item);
+                grace.add(new Grace(Slot.read(one.object("slot").node()).orThrow(), one.integer("until", 0)));
+            }
+            List<Slot> adapters = new ArrayList<>();
+            for (JsonNode item : fields.has("adapters") ? fields.array("adapters", MAX_LIST) : List.<JsonNode>of()) {
+                adapters.add(Slot.read(item).orThrow());
+            }
             Optional<Slot> fallback = fields.has("fallback")
                     ? Optional.of(Slot.read(fields.object("fallback").node()).orThrow())
                     : Optional.empty();
-            return new Pointer(slot, fallback);
+            return new Entry(Slot.read(fields.object("serving").node()).orThrow(), fallback, grace, adapters);
+        }
+    }
+
+    /**
+     * A release that a newer one replaced and that still answers to its pinned name.
+     *
+     * @param untilSeconds until when, in seconds since 1970
+     */
+    public record Grace(Slot slot, long untilSeconds) {}
+
+    /**
+     * Ends service where the fleet is silent.
+     *
+     * @param seconds how long after its last fresh word
+     */
+    public record Lease(long seconds) {}
+
+    public Pointer {
+        models = Collections.unmodifiableSortedMap(new TreeMap<>(models));
+    }
+
+    /** The model of this name. */
+    public Optional<Entry> model(String name) {
+        return Optional.ofNullable(models.get(name));
+    }
+
+    /** The release of {@code name} in service. */
+    public Optional<Slot> serving(String name) {
+        return model(name).map(Entry::serving);
+    }
+
+    /** The release of {@code name} to fall back to. */
+    public Optional<Slot> fallback(String name) {
+        return model(name).flatMap(Entry::fallback);
+    }
+
+    /** Every slot that this names, whatever for. */
+    public Stream<Slot> slots() {
+        return models.values().stream().flatMap(Entry::slots);
+    }
+
+    /** The slot of this name, whatever it is here for. */
+    public Optional<Slot> slot(SlotId id) {
+        return slots().filter(slot -> slot.slotId().equals(id)).findFirst();
+    }
+
+    /** The same with {@code entry} for its model; the first model of all becomes the default. */
+    public Pointer with(Entry entry) {
+        SortedMap<String, Entry> changed = new TreeMap<>(models);
+        changed.put(entry.serving().model(), entry);
+        return new Pointer(byDefault.or(() -> Optional.of(entry.serving().model())), changed, lease);
+    }
+
+    /** The same without a model. Where it was the default, the first of those left is, until an order names another. */
+    public Pointer without(String name) {
+        SortedMap<String, Entry> changed = new TreeMap<>(models);
+        changed.remove(name);
+        Optional<String> left = byDefault
+                .filter(changed::containsKey)
+                .or(() -> changed.isEmpty() ? Optional.empty() : Optional.of(changed.firstKey()));
+        return new Pointer(left, changed, lease);
+    }
+
+    /** The same with another default, where a model of that name is in service. */
+    public Pointer withDefault(String name) {
+        return models.containsKey(name) ? new Pointer(Optional.of(name), models, lease) : this;
+    }
+
+    /** What the inference process is told to keep loaded. */
+    public ServingSet servingSet() {
+        return new ServingSet(byDefault, models.keySet());
+    }
+
+    public ObjectNode toJson() {
+        ObjectNode json = Json.object().put("format", FORMAT).put("default", byDefault.orElse(null));
+        ObjectNode entries = json.putObject("models");
+        models.forEach((name, entry) -> entries.set(name, entry.toJson()));
+        lease.ifPresent(term -> json.putObject("lease").put("seconds", term.seconds));
+        return json;
+    }
+
+    /** Reads what {@link #toJson} wrote, and the format before it; refused where any slot does not read. */
+    public static Verdict<Pointer> read(byte[] utf8) {
+        return Verdict.of(() -> {
+            Fields fields = fields(utf8);
+            SortedMap<String, Entry> models = new TreeMap<>();
+            for (Named named : entries(fields)) {
+                Entry entry = Entry.read(Fields.of(named.node));
+                requireName(named, entry.serving());
+                models.put(entry.serving().model(), entry);
+            }
+            return new Pointer(byDefault(fields, models.keySet()), models, lease(fields));
         });
     }
 
     private static Fields fields(byte[] utf8) throws RejectedException {
         Fields fields = Fields.of(Json.readObject(utf8, MAX_BYTES).orThrow());
-        fields.integer("format", FORMAT, FORMAT);
+        fields.integer("format", ONE_MODEL, FORMAT);
         return fields;
+    }
+
+    /** An entry as it stands in the file; in the format before it had no name beside the slot's own. */
+    private record Named(Optional<String> name, JsonNode node) {}
+
+    private static List<Named> entries(Fields fields) throws RejectedException {
+        if (fields.integer("format", ONE_MODEL, FORMAT) == ONE_MODEL) {
+            return List.of(new Named(Optional.empty(), fields.node()));
+        }
+        JsonNode models = fields.object("models").node();
+        if (models.size() > ModelName.MAX_MODELS) {
+            throw fields.wrong("models", "at most " + ModelName.MAX_MODELS + " models");
+        }
+        List<Named> entries = new ArrayList<>();
+        for (Iterator<String> names = models.fieldNames(); names.hasNext(); ) {
+            String name = names.next();
+            entries.add(new Named(Optional.of(name), models.get(name)));
+        }
+        return entries;
+    }
+
+    private static void requireName(Named named, Slot slot) throws RejectedException {
+        if (named.name.filter(name -> !name.equals(slot.model())).isPresent()) {
+            throw Fields.of(named.node).wrong("model", "the name under which it is listed");
+        }
+    }
+
+    private static Optional<String> byDefault(Fields fields, Iterable<String> names) throws RejectedException {
+        String first = null;
+        String wanted = fields.has("default") ? fields.modelName("default") : null;
+        for (String name : names) {
+            first = first == null ? name : first;
+            if (name.equals(wanted)) {
+                return Optional.of(name);
+            }
+        }
+        return Optional.ofNullable(first);
+    }
+
+    private static Optional<Lease> lease(Fields fields) throws RejectedException {
+        return fields.has("lease")
+                ? Optional.of(new Lease(fields.object("lease").integer("seconds", 1)))
+                : Optional.empty();
     }
 
     /**
      * What may be served of a pointer that is damaged in part.
      *
-     * @param slots the slots that read, the best first
+     * @param byDefault as in a whole pointer, among those that read
+     * @param models of each model the slots that read, the best first
      * @param damage why each of the others does not read
      */
-    public record Readable(List<Slot> slots, List<String> damage) {
+    public record Readable(Optional<String> byDefault, SortedMap<String, List<Slot>> models, List<String> damage) {
         public Readable {
-            slots = List.copyOf(slots);
+            models = Collections.unmodifiableSortedMap(new TreeMap<>(models));
             damage = List.copyOf(damage);
         }
     }
@@ -69,19 +257,24 @@ public record Pointer(Slot serving, Optional<Slot> fallback) {
     /** As {@link #read}, but a slot that does not read is left out. */
     public static Verdict<Readable> readable(byte[] utf8) {
         return Verdict.of(() -> {
-            JsonNode node = fields(utf8).node();
-            List<Slot> slots = new ArrayList<>();
+            Fields fields = fields(utf8);
+            SortedMap<String, List<Slot>> models = new TreeMap<>();
             List<String> damage = new ArrayList<>();
-            for (String name : List.of("serving", "fallback")) {
-                if (!node.hasNonNull(name)) {
-                    continue;
-                }
-                switch (Slot.read(node.get(name))) {
-                    case Verdict.Accepted<Slot>(Slot slot) -> slots.add(slot);
-                    case Verdict.Rejected<Slot> rejected -> damage.add(name + ": " + rejected.reason());
+            for (Named named : entries(fields)) {
+                String label = named.name.map(name -> name + " ").orElse("");
+                for (String role : List.of("serving", "fallback")) {
+                    if (!named.node.hasNonNull(role)) {
+                        continue;
+                    }
+                    switch (Slot.read(named.node.get(role))) {
+                        case Verdict.Accepted<Slot>(Slot slot) ->
+                            models.computeIfAbsent(slot.model(), name -> new ArrayList<>())
+                                    .add(slot);
+                        case Verdict.Rejected<Slot> rejected -> damage.add(label + role + ": " + rejected.reason());
+                    }
                 }
             }
-            return new Readable(slots, damage);
+            return new Readable(byDefault(fields, models.keySet()), models, damage);
         });
     }
 }

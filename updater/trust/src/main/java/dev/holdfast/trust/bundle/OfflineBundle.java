@@ -5,7 +5,7 @@ import dev.holdfast.trust.client.BlockSource;
 import dev.holdfast.trust.client.MetadataSource;
 import dev.holdfast.trust.client.SourceException;
 import dev.holdfast.trust.client.TrustClient;
-import dev.holdfast.trust.release.Order;
+import dev.holdfast.trust.release.ModelOrder;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.RejectedException;
@@ -109,16 +109,12 @@ public final class OfflineBundle implements MetadataSource, BlockSource {
         return index.find(BundleIndex.TARGETS + blob.hex()).isPresent();
     }
 
-    /** The order with those patches alone that are here. */
-    public Order offered(Order order) {
-        return new Order(
-                order.device(),
-                order.version(),
-                order.expires(),
-                order.model(),
-                order.deltas().stream()
+    /** The order with those patches alone that are here, to be carried out at once: a person is at the device. */
+    public ModelOrder offered(ModelOrder order) {
+        return order.with(order.deltas().stream()
                         .filter(delta -> offers(delta.file().sha256()))
-                        .toList());
+                        .toList())
+                .atOnce();
     }
 
     private BundleIndex.Entry required(String folder, Sha256 blob) throws SourceException {

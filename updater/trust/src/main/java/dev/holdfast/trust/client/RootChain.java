@@ -20,7 +20,7 @@ final class RootChain implements TrustedRoot, SeenVersions {
     private final TrustStateStore store;
     private final FamilyPolicy families;
     private RootDocument root;
-    private TrustState state;
+    private volatile TrustState state;
 
     private RootChain(
             Path directory,
@@ -100,7 +100,8 @@ final class RootChain implements TrustedRoot, SeenVersions {
             }
             accept(link);
         }
-        if (root.version() == state.rootVersion() && !root.hash().equals(state.rootHash())) {
+        if (root.version() == state.root().version()
+                && !root.hash().equals(state.root().hash())) {
             throw new RejectedException(Code.TEE_STATE, "another root of version " + root.version() + " was seen");
         }
     }
@@ -117,16 +118,18 @@ final class RootChain implements TrustedRoot, SeenVersions {
     }
 
     private void accept(RootDocument next) throws IOException, RejectedException {
-        if (next.version() > state.rootVersion()) {
+        if (next.version() > state.root().version()) {
             // The record comes first: a root that it does not know would let the next start forget what was seen under
             // it.
-            save(following(next, root));
+            RootDocument previous = root;
+            update(known -> following(known, next, previous));
         }
         root = next;
     }
 
-    private TrustState following(RootDocument next, RootDocument previous) throws RejectedException {
-        TrustState changed = state.root(next.version(), next.hash());
+    private static TrustState following(TrustState known, RootDocument next, RootDocument previous)
+            throws RejectedException {
+        TrustState changed = known.root(next.version(), next.hash());
         // 5.3.11: recovery from fast-forward attacks by rotation of the keys.
         if (next.rotates("timestamp", previous) || next.rotates("snapshot", previous)) {
             changed = changed.image(0, 0, 0);
@@ -137,8 +140,18 @@ final class RootChain implements TrustedRoot, SeenVersions {
         return changed;
     }
 
-    void save(TrustState changed) throws IOException, RejectedException {
-        state = store.save(state, changed);
+    /** How a record follows from the one before. */
+    @FunctionalInterface
+    interface Change {
+        TrustState of(TrustState known) throws RejectedException;
+    }
+
+    /** Saves what {@code change} makes of the newest record, where it makes another. May be called from any thread. */
+    synchronized void update(Change change) throws IOException, RejectedException {
+        TrustState changed = change.of(state);
+        if (!changed.equals(state)) {
+            state = store.save(state, changed);
+        }
     }
 
     @Override
@@ -153,29 +166,25 @@ final class RootChain implements TrustedRoot, SeenVersions {
 
     @Override
     public long timestamp() {
-        return state.timestampVersion();
+        return state.seen().timestamp();
     }
 
     @Override
     public long snapshot() {
-        return state.snapshotVersion();
+        return state.seen().snapshot();
     }
 
     @Override
     public long targets() {
-        return state.targetsVersion();
+        return state.seen().targets();
     }
 
     @Override
     public void raise(long timestamp, long snapshot, long targets) throws IOException, RejectedException {
-        if (timestamp > state.timestampVersion()
-                || snapshot > state.snapshotVersion()
-                || targets > state.targetsVersion()) {
-            save(state.image(
-                    Math.max(timestamp, state.timestampVersion()),
-                    Math.max(snapshot, state.snapshotVersion()),
-                    Math.max(targets, state.targetsVersion())));
-        }
+        update(known -> known.image(
+                Math.max(timestamp, known.seen().timestamp()),
+                Math.max(snapshot, known.seen().snapshot()),
+                Math.max(targets, known.seen().targets())));
     }
 
     TrustState state() {

@@ -1,12 +1,12 @@
 package dev.holdfast.trust.client;
 
 import dev.holdfast.storage.Disk;
-import dev.holdfast.tee.TeeException;
 import dev.holdfast.trust.release.DeltaTarget;
 import dev.holdfast.trust.release.DirectorOrder;
+import dev.holdfast.trust.release.ModelOrder;
 import dev.holdfast.trust.release.ModelTarget;
+import dev.holdfast.trust.release.ModelTerms;
 import dev.holdfast.trust.release.Order;
-import dev.holdfast.trust.release.Rollout;
 import dev.holdfast.trust.schema.Envelope;
 import dev.holdfast.trust.schema.KeyKind;
 import dev.holdfast.trust.schema.RootDocument;
@@ -23,7 +23,9 @@ import java.time.Clock;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import java.util.SortedMap;
 
 /**
  * The device's metadata client: TUF 1.0.34 section 5 against the Image repository, then the Director's order.
@@ -149,7 +151,7 @@ public final class TrustClient {
 
     /** Version of the trusted root. */
     public synchronized long rootVersion() {
-        return chain.state().rootVersion();
+        return chain.state().root().version();
     }
 
     @FunctionalInterface
@@ -176,7 +178,7 @@ public final class TrustClient {
 
     private TrustedTargets refresh(Instant now, MetadataSource from) throws RejectedException, IOException {
         client.refresh(now, from);
-        if (chain.root().version() < chain.state().rootVersion()) {
+        if (chain.root().version() < chain.state().root().version()) {
             throw new RejectedException(Code.UPD_ROLLBACK, "the root is older than the one seen before");
         }
         return client.targets();
@@ -195,7 +197,7 @@ public final class TrustClient {
         }
         requireAnswer(said, nonce, from);
         TrustState state = chain.state();
-        TufClient.requireNotOlder("director", order.version(), state.directorVersion());
+        TufClient.requireNotOlder("director", order.version(), state.seen().director());
         order.requireFresh(now);
         Order checked = agree(said, image);
         // Whoever stole the Director's key may not set the time to a day on which everything has expired: no further
@@ -203,10 +205,10 @@ public final class TrustClient {
         // the end of the Image repository's own timestamp.
         long issued = Math.min(said.issuedSeconds(), said.expires().getEpochSecond());
         issued = Math.min(issued, client.timestampExpires().getEpochSecond() - 1);
-        if (order.version() > state.directorVersion() || issued > state.trustedTime() + TIME_STEP_SECONDS) {
-            chain.save(state.director(order.version(), issued));
+        if (order.version() > state.seen().director() || issued > state.trustedTime() + TIME_STEP_SECONDS) {
+            long time = issued;
+            chain.update(known -> known.director(order.version(), time));
         }
-        requireEpoch(checked.model());
         return checked;
     }
 
@@ -223,7 +225,6 @@ public final class TrustClient {
 
     /** Uptane's full verification: nothing that the Image repository does not list in the same words. */
     private Order agree(DirectorOrder said, TrustedTargets image) throws RejectedException, IOException {
-        List<ModelTarget> models = new ArrayList<>();
         for (TargetFile target : said.files()) {
             TargetFile listed = client.find(target.path())
                     .orElseThrow(() -> new RejectedException(Code.UPD_TARGET_UNKNOWN, target.path()));
@@ -233,14 +234,20 @@ public final class TrustClient {
             if (!target.isNamed()) {
                 throw new RejectedException(Code.UPD_FORMAT, target.path() + " has no sha256");
             }
-            if (ModelTarget.is(target)) {
-                models.add(ModelTarget.of(target).orThrow());
-            }
         }
-        if (models.size() != 1) {
-            throw new RejectedException(Code.UPD_FORMAT, "an order names one model, not " + models.size());
+        Optional<String> byDefault = Optional.empty();
+        List<ModelOrder> models = new ArrayList<>();
+        for (Map.Entry<String, ModelTerms> entry : said.models().entrySet()) {
+            ModelTerms terms = entry.getValue();
+            ModelTarget model =
+                    ModelTarget.of(said.file(terms.target()).orElseThrow()).orThrow();
+            models.add(new ModelOrder(said.device(), said.version(), model, deltasTo(model, image), terms));
+            byDefault = terms.byDefault() ? Optional.of(entry.getKey()) : byDefault;
         }
-        ModelTarget model = models.getFirst();
+        return new Order(said.device(), said.version(), said.expires(), byDefault, models, said.leaseSeconds());
+    }
+
+    private static List<DeltaTarget> deltasTo(ModelTarget model, TrustedTargets image) {
         List<DeltaTarget> deltas = new ArrayList<>();
         for (TargetFile target : image.files().values()) {
             // A delta that does not read is no delta: the full model remains.
@@ -252,18 +259,34 @@ public final class TrustClient {
                 deltas.add(delta);
             }
         }
-        Rollout rollout = said.rollout().orElse(Rollout.NONE);
-        return new Order(said.device(), said.version(), said.expires(), model, deltas, rollout);
+        return deltas;
     }
 
-    private void requireEpoch(ModelTarget model) throws RejectedException {
+    /** Lowest security epoch that this device accepts of each model, by its name. Waits for nobody. */
+    public SortedMap<String, Long> epochFloors() {
+        return chain.state().floors();
+    }
+
+    /**
+     * Raises the floor of a model's security epoch; durable and bound to the TEE's counter when it returns. Does not wait for a
+     * refresh under way.
+     *
+     * @return the floor that holds now; {@code TEE-*} where the TEE does not sign or count, {@code UPD-EPOCH} beyond {@value
+     *     TrustState#MAX_FLOORS} models
+     */
+    public Verdict<Long> raiseEpochFloor(String model, long epoch) throws IOException {
         try {
-            long floor = anchors.epochFloor().read();
-            if (model.epoch() < floor) {
-                throw new RejectedException(Code.UPD_EPOCH, "epoch " + model.epoch() + " is below the floor " + floor);
-            }
-        } catch (TeeException e) {
-            throw new RejectedException(e.code(), "epoch floor: " + e.getMessage());
+            chain.update(known -> {
+                TrustState raised = epoch > known.floor(model) ? known.floor(model, epoch) : known;
+                if (raised.floors().size() > TrustState.MAX_FLOORS) {
+                    throw new RejectedException(
+                            Code.UPD_EPOCH, "floors are kept of " + TrustState.MAX_FLOORS + " models");
+                }
+                return raised;
+            });
+            return Verdict.accepted(chain.state().floor(model));
+        } catch (RejectedException e) {
+            return new Verdict.Rejected<>(e.rejection());
         }
     }
 

@@ -22,10 +22,10 @@ import java.util.Optional;
  *
  * <p>A counter of the TEE counts the generations of the record, so that a disk which was put back as a whole is noticed: the
  * record is written first and counted then, hence one that is a single generation ahead was cut off in between. A new generation
- * is one of other versions; a newer timestamp over the same snapshot, or the time, does not wear the counter out.
+ * is one of other versions or floors; a newer timestamp over the same snapshot, or the time, does not wear the counter out.
  */
 final class TrustStateStore {
-    private static final int MAX_BYTES = 16 * 1024;
+    private static final int MAX_BYTES = 128 * 1024;
     private static final byte[] LABEL = "holdfast trust state 1\0".getBytes(StandardCharsets.US_ASCII);
 
     private final Path directory;
@@ -65,12 +65,9 @@ final class TrustStateStore {
 
     /** {@code TEE-ROLLBACK} where the TEE has counted further than this record knows; finishes a save that was cut off. */
     void requireCurrent(Optional<TrustState> newest) throws RejectedException {
-        if (anchors.generation().isEmpty()) {
-            return;
-        }
         long recorded = newest.map(TrustState::generation).orElse(0L);
         try {
-            long counted = anchors.generation().get().read();
+            long counted = anchors.generation().read();
             if (recorded < counted) {
                 throw new RejectedException(
                         Code.TEE_ROLLBACK,
@@ -83,7 +80,7 @@ final class TrustStateStore {
                         Code.TEE_STATE, "the record is of generation " + recorded + ", the TEE counted " + counted);
             }
             if (recorded > counted) {
-                anchors.generation().get().advanceTo(recorded);
+                anchors.generation().advanceTo(recorded);
             }
         } catch (TeeException e) {
             throw new RejectedException(e.code(), "state counter: " + e.getMessage());
@@ -96,7 +93,7 @@ final class TrustStateStore {
      * @param newest what {@link #load} found and {@link #requireCurrent} let pass
      */
     Optional<TrustState> settle(Optional<TrustState> newest) throws IOException, RejectedException {
-        if (newest.isEmpty() || anchors.generation().isEmpty()) {
+        if (newest.isEmpty()) {
             return newest;
         }
         TrustState state = newest.get();
@@ -115,7 +112,7 @@ final class TrustStateStore {
 
     private long counted() throws RejectedException {
         try {
-            return anchors.generation().isPresent() ? anchors.generation().get().read() : 0;
+            return anchors.generation().read();
         } catch (TeeException e) {
             throw new RejectedException(e.code(), "state counter: " + e.getMessage());
         }
@@ -141,15 +138,14 @@ final class TrustStateStore {
      */
     TrustState save(TrustState before, TrustState state) throws IOException, RejectedException {
         boolean failedBefore = generation > before.generation();
-        boolean counts = anchors.generation().isPresent()
-                && (before.sequence() == 0 || state.differsFrom(before) || failedBefore);
+        boolean counts = before.sequence() == 0 || state.differsFrom(before) || failedBefore;
         if (!counts) {
             return write(state.numbered(numberAfter(before), before.generation()));
         }
         generation = before.generation() + 1;
         TrustState next = write(state.numbered(numberAfter(before), generation));
         try {
-            anchors.generation().get().advanceTo(generation);
+            anchors.generation().advanceTo(generation);
         } catch (TeeException e) {
             throw new RejectedException(e.code(), "state counter: " + e.getMessage());
         }

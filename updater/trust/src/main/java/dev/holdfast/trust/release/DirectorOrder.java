@@ -8,12 +8,19 @@ import dev.holdfast.trust.schema.TargetsRole;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Fields;
+import dev.holdfast.wire.ModelName;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Verdict;
 import java.time.Instant;
 import java.util.Collection;
+import java.util.Collections;
+import java.util.HashSet;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
+import java.util.SortedMap;
+import java.util.TreeMap;
 
 /**
  * What a Director signs for one device, as it travels: not yet compared with what the Image repository lists. An {@link Order} is
@@ -25,8 +32,9 @@ import java.util.Optional;
  * @param expires when it stops to be valid
  * @param nonce the device's question; empty for a device that cannot ask: then the order is good until it expires, as often as it is
  *     brought
- * @param files what the device shall run, in the words of the Image repository
- * @param rollout when and at what cost it may be carried out; at once where empty
+ * @param files the targets that the models below name, in the words of the Image repository
+ * @param models what the device shall run, by name of the model; whatever else it runs is retired
+ * @param leaseSeconds how long after the fleet's last fresh word the device may serve; reserved
  */
 public record DirectorOrder(
         String device,
@@ -35,23 +43,33 @@ public record DirectorOrder(
         Instant expires,
         Optional<Binary> nonce,
         List<TargetFile> files,
-        Optional<Rollout> rollout) {
+        SortedMap<String, ModelTerms> models,
+        Optional<Long> leaseSeconds) {
     /** Length of a device's nonce. */
     public static final int NONCE_BYTES = 32;
 
     private static final String DEVICE_FIELD = "device";
     private static final String ISSUED_FIELD = "issued";
     private static final String NONCE_FIELD = "nonce";
+    private static final String MODELS_FIELD = "models";
+    private static final String LEASE_FIELD = "lease";
     /** Stands in an order in place of a nonce. */
     private static final String OFFLINE_FIELD = "offline";
 
     public DirectorOrder {
         files = List.copyOf(files);
+        models = Collections.unmodifiableSortedMap(new TreeMap<>(models));
     }
 
     /** An answer to one device's nonce. */
     public static DirectorOrder answering(
-            Binary nonce, String device, long version, Instant issued, Instant expires, Collection<TargetFile> files) {
+            Binary nonce,
+            String device,
+            long version,
+            Instant issued,
+            Instant expires,
+            Collection<TargetFile> files,
+            SortedMap<String, ModelTerms> models) {
         return new DirectorOrder(
                 device,
                 version,
@@ -59,12 +77,18 @@ public record DirectorOrder(
                 expires,
                 Optional.of(nonce),
                 List.copyOf(files),
+                models,
                 Optional.empty());
     }
 
     /** An order for a device that cannot ask. */
     public static DirectorOrder offline(
-            String device, long version, Instant issued, Instant expires, Collection<TargetFile> files) {
+            String device,
+            long version,
+            Instant issued,
+            Instant expires,
+            Collection<TargetFile> files,
+            SortedMap<String, ModelTerms> models) {
         return new DirectorOrder(
                 device,
                 version,
@@ -72,12 +96,24 @@ public record DirectorOrder(
                 expires,
                 Optional.empty(),
                 List.copyOf(files),
+                models,
                 Optional.empty());
     }
 
-    /** The same under these terms. */
-    public DirectorOrder under(Optional<Rollout> terms) {
-        return new DirectorOrder(device, version, issuedSeconds, expires, nonce, files, terms);
+    /** The one model among {@code files} as all that the device shall run, on these terms; none where no file is a model. */
+    public static SortedMap<String, ModelTerms> only(Collection<TargetFile> files, Optional<Rollout> rollout)
+            throws RejectedException {
+        SortedMap<String, ModelTerms> models = new TreeMap<>();
+        for (TargetFile file : files) {
+            if (ModelTarget.is(file)) {
+                ModelTarget model = ModelTarget.of(file).orThrow();
+                models.put(model.model(), new ModelTerms(file.path(), true, rollout));
+            }
+        }
+        if (models.size() != 1) {
+            throw new RejectedException(Code.UPD_FORMAT, "an order without models names one, not " + models.size());
+        }
+        return models;
     }
 
     /** The part that is signed, as {@link #read} reads it. */
@@ -87,7 +123,9 @@ public record DirectorOrder(
                 .put(ISSUED_FIELD, issuedSeconds);
         nonce.ifPresentOrElse(asked -> signed.put(NONCE_FIELD, asked.hex()), () -> signed.put(OFFLINE_FIELD, true));
         TargetsRole.put(signed, files);
-        rollout.ifPresent(terms -> signed.set(Rollout.FIELD, terms.toJson()));
+        ObjectNode named = signed.putObject(MODELS_FIELD);
+        models.forEach((name, terms) -> named.set(name, terms.toJson()));
+        leaseSeconds.ifPresent(seconds -> signed.putObject(LEASE_FIELD).put("seconds", seconds));
         return signed;
     }
 
@@ -98,14 +136,80 @@ public record DirectorOrder(
         if (nonce.isEmpty() && !signed.node().path(OFFLINE_FIELD).asBoolean(false)) {
             throw new RejectedException(Code.UPD_DIRECTOR_NONCE, "no nonce, and not signed for offline use");
         }
+        List<TargetFile> files = List.copyOf(TargetsRole.files(signed).values());
         return new DirectorOrder(
                 signed.text(DEVICE_FIELD, Envelope.MAX_NAME_CHARS),
                 envelope.version(),
                 signed.has(ISSUED_FIELD) ? signed.integer(ISSUED_FIELD, 0) : 0,
                 envelope.expires(),
                 nonce,
-                List.copyOf(TargetsRole.files(signed).values()),
-                signed.has(Rollout.FIELD) ? Optional.of(Rollout.of(signed.object(Rollout.FIELD))) : Optional.empty());
+                files,
+                models(signed, files),
+                signed.has(LEASE_FIELD)
+                        ? Optional.of(signed.object(LEASE_FIELD).integer("seconds", 1))
+                        : Optional.empty());
+    }
+
+    /** An order of the time before several models named one by its targets alone, with the terms beside them. */
+    private static SortedMap<String, ModelTerms> models(Fields signed, List<TargetFile> files)
+            throws RejectedException {
+        if (!signed.has(MODELS_FIELD)) {
+            return only(
+                    files,
+                    signed.has(Rollout.FIELD)
+                            ? Optional.of(Rollout.of(signed.object(Rollout.FIELD)))
+                            : Optional.empty());
+        }
+        Fields named = signed.object(MODELS_FIELD);
+        if (named.node().size() > ModelName.MAX_MODELS) {
+            throw named.wrong(MODELS_FIELD, "at most " + ModelName.MAX_MODELS + " models");
+        }
+        SortedMap<String, ModelTerms> models = new TreeMap<>();
+        for (Iterator<String> names = named.node().fieldNames(); names.hasNext(); ) {
+            String name = names.next();
+            models.put(name, ModelTerms.read(named.object(name)));
+        }
+        requireWhole(models, files);
+        return models;
+    }
+
+    /** Every model is there under its own name, one of them is the default, and no model is there for nothing. */
+    private static void requireWhole(SortedMap<String, ModelTerms> models, List<TargetFile> files)
+            throws RejectedException {
+        if (models.values().stream().filter(ModelTerms::byDefault).count() != (models.isEmpty() ? 0 : 1)) {
+            throw new RejectedException(Code.UPD_FORMAT, "one of the models must be the default");
+        }
+        Set<String> named = new HashSet<>();
+        models.values().forEach(terms -> named.addAll(terms.targets()));
+        Set<String> listed = new HashSet<>();
+        for (TargetFile file : files) {
+            listed.add(file.path());
+            if (ModelTarget.is(file) && !named.contains(file.path())) {
+                throw new RejectedException(Code.UPD_FORMAT, file.path() + " is a target that no model names");
+            }
+        }
+        if (!listed.containsAll(named)) {
+            named.removeAll(listed);
+            throw new RejectedException(Code.UPD_FORMAT, "not among the targets: " + named);
+        }
+        for (var entry : models.entrySet()) {
+            for (TargetFile file : files) {
+                if (file.path().equals(entry.getValue().target())) {
+                    requireModel(entry.getKey(), file);
+                }
+            }
+        }
+    }
+
+    private static void requireModel(String name, TargetFile file) throws RejectedException {
+        if (!ModelTarget.of(file).orThrow().model().equals(name)) {
+            throw new RejectedException(Code.UPD_FORMAT, file.path() + " is not a release of " + name);
+        }
+    }
+
+    /** The target at this path. */
+    public Optional<TargetFile> file(String path) {
+        return files.stream().filter(file -> file.path().equals(path)).findFirst();
     }
 
     private static Optional<Binary> nonce(Fields signed) throws RejectedException {

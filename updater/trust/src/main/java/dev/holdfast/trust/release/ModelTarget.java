@@ -4,7 +4,6 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.trust.schema.TargetFile;
 import dev.holdfast.wire.Fields;
-import dev.holdfast.wire.ModelName;
 import dev.holdfast.wire.Verdict;
 import java.util.ArrayList;
 import java.util.List;
@@ -64,8 +63,8 @@ public record ModelTarget(
             return new ModelTarget(
                     file,
                     blocks,
-                    custom.text("model", ModelName.MAX_CHARS),
-                    custom.text("version", ModelName.MAX_CHARS),
+                    custom.modelName("model"),
+                    custom.modelName("version"),
                     custom.integer("release", 0),
                     custom.integer("epoch", 0),
                     custom.object("template").node(),

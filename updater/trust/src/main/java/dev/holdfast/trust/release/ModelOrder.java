@@ -1,0 +1,45 @@
+package dev.holdfast.trust.release;
+
+import java.util.List;
+
+/**
+ * What an {@link Order} says of one model. Each is carried out by itself.
+ *
+ * @param device the device that the order names
+ * @param version the order's number; the same number means the same order
+ * @param model the release that shall serve
+ * @param deltas every patch the Image repository lists that makes this release, from whatever base
+ * @param terms what the order says beside the target
+ */
+public record ModelOrder(String device, long version, ModelTarget model, List<DeltaTarget> deltas, ModelTerms terms) {
+    public ModelOrder {
+        deltas = List.copyOf(deltas);
+    }
+
+    /** When and at what cost it may be carried out. */
+    public Rollout rollout() {
+        return terms.rollout().orElse(Rollout.NONE);
+    }
+
+    /** The same with other patches. */
+    public ModelOrder with(List<DeltaTarget> others) {
+        return new ModelOrder(device, version, model, others, terms);
+    }
+
+    /** The same without terms of a rollout, to be carried out at once. */
+    public ModelOrder atOnce() {
+        return new ModelOrder(
+                device,
+                version,
+                model,
+                deltas,
+                new ModelTerms(
+                        terms.target(),
+                        terms.byDefault(),
+                        java.util.Optional.empty(),
+                        terms.grace(),
+                        terms.draft(),
+                        terms.adapters(),
+                        terms.key()));
+    }
+}
