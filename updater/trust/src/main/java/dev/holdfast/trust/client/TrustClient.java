@@ -241,7 +241,8 @@ public final class TrustClient {
             ModelTerms terms = entry.getValue();
             ModelTarget model =
                     ModelTarget.of(said.file(terms.target()).orElseThrow()).orThrow();
-            models.add(new ModelOrder(said.device(), said.version(), model, deltasTo(model, image), terms));
+            long since = terms.since() > 0 ? terms.since() : said.version();
+            models.add(new ModelOrder(said.device(), since, model, deltasTo(model, image), terms));
             byDefault = terms.byDefault() ? Optional.of(entry.getKey()) : byDefault;
         }
         return new Order(said.device(), said.version(), said.expires(), byDefault, models, said.leaseSeconds());

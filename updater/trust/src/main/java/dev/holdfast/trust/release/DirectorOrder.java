@@ -107,7 +107,7 @@ public record DirectorOrder(
         for (TargetFile file : files) {
             if (ModelTarget.is(file)) {
                 ModelTarget model = ModelTarget.of(file).orThrow();
-                models.put(model.model(), new ModelTerms(file.path(), true, rollout));
+                models.put(model.model(), new ModelTerms(file.path(), true, 0, rollout));
             }
         }
         if (models.size() != 1) {
@@ -144,7 +144,7 @@ public record DirectorOrder(
                 envelope.expires(),
                 nonce,
                 files,
-                models(signed, files),
+                models(signed, files, envelope.version()),
                 signed.has(LEASE_FIELD)
                         ? Optional.of(signed.object(LEASE_FIELD).integer("seconds", 1))
                         : Optional.empty());
@@ -167,7 +167,11 @@ public record DirectorOrder(
         SortedMap<String, ModelTerms> models = new TreeMap<>();
         for (Iterator<String> names = named.node().fieldNames(); names.hasNext(); ) {
             String name = names.next();
-            models.put(name, ModelTerms.read(named.object(name)));
+            ModelTerms terms = ModelTerms.read(named.object(name));
+            if (terms.since() > version) {
+                throw new RejectedException(Code.UPD_FORMAT, name + " is ordered since an order to come");
+            }
+            models.put(name, terms);
         }
         requireWhole(models, files);
         return models;

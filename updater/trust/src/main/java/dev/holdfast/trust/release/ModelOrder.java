@@ -1,12 +1,13 @@
 package dev.holdfast.trust.release;
 
 import java.util.List;
+import java.util.Optional;
 
 /**
  * What an {@link Order} says of one model. Each is carried out by itself.
  *
  * @param device the device that the order names
- * @param version the order's number; the same number means the same order
+ * @param version number of the order that said so first; the same number means the same wish
  * @param model the release that shall serve
  * @param deltas every patch the Image repository lists that makes this release, from whatever base
  * @param terms what the order says beside the target
@@ -36,7 +37,8 @@ public record ModelOrder(String device, long version, ModelTarget model, List<De
                 new ModelTerms(
                         terms.target(),
                         terms.byDefault(),
-                        java.util.Optional.empty(),
+                        terms.since(),
+                        Optional.empty(),
                         terms.grace(),
                         terms.draft(),
                         terms.adapters(),

@@ -17,6 +17,8 @@ import java.util.Optional;
  *
  * @param target path of the release that shall serve
  * @param byDefault whether it answers requests that name no model
+ * @param since number of the order that said so of this model first, which names the wish across later orders that change another
+ *     model; 0 for the order's own number
  * @param rollout when and at what cost it may be taken; at once where empty
  * @param grace older releases that still answer to their pinned names for a while; passed over by this version
  * @param draft target path of a smaller model of the same family that may guess ahead; passed over by this version
@@ -26,6 +28,7 @@ import java.util.Optional;
 public record ModelTerms(
         String target,
         boolean byDefault,
+        long since,
         Optional<Rollout> rollout,
         List<Grace> grace,
         Optional<String> draft,
@@ -48,8 +51,8 @@ public record ModelTerms(
     }
 
     /** No terms but a rollout's. */
-    public ModelTerms(String target, boolean byDefault, Optional<Rollout> rollout) {
-        this(target, byDefault, rollout, List.of(), Optional.empty(), List.of(), Optional.empty());
+    public ModelTerms(String target, boolean byDefault, long since, Optional<Rollout> rollout) {
+        this(target, byDefault, since, rollout, List.of(), Optional.empty(), List.of(), Optional.empty());
     }
 
     /** Every target that the order must list for it: {@code target} and whatever is named beside it. */
@@ -66,6 +69,9 @@ public record ModelTerms(
         ObjectNode json = Json.object().put("target", target);
         if (byDefault) {
             json.put("default", true);
+        }
+        if (since > 0) {
+            json.put("since", since);
         }
         rollout.ifPresent(terms -> json.set(Rollout.FIELD, terms.toJson()));
         if (!grace.isEmpty()) {
@@ -95,6 +101,7 @@ public record ModelTerms(
         return new ModelTerms(
                 path(fields, "target"),
                 fields.flagOr("default", false),
+                fields.integerOr("since", 1, Long.MAX_VALUE, 0),
                 fields.has(Rollout.FIELD) ? Optional.of(Rollout.of(fields.object(Rollout.FIELD))) : Optional.empty(),
                 grace,
                 fields.has("draft") ? Optional.of(path(fields, "draft")) : Optional.empty(),
