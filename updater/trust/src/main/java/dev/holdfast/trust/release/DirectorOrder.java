@@ -151,7 +151,7 @@ public record DirectorOrder(
     }
 
     /** An order of the time before several models named one by its targets alone, with the terms beside them. */
-    private static SortedMap<String, ModelTerms> models(Fields signed, List<TargetFile> files)
+    private static SortedMap<String, ModelTerms> models(Fields signed, List<TargetFile> files, long version)
             throws RejectedException {
         if (!signed.has(MODELS_FIELD)) {
             return only(
