@@ -45,7 +45,7 @@ final class BlockDownload {
         this.config = context.config();
         this.cancellation = context.cancellation();
         this.backoff = context.backoff();
-        this.bucket = new TokenBucket(config.pace().bytesPerSecond(), cancellation.timer()::nanos);
+        this.bucket = context.turns().pace();
     }
 
     /**
@@ -79,7 +79,6 @@ final class BlockDownload {
         int count = tree.count(file.length());
         totalBlocks.set(count);
         Attempts attempts = new Attempts(deadline);
-        Cancellation.Deadline standBack = cancellation.deadline(config.pace().lookAgain());
         List<Sha256> leaves = leaves(file.sha256(), tree, count, attempts);
         // A killed process loses no block this way, and a bitmap that outlived its data (a disk that lies about fsync)
         // does no
@@ -89,9 +88,6 @@ final class BlockDownload {
         receivedBytes.addAndGet(partial.spentBytes());
         for (int missing; (missing = partial.nextMissing(0)) >= 0; ) {
             cancellation.requireUnpaused();
-            if (standBack.passed()) {
-                throw InstallStop.interrupted(Code.INS_SUPERSEDED, "looks for a newer order, then goes on");
-            }
             List<Integer> wanted = wanted(partial, missing, bucket.blocks(BlockSource.MAX_WANTED, tree.bytes()));
             cancellation.sleepUnpaused(Duration.ofNanos(bucket.take((long) wanted.size() * tree.bytes())));
             pull(file, tree, leaves, partial, wanted, attempts);

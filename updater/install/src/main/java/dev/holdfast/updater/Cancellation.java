@@ -9,8 +9,8 @@ import java.util.Optional;
  * What others ask of a running install, and waiting that ends at once when they do.
  *
  * <p>A cancel fails the running install. A stop of the agent interrupts it anywhere. A pause by the operator interrupts it
- * only before the swap, since a model that was measured already is better brought to its end. Putting off interrupts a
- * download. Thread-safe.
+ * only before the swap, since a model that was measured already is better brought to its end. Putting off interrupts what
+ * comes before the swap. Thread-safe.
  */
 final class Cancellation {
     private final Timer timer;
@@ -28,7 +28,7 @@ final class Cancellation {
         notifyAll();
     }
 
-    /** Interrupts a download, which can go on afterwards. */
+    /** Interrupts what comes before the swap, and can go on afterwards. */
     synchronized void putOff(Rejection reason) {
         putOff = Optional.of(reason);
         notifyAll();

@@ -1,7 +1,9 @@
 package dev.holdfast.updater;
 
 import dev.holdfast.control.InferenceStatus;
+import dev.holdfast.control.Pointer;
 import dev.holdfast.control.Slot;
+import dev.holdfast.tee.TeeException;
 import dev.holdfast.trust.bundle.OfflineBundle;
 import dev.holdfast.trust.release.Rollout;
 import dev.holdfast.updater.InstallerConfig.Budget;
@@ -11,12 +13,19 @@ import dev.holdfast.wire.Rejection;
 import java.io.IOException;
 import java.util.Optional;
 
-/** What every step of an install shares. */
+/**
+ * What every step of the installs of one model shares; store, journal and turns are those of all models.
+ *
+ * @param model name of the model
+ */
 record InstallContext(
+        String model,
         ModelStore store,
         InstallerConfig config,
         InstallerPorts ports,
         InstallJournal journal,
+        DownloadTurns turns,
+        ServingSets sets,
         Cancellation cancellation,
         Backoff backoff) {
 
@@ -34,7 +43,56 @@ record InstallContext(
     }
 
     private InstallContext with(InstallerConfig otherConfig, InstallerPorts otherPorts) {
-        return new InstallContext(store, otherConfig, otherPorts, journal, cancellation, backoff);
+        return new InstallContext(
+                model, store, otherConfig, otherPorts, journal, turns, sets, cancellation, backoff);
+    }
+
+    /** The release of this model in service. */
+    Optional<Slot> serving() {
+        return store.pointer().serving(model);
+    }
+
+    /** The release of this model to fall back to. */
+    Optional<Slot> fallback() {
+        return store.pointer().fallback(model);
+    }
+
+    /** Whether this slot is the one in service. */
+    boolean serves(Slot slot) {
+        return serving().map(Slot::slotId).equals(Optional.of(slot.slotId()));
+    }
+
+    /** Changes what serves of this model, in one durable step. */
+    void point(Slot serving, Optional<Slot> fallback) throws IOException {
+        store.point(pointer -> pointer.with(new Pointer.Entry(serving, fallback)));
+    }
+
+    /** The last record of this model where nothing final follows it. */
+    Optional<InstallRecord> unfinished() {
+        return journal.unfinished(model);
+    }
+
+    /** Removes what nothing needs any more. */
+    void collect() throws IOException {
+        store.collect(journal.unfinished().stream().map(InstallRecord::slot).toList());
+    }
+
+    /**
+     * Has the model unloaded, which the pointer does not name any more, and the event log say so.
+     *
+     * @return what could not be done yet; a later call does it
+     */
+    Optional<Rejection> forget() throws IOException {
+        Optional<Rejection> untold = sets.tell();
+        if (untold.isPresent()) {
+            return untold;
+        }
+        try {
+            ports.measurements().retired(model);
+            return Optional.empty();
+        } catch (TeeException e) {
+            return Optional.of(new Rejection(e.code(), "measurement: " + e.getMessage()));
+        }
     }
 
     /** One durable line, then the observer. */
@@ -53,6 +111,9 @@ record InstallContext(
             Optional<TrialLog> trial)
             throws IOException {
         InstallRecord record = journal.append(ports.clock().instant(), orderVersion, state, slot, reason, note, trial);
+        if (state.isFinal()) {
+            store.release(model);
+        }
         ports.observer().entered(record);
         return record;
     }

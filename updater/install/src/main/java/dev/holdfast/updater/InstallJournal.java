@@ -19,6 +19,10 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.stream.Collectors;
 import java.util.zip.CRC32C;
 
 /**
@@ -32,11 +36,12 @@ import java.util.zip.CRC32C;
 public final class InstallJournal {
     private static final int MAX_LINE_BYTES = 1 << 20;
     private static final int PREV_CHARS = 16;
+    private static final int ID_CHARS = 64;
 
     private final Path file;
     private final Disk disk;
-    private final List<InstallRecord> records = new java.util.concurrent.CopyOnWriteArrayList<>();
-    private final List<OperatorRecord> operator = new java.util.concurrent.CopyOnWriteArrayList<>();
+    private final List<InstallRecord> records = new CopyOnWriteArrayList<>();
+    private final List<OperatorRecord> operator = new CopyOnWriteArrayList<>();
     private final Map<String, Slot> slots = new HashMap<>();
     private Optional<Rejection> damage = Optional.empty();
     private String previous = "";
@@ -104,11 +109,10 @@ public final class InstallJournal {
             return;
         }
         if (fields.has("slot")) {
-            Slot slot = Slot.read(fields.object("slot").node()).orThrow();
-            slots.put(slot.digest().hex(), slot);
+            remember(Slot.read(fields.object("slot").node()).orThrow());
         }
         previous = link(line);
-        Slot slot = slots.get(fields.sha256("digest").hex());
+        Slot slot = slots.get(fields.has("id") ? fields.text("id", ID_CHARS) : fields.text("digest", ID_CHARS));
         if (slot == null) {
             throw new RejectedException(Code.INS_JOURNAL, "a model was never named");
         }
@@ -129,6 +133,12 @@ public final class InstallJournal {
                 reason,
                 fields.node().path("note").asText(),
                 trial));
+    }
+
+    /** Lines of the time before slots named a model by its digest. */
+    private void remember(Slot slot) {
+        slots.put(slot.slotId().hex(), slot);
+        slots.put(slot.digest().hex(), slot);
     }
 
     private static OperatorRecord.Action action(String name) throws RejectedException {
@@ -168,8 +178,8 @@ public final class InstallJournal {
         ObjectNode body = begin(at)
                 .put("order", orderVersion)
                 .put("state", state.name())
-                .put("digest", slot.digest().hex());
-        if (!slot.equals(slots.get(slot.digest().hex()))) {
+                .put("id", slot.slotId().hex());
+        if (!slots.containsValue(slot)) {
             body.set("slot", slot.toJson());
         }
         reason.ifPresent(why -> body.put("code", why.code().id()).put("detail", why.detail()));
@@ -178,7 +188,7 @@ public final class InstallJournal {
         }
         trial.ifPresent(log -> body.set("trial", log.toJson()));
         write(body);
-        slots.put(slot.digest().hex(), slot);
+        remember(slot);
         InstallRecord record = new InstallRecord(sequence, at, orderVersion, state, slot, reason, note, trial);
         records.add(record);
         return record;
@@ -218,13 +228,23 @@ public final class InstallJournal {
         sequence++;
     }
 
+    /** Every slot that was ever named. */
+    synchronized Set<Slot> slots() {
+        return Set.copyOf(slots.values());
+    }
+
     /** Every model that was ever named. */
-    synchronized List<Slot> slots() {
-        return List.copyOf(slots.values());
+    Set<String> models() {
+        return records.stream().map(record -> record.slot().model()).collect(Collectors.toCollection(TreeSet::new));
     }
 
     List<OperatorRecord> operatorRecords() {
         return List.copyOf(operator);
+    }
+
+    /** Whether the last word of the operator was to pause. */
+    boolean isPaused() {
+        return !operator.isEmpty() && operator.getLast().action() == OperatorRecord.Action.PAUSED;
     }
 
     public List<InstallRecord> records() {
@@ -235,20 +255,33 @@ public final class InstallJournal {
         return damage;
     }
 
-    /** The order that named this model last; 0 where none did. */
+    /** The records of one model. */
+    List<InstallRecord> records(String model) {
+        return records.stream()
+                .filter(record -> record.slot().model().equals(model))
+                .toList();
+    }
+
+    /** The order that named this slot last; 0 where none did. */
     long orderOf(Slot slot) {
         return records.reversed().stream()
-                .filter(r -> r.slot().digest().equals(slot.digest()))
+                .filter(record -> record.slot().slotId().equals(slot.slotId()))
                 .findFirst()
                 .map(InstallRecord::orderVersion)
                 .orElse(0L);
     }
 
-    /** The last record where nothing final follows it. */
-    Optional<InstallRecord> unfinished() {
-        return records.isEmpty() || records.getLast().state().isFinal()
-                ? Optional.empty()
-                : Optional.of(records.getLast());
+    /** The last record of a model where nothing final follows it. */
+    Optional<InstallRecord> unfinished(String model) {
+        List<InstallRecord> own = records(model);
+        return own.isEmpty() || own.getLast().state().isFinal() ? Optional.empty() : Optional.of(own.getLast());
+    }
+
+    /** The same of each model. */
+    List<InstallRecord> unfinished() {
+        return models().stream()
+                .flatMap(model -> unfinished(model).stream())
+                .toList();
     }
 
     private static String link(byte[] line) {

@@ -1,13 +1,16 @@
 package dev.holdfast.updater;
 
+import dev.holdfast.control.Pointer;
 import dev.holdfast.control.Slot;
 import dev.holdfast.tee.TeeException;
 import dev.holdfast.trust.release.DeltaTarget;
 import dev.holdfast.trust.release.ModelTarget;
-import dev.holdfast.trust.release.Order;
+import dev.holdfast.trust.release.ModelOrder;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Sha256;
+import java.io.IOException;
 import java.util.Comparator;
+import java.util.List;
 import java.util.Optional;
 
 /**
@@ -21,28 +24,32 @@ record InstallPlan(Optional<DeltaTarget> delta, boolean present) {
     static final String FULL = "full";
 
     static final String CODEC = "hfd2";
-    /** A counter in a TEE moves in single, slow steps; a signed epoch far off is a mistake. */
+    /** A signed epoch far off is a mistake that no later release could undo. */
     private static final long MAX_EPOCH_STEP = 1024;
 
     /** Refuses what this device cannot or must not run. */
-    static void requireCompatible(ModelTarget model, InstallerConfig config, InstallerPorts ports) throws InstallStop {
-        if (compareVersions(config.device().agentVersion(), model.minAgent()) < 0) {
+    static void requireCompatible(ModelOrder order, InstallContext context) throws IOException, InstallStop {
+        ModelTarget model = order.model();
+        if (compareVersions(context.config().device().agentVersion(), model.minAgent()) < 0) {
             throw InstallStop.failed(
                     Code.UPD_INCOMPATIBLE,
                     "agent " + model.minAgent() + " is needed, this is "
-                            + config.device().agentVersion());
+                            + context.config().device().agentVersion());
         }
-        if (model.memoryBytes() > config.device().memoryBytes()) {
-            throw InstallStop.failed(Code.UPD_INCOMPATIBLE, model.memoryBytes() + " bytes of memory are needed");
+        if (!order.terms().adapters().isEmpty() || order.terms().key().isPresent()) {
+            throw InstallStop.failed(Code.UPD_INCOMPATIBLE, "this agent knows no adapters and no sealed models");
         }
-        requireEpoch(TargetSlot.of(model), ports);
+        requireEpoch(TargetSlot.of(model), context.ports());
+        requireMemory(TargetSlot.of(model), context);
     }
 
-    static void requireEpoch(Slot slot, InstallerPorts ports) throws InstallStop {
+    static void requireEpoch(Slot slot, InstallerPorts ports) throws IOException, InstallStop {
         try {
-            long floor = ports.epochFloor().read();
+            long floor = ports.epochFloors().of(slot.model());
             if (slot.epoch() < floor || slot.epoch() - floor > MAX_EPOCH_STEP) {
-                throw InstallStop.failed(Code.UPD_EPOCH, "epoch " + slot.epoch() + ", the floor is " + floor);
+                throw InstallStop.failed(
+                        Code.UPD_EPOCH,
+                        "epoch " + slot.epoch() + " of " + slot.model() + ", the floor is " + floor);
             }
         } catch (TeeException e) {
             throw InstallStop.interrupted(e.code(), "epoch floor: " + e.getMessage());
@@ -50,11 +57,58 @@ record InstallPlan(Optional<DeltaTarget> delta, boolean present) {
     }
 
     /**
+     * By what was signed. Until the flip the release before it serves too, so both must fit. Where only another model's candidate
+     * is in the way, the install waits for that one's end.
+     */
+    private static void requireMemory(Slot slot, InstallContext context) throws InstallStop {
+        long budget = context.config().device().memoryBytes();
+        List<Slot> serving = context.store().pointer().models().values().stream()
+                .map(Pointer.Entry::serving)
+                .toList();
+        List<Slot> candidates = context.journal().unfinished().stream()
+                .map(InstallRecord::slot)
+                .filter(other -> !other.model().equals(slot.model()) && !serving.contains(other))
+                .toList();
+        long others = sum(serving);
+        long needs = slot.needsBytes();
+        boolean mapped = serving.stream().anyMatch(other -> other.digest().equals(slot.digest()));
+        if (mapped) {
+            needs -= slot.length();
+        }
+        if (context.serves(slot)) {
+            return;
+        }
+        if (others > budget - needs) {
+            throw InstallStop.failed(
+                    Code.INS_MEMORY,
+                    "%s needs %,d MiB, the %d models in service %,d, the budget is %,d"
+                            .formatted(slot.id(), mebibytes(needs), serving.size(), mebibytes(others), budget >> 20));
+        }
+        if (others + sum(candidates) > budget - needs) {
+            throw InstallStop.interrupted(
+                    Code.INS_MEMORY, slot.id() + " waits until " + candidates.getFirst() + " is installed");
+        }
+    }
+
+    /** Saturates: what a publisher signed may be any number. */
+    private static long sum(List<Slot> slots) {
+        long sum = 0;
+        for (Slot slot : slots) {
+            sum = slot.needsBytes() > Long.MAX_VALUE - sum ? Long.MAX_VALUE : sum + slot.needsBytes();
+        }
+        return sum;
+    }
+
+    private static long mebibytes(long bytes) {
+        return bytes / (1 << 20) + (bytes % (1 << 20) > 0 ? 1 : 0);
+    }
+
+    /**
      * The smallest transfer within the budget; {@code deltaAllowed} is false after a delta of this order failed. A damaged copy
      * lacks few blocks, nobody knows how many: the download itself counts them against the budget.
      */
     static InstallPlan choose(
-            Order order,
+            ModelOrder order,
             Optional<Sha256> base,
             boolean present,
             boolean seeded,
@@ -85,14 +139,14 @@ record InstallPlan(Optional<DeltaTarget> delta, boolean present) {
     }
 
     /** Bytes that the disk must take, patch included. */
-    long diskBytes(Order order) {
+    long diskBytes(ModelOrder order) {
         return present
                 ? 0
                 : order.model().file().length()
                         + delta.map(d -> d.file().length()).orElse(0L);
     }
 
-    String note(Order order) {
+    String note(ModelOrder order) {
         if (present) {
             return "present";
         }

@@ -29,10 +29,12 @@ public enum InstallState {
     /** The model before it serves again. */
     ROLLED_BACK,
     /** It never served. */
-    FAILED;
+    FAILED,
+    /** It served until an order named its model no more. */
+    RETIRED;
 
     /** Whether nothing follows. */
     public boolean isFinal() {
-        return this == COMMITTED || this == ROLLED_BACK || this == FAILED;
+        return this == COMMITTED || this == ROLLED_BACK || this == FAILED || this == RETIRED;
     }
 }

@@ -9,7 +9,7 @@ public record InstallerConfig(
      * What a model finds on this device.
      *
      * @param agentVersion version of this agent, compared with a model's {@code minAgent}
-     * @param memoryBytes memory that a model may need
+     * @param memoryBytes memory that all models together may need
      * @param diskReserveBytes space that stays free beside the model
      */
     public record Device(String agentVersion, long memoryBytes, long diskReserveBytes) {}
@@ -23,12 +23,12 @@ public record InstallerConfig(
     public record Budget(long bytes, boolean metered) {}
 
     /**
-     * How fast blocks are pulled.
+     * How fast blocks are pulled, by all downloads together.
      *
      * @param bytesPerSecond most payload bytes that are asked for in a second, on average; 0 for no limit
-     * @param lookAgain after this long a download pauses, so that a newer order can take its place
+     * @param downloads models that are pulled at the same time
      */
-    public record Pace(long bytesPerSecond, Duration lookAgain) {}
+    public record Pace(long bytesPerSecond, int downloads) {}
 
     /**
      * What follows a failure of the transport or of the inference process.
@@ -60,10 +60,14 @@ public record InstallerConfig(
         return new InstallerConfig(
                 new Device(agentVersion, Long.MAX_VALUE, 64L << 20),
                 new Budget(Long.MAX_VALUE, false),
-                new Pace(0, Duration.ofHours(1)),
+                new Pace(0, 2),
                 new Retries(8, Duration.ofSeconds(1), Duration.ofMinutes(2)),
                 new Probation(Duration.ofMinutes(2), Duration.ofSeconds(2)),
                 new Deadlines(Duration.ofHours(24), Duration.ofMinutes(30)));
+    }
+
+    public InstallerConfig with(Device other) {
+        return new InstallerConfig(other, budget, pace, retries, probation, deadlines);
     }
 
     public InstallerConfig with(Budget other) {

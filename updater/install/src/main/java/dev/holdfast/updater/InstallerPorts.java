@@ -1,7 +1,6 @@
 package dev.holdfast.updater;
 
 import dev.holdfast.control.InferenceControl;
-import dev.holdfast.tee.MonotonicCounter;
 import dev.holdfast.trust.client.BlockSource;
 import java.time.Clock;
 
@@ -10,11 +9,11 @@ public record InstallerPorts(
         BlockSource blocks,
         InferenceControl inference,
         Measurements measurements,
-        MonotonicCounter epochFloor,
+        EpochFloors epochFloors,
         Clock clock,
         InstallObserver observer) {
     /** The same with blocks from elsewhere. */
     InstallerPorts from(BlockSource source) {
-        return new InstallerPorts(source, inference, measurements, epochFloor, clock, observer);
+        return new InstallerPorts(source, inference, measurements, epochFloors, clock, observer);
     }
 }

@@ -3,7 +3,7 @@ package dev.holdfast.updater;
 import dev.holdfast.control.Slot;
 import dev.holdfast.delta.DeltaApplier;
 import dev.holdfast.trust.release.DeltaTarget;
-import dev.holdfast.trust.release.Order;
+import dev.holdfast.trust.release.ModelOrder;
 import dev.holdfast.trust.schema.TargetFile;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Rejection;
@@ -26,8 +26,19 @@ final class ModelFetch {
     }
 
     /** {@code deltaAllowed} is false where a delta of this very order failed before. */
-    void run(Order order, boolean deltaAllowed) throws IOException, InstallStop {
-        Optional<Sha256> base = context.store().serving().map(s -> s.serving().digest());
+    void run(ModelOrder order, boolean deltaAllowed) throws IOException, InstallStop {
+        Set<Sha256> files = new HashSet<>(Set.of(order.model().file().sha256()));
+        order.deltas().forEach(delta -> files.add(delta.file().sha256()));
+        order.model()
+                .attachments()
+                .forEach(attachment -> files.add(attachment.file().sha256()));
+        try (DownloadTurns.Turn turn = context.turns().take(files, context.cancellation())) {
+            inTurn(order, deltaAllowed);
+        }
+    }
+
+    private void inTurn(ModelOrder order, boolean deltaAllowed) throws IOException, InstallStop {
+        Optional<Sha256> base = context.serving().map(Slot::digest);
         InstallPlan plan = plan(order, base, deltaAllowed);
         new AttachmentFetch(context, download).run(order.model());
         if (plan.present()) {
@@ -41,7 +52,7 @@ final class ModelFetch {
     }
 
     /** The model came with an earlier order, and its file may have gone bad since. */
-    private void confirm(Order order) throws IOException, InstallStop {
+    private void confirm(ModelOrder order) throws IOException, InstallStop {
         Slot slot = TargetSlot.of(order.model());
         if (!context.store().verifies(slot)) {
             context.store().disk().deleteIfExists(context.store().blob(slot.digest()));
@@ -50,7 +61,7 @@ final class ModelFetch {
         enter(order, InstallState.VERIFIED);
     }
 
-    private void whole(Order order) throws IOException, InstallStop {
+    private void whole(ModelOrder order) throws IOException, InstallStop {
         Slot slot = TargetSlot.of(order.model());
         enter(order, InstallState.DOWNLOADING);
         PartialFile.Whole made =
@@ -64,7 +75,7 @@ final class ModelFetch {
         }
     }
 
-    private void fromDelta(Order order, DeltaTarget delta, Optional<Sha256> base) throws IOException, InstallStop {
+    private void fromDelta(ModelOrder order, DeltaTarget delta, Optional<Sha256> base) throws IOException, InstallStop {
         try {
             adopt(order, patched(order, delta));
             deletePatch(delta);
@@ -84,12 +95,12 @@ final class ModelFetch {
      * VERIFIED is on record before the file has its name. The record proves nothing to a later process, which hashes the file
      * again: only what this process saw is worth a rename without another look.
      */
-    private void adopt(Order order, ModelStore.Verified verified) throws IOException {
+    private void adopt(ModelOrder order, ModelStore.Verified verified) throws IOException {
         enter(order, InstallState.VERIFIED);
         context.store().adopt(verified);
     }
 
-    private InstallPlan plan(Order order, Optional<Sha256> base, boolean deltaAllowed) throws IOException, InstallStop {
+    private InstallPlan plan(ModelOrder order, Optional<Sha256> base, boolean deltaAllowed) throws IOException, InstallStop {
         boolean present = context.store().has(order.model().file().sha256());
         InstallPlan plan = InstallPlan.choose(
                 order,
@@ -104,14 +115,11 @@ final class ModelFetch {
         order.model()
                 .attachments()
                 .forEach(attachment -> kept.add(attachment.file().sha256()));
-        context.store().collect(kept);
-        long held = heldBytes(digest)
-                + plan.delta().map(d -> heldBytes(d.file().sha256())).orElse(0L);
-        Verdict<Long> room = context.store()
-                .reserve(plan.diskBytes(order), held, context.config().device().diskReserveBytes());
-        if (room instanceof Verdict.Rejected<Long>(Rejection reason)) {
-            throw new InstallStop(InstallStop.Kind.FAILED, reason);
-        }
+        context.store().hold(context.model(), kept);
+        context.collect();
+        long came = presentBytes(digest)
+                + plan.delta().map(d -> presentBytes(d.file().sha256())).orElse(0L);
+        reserve(plan.diskBytes(order), came);
         context.enter(
                 InstallState.PLANNED,
                 order.version(),
@@ -121,11 +129,23 @@ final class ModelFetch {
         return plan;
     }
 
-    private long heldBytes(Sha256 digest) {
+    private void reserve(long bytes, long present) throws InstallStop {
+        long keepFree = context.config().device().diskReserveBytes();
+        if (context.store().reserve(context.model(), bytes, present, keepFree)
+                instanceof Verdict.Rejected<Long>(Rejection reason)) {
+            throw new InstallStop(InstallStop.Kind.FAILED, reason);
+        }
+        if (!context.store().reservationsFit(keepFree)) {
+            context.store().release(context.model());
+            throw InstallStop.interrupted(Code.INS_DISK, "the install of another model takes the space that is free");
+        }
+    }
+
+    private long presentBytes(Sha256 digest) {
         return context.store().part(digest).toFile().length();
     }
 
-    private ModelStore.Verified patched(Order order, DeltaTarget delta) throws IOException, InstallStop, DeltaFailed {
+    private ModelStore.Verified patched(ModelOrder order, DeltaTarget delta) throws IOException, InstallStop, DeltaFailed {
         enter(order, InstallState.DOWNLOADING);
         download.run(delta.file(), delta.blocks());
         Path patch = context.store().part(delta.file().sha256());
@@ -139,7 +159,7 @@ final class ModelFetch {
         };
     }
 
-    private PartialFile.Whole reconstruct(Order order, DeltaTarget delta, Path patch)
+    private PartialFile.Whole reconstruct(ModelOrder order, DeltaTarget delta, Path patch)
             throws IOException, InstallStop, DeltaFailed {
         TargetFile file = order.model().file();
         Cancellation.Deadline deadline =
@@ -184,7 +204,7 @@ final class ModelFetch {
         }
     }
 
-    private void enter(Order order, InstallState state) throws IOException {
+    private void enter(ModelOrder order, InstallState state) throws IOException {
         context.enter(state, order.version(), TargetSlot.of(order.model()), Optional.empty(), "");
     }
 

@@ -12,18 +12,22 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.LongSupplier;
+import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
 
 /**
  * The models on the disk, each under the name of its digest: {@code blobs/<sha256>} finished,
  * {@code partial/<sha256>.part} with {@code .have} and {@code .leaves} in the making, and with {@code .quarantine} where it was
  * found damaged at rest; {@code serving.json} the pointer.
- * Nothing gets a name under {@code blobs} before all of its bytes are hashed and durable. One writer: the installer.
+ * Nothing gets a name under {@code blobs} before all of its bytes are hashed and durable. One writer: the installer, whose
+ * installs of different models share it. Thread-safe but for the files of one digest, which one install at a time may make.
  */
 public final class ModelStore {
     private static final String QUARANTINE = ".quarantine";
@@ -31,11 +35,17 @@ public final class ModelStore {
     private final Path directory;
     private final LongSupplier usableBytes;
     private final Disk disk;
+    /** What installs under way need beside what the pointer names, by model. */
+    private final Map<String, Set<Sha256>> held = new HashMap<>();
+
+    private final Map<String, Long> reserved = new HashMap<>();
+    private Optional<Pointer> pointer;
 
     private ModelStore(Path directory, LongSupplier usableBytes, Disk disk) {
         this.directory = directory;
         this.disk = disk;
         this.usableBytes = usableBytes;
+        this.pointer = Optional.empty();
     }
 
     /** Opens or creates a store; removes temporary files that a crash left behind. */
@@ -58,18 +68,45 @@ public final class ModelStore {
                 }
             }
         }
+        store.pointer = store.stored();
         return store;
     }
 
-    /** What {@code serving.json} says; empty where there is none or it does not read. */
-    public Optional<Pointer> serving() throws IOException {
-        Path file = pointer();
-        if (!Files.exists(file) || Files.size(file) > Pointer.MAX_BYTES) {
-            return Optional.empty();
+    /** What {@code serving.json} says now; empty where it does not read. Without a file nothing serves. */
+    public Optional<Pointer> stored() throws IOException {
+        Path file = pointerFile();
+        if (!Files.exists(file)) {
+            return Optional.of(Pointer.NOTHING);
         }
-        return Pointer.read(Files.readAllBytes(file)) instanceof Verdict.Accepted<Pointer>(Pointer serving)
-                ? Optional.of(serving)
-                : Optional.empty();
+        return bytes(file).flatMap(bytes -> Pointer.read(bytes) instanceof Verdict.Accepted<Pointer>(Pointer read)
+                ? Optional.of(read)
+                : Optional.empty());
+    }
+
+    /** Of a pointer that is damaged in part, the slots that read. */
+    List<Slot> readableSlots() throws IOException {
+        return bytes(pointerFile())
+                .filter(bytes -> Pointer.readable(bytes).isAccepted())
+                .map(bytes -> Pointer.readable(bytes) instanceof Verdict.Accepted<Pointer.Readable>(Pointer.Readable read)
+                        ? read.models().values().stream().flatMap(List::stream).toList()
+                        : List.<Slot>of())
+                .orElse(List.of());
+    }
+
+    private static Optional<byte[]> bytes(Path file) throws IOException {
+        return !Files.isRegularFile(file) || Files.size(file) > Pointer.MAX_BYTES
+                ? Optional.empty()
+                : Optional.of(Files.readAllBytes(file));
+    }
+
+    /** Which models serve, as this process found or wrote it last; nothing where it found a pointer that does not read. */
+    public synchronized Pointer pointer() {
+        return pointer.orElse(Pointer.NOTHING);
+    }
+
+    /** Whether this process knows which models serve: a pointer that does not read may name any of them. */
+    private synchronized boolean knowsPointer() {
+        return pointer.isPresent();
     }
 
     /** Where the finished file of this digest is or would be. */
@@ -102,24 +139,35 @@ public final class ModelStore {
         return directory.resolve("journal.jsonl");
     }
 
-    void point(Pointer serving) throws IOException {
-        disk.replace(pointer(), Json.write(serving.toJson()));
+    /** Changes which models serve, in one durable step. */
+    synchronized Pointer point(UnaryOperator<Pointer> change) throws IOException {
+        Pointer next = change.apply(pointer());
+        if (!pointer.equals(Optional.of(next))) {
+            disk.replace(pointerFile(), Json.write(next.toJson()));
+            pointer = Optional.of(next);
+        }
+        return next;
     }
 
-    void pointToNothing() throws IOException {
-        disk.deleteIfExists(pointer());
-        disk.syncDirectory(directory);
-    }
-
-    /** Whether {@code bytes} more fit beside {@code keepFree}; what partial files already hold is given as {@code held}. */
-    Verdict<Long> reserve(long bytes, long held, long keepFree) {
+    /**
+     * Sets {@code bytes} more aside for an install of {@code model}, until it is released: {@code INS-DISK} where they do not fit
+     * beside {@code keepFree}. What its partial files hold already is given as {@code present}.
+     */
+    synchronized Verdict<Long> reserve(String model, long bytes, long present, long keepFree) {
         long usable = usableBytes.getAsLong();
-        long needed = Math.max(0, bytes - held);
-        return needed + keepFree <= usable
-                ? Verdict.accepted(needed)
-                : Verdict.rejected(
-                        Code.INS_DISK,
-                        needed + " bytes and " + keepFree + " in reserve are needed, " + usable + " are free");
+        long needed = Math.max(0, bytes - present);
+        if (needed + keepFree > usable) {
+            return Verdict.rejected(
+                    Code.INS_DISK,
+                    needed + " bytes and " + keepFree + " in reserve are needed, " + usable + " are free");
+        }
+        reserved.put(model, needed);
+        return Verdict.accepted(needed);
+    }
+
+    /** Whether what is set aside for all installs still fits; where it does not, one of them waits for another's end. */
+    synchronized boolean reservationsFit(long keepFree) {
+        return reserved.values().stream().mapToLong(Long::longValue).sum() + keepFree <= usableBytes.getAsLong();
     }
 
     Path part(Sha256 digest) {
@@ -177,13 +225,10 @@ public final class ModelStore {
         return Files.exists(quarantineMark(digest)) && Files.exists(part(digest));
     }
 
-    /** Gives up what could not be repaired: a newer model took its place. */
-    void dropQuarantine() throws IOException {
-        for (Path file : list(partials())) {
-            String name = file.getFileName().toString();
-            if (name.endsWith(QUARANTINE)
-                    && Sha256.fromHex(name.substring(0, name.length() - QUARANTINE.length()))
-                            instanceof Verdict.Accepted<Sha256>(Sha256 digest)) {
+    /** Gives up what could not be repaired: a newer release took its place. */
+    void dropQuarantine(Set<Sha256> digests) throws IOException {
+        for (Sha256 digest : digests) {
+            if (Files.exists(quarantineMark(digest))) {
                 discardPartial(digest);
             }
         }
@@ -201,44 +246,56 @@ public final class ModelStore {
         disk.deleteIfExists(quarantineMark(digest));
     }
 
+    /** Keeps files of these digests, whole or in the making, for an install of {@code model}, in place of those held before. */
+    synchronized void hold(String model, Set<Sha256> digests) {
+        held.put(model, Set.copyOf(digests));
+    }
+
+    /** Keeps nothing for {@code model} beside what the pointer names. */
+    synchronized void release(String model) {
+        held.remove(model);
+        reserved.remove(model);
+    }
+
     /**
-     * Removes every blob that is neither serving, nor fallback, nor {@code alsoKeep}, with what is known about it, and every
-     * partial file but those of {@code alsoKeep} and those in quarantine. What is among the partial files of a finished
-     * blob came back with a power cut.
+     * Removes every blob that the pointer does not name and nobody holds, with what is known about it, and every partial file
+     * but those held and those in quarantine. What is among the partial files of a finished blob came back with a power cut.
+     *
+     * @param unfinished slots of installs that are not at their end; the files of one that holds nothing are not known
      */
-    void collect(Set<Sha256> alsoKeep) throws IOException {
-        Set<String> blobs = new HashSet<>();
-        Set<String> partials = new HashSet<>();
-        for (Sha256 digest : alsoKeep) {
-            blobs.add(digest.hex());
-            if (!has(digest)) {
-                partials.add(digest.hex());
+    synchronized void collect(List<Slot> unfinished) throws IOException {
+        Set<String> keep = new HashSet<>();
+        pointer().slots().forEach(slot -> keep.add(slot.digest().hex()));
+        unfinished.forEach(slot -> keep.add(slot.digest().hex()));
+        held.values().forEach(digests -> digests.forEach(digest -> keep.add(digest.hex())));
+        if (knowsPointer()) {
+            for (Path file : list(blobs())) {
+                if (!keep.contains(file.getFileName().toString())) {
+                    disk.deleteIfExists(file);
+                }
+            }
+            for (Path file : list(attachment())) {
+                if (!keep.contains(digestOf(file))) {
+                    disk.deleteIfExists(file);
+                }
             }
         }
-        serving().ifPresent(serving -> {
-            blobs.add(serving.serving().digest().hex());
-            serving.fallback().ifPresent(slot -> blobs.add(slot.digest().hex()));
-        });
-        // A pointer that does not read may name any of them, and the inference process serves what can be read of it.
-        boolean unknown = serving().isEmpty() && Files.exists(pointer());
-        for (Path file : unknown ? List.<Path>of() : list(blobs())) {
-            if (!blobs.contains(file.getFileName().toString())) {
+        boolean known = unfinished.stream().allMatch(slot -> held.containsKey(slot.model()));
+        for (Path file : known ? list(partials()) : List.<Path>of()) {
+            String digest = digestOf(file);
+            boolean used = held.values().stream()
+                    .flatMap(Set::stream)
+                    .anyMatch(needed -> needed.hex().equals(digest));
+            if (!used && !Files.exists(partials().resolve(digest + QUARANTINE))) {
                 disk.deleteIfExists(file);
             }
         }
-        for (Path file : unknown ? List.<Path>of() : list(attachment())) {
-            String name = file.getFileName().toString();
-            if (!blobs.contains(name.substring(0, Math.min(name.length(), 2 * Sha256.BYTES)))) {
-                disk.deleteIfExists(file);
-            }
-        }
-        for (Path file : list(partials())) {
-            String name = file.getFileName().toString();
-            String digest = name.substring(0, Math.min(name.length(), 2 * Sha256.BYTES));
-            if (!partials.contains(digest) && !Files.exists(partials().resolve(digest + QUARANTINE))) {
-                disk.deleteIfExists(file);
-            }
-        }
+    }
+
+    /** The digest that the name of a file begins with. */
+    private static String digestOf(Path file) {
+        String name = file.getFileName().toString();
+        return name.substring(0, Math.min(name.length(), 2 * Sha256.BYTES));
     }
 
     private static List<Path> list(Path folder) throws IOException {
@@ -259,7 +316,7 @@ public final class ModelStore {
         return directory.resolve("partial");
     }
 
-    private Path pointer() {
+    private Path pointerFile() {
         return directory.resolve(Pointer.FILE_NAME);
     }
 }

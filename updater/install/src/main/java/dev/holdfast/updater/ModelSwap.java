@@ -3,13 +3,14 @@ package dev.holdfast.updater;
 import dev.holdfast.control.Flip;
 import dev.holdfast.control.GateReport;
 import dev.holdfast.control.InferenceStatus;
-import dev.holdfast.control.Pointer;
 import dev.holdfast.control.Slot;
 import dev.holdfast.tee.TeeException;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Rejection;
+import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.Verdict;
 import java.io.IOException;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
@@ -52,13 +53,13 @@ final class ModelSwap {
             long begun = context.journal().records().stream()
                     .filter(r -> r.state() == InstallState.PROBATION
                             && r.orderVersion() == orderVersion
-                            && r.slot().digest().equals(slot.digest()))
+                            && r.slot().slotId().equals(slot.slotId()))
                     .count();
             if (begun >= MAX_PROBATIONS) {
                 throw InstallStop.failed(Code.INS_PROBATION, "cut off " + begun + " times");
             }
             InferenceStatus baseline = await(InstallState.PROBATION);
-            if (!baseline.serves(slot.digest())) {
+            if (!baseline.serves(slot.slotId())) {
                 throw InstallStop.failed(Code.INS_PROBATION, "another model serves");
             }
             enter(InstallState.PROBATION, orderVersion, slot, "");
@@ -71,8 +72,16 @@ final class ModelSwap {
         }
         enter(InstallState.COMMITTED, orderVersion, slot, "");
         raiseFloor(slot);
-        context.store().dropQuarantine();
+        context.store().dropQuarantine(replaced());
         return new InstallOutcome.Committed(slot);
+    }
+
+    /** Every file of this model but those that it still needs. */
+    private Set<Sha256> replaced() {
+        Set<Sha256> digests = new HashSet<>();
+        context.journal().records(context.model()).forEach(record -> digests.add(record.slot().digest()));
+        context.store().pointer().slots().forEach(slot -> digests.remove(slot.digest()));
+        return digests;
     }
 
     /** Brings an install to its end that was measured or on its way back when something cut it off; needs no network. */
@@ -82,7 +91,7 @@ final class ModelSwap {
                 return rollBack(open);
             }
             InstallOutcome outcome = run(open.orderVersion(), open.slot(), open.state());
-            context.store().collect(Set.of());
+            context.collect();
             return outcome;
         } catch (InstallStop stop) {
             return new InstallOutcome.Interrupted(open.state(), stop.reason());
@@ -91,7 +100,7 @@ final class ModelSwap {
 
     private void candidate(Slot slot, InstallState state) throws InstallStop {
         InferenceStatus before = await(state);
-        if (before.serves(slot.digest())) {
+        if (before.serves(slot.slotId())) {
             return;
         }
         Cancellation.Deadline deadline =
@@ -100,7 +109,9 @@ final class ModelSwap {
             GateReport gate = context.ports().inference().prepare(slot);
             checks = gate.checks();
             if (gate.failure().isPresent()) {
-                throw new InstallStop(InstallStop.Kind.FAILED, gate.failure().get());
+                throw new InstallStop(
+                        passes(gate.failure().get()) ? InstallStop.Kind.INTERRUPTED : InstallStop.Kind.FAILED,
+                        gate.failure().get());
             }
         } catch (IOException e) {
             // It answered just now: loading this model took it away, or it hangs.
@@ -108,6 +119,15 @@ final class ModelSwap {
         }
         context.cancellation().requireGoing();
         deadline.require(state);
+    }
+
+    /** Memory that another candidate or a model on its way out takes comes back by itself. */
+    private boolean passes(Rejection failure) throws IOException {
+        if (failure.code() != Code.INS_MEMORY) {
+            return false;
+        }
+        InferenceStatus now = context.ports().inference().status();
+        return now.draining() > 0 || !now.candidates().isEmpty();
     }
 
     private void measure(Slot slot) throws IOException, InstallStop {
@@ -119,13 +139,12 @@ final class ModelSwap {
     }
 
     private void serve(Slot slot) throws IOException, InstallStop {
-        Optional<Pointer> now = context.store().serving();
-        if (now.isEmpty() || !now.get().serving().digest().equals(slot.digest())) {
-            context.store().point(new Pointer(slot, now.map(Pointer::serving)));
+        if (!context.serves(slot)) {
+            context.point(slot, context.serving());
         }
         InferenceStatus status = await(InstallState.MEASURED);
-        if (!status.serves(slot.digest())) {
-            if (!status.holds(slot.digest())) {
+        if (!status.serves(slot.slotId())) {
+            if (!status.holds(slot.slotId())) {
                 candidate(slot, InstallState.MEASURED);
             }
             flip(slot);
@@ -135,7 +154,7 @@ final class ModelSwap {
 
     private void flip(Slot slot) throws InstallStop {
         try {
-            if (context.ports().inference().flip(slot.digest()) instanceof Verdict.Rejected<Flip>(Rejection reason)) {
+            if (context.ports().inference().flip(slot.slotId()) instanceof Verdict.Rejected<Flip>(Rejection reason)) {
                 throw new InstallStop(InstallStop.Kind.FAILED, reason);
             }
         } catch (IOException e) {
@@ -145,7 +164,7 @@ final class ModelSwap {
 
     private void afterServe() throws IOException, InstallStop {
         try {
-            context.ports().measurements().afterServe();
+            context.ports().measurements().afterServe(context.model());
         } catch (TeeException e) {
             throw InstallStop.failed(e.code(), "measurement: " + e.getMessage());
         }
@@ -162,10 +181,10 @@ final class ModelSwap {
             } catch (IOException e) {
                 throw InstallStop.failed(Code.INS_PROBATION, "no answer: " + e.getMessage());
             }
-            if (status.startedAtMillis() != baseline.startedAtMillis() || status.pid() != baseline.pid()) {
+            if (!status.process().equals(baseline.process())) {
                 throw InstallStop.failed(Code.INS_PROBATION, "the inference process was restarted");
             }
-            if (!status.serves(slot.digest())) {
+            if (!status.serves(slot.slotId())) {
                 throw InstallStop.failed(Code.INS_PROBATION, "another model serves");
             }
         } while (!end.passed());
@@ -177,13 +196,12 @@ final class ModelSwap {
      */
     void raiseFloor(Slot slot) throws IOException, InstallStop {
         try {
-            context.ports().epochFloor().advanceTo(slot.epoch());
+            context.ports().epochFloors().raise(slot.model(), slot.epoch());
         } catch (TeeException e) {
             throw InstallStop.interrupted(e.code(), "epoch floor: " + e.getMessage());
         }
-        Optional<Pointer> now = context.store().serving();
-        if (now.flatMap(Pointer::fallback).filter(f -> f.epoch() < slot.epoch()).isPresent()) {
-            context.store().point(new Pointer(now.orElseThrow().serving(), Optional.empty()));
+        if (context.fallback().filter(f -> f.epoch() < slot.epoch()).isPresent()) {
+            context.point(context.serving().orElseThrow(), Optional.empty());
         }
     }
 
@@ -198,46 +216,46 @@ final class ModelSwap {
     /** Takes {@code slot} out of service for {@code reason} and brings back the model before it. */
     InstallOutcome rollBack(long orderVersion, Slot slot, Rejection reason) throws IOException, InstallStop {
         context.cancellation().reset();
-        if (context.journal().unfinished().map(InstallRecord::state).orElse(null) != InstallState.ROLLING_BACK) {
+        if (context.unfinished().map(InstallRecord::state).orElse(null) != InstallState.ROLLING_BACK) {
             context.enter(InstallState.ROLLING_BACK, orderVersion, slot, Optional.of(reason), "");
         }
-        Optional<Pointer> now = context.store().serving();
-        Optional<Slot> target = now.isPresent() && now.get().serving().digest().equals(slot.digest())
-                ? now.get().fallback()
-                : now.map(Pointer::serving);
+        Optional<Slot> target = context.serves(slot) ? context.fallback() : context.serving();
         String note = "";
         if (target.isPresent()) {
-            context.store().point(new Pointer(target.get(), Optional.empty()));
-            note = bringBack(slot, target.get(), reason);
+            context.point(target.get(), Optional.empty());
+            note = bringBack(slot, target.get());
         } else {
-            context.store().pointToNothing();
-            note = "there was no model before it";
+            context.store().point(pointer -> pointer.without(context.model()));
+            note = "there was no release before it";
         }
         context.enter(InstallState.ROLLED_BACK, orderVersion, slot, Optional.of(reason), note, trial());
+        if (target.isEmpty()) {
+            context.forget();
+        }
         return new InstallOutcome.RolledBack(slot, reason);
     }
 
-    private String bringBack(Slot failed, Slot target, Rejection reason) throws IOException, InstallStop {
+    private String bringBack(Slot failed, Slot target) throws IOException, InstallStop {
         String note = "";
         try {
-            context.ports().measurements().rolledBack(failed, reason);
+            context.ports().measurements().rolledBack(failed);
             context.ports().measurements().beforeServe(target);
         } catch (TeeException e) {
             // Service goes first here; the log then lacks the event, and a verifier will say so.
             note = "not measured: " + e.getMessage();
         }
         InferenceStatus status = await(InstallState.ROLLING_BACK);
-        if (!status.serves(target.digest())) {
+        if (!status.serves(target.slotId())) {
             candidate(target, InstallState.ROLLING_BACK);
             flip(target);
         }
         status = await(InstallState.ROLLING_BACK);
-        if (status.holds(failed.digest())) {
+        if (status.holds(failed.slotId())) {
             discardCandidate(failed);
         }
         if (note.isEmpty()) {
             try {
-                context.ports().measurements().afterServe();
+                context.ports().measurements().afterServe(context.model());
             } catch (TeeException e) {
                 note = "not measured: " + e.getMessage();
             }
@@ -248,7 +266,7 @@ final class ModelSwap {
     /** Lets the inference process serve what the pointer names, where it does not yet. */
     void align(Slot slot) throws IOException, InstallStop {
         InferenceStatus status = await(InstallState.COMMITTED);
-        if (!status.serves(slot.digest())) {
+        if (!status.serves(slot.slotId())) {
             candidate(slot, InstallState.COMMITTED);
             measure(slot);
             flip(slot);
@@ -261,9 +279,7 @@ final class ModelSwap {
     }
 
     private InferenceStatus seen(InferenceStatus status) {
-        if (lastSeen.isPresent()
-                && (lastSeen.get().startedAtMillis() != status.startedAtMillis()
-                        || lastSeen.get().pid() != status.pid())) {
+        if (lastSeen.isPresent() && !lastSeen.get().process().equals(status.process())) {
             restarts++;
         }
         lastSeen = Optional.of(status);
@@ -287,7 +303,7 @@ final class ModelSwap {
     /** Best effort: a candidate that stays loaded costs memory only, and the next one replaces it. */
     void discardCandidate(Slot slot) {
         try {
-            context.ports().inference().discard(slot.digest());
+            context.ports().inference().discard(slot.slotId());
         } catch (IOException e) {
             return;
         }

@@ -1,6 +1,5 @@
 package dev.holdfast.updater;
 
-import dev.holdfast.control.Pointer;
 import dev.holdfast.control.Slot;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Rejection;
@@ -23,32 +22,32 @@ final class OperatorRollback {
 
     /** {@code known} is the number of journal records when the operator asked. */
     InstallOutcome run(int known) throws IOException {
-        List<InstallRecord> records = context.journal().records();
+        List<InstallRecord> records = context.journal().records(context.model());
         if (records.size() > known
                 && records.getLast().state() == InstallState.ROLLED_BACK
                 && records.getLast().reason().equals(Optional.of(reason))) {
             return new InstallOutcome.RolledBack(records.getLast().slot(), reason);
         }
-        Optional<InstallRecord> open = context.journal().unfinished();
+        Optional<InstallRecord> open = context.unfinished();
         if (open.isPresent() && open.get().state() == InstallState.ROLLING_BACK) {
             return new ModelSwap(context).finish(open.get());
         }
-        Optional<Pointer> serving = context.store().serving();
-        Optional<Slot> fallback = serving.flatMap(Pointer::fallback);
+        Optional<Slot> serving = context.serving();
+        Optional<Slot> fallback = context.fallback();
         if (serving.isEmpty() || fallback.isEmpty()) {
-            return new InstallOutcome.Failed(new Rejection(Code.INS_NO_FALLBACK, "there is only one model"));
+            return new InstallOutcome.Failed(new Rejection(Code.INS_NO_FALLBACK, "there is only one release of " + context.model()));
         }
         if (!context.store().verifies(fallback.get())) {
             return new InstallOutcome.Failed(
                     new Rejection(Code.INS_DIGEST, fallback.get().target()));
         }
-        return leave(serving.get().serving(), fallback.get(), open);
+        return leave(serving.get(), fallback.get(), open);
     }
 
     private InstallOutcome leave(Slot leaving, Slot fallback, Optional<InstallRecord> open) throws IOException {
         try {
             InstallPlan.requireEpoch(fallback, context.ports());
-            if (open.isPresent() && !open.get().slot().digest().equals(leaving.digest())) {
+            if (open.isPresent() && !open.get().slot().slotId().equals(leaving.slotId())) {
                 context.enter(
                         InstallState.FAILED,
                         open.get().orderVersion(),
@@ -58,7 +57,7 @@ final class OperatorRollback {
             }
             return new ModelSwap(context).rollBack(context.journal().orderOf(leaving), leaving, reason);
         } catch (InstallStop stop) {
-            return context.journal().unfinished().isPresent()
+            return context.unfinished().isPresent()
                     ? new InstallOutcome.Interrupted(InstallState.ROLLING_BACK, stop.reason())
                     : new InstallOutcome.Failed(stop.reason());
         }

@@ -1,19 +1,21 @@
 package dev.holdfast.updater;
 
-import dev.holdfast.trust.release.Order;
+import dev.holdfast.trust.release.ModelOrder;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Rejection;
+import dev.holdfast.wire.SlotId;
 import java.util.List;
 import java.util.Optional;
 
-/** What the journal says about one order: whether it was tried to its end, and how far a delta got. */
+/** What the journal says about one wish for a model: whether it was tried to its end, and how far a delta got. */
 final class OrderHistory {
     private final List<InstallRecord> records;
 
-    OrderHistory(InstallJournal journal, Order order) {
+    OrderHistory(InstallJournal journal, ModelOrder order) {
+        SlotId slot = TargetSlot.of(order.model()).slotId();
         this.records = journal.records().stream()
                 .filter(record -> record.orderVersion() == order.version()
-                        && record.slot().digest().equals(order.model().file().sha256()))
+                        && record.slot().slotId().equals(slot))
                 .toList();
     }
 

@@ -1,6 +1,5 @@
 package dev.holdfast.updater;
 
-import dev.holdfast.control.Pointer;
 import dev.holdfast.control.Slot;
 import dev.holdfast.storage.Disk;
 import dev.holdfast.tee.TeeException;
@@ -32,20 +31,21 @@ final class StoreRepair {
     }
 
     Checked run(Slot slot, Optional<ModelTarget> listed) throws IOException {
-        if (context.journal().unfinished().isPresent()) {
+        if (context.unfinished().isPresent()) {
             return new Checked(slot, Finding.DAMAGED, "an install is under way");
         }
-        Optional<Pointer> now = store.serving();
-        boolean serves = now.isPresent() && now.get().serving().digest().equals(slot.digest());
+        if (othersNeed(slot)) {
+            return repairBeside(slot, listed);
+        }
+        boolean serves =
+                context.serving().filter(s -> s.digest().equals(slot.digest())).isPresent();
         if (serves) {
-            Optional<Slot> fallback = now.get().fallback();
+            Optional<Slot> fallback = context.fallback();
             return fallback.isPresent() && maySucceed(fallback.get()) ? takeOut(slot) : repairBeside(slot, listed);
         }
         // A fallback that does not hold must not be one when it is needed.
-        if (now.flatMap(Pointer::fallback)
-                .filter(f -> f.digest().equals(slot.digest()))
-                .isPresent()) {
-            store.point(new Pointer(now.orElseThrow().serving(), Optional.empty()));
+        if (context.fallback().filter(f -> f.digest().equals(slot.digest())).isPresent()) {
+            context.point(context.serving().orElseThrow(), Optional.empty());
         }
         store.quarantine(slot.digest());
         Checked pulled = pull(slot, listed, Finding.QUARANTINED);
@@ -55,10 +55,17 @@ final class StoreRepair {
         return pulled;
     }
 
+    /** Whether another model is made of the same bytes: they must not go while that one serves. */
+    private boolean othersNeed(Slot slot) {
+        return store.pointer()
+                .slots()
+                .anyMatch(other -> other.digest().equals(slot.digest()) && !other.model().equals(slot.model()));
+    }
+
     private boolean maySucceed(Slot fallback) throws IOException {
         try {
             return store.verifies(fallback)
-                    && fallback.epoch() >= context.ports().epochFloor().read();
+                    && fallback.epoch() >= context.ports().epochFloors().of(fallback.model());
         } catch (TeeException e) {
             return false;
         }
@@ -67,7 +74,8 @@ final class StoreRepair {
     private Checked takeOut(Slot slot) throws IOException {
         Rejection reason = new Rejection(Code.INS_DIGEST, "the stored " + slot.target() + " is damaged");
         try {
-            new ModelSwap(context).rollBack(context.journal().orderOf(slot), slot, reason);
+            Slot serving = context.serving().orElseThrow();
+            new ModelSwap(context).rollBack(context.journal().orderOf(serving), serving, reason);
         } catch (InstallStop stop) {
             return new Checked(slot, Finding.DAMAGED, stop.reason().toString());
         }
@@ -78,7 +86,7 @@ final class StoreRepair {
     /** Without a fallback it serves on as it was mapped, while a sound copy takes the place of its name. */
     private Checked repairBeside(Slot slot, Optional<ModelTarget> listed) throws IOException {
         Verdict<Long> room =
-                store.reserve(slot.length(), 0, context.config().device().diskReserveBytes());
+                store.reserve(slot.model(), slot.length(), 0, context.config().device().diskReserveBytes());
         if (room instanceof Verdict.Rejected<Long>(Rejection reason)) {
             return new Checked(slot, Finding.DAMAGED, reason.toString());
         }
@@ -138,9 +146,8 @@ final class StoreRepair {
     }
 
     private void restoreFallback(Slot slot) throws IOException {
-        Optional<Pointer> now = store.serving();
-        if (now.isPresent() && now.get().fallback().isEmpty() && maySucceed(slot)) {
-            store.point(new Pointer(now.get().serving(), Optional.of(slot)));
+        if (context.serving().isPresent() && context.fallback().isEmpty() && maySucceed(slot)) {
+            context.point(context.serving().get(), Optional.of(slot));
         }
     }
 }

@@ -86,11 +86,13 @@ public final class StoreScrub {
      */
     public Pass run(Instant at, Listing listing) throws IOException, InterruptedException {
         List<Checked> checked = new ArrayList<>();
-        Optional<Pointer> serving = store.serving();
+        Pointer pointer = store.pointer();
         List<Slot> slots = new ArrayList<>();
-        // The fallback first: whether it holds decides what may be done about the model in service.
-        serving.flatMap(Pointer::fallback).ifPresent(slots::add);
-        serving.map(Pointer::serving).ifPresent(slots::add);
+        for (Pointer.Entry entry : pointer.models().values()) {
+            // The fallback first: whether it holds decides what may be done about the release in service.
+            entry.fallback().ifPresent(slots::add);
+            slots.add(entry.serving());
+        }
         for (Slot slot : slots) {
             checked.add(
                     reads(slot) ? new Checked(slot, Finding.SOUND, "") : installer.repair(slot, listing.find(slot)));

@@ -16,6 +16,7 @@ public final class TargetSlot {
                 target.epoch(),
                 target.file().sha256(),
                 target.file().length(),
+                target.memoryBytes(),
                 target.template(),
                 target.gate());
     }

@@ -3,7 +3,7 @@ package dev.holdfast.updater;
 import java.util.function.LongSupplier;
 
 /**
- * Keeps an average rate: what is taken must flow in first, and a second's worth may gather. One thread.
+ * Keeps an average rate: what is taken must flow in first, and a second's worth may gather. Thread-safe.
  *
  * <p>Blocks are counted before they are asked for, since what was asked for comes as fast as it likes.
  */
@@ -24,7 +24,7 @@ final class TokenBucket {
     }
 
     /** Takes {@code bytes} and says how many nanoseconds to wait before they may flow. More than gathers is a debt. */
-    long take(long bytes) {
+    synchronized long take(long bytes) {
         if (bytesPerSecond == 0) {
             return 0;
         }

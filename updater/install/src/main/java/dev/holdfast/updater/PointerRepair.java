@@ -1,0 +1,102 @@
+package dev.holdfast.updater;
+
+import dev.holdfast.control.Pointer;
+import dev.holdfast.control.Slot;
+import dev.holdfast.tee.TeeException;
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.Rejection;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.SortedSet;
+import java.util.TreeSet;
+
+/**
+ * Makes the pointer name bytes that hash right, of each model by itself: what it names, else the fallback, else the last committed
+ * release. Looks at nothing but the disk.
+ */
+final class PointerRepair {
+    private final ModelStore store;
+    private final InstallJournal journal;
+    private final InstallerPorts ports;
+
+    PointerRepair(ModelStore store, InstallJournal journal, InstallerPorts ports) {
+        this.store = store;
+        this.journal = journal;
+        this.ports = ports;
+    }
+
+    void run() throws IOException {
+        Optional<Pointer> stored = store.stored();
+        SortedSet<String> names = new TreeSet<>(store.pointer().models().keySet());
+        List<Slot> readable = new ArrayList<>();
+        if (stored.isEmpty()) {
+            readable.addAll(store.readableSlots());
+            readable.forEach(slot -> names.add(slot.model()));
+            names.addAll(journal.models());
+        }
+        for (String name : names) {
+            repair(name, readable);
+        }
+        if (stored.isEmpty()) {
+            store.point(pointer -> pointer);
+        }
+    }
+
+    private void repair(String name, List<Slot> readable) throws IOException {
+        Optional<Slot> serving = store.pointer().serving(name);
+        if (serving.isPresent() && store.verifies(serving.get())) {
+            return;
+        }
+        Optional<Slot> fallback = store.pointer().fallback(name);
+        if (serving.isPresent() && fallback.isPresent() && maySucceed(fallback.get())) {
+            point(fallback.get());
+            journal.append(
+                    ports.clock().instant(),
+                    journal.orderOf(serving.get()),
+                    InstallState.ROLLED_BACK,
+                    serving.get(),
+                    Optional.of(new Rejection(
+                            Code.INS_DIGEST, "the stored " + serving.get().target() + " is damaged")),
+                    "found at start",
+                    Optional.empty());
+            return;
+        }
+        for (Slot slot : candidates(name, readable)) {
+            if (maySucceed(slot)) {
+                point(slot);
+                return;
+            }
+        }
+        store.point(pointer -> pointer.without(name));
+    }
+
+    /** What the damaged pointer still names, then what was committed, the newest first; nothing of a model that was retired. */
+    private List<Slot> candidates(String name, List<Slot> readable) {
+        List<InstallRecord> records = journal.records(name).reversed();
+        List<Slot> candidates = new ArrayList<>();
+        if (!records.isEmpty() && records.getFirst().state() == InstallState.RETIRED) {
+            return candidates;
+        }
+        readable.stream().filter(slot -> slot.model().equals(name)).forEach(candidates::add);
+        records.stream()
+                .filter(record -> record.state() == InstallState.COMMITTED)
+                .map(InstallRecord::slot)
+                .forEach(candidates::add);
+        return candidates;
+    }
+
+    private void point(Slot slot) throws IOException {
+        store.point(pointer -> pointer.with(new Pointer.Entry(slot, Optional.empty())));
+    }
+
+    /** A TEE that does not answer now must not take the last sound model away; the floor is asked again with each order. */
+    private boolean maySucceed(Slot slot) throws IOException {
+        try {
+            return store.verifies(slot) && slot.epoch() >= ports.epochFloors().of(slot.model());
+        } catch (TeeException e) {
+            return true;
+        }
+    }
+}
