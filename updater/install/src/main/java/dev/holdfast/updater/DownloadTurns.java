@@ -26,16 +26,15 @@ final class DownloadTurns {
         return pace;
     }
 
-    /** A turn; closed when the files are made. */
-    final class Turn implements AutoCloseable {
+    /** A turn; ended when the files are made. */
+    final class Turn {
         private final Set<Sha256> digests;
 
         private Turn(Set<Sha256> digests) {
             this.digests = digests;
         }
 
-        @Override
-        public void close() {
+        void end() {
             synchronized (DownloadTurns.this) {
                 making.removeAll(digests);
                 taken--;

@@ -169,8 +169,8 @@ public final class Installer {
     }
 
     /** Ends the running install of a model at the next safe point: before the swap it fails, on probation it is rolled back. */
-    public void cancel(String name) {
-        model(name).cancel();
+    public void cancel(String name, Rejection why) {
+        model(name).cancel(why);
     }
 
     /** Says that the running install of a model is to make place for another order: what comes before its swap is put off. */

@@ -32,8 +32,11 @@ final class ModelFetch {
         order.model()
                 .attachments()
                 .forEach(attachment -> files.add(attachment.file().sha256()));
-        try (DownloadTurns.Turn turn = context.turns().take(files, context.cancellation())) {
+        DownloadTurns.Turn turn = context.turns().take(files, context.cancellation());
+        try {
             inTurn(order, deltaAllowed);
+        } finally {
+            turn.end();
         }
     }
 

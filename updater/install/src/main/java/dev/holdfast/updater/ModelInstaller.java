@@ -196,9 +196,9 @@ final class ModelInstaller {
         }
     }
 
-    void cancel() {
+    void cancel(Rejection why) {
         if (turn.isLocked()) {
-            context.cancellation().cancel(new Rejection(Code.INS_CANCELLED, "cancelled"));
+            context.cancellation().cancel(why);
         }
     }
 
