@@ -47,7 +47,7 @@ final class DeviceCommands {
         }
     }
 
-    @Command(name = "slots", description = "Shows the serving model and the one to fall back to.")
+    @Command(name = "slots", description = "Shows of each model the serving release and the one to fall back to.")
     static final class Slots extends Question {
         @Override
         JsonNode ask(AgentClient agent) throws IOException, RejectedException {
@@ -55,6 +55,7 @@ final class DeviceCommands {
             ObjectNode slots = Json.object();
             slots.set("serving", status.get("serving"));
             slots.set("fallback", status.get("fallback"));
+            slots.set("models", status.get("models"));
             return slots;
         }
     }
@@ -77,11 +78,16 @@ final class DeviceCommands {
         }
     }
 
-    @Command(name = "rollback", description = "Goes back to the model before; ends an install under way.")
+    @Command(
+            name = "rollback",
+            description = "Goes back to the release of a model before; ends an install of it under way.")
     static final class Rollback extends Order {
+        @Option(names = "--model", description = "name of the model; the default one where not given")
+        Optional<String> model = Optional.empty();
+
         @Override
         JsonNode ask(AgentClient agent) throws IOException, RejectedException {
-            return agent.rollback(why());
+            return agent.rollback(new ReasonRequest(reason, model));
         }
     }
 

@@ -102,10 +102,7 @@ public final class AgentCommand {
                 boolean known = anchors.store().read().isPresent();
                 anchors.store().provision(root);
                 TeeBridges.pinEndorsement(config, bridge);
-                anchors.epochFloor().read(); // Made when it is first looked at.
-                if (anchors.generation().isPresent()) {
-                    anchors.generation().get().read();
-                }
+                anchors.generation().read(); // Made when it is first looked at.
                 if (acceptState) {
                     TrustClient.readmit(
                                     config.stateDir().resolve("trust"),

@@ -2,6 +2,7 @@ package dev.holdfast.agent;
 
 import dev.holdfast.attestation.PlatformLogs;
 import dev.holdfast.control.ConfigFile;
+import dev.holdfast.control.MemoryBudget;
 import dev.holdfast.control.SocketPaths;
 import dev.holdfast.link.Topics;
 import dev.holdfast.tee.tpm.TpmRegister;
@@ -16,9 +17,10 @@ import java.util.Optional;
  *
  * @param topics fleet and device
  * @param stateDir everything that the device keeps
+ * @param memoryBudget bytes that all models together may need
  */
 public record AgentConfig(
-        Topics topics, Path stateDir, SocketPaths sockets, Broker broker, Root root, Updates updates) {
+        Topics topics, Path stateDir, SocketPaths sockets, Broker broker, Root root, Updates updates, long memoryBudget) {
     /**
      * The way to the fleet.
      *
@@ -92,7 +94,14 @@ public record AgentConfig(
                 file.sockets(),
                 new Broker(file.text("broker", "tcp://127.0.0.1:1883"), file.path("broker-authorities")),
                 root(file),
-                Updates.of(file));
+                Updates.of(file),
+                memoryBudget(file));
+    }
+
+    /** The agent's own control group says nothing about the process that holds the models. */
+    private static long memoryBudget(ConfigFile file) throws RejectedException {
+        long configured = file.integer("memory-budget", 0, 0, Long.MAX_VALUE);
+        return configured > 0 ? configured : MemoryBudget.defaultOf(MemoryBudget.machineBytes());
     }
 
     private static Root root(ConfigFile file) throws RejectedException {

@@ -10,6 +10,8 @@ import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Verdict;
 import java.io.IOException;
+import java.util.Optional;
+import java.util.SortedMap;
 
 /** What the control socket may ask of the agent. Thread-safe. */
 final class AgentControl {
@@ -43,15 +45,16 @@ final class AgentControl {
         return responder.evidence(nonce);
     }
 
-    InstallOutcome rollback(String why) throws IOException {
-        return loop.rollback(why);
+    /** Of the default model where none is named. */
+    InstallOutcome rollback(Optional<String> model, String why) throws IOException {
+        return loop.rollback(model.or(report::defaultModel).orElse(""), why);
     }
 
     void pause(boolean pausing, String why) throws IOException {
         loop.pause(pausing, why);
     }
 
-    Verdict<InstallOutcome> install(SeekableBytes bundle) throws IOException {
+    Verdict<SortedMap<String, InstallOutcome>> install(SeekableBytes bundle) throws IOException {
         return loop.install(bundle);
     }
 }

@@ -37,15 +37,13 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The update and attestation daemon: opens its parts, ties them together, and closes them in the opposite order. What they do, they
- * do by themselves: {@link UpdateLoop}, {@link EvidenceResponder}, {@link ChallengeCollector}, {@link ScrubDuty}. Start once, close
+ * do by themselves: {@link UpdateLoop}, {@link ModelWork}, {@link EvidenceResponder}, {@link ChallengeCollector}, {@link ScrubDuty}. Start once, close
  * once.
  */
 public final class AgentDaemon implements AutoCloseable {
     static final String NAME = "holdfast";
     static final String VERSION = Version.NAME;
     private static final Logger LOG = LoggerFactory.getLogger(AgentDaemon.class);
-    /** Looking for a newer order costs hashing what was downloaded, so a download pauses at most every so often. */
-    private static final Duration STAND_BACK = Duration.ofMinutes(10);
 
     private final OpenedParts parts;
 
@@ -88,7 +86,8 @@ public final class AgentDaemon implements AutoCloseable {
                                 .orElseThrow(() -> new TeeException(Code.TEE_UNAVAILABLE, "no measurement register"))));
         log.agentStarted(NAME, VERSION);
         InferenceClient inference = new InferenceClient(config.sockets().inferenceControl());
-        ModelMeasurements measurements = new ModelMeasurements(log, model -> ServingProbe.tokenizer(inference, model));
+        ModelMeasurements measurements = new ModelMeasurements(log, slot -> ServingProbe.tokenizer(inference, slot));
+        TrustFloors floors = new TrustFloors();
         ModelStore store = ModelStore.open(config.storeDir());
         Attester attester = new Attester(
                 bridge,
@@ -97,7 +96,8 @@ public final class AgentDaemon implements AutoCloseable {
                         NAME,
                         VERSION,
                         ProcessConfinement::read,
-                        new ServingProbe(inference, store::serving, measurements),
+                        new ServingProbe(inference, store::pointer, measurements),
+                        floors::known,
                         config.root().platformLogs(),
                         machine));
         ChallengeQueue challenges =
@@ -108,18 +108,26 @@ public final class AgentDaemon implements AutoCloseable {
         AtomicReference<Runnable> reporting = new AtomicReference<>(() -> {});
         Installer installer = Installer.open(
                 store,
-                installerConfig(config.updates()),
+                installerConfig(config),
                 new InstallerPorts(
                         fleet,
                         inference,
                         measurements,
-                        TeeBridges.anchors(bridge).epochFloor(),
+                        floors,
                         clock,
                         record -> {
                             LOG.info("order {}: {} {}", record.orderVersion(), record.state(), record.slot());
                             reporting.get().run();
                             observer.entered(record);
                         }));
+        ModelWorks works = opened.add(
+                "work on the models",
+                new ModelWorks(new ModelWork.Parts(
+                        installer,
+                        fleet,
+                        clock,
+                        () -> new RefreshSchedule(config.updates().refresh(), clock, new SecureRandom()),
+                        () -> reporting.get().run())));
         UpdateLoop loop = new UpdateLoop(new UpdateParts(
                 () -> TrustClient.start(
                         config.stateDir().resolve("trust"),
@@ -127,10 +135,12 @@ public final class AgentDaemon implements AutoCloseable {
                         TeeBridges.anchors(bridge),
                         fleet,
                         Clock.systemUTC()),
+                floors,
                 fleet,
+                store,
                 installer,
+                works,
                 new Enrolment(bridge, config.topics().device(), fleet, config.certificateDir()),
-                log,
                 measurements,
                 clock,
                 new RefreshSchedule(config.updates().refresh(), clock, new SecureRandom()),
@@ -145,7 +155,8 @@ public final class AgentDaemon implements AutoCloseable {
                         clock,
                         config.updates().scrub(),
                         config.stateDir().resolve("last-scrub")));
-        DeviceReport report = new DeviceReport(config.topics(), bridge.describe(), store, installer);
+        DeviceReport report =
+                new DeviceReport(config.topics(), bridge.describe(), store, installer, config.memoryBudget());
         AgentControl control = new AgentControl(loop, responder, bridge, report, scrub);
         reporting.set(() -> fleet.report(control.status()));
 
@@ -176,14 +187,17 @@ public final class AgentDaemon implements AutoCloseable {
                 .withPresence(topics.online());
     }
 
-    private static InstallerConfig installerConfig(AgentConfig.Updates updates) {
-        Duration standBack = updates.refresh().compareTo(STAND_BACK) < 0 ? STAND_BACK : updates.refresh();
-        return InstallerConfig.defaults(VERSION)
+    private static InstallerConfig installerConfig(AgentConfig config) {
+        AgentConfig.Updates updates = config.updates();
+        InstallerConfig defaults = InstallerConfig.defaults(VERSION);
+        return defaults.with(new InstallerConfig.Device(
+                        VERSION, config.memoryBudget(), defaults.device().diskReserveBytes()))
                 .with(new InstallerConfig.Probation(updates.probation(), Duration.ofMillis(500)))
                 .with(new InstallerConfig.Budget(updates.byteBudget(), updates.metered()))
                 .with(new InstallerConfig.Retries(
                         updates.transportRetries(), Duration.ofSeconds(1), Duration.ofMinutes(2)))
-                .with(new InstallerConfig.Pace(updates.bytesPerSecond(), standBack));
+                .with(new InstallerConfig.Pace(
+                        updates.bytesPerSecond(), defaults.pace().downloads()));
     }
 
     private static void received(

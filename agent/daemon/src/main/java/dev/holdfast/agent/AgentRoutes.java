@@ -1,6 +1,7 @@
 package dev.holdfast.agent;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.control.AgentPaths;
 import dev.holdfast.control.ChallengeReply;
@@ -20,6 +21,7 @@ import io.vertx.core.Handler;
 import io.vertx.core.Vertx;
 import io.vertx.core.http.HttpServerRequest;
 import java.io.IOException;
+import java.util.SortedMap;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -69,9 +71,14 @@ final class AgentRoutes implements Handler<HttpServerRequest> {
             case "GET " + AgentPaths.ATTESTATION -> evidence(String.valueOf(request.getParam(AgentPaths.NONCE)));
             case "POST " + AgentPaths.PAUSE -> pause(true, reason(body));
             case "POST " + AgentPaths.RESUME -> pause(false, reason(body));
-            case "POST " + AgentPaths.ROLLBACK -> outcome(agent.rollback(reason(body)));
+            case "POST " + AgentPaths.ROLLBACK -> rollback(body);
             default -> throw new RejectedException(Code.API_NOT_FOUND, route);
         };
+    }
+
+    private JsonNode rollback(byte[] body) throws RejectedException, IOException {
+        ReasonRequest asked = ReasonRequest.read(body).orThrow();
+        return outcome(agent.rollback(asked.model(), asked.reason()));
     }
 
     private static String reason(byte[] body) throws RejectedException {
@@ -94,6 +101,21 @@ final class AgentRoutes implements Handler<HttpServerRequest> {
             case InstallOutcome.Failed(Rejection reason) -> throw new RejectedException(reason);
             case InstallOutcome.Interrupted(var _, Rejection reason) -> throw new RejectedException(reason);
         };
+    }
+
+    /** How a bundle ended: what is told of one model at the top, of each under {@code models}; the first failure where there is one. */
+    static ObjectNode outcome(SortedMap<String, InstallOutcome> outcomes) throws RejectedException {
+        ObjectNode all = Json.object().put("outcome", "unchanged");
+        ArrayNode models = Json.object().putArray("models");
+        for (InstallOutcome each : outcomes.values()) {
+            ObjectNode one = outcome(each);
+            models.add(one);
+            if (models.size() == 1 || one.path("outcome").asText().equals("committed")) {
+                all = one.deepCopy();
+            }
+        }
+        all.set("models", models);
+        return all;
     }
 
     private ObjectNode evidence(String hex) throws RejectedException, IOException, TeeException {

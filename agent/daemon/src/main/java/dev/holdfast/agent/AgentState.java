@@ -2,12 +2,20 @@ package dev.holdfast.agent;
 
 import dev.holdfast.wire.Rejection;
 import java.util.Optional;
+import java.util.SortedMap;
 
 /**
  * What only the update loop knows of the agent, at a moment.
  *
+ * @param phase of the loop, or of the models where one of them is at work or waits
  * @param connected whether the broker is reached
  * @param enrolled whether the fleet knows this device's keys, since the agent's start
- * @param lastRejection what was refused last, until something succeeds
+ * @param lastRejection what was refused last, until something succeeds; of a model where the fleet refused nothing
+ * @param models the state of each model
  */
-record AgentState(Phase phase, boolean connected, boolean enrolled, Optional<Rejection> lastRejection) {}
+record AgentState(
+        Phase phase,
+        boolean connected,
+        boolean enrolled,
+        Optional<Rejection> lastRejection,
+        SortedMap<String, ModelWork.State> models) {}

@@ -15,6 +15,7 @@ import io.vertx.core.buffer.Buffer;
 import io.vertx.core.http.HttpServerRequest;
 import io.vertx.core.net.NetSocket;
 import java.io.IOException;
+import java.util.SortedMap;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -65,8 +66,9 @@ final class BundleUpload {
         }
         try {
             return switch (agent.install(bundle)) {
-                case Verdict.Rejected<InstallOutcome>(Rejection reason) -> refused(reason);
-                case Verdict.Accepted<InstallOutcome>(InstallOutcome outcome) -> AgentRoutes.outcome(outcome);
+                case Verdict.Rejected<SortedMap<String, InstallOutcome>>(Rejection reason) -> refused(reason);
+                case Verdict.Accepted<SortedMap<String, InstallOutcome>>(SortedMap<String, InstallOutcome> outcomes) ->
+                    AgentRoutes.outcome(outcomes);
             };
         } catch (RejectedException e) {
             return refused(e.rejection());

@@ -6,34 +6,44 @@ import dev.holdfast.control.Pointer;
 import dev.holdfast.control.Slot;
 import dev.holdfast.link.Topics;
 import dev.holdfast.tee.TeeDescription;
+import dev.holdfast.updater.InstallProgress;
 import dev.holdfast.updater.InstallRecord;
 import dev.holdfast.updater.InstallState;
 import dev.holdfast.updater.Installer;
 import dev.holdfast.updater.ModelStore;
 import dev.holdfast.updater.OperatorRecord;
 import dev.holdfast.wire.Json;
-import java.io.IOException;
+import dev.holdfast.wire.ModelName;
+import dev.holdfast.wire.Rejection;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.SortedSet;
 import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.stream.Stream;
 
 /** What the agent says of itself: to {@code holdfast status} and {@code history}, and to the fleet. Thread-safe. */
 final class DeviceReport {
+    /** As many as an order names, and those that it replaces. */
+    private static final int MAX_MODELS = 2 * ModelName.MAX_MODELS;
+
     private final Topics topics;
     private final TeeDescription tee;
     private final ModelStore store;
     private final Installer installer;
+    private final long memoryBudget;
 
-    DeviceReport(Topics topics, TeeDescription tee, ModelStore store, Installer installer) {
+    DeviceReport(Topics topics, TeeDescription tee, ModelStore store, Installer installer, long memoryBudget) {
+        this.memoryBudget = memoryBudget;
         this.topics = topics;
         this.tee = tee;
         this.store = store;
         this.installer = installer;
     }
 
-    /** What {@code holdfast status} shows and the fleet keeps as the device's report; at most some 20 KiB. */
+    /** What {@code holdfast status} shows and the fleet keeps as the device's report; at most some 40 KiB. */
     ObjectNode status(AgentState now, Optional<ObjectNode> scrub) {
         ObjectNode status = Json.object()
                 .put("device", topics.device())
@@ -53,38 +63,98 @@ final class DeviceReport {
                 .put("kind", tee.kind().name())
                 .put("assurance", tee.assurance().name())
                 .put("detail", tee.detail());
-        slots(status);
-        installer
-                .progress()
-                .ifPresent(progress -> status.putObject("install")
-                        .put("state", progress.state().name())
-                        .put("blocksDone", progress.blocksDone())
-                        .put("blocksTotal", progress.blocksTotal())
-                        .put("bytesReceived", progress.bytesReceived())
-                        .put("blocksRefused", progress.blocksRefused()));
-        now.lastRejection()
-                .ifPresent(reason -> status.putObject("lastRejection")
-                        .put("code", reason.code().id())
-                        .put("detail", reason.detail()));
-        installer.history().stream()
-                .filter(r -> r.state() == InstallState.FAILED || r.state() == InstallState.ROLLED_BACK)
-                .max(Comparator.comparingLong(InstallRecord::sequence))
-                .ifPresent(record -> status.set("lastFailure", line(record)));
+        byDefault(status, now);
+        models(status, now);
+        now.lastRejection().ifPresent(reason -> put(status, reason));
+        lastFailure(installer.history().stream()).ifPresent(record -> status.set("lastFailure", line(record)));
         scrub.ifPresent(found -> status.set("scrub", found));
         return status;
     }
 
-    private void slots(ObjectNode status) {
-        try {
-            Optional<Pointer> serving = store.serving();
-            serving.ifPresent(present -> {
-                status.put("model", present.serving().model())
-                        .put("version", present.serving().version());
-                status.set("serving", brief(present.serving()));
-                present.fallback().ifPresent(slot -> status.set("fallback", brief(slot)));
+    private static void put(ObjectNode node, Rejection reason) {
+        node.putObject("lastRejection").put("code", reason.code().id()).put("detail", reason.detail());
+    }
+
+    private static Optional<InstallRecord> lastFailure(Stream<InstallRecord> records) {
+        return records.filter(r -> r.state() == InstallState.FAILED || r.state() == InstallState.ROLLED_BACK)
+                .max(Comparator.comparingLong(InstallRecord::sequence));
+    }
+
+    /** The model that answers requests which name none. */
+    Optional<String> defaultModel() {
+        return store.pointer().byDefault();
+    }
+
+    /** The default model at the top, and the progress of the install that is under way. */
+    private void byDefault(ObjectNode status, AgentState now) {
+        Pointer pointer = store.pointer();
+        pointer.byDefault().flatMap(pointer::model).ifPresent(entry -> {
+            status.put("model", entry.serving().model()).put("version", entry.serving().version());
+            status.set("serving", brief(entry.serving()));
+            entry.fallback().ifPresent(slot -> status.set("fallback", brief(slot)));
+        });
+        now.models().entrySet().stream()
+                .filter(model -> model.getValue().phase() instanceof Phase.Installing)
+                .map(Map.Entry::getKey)
+                .findFirst()
+                .or(pointer::byDefault)
+                .flatMap(installer::progress)
+                .ifPresent(progress -> status.set("install", progress(progress)));
+        long needed = 0;
+        for (Pointer.Entry entry : pointer.models().values()) {
+            needed = needed > Long.MAX_VALUE - entry.serving().needsBytes()
+                    ? Long.MAX_VALUE
+                    : needed + entry.serving().needsBytes();
+        }
+        status.putObject("memory").put("neededBytes", needed).put("budgetBytes", memoryBudget);
+    }
+
+    private static ObjectNode progress(InstallProgress progress) {
+        return Json.object()
+                .put("state", progress.state().name())
+                .put("blocksDone", progress.blocksDone())
+                .put("blocksTotal", progress.blocksTotal())
+                .put("bytesReceived", progress.bytesReceived())
+                .put("blocksRefused", progress.blocksRefused());
+    }
+
+    /** Every model that serves, or that something is to be told of. */
+    private void models(ObjectNode status, AgentState now) {
+        Pointer pointer = store.pointer();
+        SortedSet<String> names = new TreeSet<>(pointer.models().keySet());
+        now.models().forEach((name, state) -> {
+            if (state.lastRejection().isPresent() || !(state.phase() instanceof Phase.Idle)) {
+                names.add(name);
+            }
+        });
+        ArrayNode list = status.putArray("models");
+        for (String name : names.stream().limit(MAX_MODELS).toList()) {
+            ObjectNode one = list.addObject().put("model", name);
+            pointer.model(name).ifPresent(entry -> {
+                one.put("default", pointer.byDefault().equals(Optional.of(name)))
+                        .put("version", entry.serving().version())
+                        .put("release", entry.serving().release())
+                        .put("epoch", entry.serving().epoch())
+                        .put("slot", entry.serving().slotId().hex())
+                        .put("digest", entry.serving().digest().hex());
+                entry.fallback()
+                        .ifPresent(slot -> one.putObject("fallback")
+                                .put("version", slot.version())
+                                .put("slot", slot.slotId().hex())
+                                .put("digest", slot.digest().hex()));
             });
-        } catch (IOException e) {
-            status.put("store", String.valueOf(e.getMessage()));
+            Optional<ModelWork.State> state = Optional.ofNullable(now.models().get(name));
+            state.ifPresent(work -> one.put("state", work.phase().word()));
+            state.filter(work -> work.phase() instanceof Phase.Installing)
+                    .flatMap(work -> installer.progress(name))
+                    .ifPresent(progress -> one.set("install", progress(progress)));
+            state.flatMap(ModelWork.State::lastRejection).ifPresent(reason -> put(one, reason));
+            lastFailure(installer.history().stream().filter(r -> r.slot().model().equals(name)))
+                    .ifPresent(record -> one.putObject("lastFailure")
+                            .put("at", record.at().toString())
+                            .put("version", record.slot().version())
+                            .put("state", record.state().name())
+                            .put("code", record.reason().map(why -> why.code().id()).orElse("")));
         }
     }
 
@@ -92,6 +162,7 @@ final class DeviceReport {
         ObjectNode brief = Json.object()
                 .put("model", slot.model())
                 .put("version", slot.version())
+                .put("slot", slot.slotId().hex())
                 .put("digest", slot.digest().hex());
         AttachmentReport.into(brief, store, slot);
         return brief;
@@ -115,6 +186,7 @@ final class DeviceReport {
                 .put("state", record.state().name())
                 .put("model", record.slot().model())
                 .put("version", record.slot().version())
+                .put("slot", record.slot().slotId().hex())
                 .put("note", record.note());
         record.reason().ifPresent(reason -> line.put("code", reason.code().id()).put("detail", reason.detail()));
         record.trial().ifPresent(trial -> line.set("trial", trial.toJson()));

@@ -251,26 +251,35 @@ final class Doctor {
                 "free some space: an update needs room for the new model beside the old");
         try {
             ModelStore store = ModelStore.openReadOnly(folder);
-            Optional<Pointer> serving = store.serving();
-            if (serving.isEmpty()) {
+            Optional<Pointer> pointer = store.stored();
+            if (pointer.isEmpty()) {
+                check(
+                        "store",
+                        "pointer",
+                        Outcome.FAIL,
+                        Pointer.FILE_NAME + " does not read",
+                        "restart the agent: it writes it anew from what is sound");
+                return;
+            }
+            if (pointer.get().models().isEmpty()) {
                 check(
                         "store",
                         "serving model",
                         Outcome.WARN,
                         "none yet",
                         "order a model for this device: fleet desire");
-                return;
             }
-            boolean sound = store.verifies(serving.get().serving());
-            check(
-                    "store",
-                    "serving model",
-                    sound ? Outcome.PASS : Outcome.FAIL,
-                    serving.get().serving() + (sound ? ", its bytes hash right" : ", its bytes are damaged"),
-                    "restart the agent: it goes back to the model before, and fetches this one again");
-            serving.get()
-                    .fallback()
-                    .ifPresent(slot -> check("store", "model to fall back to", Outcome.PASS, slot.toString(), ""));
+            for (Pointer.Entry entry : pointer.get().models().values()) {
+                boolean sound = store.verifies(entry.serving());
+                check(
+                        "store",
+                        "serving model",
+                        sound ? Outcome.PASS : Outcome.FAIL,
+                        entry.serving() + (sound ? ", its bytes hash right" : ", its bytes are damaged"),
+                        "restart the agent: it goes back to the release before, and fetches this one again");
+                entry.fallback()
+                        .ifPresent(slot -> check("store", "release to fall back to", Outcome.PASS, slot.toString(), ""));
+            }
         } catch (IOException e) {
             check("store", "folder", Outcome.FAIL, String.valueOf(e.getMessage()), "check the rights on " + folder);
         }

@@ -2,28 +2,33 @@ package dev.holdfast.agent;
 
 import dev.holdfast.attestation.EventLog;
 import dev.holdfast.attestation.ModelEvent;
+import dev.holdfast.control.Pointer;
 import dev.holdfast.control.Slot;
 import dev.holdfast.tee.TeeException;
 import dev.holdfast.trust.release.AuthorityId;
-import dev.holdfast.trust.release.TemplateDigest;
 import dev.holdfast.updater.Measurements;
 import dev.holdfast.wire.Binary;
-import dev.holdfast.wire.Rejection;
+import dev.holdfast.wire.CanonicalJson;
 import dev.holdfast.wire.Sha256;
+import dev.holdfast.wire.SlotId;
 import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 
-/** Writes what the installer puts into service to the attestation log. Used by the installer's thread. */
+/** Writes what the installer puts into service to the attestation log. Thread-safe. */
 final class ModelMeasurements implements Measurements {
     private final EventLog log;
     private final Tokenizers tokenizers;
+    private final Set<String> rollingBack = ConcurrentHashMap.newKeySet();
     private volatile Binary authority = Binary.empty();
-    private boolean rollingBack;
 
     /** Knows the tokenizer's digest of a model that is loaded; absent where it is not, or nobody answers. */
     @FunctionalInterface
     interface Tokenizers {
-        Optional<Sha256> of(Sha256 model);
+        Optional<Sha256> of(SlotId slot);
     }
 
     ModelMeasurements(EventLog log, Tokenizers tokenizers) {
@@ -38,25 +43,45 @@ final class ModelMeasurements implements Measurements {
 
     @Override
     public void beforeServe(Slot slot) throws IOException, TeeException {
-        log.beforeServe(event(slot, rollingBack ? ModelEvent.Kind.ROLLBACK : ModelEvent.Kind.SERVE));
+        ModelEvent.Kind kind =
+                rollingBack.contains(slot.model()) ? ModelEvent.Kind.ROLLBACK : ModelEvent.Kind.SERVE;
+        log.beforeServe(event(slot, kind, tokenizers.of(slot.slotId())));
     }
 
     @Override
-    public void afterServe() throws IOException, TeeException {
-        rollingBack = false;
-        log.afterServe();
+    public void afterServe(String model) throws IOException, TeeException {
+        rollingBack.remove(model);
+        log.afterServe(model);
     }
 
     @Override
-    public void rolledBack(Slot slot, Rejection reason) {
+    public void rolledBack(Slot slot) {
         // The successor's own event says that it came by a rollback; the journal keeps the reason.
-        rollingBack = true;
+        rollingBack.add(slot.model());
     }
 
-    ModelEvent event(Slot slot, ModelEvent.Kind kind) {
-        return event(slot, kind, tokenizers.of(slot.digest()));
+    @Override
+    public void retired(String model) throws IOException, TeeException {
+        rollingBack.remove(model);
+        log.retired(model);
     }
 
+    @Override
+    public Set<String> named() {
+        return log.serving().keySet();
+    }
+
+    /** Has the log name every release that the pointer does. */
+    void ensure(Pointer pointer) throws IOException, TeeException {
+        List<ModelEvent> events = new ArrayList<>();
+        for (Pointer.Entry entry : pointer.models().values()) {
+            Slot slot = entry.serving();
+            events.add(event(slot, ModelEvent.Kind.SERVE, tokenizers.of(slot.slotId())));
+        }
+        log.ensureServing(events);
+    }
+
+    /** What the log holds of a slot in service, with the tokenizer that the process which parsed it reports. */
     ModelEvent event(Slot slot, ModelEvent.Kind kind, Optional<Sha256> tokenizer) {
         return new ModelEvent(
                 kind,
@@ -65,8 +90,10 @@ final class ModelMeasurements implements Measurements {
                 slot.digest(),
                 authority,
                 slot.target(),
+                slot.release(),
                 slot.epoch(),
-                TemplateDigest.of(slot.template()),
+                CanonicalJson.digest(slot.template()),
+                CanonicalJson.digest(slot.gate()),
                 tokenizer);
     }
 }

@@ -1,71 +1,68 @@
 package dev.holdfast.agent;
 
 import dev.holdfast.attestation.ModelEvent;
-import dev.holdfast.attestation.ServingModel;
+import dev.holdfast.attestation.ServingModels;
 import dev.holdfast.control.InferenceControl;
 import dev.holdfast.control.InferenceStatus;
 import dev.holdfast.control.Pointer;
-import dev.holdfast.control.Slot;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Sha256;
+import dev.holdfast.wire.SlotId;
 import java.io.IOException;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
 import java.util.Optional;
-import java.util.stream.Stream;
+import java.util.function.Supplier;
 
 /**
  * Asks the inference process which bytes it serves. The digest is the one that it hashed when it mapped the file, not the
- * one in the store's pointer; where the two differ, what serves is measured under no name, and no reference value fits.
+ * one in the store's pointer; where slot and digest are not of one release that the pointer names, what serves is measured under no
+ * name, and no reference value fits.
  */
-final class ServingProbe implements ServingModel {
+final class ServingProbe implements ServingModels {
     private static final String NAMELESS = "unknown";
-
-    /** The store's pointer: which slots there are to name what serves. */
-    @FunctionalInterface
-    interface PointerFile {
-        Optional<Pointer> read() throws IOException;
-    }
+    private static final Sha256 NOTHING = new Sha256(Binary.copyOf(new byte[Sha256.BYTES]));
 
     private final InferenceControl inference;
-    private final PointerFile pointer;
+    private final Supplier<Pointer> pointer;
     private final ModelMeasurements log;
 
-    ServingProbe(InferenceControl inference, PointerFile pointer, ModelMeasurements log) {
+    ServingProbe(InferenceControl inference, Supplier<Pointer> pointer, ModelMeasurements log) {
         this.inference = inference;
         this.pointer = pointer;
         this.log = log;
     }
 
     @Override
-    public Optional<ModelEvent> now() throws IOException {
-        Optional<InferenceStatus.Loaded> serving = inference.status().serving();
-        return serving.isEmpty()
-                ? Optional.empty()
-                : Optional.of(event(
-                        pointer.read(), serving.get().digest(), serving.get().tokenizer()));
+    public List<ModelEvent> now() throws IOException {
+        List<InferenceStatus.Loaded> serving = inference.status().serving();
+        Pointer known = pointer.get();
+        List<ModelEvent> events = new ArrayList<>();
+        List<Sha256> nameless = new ArrayList<>();
+        for (InferenceStatus.Loaded loaded : serving) {
+            event(known, loaded).ifPresentOrElse(events::add, () -> nameless.add(loaded.digest()));
+        }
+        // One of them is enough to refuse the evidence, and always the same one costs one event.
+        nameless.stream().min(Comparator.comparing(Sha256::hex)).map(ServingProbe::nameless).ifPresent(events::add);
+        return events;
     }
 
-    /** The tokenizer's digest of a model that serves or is about to. */
-    static Optional<Sha256> tokenizer(InferenceControl inference, Sha256 model) {
+    /** The tokenizer's digest of a slot that serves or is about to. */
+    static Optional<Sha256> tokenizer(InferenceControl inference, SlotId slot) {
         try {
-            InferenceStatus status = inference.status();
-            return Stream.of(status.serving(), status.candidate())
-                    .flatMap(Optional::stream)
-                    .filter(loaded -> loaded.digest().equals(model))
-                    .findFirst()
-                    .flatMap(InferenceStatus.Loaded::tokenizer);
+            return inference.status().loaded(slot).flatMap(InferenceStatus.Loaded::tokenizer);
         } catch (IOException e) {
             // The event then goes without; it is measured again, with it, before the next evidence.
             return Optional.empty();
         }
     }
 
-    private ModelEvent event(Optional<Pointer> pointer, Sha256 digest, Optional<Sha256> tokenizer) {
-        Stream<Slot> slots =
-                pointer.stream().flatMap(one -> Stream.concat(Stream.of(one.serving()), one.fallback().stream()));
-        return slots.filter(slot -> slot.digest().equals(digest))
-                .findFirst()
-                .map(slot -> log.event(slot, ModelEvent.Kind.SERVE, tokenizer))
-                .orElseGet(() -> nameless(digest));
+    private Optional<ModelEvent> event(Pointer pointer, InferenceStatus.Loaded loaded) {
+        return pointer.slot(loaded.slot())
+                .filter(slot -> slot.digest().equals(loaded.digest())
+                        && slot.model().equals(loaded.model()))
+                .map(slot -> log.event(slot, ModelEvent.Kind.SERVE, loaded.tokenizer()));
     }
 
     static ModelEvent nameless(Sha256 digest) {
@@ -77,7 +74,9 @@ final class ServingProbe implements ServingModel {
                 Binary.empty(),
                 "",
                 0,
-                new Sha256(Binary.copyOf(new byte[Sha256.BYTES])),
+                0,
+                NOTHING,
+                NOTHING,
                 Optional.empty());
     }
 }

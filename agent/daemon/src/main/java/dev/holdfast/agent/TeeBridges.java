@@ -127,8 +127,7 @@ final class TeeBridges {
                 bridge.anchorStore().orElseThrow(() -> lacks("an anchor store")),
                 bridge.anchorVerifier().orElseThrow(() -> lacks("signature verification")),
                 bridge.signer().orElseThrow(() -> lacks("a signing key")),
-                bridge.epochCounter().orElseThrow(() -> lacks("a counter")),
-                bridge.stateCounter());
+                bridge.stateCounter().orElseThrow(() -> lacks("a counter")));
     }
 
     /** A broker at {@code ssl://} is reached with the device's key in the TEE and the certificate that enrolment brings. */

@@ -1,8 +1,5 @@
 package dev.holdfast.agent;
 
-import dev.holdfast.attestation.ModelEvent;
-import dev.holdfast.control.Pointer;
-import dev.holdfast.control.Slot;
 import dev.holdfast.tee.TeeException;
 import dev.holdfast.trust.bundle.SeekableBytes;
 import dev.holdfast.trust.client.TrustClient;
@@ -18,6 +15,7 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Optional;
+import java.util.SortedMap;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.ReentrantLock;
@@ -25,8 +23,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Looks at the fleet, carries out what it orders, and goes on with what was cut off: the thread {@code agent-work}. Started once,
- * closed once; hints, rollbacks, pauses and offline bundles may come from any thread.
+ * Looks at the fleet and hands what it orders to the work on each model: the thread {@code agent-work}. Started once, closed once;
+ * hints, rollbacks, pauses and offline bundles may come from any thread.
  */
 final class UpdateLoop implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(UpdateLoop.class);
@@ -46,7 +44,6 @@ final class UpdateLoop implements AutoCloseable {
     private volatile boolean enrolled;
     private volatile boolean closed;
     private volatile Optional<Rejection> lastRejection = Optional.empty();
-    private Instant nextLook = Instant.MAX;
 
     UpdateLoop(UpdateParts parts) {
         this.parts = parts;
@@ -64,15 +61,28 @@ final class UpdateLoop implements AutoCloseable {
 
     /** Takes a payload of the hint topic: the number of an order that may be there. Unsigned, so it is worth a look and no more. */
     void hinted(byte[] payload) {
-        String number = new String(payload, StandardCharsets.US_ASCII);
-        if (number.matches("[0-9]{1,18}")) {
-            parts.installer().announced(Long.parseLong(number));
+        if (new String(payload, StandardCharsets.US_ASCII).matches("[0-9]{1,18}")) {
+            wake();
         }
-        wake();
     }
 
     AgentState state() {
-        return new AgentState(phase, parts.fleet().connected(), enrolled, lastRejection);
+        SortedMap<String, ModelWork.State> models = parts.works().states();
+        Optional<Rejection> last = lastRejection.or(() -> models.values().stream()
+                .flatMap(model -> model.lastRejection().stream())
+                .findFirst());
+        return new AgentState(phase(models), parts.fleet().connected(), enrolled, last, models);
+    }
+
+    private Phase phase(SortedMap<String, ModelWork.State> models) {
+        Phase own = phase;
+        if (models.values().stream().anyMatch(model -> model.phase() instanceof Phase.Installing)) {
+            return new Phase.Installing();
+        }
+        return own instanceof Phase.Idle
+                        && models.values().stream().anyMatch(model -> model.phase() instanceof Phase.Waiting)
+                ? new Phase.Waiting()
+                : own;
     }
 
     /** Who knows what the fleet lists; nobody before the TEE has let the trust client start. */
@@ -105,7 +115,6 @@ final class UpdateLoop implements AutoCloseable {
     private Duration look() {
         Duration pause;
         try {
-            nextLook = Instant.MAX;
             wake.drainPermits();
             if (trust.isEmpty()) {
                 trust = startTrust();
@@ -113,11 +122,10 @@ final class UpdateLoop implements AutoCloseable {
             if (!parts.fleet().connected()) {
                 phase = new Phase.Offline();
                 pause = OFFLINE_LOOK;
-                finish();
             } else if (trust.isPresent() && !step(trust.get())) {
                 pause = parts.pace().afterFailure(parts.fleet().quiet());
             } else {
-                pause = parts.pace().afterSuccess(nextLook);
+                pause = parts.pace().afterSuccess(Instant.MAX);
             }
             parts.report().run();
         } catch (IOException | TeeException e) {
@@ -147,6 +155,7 @@ final class UpdateLoop implements AutoCloseable {
             }
             case Verdict.Accepted<TrustClient>(TrustClient client) -> {
                 parts.measurements().authority(client.anchorKeyId());
+                parts.floors().use(client);
                 yield Optional.of(client);
             }
         };
@@ -155,17 +164,12 @@ final class UpdateLoop implements AutoCloseable {
     private void recover() {
         phase = new Phase.Recovering();
         try {
-            Installer.Recovery recovery = parts.installer().recover();
-            recovery.pending().ifPresent(this::note);
-            recovery.journalDamage().ifPresent(this::note);
-            Optional<Pointer> pointer = recovery.serving();
-            if (pointer.isPresent()) {
-                parts.log()
-                        .ensureServing(parts.measurements().event(pointer.get().serving(), ModelEvent.Kind.SERVE));
-            }
+            parts.installer().recover().ifPresent(this::note);
+            parts.measurements().ensure(parts.store().pointer());
         } catch (IOException | TeeException e) {
             note(new Rejection(Code.INS_JOURNAL, String.valueOf(e.getMessage())));
         }
+        parts.works().start();
     }
 
     /** One look at the fleet; true when nothing is left to do until the next hint. */
@@ -174,7 +178,6 @@ final class UpdateLoop implements AutoCloseable {
             return false;
         }
         if (parts.installer().isPaused()) {
-            finish();
             phase = new Phase.Paused();
             return true;
         }
@@ -188,7 +191,7 @@ final class UpdateLoop implements AutoCloseable {
                 phase = new Phase.Idle();
                 yield rejected.reason().code() == Code.LNK_REFUSED;
             }
-            case Verdict.Accepted<Order>(Order accepted) -> install(accepted);
+            case Verdict.Accepted<Order>(Order accepted) -> carryOut(accepted);
         };
     }
 
@@ -200,56 +203,14 @@ final class UpdateLoop implements AutoCloseable {
         return enrolled;
     }
 
-    private boolean install(Order order) throws IOException {
-        phase = new Phase.Installing();
-        InstallOutcome outcome = parts.installer().install(order);
-        if (outcome instanceof InstallOutcome.Interrupted(var _, Rejection reason)
-                && reason.code() == Code.INS_WAITING) {
-            nextLook = order.rollout().next(order.device(), parts.clock().instant());
-        }
-        return ended(outcome);
-    }
-
-    /** What was measured already is brought to its end, whoever is away or paused. */
-    private void finish() throws IOException {
-        Optional<InstallOutcome> outcome = parts.installer().finishPending();
-        outcome.ifPresent(this::ended);
-    }
-
-    private boolean ended(InstallOutcome outcome) {
+    private boolean carryOut(Order order) throws IOException {
         phase = new Phase.Idle();
-        return switch (outcome) {
-            case InstallOutcome.Committed(Slot slot) -> {
-                LOG.info("committed {}", slot);
-                lastRejection = Optional.empty();
-                yield true;
-            }
-            case InstallOutcome.Unchanged(Slot _) -> {
-                lastRejection = Optional.empty();
-                yield true;
-            }
-            case InstallOutcome.RolledBack(Slot _, Rejection reason) -> noted(reason);
-            case InstallOutcome.Failed(Rejection reason) -> reason.code() == Code.INS_FAILED_BEFORE || noted(reason);
-            case InstallOutcome.Interrupted(var _, Rejection reason) -> interrupted(reason);
-        };
-    }
-
-    private boolean interrupted(Rejection reason) {
-        switch (reason.code()) {
-            case INS_PAUSED -> phase = new Phase.Paused();
-            case INS_WAITING -> phase = new Phase.Waiting();
-            case INS_SUPERSEDED -> wake();
-            default -> {
-                note(reason);
-                return false;
-            }
+        Optional<Rejection> refused = parts.works().carryOut(order);
+        refused.ifPresent(this::note);
+        if (refused.isEmpty()) {
+            lastRejection = Optional.empty();
         }
-        return true;
-    }
-
-    private boolean noted(Rejection reason) {
-        note(reason);
-        return true;
+        return refused.isEmpty() || refused.get().code() == Code.UPD_INCOMPATIBLE;
     }
 
     private void note(Rejection reason) {
@@ -259,12 +220,10 @@ final class UpdateLoop implements AutoCloseable {
         lastRejection = Optional.of(reason);
     }
 
-    /** Goes back to the model before, because a person says so; see {@link Installer#rollback}. */
-    InstallOutcome rollback(String why) throws IOException {
-        InstallOutcome outcome = parts.installer().rollback(why);
-        if (outcome instanceof InstallOutcome.RolledBack(Slot _, Rejection reason)) {
-            note(reason);
-        }
+    /** Goes back to the release before, because a person says so; see {@link Installer#rollback}. */
+    InstallOutcome rollback(String model, String why) throws IOException {
+        InstallOutcome outcome = parts.installer().rollback(model, why);
+        parts.works().find(model).ifPresent(work -> work.noteOutcome(outcome));
         parts.report().run();
         return outcome;
     }
@@ -278,24 +237,29 @@ final class UpdateLoop implements AutoCloseable {
         wake();
     }
 
-    /** Installs from a bundle that a command holds open; {@code API-BUSY} while the loop itself is at work. */
-    Verdict<InstallOutcome> install(SeekableBytes bundle) throws IOException {
+    /**
+     * Installs from a bundle that a command holds open; {@code API-BUSY} while a model is being installed.
+     *
+     * @return how the install of each model ended, by name
+     */
+    Verdict<SortedMap<String, InstallOutcome>> install(SeekableBytes bundle) throws IOException {
         Optional<TrustClient> client = trust;
         if (client.isEmpty() || closed) {
             return Verdict.rejected(Code.API_BUSY, "the agent is " + phase.word());
         }
-        if (phase instanceof Phase.Installing || !takeTurn()) {
+        if (state().phase() instanceof Phase.Installing || !takeTurn()) {
             return Verdict.rejected(Code.API_BUSY, "an install is under way");
         }
         Phase before = phase;
         phase = new Phase.Installing();
         try {
-            Verdict<InstallOutcome> outcome =
+            parts.works().forget();
+            Verdict<SortedMap<String, InstallOutcome>> outcomes =
                     OfflineInstall.run(bundle, parts.fleet().topics().device(), client.get(), parts.installer());
-            if (outcome instanceof Verdict.Rejected<InstallOutcome>(Rejection reason)) {
+            if (outcomes instanceof Verdict.Rejected<SortedMap<String, InstallOutcome>>(Rejection reason)) {
                 note(reason);
             }
-            return outcome;
+            return outcomes;
         } finally {
             phase = before;
             turn.unlock();
@@ -317,6 +281,7 @@ final class UpdateLoop implements AutoCloseable {
     public void close() {
         closed = true;
         parts.installer().stop();
+        parts.works().close();
         wake();
         try {
             // Between two operations on the disk it ends by itself; only waiting for others needs the interrupt.

@@ -1,24 +1,28 @@
 package dev.holdfast.agent;
 
-import dev.holdfast.attestation.EventLog;
 import dev.holdfast.tee.TeeException;
 import dev.holdfast.trust.client.TrustClient;
 import dev.holdfast.updater.Installer;
+import dev.holdfast.updater.ModelStore;
 import dev.holdfast.wire.Verdict;
 import java.io.IOException;
 
 /**
  * What the update loop works with.
  *
+ * @param floors told of the trust client, whose record holds them
  * @param enrolment done before the first look
+ * @param works carry out what is ordered of each model
  * @param report told whenever the state changed
  */
 record UpdateParts(
         TrustStart trust,
+        TrustFloors floors,
         FleetClient fleet,
+        ModelStore store,
         Installer installer,
+        ModelWorks works,
         Enrolment enrolment,
-        EventLog log,
         ModelMeasurements measurements,
         FloorClock clock,
         RefreshSchedule pace,

@@ -6,18 +6,25 @@ import dev.holdfast.wire.Fields;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Verdict;
+import java.util.Optional;
 
 /**
  * Why a person asks for something.
  *
  * @param reason the person's words, for history and report; may be empty
+ * @param model the model that it is about; the default one, or all, where empty
  */
-public record ReasonRequest(String reason) {
+public record ReasonRequest(String reason, Optional<String> model) {
     public static final int MAX_BYTES = 4 * 1024;
     private static final int MAX_CHARS = 200;
 
+    /** About no model in particular. */
+    public ReasonRequest(String reason) {
+        this(reason, Optional.empty());
+    }
+
     public ObjectNode toJson() {
-        return Json.object().put("reason", reason);
+        return Json.object().put("reason", reason).put("model", model.orElse(null));
     }
 
     /** Reads what {@link #toJson} wrote; an empty body has no reason, and no control characters stay. */
@@ -31,7 +38,8 @@ public record ReasonRequest(String reason) {
             if (reason.length() > MAX_CHARS) {
                 throw new RejectedException(Code.API_TOO_LARGE, "a reason has at most " + MAX_CHARS + " characters");
             }
-            return new ReasonRequest(reason.replaceAll("\\p{Cntrl}", " ").strip());
+            Optional<String> model = fields.has("model") ? Optional.of(fields.modelName("model")) : Optional.empty();
+            return new ReasonRequest(reason.replaceAll("\\p{Cntrl}", " ").strip(), model);
         });
     }
 }

@@ -1,0 +1,263 @@
+package dev.holdfast.agent;
+
+import dev.holdfast.control.Slot;
+import dev.holdfast.trust.release.ModelOrder;
+import dev.holdfast.updater.InstallOutcome;
+import dev.holdfast.updater.Installer;
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.Rejection;
+import java.io.IOException;
+import java.time.Clock;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.Optional;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Brings one model to what was ordered of it, whatever becomes of the others: the thread {@code agent-model-NAME}. Started once,
+ * closed once; wishes may come from any thread.
+ */
+final class ModelWork implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(ModelWork.class);
+    private static final Duration STOP_LIMIT = Duration.ofSeconds(2);
+    private static final Duration END_LIMIT = Duration.ofSeconds(5);
+
+    /**
+     * What the work of all models shares.
+     *
+     * @param clock for windows and the end of an order
+     * @param pauses made for each model
+     * @param report told whenever the state changed
+     */
+    record Parts(
+            Installer installer, FleetClient fleet, Clock clock, java.util.function.Supplier<RefreshSchedule> pauses,
+            Runnable report) {}
+
+    /** What an order says of the model. */
+    sealed interface Wish {
+        /** It shall serve. {@code expires}: nothing new begins after the end of the order. */
+        record Serve(ModelOrder order, Instant expires) implements Wish {}
+
+        /** It shall serve no more. */
+        record Retire(long order) implements Wish {}
+    }
+
+    /**
+     * What only this work knows of the model, at a moment.
+     *
+     * @param lastRejection what was refused last, until something succeeds
+     */
+    record State(Phase phase, Optional<Rejection> lastRejection) {}
+
+    private final String model;
+    private final Parts parts;
+    private final RefreshSchedule pauses;
+    private final Semaphore wake = new Semaphore(0);
+    private final Thread thread;
+    private volatile Optional<Wish> wish = Optional.empty();
+    private volatile Phase phase = new Phase.Starting();
+    private volatile Optional<Rejection> lastRejection = Optional.empty();
+    private volatile boolean settled;
+    private volatile boolean closed;
+
+    ModelWork(String model, Parts parts) {
+        this.model = model;
+        this.parts = parts;
+        this.pauses = parts.pauses().get();
+        this.thread = Thread.ofPlatform().name("agent-model-" + model).daemon().unstarted(this::work);
+    }
+
+    void start() {
+        thread.start();
+    }
+
+    State state() {
+        return new State(phase, lastRejection);
+    }
+
+    /** Says what is wanted of the model now. What runs for another wish makes place. */
+    void want(Wish next) {
+        Optional<Wish> before = wish;
+        wish = Optional.of(next);
+        switch (next) {
+            case Wish.Retire(long order) ->
+                parts.installer()
+                        .cancel(
+                                model,
+                                new Rejection(Code.INS_SUPERSEDED, "order " + order + " names the model no more"));
+            case Wish.Serve(ModelOrder order, Instant _) -> {
+                if (before.filter(last -> !sameAs(order, last)).isPresent()) {
+                    parts.installer().supersede(model, order.version());
+                }
+            }
+        }
+        wake.release();
+    }
+
+    private static boolean sameAs(ModelOrder order, Wish last) {
+        return last instanceof Wish.Serve(ModelOrder known, Instant _)
+                && known.version() == order.version()
+                && known.model().equals(order.model());
+    }
+
+    /** Forgets what was wanted: a person at the device brought another order. */
+    void forget() {
+        wish = Optional.empty();
+    }
+
+    private void work() {
+        while (!closed) {
+            Duration pause;
+            try {
+                wake.drainPermits();
+                pause = look();
+            } catch (IOException e) {
+                note(new Rejection(Code.INS_JOURNAL, String.valueOf(e.getMessage())));
+                pause = afterFailure();
+            } catch (RuntimeException e) {
+                LOG.error("the work for {} failed and goes on", model, e);
+                pause = afterFailure();
+            }
+            parts.report().run();
+            try {
+                boolean woken = wake.tryAcquire(pause.toMillis(), TimeUnit.MILLISECONDS);
+                LOG.debug("{} woken: {}", model, woken);
+            } catch (InterruptedException e) {
+                return;
+            }
+        }
+    }
+
+    private Duration afterFailure() {
+        return pauses.afterFailure(parts.fleet().quiet());
+    }
+
+    private Duration look() throws IOException {
+        if (!settled) {
+            phase = new Phase.Recovering();
+            Optional<Rejection> pending = parts.installer().settle(model);
+            pending.ifPresent(this::note);
+            settled = pending.isEmpty();
+        }
+        Optional<InstallOutcome> pending = parts.installer().finishPending(model);
+        boolean done = pending.isEmpty() || ended(pending.get()).isEmpty();
+        Optional<Instant> again = done ? carryOut() : Optional.of(Instant.MIN);
+        if (phase instanceof Phase.Recovering) {
+            phase = new Phase.Idle();
+        }
+        if (again.equals(Optional.of(Instant.MIN)) || !settled) {
+            return afterFailure();
+        }
+        return pauses.afterSuccess(again.orElse(Instant.MAX));
+    }
+
+    /** Empty where nothing is left to do, else when to go on; {@link Instant#MIN} after a failure. */
+    private Optional<Instant> carryOut() throws IOException {
+        return switch (wish.orElse(null)) {
+            case null -> Optional.empty();
+            case Wish.Retire(long order) -> retire(order);
+            case Wish.Serve(ModelOrder order, Instant expires) -> {
+                if (!parts.fleet().connected() || parts.clock().instant().isAfter(expires)) {
+                    // The loop brings the order again as soon as it hears of it.
+                    yield Optional.empty();
+                }
+                phase = new Phase.Installing();
+                parts.report().run();
+                InstallOutcome outcome = parts.installer().install(order);
+                Optional<Rejection> interrupted = ended(outcome);
+                if (interrupted.isEmpty()) {
+                    yield Optional.empty();
+                }
+                yield interrupted.get().code() == Code.INS_WAITING
+                        ? Optional.of(order.rollout().next(order.device(), parts.clock().instant()))
+                        : Optional.of(Instant.MIN);
+            }
+        };
+    }
+
+    private Optional<Instant> retire(long order) throws IOException {
+        phase = new Phase.Installing();
+        Optional<Rejection> untold = parts.installer().retire(model, order);
+        phase = new Phase.Idle();
+        if (untold.isPresent()) {
+            note(untold.get());
+            return Optional.of(Instant.MIN);
+        }
+        lastRejection = Optional.empty();
+        return Optional.empty();
+    }
+
+    /** Why it is to be tried again; empty where it is over, or where somebody wakes us when it is time. */
+    private Optional<Rejection> ended(InstallOutcome outcome) {
+        phase = new Phase.Idle();
+        switch (outcome) {
+            case InstallOutcome.Committed(Slot slot) -> {
+                LOG.info("committed {}", slot);
+                lastRejection = Optional.empty();
+            }
+            case InstallOutcome.Unchanged(Slot _) -> lastRejection = Optional.empty();
+            case InstallOutcome.RolledBack(Slot _, Rejection reason) -> note(reason);
+            case InstallOutcome.Failed(Rejection reason) -> {
+                if (reason.code() != Code.INS_FAILED_BEFORE) {
+                    note(reason);
+                }
+            }
+            case InstallOutcome.Interrupted(var _, Rejection reason) -> {
+                return interrupted(reason);
+            }
+        }
+        return Optional.empty();
+    }
+
+    private Optional<Rejection> interrupted(Rejection reason) {
+        return switch (reason.code()) {
+            case INS_PAUSED -> {
+                phase = new Phase.Paused();
+                yield Optional.empty();
+            }
+            case INS_WAITING -> {
+                phase = new Phase.Waiting();
+                yield Optional.of(reason);
+            }
+            // Whoever said so has brought the next wish.
+            case INS_SUPERSEDED -> Optional.empty();
+            default -> {
+                note(reason);
+                yield Optional.of(reason);
+            }
+        };
+    }
+
+    private void note(Rejection reason) {
+        if (!lastRejection.equals(Optional.of(reason))) {
+            LOG.warn("{}: {}", model, reason);
+        }
+        lastRejection = Optional.of(reason);
+    }
+
+    /** Says what an operation that others asked for came to. */
+    void noteOutcome(InstallOutcome outcome) {
+        if (outcome instanceof InstallOutcome.RolledBack(Slot _, Rejection reason)) {
+            note(reason);
+        }
+    }
+
+    /** The installer must have been told to stop. */
+    @Override
+    public void close() {
+        closed = true;
+        wake.release();
+        try {
+            // Between two operations on the disk it ends by itself; only waiting for others needs the interrupt.
+            if (!thread.join(STOP_LIMIT)) {
+                thread.interrupt();
+                thread.join(END_LIMIT);
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+}

@@ -1,0 +1,43 @@
+package dev.holdfast.agent;
+
+import dev.holdfast.tee.TeeException;
+import dev.holdfast.trust.client.TrustClient;
+import dev.holdfast.updater.EpochFloors;
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.Rejection;
+import dev.holdfast.wire.Verdict;
+import java.io.IOException;
+import java.util.Optional;
+import java.util.SortedMap;
+import java.util.TreeMap;
+
+/** The floors of the security epoch in the signed record, which nobody knows before the trust client could start. Thread-safe. */
+final class TrustFloors implements EpochFloors {
+    private volatile Optional<TrustClient> record = Optional.empty();
+
+    void use(TrustClient client) {
+        record = Optional.of(client);
+    }
+
+    @Override
+    public long of(String model) throws TeeException {
+        return client().epochFloors().getOrDefault(model, 0L);
+    }
+
+    @Override
+    public void raise(String model, long epoch) throws IOException, TeeException {
+        if (client().raiseEpochFloor(model, epoch) instanceof Verdict.Rejected<Long>(Rejection reason)) {
+            throw new TeeException(reason.code(), reason.detail());
+        }
+    }
+
+    private TrustClient client() throws TeeException {
+        return record.orElseThrow(
+                () -> new TeeException(Code.TEE_UNAVAILABLE, "the record of what this device has seen is not open"));
+    }
+
+    /** All floors, for evidence; none where the record is not open. */
+    SortedMap<String, Long> known() {
+        return record.map(TrustClient::epochFloors).orElseGet(TreeMap::new);
+    }
+}
