@@ -68,7 +68,7 @@ public record Pointer(Optional<String> byDefault, SortedMap<String, Entry> model
                     .flatMap(each -> each);
         }
 
-        private ObjectNode toJson() {
+        ObjectNode toJson() {
             ObjectNode json = Json.object();
             json.set("serving", serving.toJson());
             fallback.ifPresentOrElse(slot -> json.set("fallback", slot.toJson()), () -> json.putNull("fallback"));
@@ -185,6 +185,9 @@ public record Pointer(Optional<String> byDefault, SortedMap<String, Entry> model
             for (Named named : entries(fields)) {
                 Entry entry = Entry.read(Fields.of(named.node));
                 requireName(named, entry.serving());
+                if (entry.fallback().isPresent()) {
+                    requireName(named, entry.fallback().get());
+                }
                 models.put(entry.serving().model(), entry);
             }
             return new Pointer(byDefault(fields, models.keySet()), models, lease(fields));
@@ -198,7 +201,11 @@ public record Pointer(Optional<String> byDefault, SortedMap<String, Entry> model
     }
 
     /** An entry as it stands in the file; in the format before it had no name beside the slot's own. */
-    private record Named(Optional<String> name, JsonNode node) {}
+    private record Named(Optional<String> name, JsonNode node) {
+        boolean names(Slot slot) {
+            return name.isEmpty() || name.get().equals(slot.model());
+        }
+    }
 
     private static List<Named> entries(Fields fields) throws RejectedException {
         if (fields.integer("format", ONE_MODEL, FORMAT) == ONE_MODEL) {
@@ -217,7 +224,7 @@ public record Pointer(Optional<String> byDefault, SortedMap<String, Entry> model
     }
 
     private static void requireName(Named named, Slot slot) throws RejectedException {
-        if (named.name.filter(name -> !name.equals(slot.model())).isPresent()) {
+        if (!named.names(slot)) {
             throw Fields.of(named.node).wrong("model", "the name under which it is listed");
         }
     }
@@ -263,13 +270,14 @@ public record Pointer(Optional<String> byDefault, SortedMap<String, Entry> model
             for (Named named : entries(fields)) {
                 String label = named.name.map(name -> name + " ").orElse("");
                 for (String role : List.of("serving", "fallback")) {
-                    if (!named.node.hasNonNull(role)) {
+                    if (role.equals("fallback") && !named.node.hasNonNull(role)) {
                         continue;
                     }
-                    switch (Slot.read(named.node.get(role))) {
-                        case Verdict.Accepted<Slot>(Slot slot) ->
+                    switch (Slot.read(named.node.path(role))) {
+                        case Verdict.Accepted<Slot>(Slot slot) when named.names(slot) ->
                             models.computeIfAbsent(slot.model(), name -> new ArrayList<>())
                                     .add(slot);
+                        case Verdict.Accepted<Slot>(Slot slot) -> damage.add(label + role + ": is of " + slot.model());
                         case Verdict.Rejected<Slot> rejected -> damage.add(label + role + ": " + rejected.reason());
                     }
                 }

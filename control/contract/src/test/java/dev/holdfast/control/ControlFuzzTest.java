@@ -15,7 +15,6 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.Random;
 import java.util.function.Function;
 import org.junit.jupiter.api.Tag;
@@ -36,7 +35,8 @@ class ControlFuzzTest {
             LogLines::read,
             Challenges::read,
             ChallengeReply::read,
-            DigestRequest::read);
+            SlotRequest::read,
+            ServingSet::read);
 
     @TempDir
     Path folder;
@@ -109,9 +109,9 @@ class ControlFuzzTest {
         good.put("slot", Json.write(MessagesTest.slot("1.0.0").toJson()));
         good.put("status", Json.write(MessagesTest.STATUS.toJson()));
         good.put("report", Json.write(MessagesTest.REPORT.toJson()));
-        good.put(
-                "pointer",
-                Json.write(new Pointer(MessagesTest.slot("2.0.0"), Optional.of(MessagesTest.slot("1.0.0"))).toJson()));
+        good.put("serving set", Json.write(MessagesTest.POINTER.servingSet().toJson()));
+        good.put("pointer", Json.write(MessagesTest.POINTER.toJson()));
+        good.put("pointer of one model", Json.write(MessagesTest.pointerOfOneModel()));
         Random random = new Random(seed);
         good.forEach((name, bytes) -> {
             int read = 0;

@@ -9,11 +9,14 @@ import dev.holdfast.wire.Json;
 import dev.holdfast.wire.ModelName;
 import dev.holdfast.wire.Rejection;
 import dev.holdfast.wire.Sha256;
+import dev.holdfast.wire.SlotId;
 import dev.holdfast.wire.Verdict;
 import java.nio.charset.StandardCharsets;
 import java.util.Collections;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
 
 /** Every message reads as what was written, and what is out of bounds is refused. */
@@ -22,25 +25,56 @@ class MessagesTest {
     static final Binary NONCE = Binary.copyOf(new byte[] {1, 2, 3, 4, 5, 6, 7, 8});
 
     static Slot slot(String version) {
+        return slot("intent", version);
+    }
+
+    static Slot slot(String model, String version) {
         return new Slot(
-                "models/intent/" + version + "/model.gguf",
-                "intent",
+                "models/" + model + "/" + version + "/model.gguf",
+                model,
                 version,
                 3,
                 1,
                 DIGEST,
                 10,
+                4096,
                 Json.object().put("bos", 1),
                 Json.object().put("minPassRatio", 0.9));
     }
 
     static final InferenceStatus STATUS = new InferenceStatus(
-            Optional.of(new InferenceStatus.Loaded("intent", "1.0.0", DIGEST, Optional.of(DIGEST))),
-            Optional.of(new InferenceStatus.Loaded("intent", "2.0.0", DIGEST, Optional.empty())),
+            Optional.of("intent"),
+            List.of(loaded(slot("embed", "1.0.0"), Optional.of(DIGEST)), loaded(slot("1.0.0"), Optional.of(DIGEST))),
+            List.of(loaded(slot("2.0.0"), Optional.empty())),
             1,
             2,
-            3,
-            4);
+            new InferenceStatus.Memory(5, 6),
+            new InferenceStatus.Process(3, 4));
+
+    static final Pointer POINTER = new Pointer(
+            Optional.of("intent"),
+            new TreeMap<>(Map.of(
+                    "intent",
+                    new Pointer.Entry(
+                            slot("2.0.0"),
+                            Optional.of(slot("1.0.0")),
+                            List.of(new Pointer.Grace(slot("1.5.0"), 1_800_000_000L)),
+                            List.of(slot("tone", "1.0.0"))),
+                    "embed",
+                    new Pointer.Entry(slot("embed", "1.0.0"), Optional.empty()))),
+            Optional.of(new Pointer.Lease(86_400)));
+
+    /** What a device wrote that knew one model. */
+    static ObjectNode pointerOfOneModel() {
+        ObjectNode json = Json.object().put("format", 1);
+        json.set("serving", slot("2.0.0").toJson());
+        json.set("fallback", slot("1.0.0").toJson());
+        return json;
+    }
+
+    private static InferenceStatus.Loaded loaded(Slot slot, Optional<Sha256> tokenizer) {
+        return new InferenceStatus.Loaded(slot.model(), slot.version(), slot.slotId(), slot.digest(), tokenizer);
+    }
 
     static final GateReport REPORT = new GateReport(
             Optional.of(new Rejection(Code.GATE_CANARY, "1 of 20")),
@@ -56,7 +90,7 @@ class MessagesTest {
         assertReadsBack(slot("1.0.0"), Slot.read(slot("1.0.0").toJson()));
         assertReadsBack(STATUS, InferenceStatus.read(STATUS.toJson()));
         assertReadsBack(REPORT, GateReport.read(REPORT.toJson()));
-        Flip flip = new Flip(7, Optional.of(DIGEST));
+        Flip flip = new Flip(7, Optional.of(slot("1.0.0").slotId()));
         assertReadsBack(flip, Flip.read(flip.toJson()));
         LogLines lines = new LogLines(List.of("one", "two"));
         assertReadsBack(lines, LogLines.read(lines.toJson()));
@@ -66,12 +100,15 @@ class MessagesTest {
         assertReadsBack(evidence, ChallengeReply.read(evidence.toJson()));
         ChallengeReply refusal = new ChallengeReply(NONCE, Verdict.rejected(Code.API_BUSY, "later"));
         assertReadsBack(refusal, ChallengeReply.read(refusal.toJson()));
-        DigestRequest digest = new DigestRequest(DIGEST);
-        assertReadsBack(digest, DigestRequest.read(digest.toJson()));
+        SlotRequest slot = new SlotRequest(slot("1.0.0").slotId());
+        assertReadsBack(slot, SlotRequest.read(slot.toJson()));
+        assertReadsBack(POINTER.servingSet(), ServingSet.read(POINTER.servingSet().toJson()));
+        ServingSet nothing = Pointer.NOTHING.servingSet();
+        assertReadsBack(nothing, ServingSet.read(nothing.toJson()));
         ReasonRequest reason = new ReasonRequest("why");
         assertReadsBack(reason, ReasonRequest.read(Json.write(reason.toJson())));
-        Pointer pointer = new Pointer(slot("2.0.0"), Optional.of(slot("1.0.0")));
-        assertReadsBack(pointer, Pointer.read(Json.write(pointer.toJson())));
+        assertReadsBack(POINTER, Pointer.read(Json.write(POINTER.toJson())));
+        assertReadsBack(Pointer.NOTHING, Pointer.read(Json.write(Pointer.NOTHING.toJson())));
     }
 
     @Test
@@ -96,6 +133,60 @@ class MessagesTest {
         ObjectNode lines = Json.object();
         Collections.nCopies(257, "line").forEach(lines.putArray("lines")::add);
         assertThat(LogLines.read(lines).isAccepted()).isFalse();
+        ObjectNode names = Json.object();
+        for (int i = 0; i <= ModelName.MAX_MODELS; i++) {
+            names.withArray("models").add("m" + i);
+        }
+        assertThat(ServingSet.read(names).isAccepted()).isFalse();
+        names.withArray("models").remove(0);
+        assertThat(ServingSet.read(names).isAccepted()).isTrue();
+    }
+
+    @Test
+    void aStatusNamesEachModelOnceAndAtMostSixteen() {
+        ObjectNode twice = STATUS.toJson();
+        twice.withArray("serving").add(twice.at("/serving/0").deepCopy());
+        assertThat(InferenceStatus.read(twice).isAccepted()).isFalse();
+        ObjectNode many = STATUS.toJson();
+        many.putArray("candidates");
+        for (int i = 0; i <= ModelName.MAX_MODELS; i++) {
+            ObjectNode one = STATUS.toJson().withObject("/candidates/0").put("model", "m" + i);
+            many.withArray("candidates").add(one);
+        }
+        assertThat(InferenceStatus.read(many).isAccepted()).isFalse();
+        many.withArray("candidates").remove(0);
+        assertThat(InferenceStatus.read(many).isAccepted()).isTrue();
+    }
+
+    @Test
+    void aStatusIsAskedBySlotAndByName() {
+        assertThat(STATUS.serves(slot("1.0.0").slotId())).isTrue();
+        assertThat(STATUS.serves(slot("2.0.0").slotId())).isFalse();
+        assertThat(STATUS.holds(slot("2.0.0").slotId())).isTrue();
+        assertThat(STATUS.serving("embed").orElseThrow().slot())
+                .isEqualTo(slot("embed", "1.0.0").slotId());
+        assertThat(STATUS.serving("other")).isEmpty();
+        assertThat(STATUS.loaded(slot("2.0.0").slotId()).orElseThrow().version())
+                .isEqualTo("2.0.0");
+    }
+
+    @Test
+    void theSameBytesWithAnotherTemplateGateReleaseOrEpochAreAnotherSlot() throws Exception {
+        SlotId known = slot("1.0.0").slotId();
+        ObjectNode json = slot("1.0.0").toJson();
+        assertThat(Slot.read(json).orThrow().slotId()).isEqualTo(known);
+        assertThat(Slot.read(json.deepCopy().put("release", 4)).orThrow().slotId())
+                .isNotEqualTo(known);
+        assertThat(Slot.read(json.deepCopy().put("epoch", 2)).orThrow().slotId())
+                .isNotEqualTo(known);
+        for (String block : List.of("template", "gate")) {
+            ObjectNode other = json.deepCopy();
+            other.withObject("/" + block).put("new", true);
+            assertThat(Slot.read(other).orThrow().slotId()).as(block).isNotEqualTo(known);
+        }
+        // What is told to people and to the budget does not change what serves.
+        assertThat(Slot.read(json.deepCopy().put("memoryBytes", 1)).orThrow().slotId())
+                .isEqualTo(known);
     }
 
     @Test
@@ -127,13 +218,84 @@ class MessagesTest {
     }
 
     @Test
-    void aPointerWithADamagedSlotStillNamesTheOther() throws Exception {
-        ObjectNode json = new Pointer(slot("2.0.0"), Optional.of(slot("1.0.0"))).toJson();
-        json.withObject("/serving").put("digest", "not hexadecimal");
+    void aPointerWithADamagedSlotStillNamesTheOthers() throws Exception {
+        ObjectNode json = POINTER.toJson();
+        json.withObject("/models/intent/serving").put("digest", "not hexadecimal");
         assertThat(Pointer.read(Json.write(json)).isAccepted()).isFalse();
         Pointer.Readable readable = Pointer.readable(Json.write(json)).orThrow();
-        assertThat(readable.slots()).containsExactly(slot("1.0.0"));
-        assertThat(readable.damage()).hasSize(1);
+        assertThat(readable.models())
+                .isEqualTo(Map.of("intent", List.of(slot("1.0.0")), "embed", List.of(slot("embed", "1.0.0"))));
+        assertThat(readable.byDefault()).contains("intent");
+        assertThat(readable.damage()).hasSize(1).first().asString().startsWith("intent serving: ");
+    }
+
+    @Test
+    void aModelOfWhichNothingReadsLeavesTheOthersAndIsToldOf() throws Exception {
+        ObjectNode json = POINTER.toJson();
+        json.withObject("/models").put("intent", 5).put("third", true);
+        Pointer.Readable readable = Pointer.readable(Json.write(json)).orThrow();
+        assertThat(readable.models()).containsOnlyKeys("embed");
+        assertThat(readable.byDefault()).contains("embed");
+        assertThat(readable.damage()).hasSize(2);
+    }
+
+    @Test
+    void aSlotUnderAnotherNameIsDamage() throws Exception {
+        ObjectNode serving = POINTER.toJson();
+        serving.withObject("/models/embed").set("serving", slot("1.0.0").toJson());
+        assertThat(Pointer.read(Json.write(serving)).isAccepted()).isFalse();
+        Pointer.Readable readable = Pointer.readable(Json.write(serving)).orThrow();
+        assertThat(readable.models()).containsOnlyKeys("intent");
+        assertThat(readable.damage()).containsExactly("embed serving: is of intent");
+        ObjectNode fallback = POINTER.toJson();
+        fallback.withObject("/models/embed").set("fallback", slot("1.0.0").toJson());
+        assertThat(Pointer.read(Json.write(fallback)).isAccepted()).isFalse();
+    }
+
+    @Test
+    void aPointerOfOneModelIsReadAsItsDefault() throws Exception {
+        Pointer expected = Pointer.NOTHING.with(new Pointer.Entry(slot("2.0.0"), Optional.of(slot("1.0.0"))));
+        assertThat(expected.byDefault()).contains("intent");
+        assertReadsBack(expected, Pointer.read(Json.write(pointerOfOneModel())));
+        Pointer.Readable readable =
+                Pointer.readable(Json.write(pointerOfOneModel())).orThrow();
+        assertThat(readable.models()).isEqualTo(Map.of("intent", List.of(slot("2.0.0"), slot("1.0.0"))));
+        assertThat(readable.byDefault()).contains("intent");
+
+        // As it was written before slots said what memory they need.
+        ObjectNode old = pointerOfOneModel().putNull("fallback");
+        old.withObject("/serving").remove("memoryBytes");
+        Pointer read = Pointer.read(Json.write(old)).orThrow();
+        assertThat(read.serving("intent").orElseThrow().memoryBytes()).isZero();
+        assertThat(read.serving("intent").orElseThrow().slotId())
+                .isEqualTo(slot("2.0.0").slotId());
+        assertThat(read.fallback("intent")).isEmpty();
+    }
+
+    @Test
+    void aPointerOfALaterFormatOrOfTooManyModelsIsRefused() {
+        assertThat(Pointer.read(Json.write(POINTER.toJson().put("format", 3))).isAccepted())
+                .isFalse();
+        ObjectNode many = Pointer.NOTHING.toJson();
+        for (int i = 0; i <= ModelName.MAX_MODELS; i++) {
+            many.withObject("/models")
+                    .set("m" + i, new Pointer.Entry(slot("m" + i, "1.0.0"), Optional.empty()).toJson());
+        }
+        assertThat(Pointer.read(Json.write(many)).isAccepted()).isFalse();
+        assertThat(Pointer.readable(Json.write(many)).isAccepted()).isFalse();
+        many.withObject("/models").remove("m0");
+        assertThat(Pointer.read(Json.write(many)).isAccepted()).isTrue();
+    }
+
+    @Test
+    void theDefaultIsAModelInServiceOrTheFirstOfThem() throws Exception {
+        ObjectNode strange = POINTER.toJson().put("default", "gone");
+        assertThat(Pointer.read(Json.write(strange)).orThrow().byDefault()).contains("embed");
+        assertThat(POINTER.withDefault("embed").byDefault()).contains("embed");
+        assertThat(POINTER.withDefault("gone")).isEqualTo(POINTER);
+        assertThat(POINTER.without("intent").byDefault()).contains("embed");
+        assertThat(POINTER.without("embed").without("intent").byDefault()).isEmpty();
+        assertThat(POINTER.slot(slot("1.5.0").slotId())).contains(slot("1.5.0"));
     }
 
     @Test

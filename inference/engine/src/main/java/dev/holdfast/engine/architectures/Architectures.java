@@ -1,5 +1,8 @@
 package dev.holdfast.engine.architectures;
 
+import dev.holdfast.engine.kernels.CacheType;
+import dev.holdfast.engine.kernels.ModelShape;
+import dev.holdfast.gguf.GgufFile;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.RejectedException;
 import java.util.List;
@@ -12,10 +15,24 @@ public final class Architectures {
     private Architectures() {}
 
     public static Network load(TensorTable table) throws RejectedException {
-        String name = table.file().text("general.architecture", null).orThrow();
+        return find(table.file()).load(table);
+    }
+
+    /** The sizes of a model, from what its file says. */
+    public static ModelShape shape(GgufFile file) throws RejectedException {
+        return ModelSizes.read(file);
+    }
+
+    /** What a model takes of the heap, with sequences of {@code tokens}; from what its file says, without its tensors. */
+    public static HeapNeeds needs(GgufFile file, int tokens, CacheType cache) throws RejectedException {
+        return find(file).needs(shape(file), tokens, cache);
+    }
+
+    private static Architecture find(GgufFile file) throws RejectedException {
+        String name = file.text("general.architecture", null).orThrow();
         for (Architecture architecture : ALL) {
             if (architecture.name().equals(name)) {
-                return architecture.load(table);
+                return architecture;
             }
         }
         throw new RejectedException(Code.GGUF_UNSUPPORTED, "the architecture " + name);

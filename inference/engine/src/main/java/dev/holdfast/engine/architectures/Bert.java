@@ -1,5 +1,6 @@
 package dev.holdfast.engine.architectures;
 
+import dev.holdfast.engine.kernels.CacheType;
 import dev.holdfast.engine.kernels.ModelShape;
 import dev.holdfast.engine.kernels.Weights;
 import dev.holdfast.gguf.GgufFile;
@@ -41,6 +42,11 @@ final class Bert implements Architecture {
                 kinds,
                 norm(table, "token_embd_norm", width),
                 layers);
+    }
+
+    @Override
+    public HeapNeeds needs(ModelShape shape, int tokens, CacheType cache) {
+        return Encoder.needs(shape, tokens);
     }
 
     private static Pooling pooling(GgufFile file, String prefix) throws RejectedException {

@@ -66,8 +66,19 @@ public final class Encoder implements Network {
         return shape;
     }
 
+    static HeapNeeds needs(ModelShape shape, int tokens) {
+        int widest = Math.max(shape.width(), shape.feedForward());
+        long scratch = Math.max((long) Kernels.ROWS * widest, Attention.scratchFloats(shape, tokens + BATCH));
+        long buffers = (2L * shape.width() + shape.feedForward()) * BATCH + scratch;
+        return new HeapNeeds(passBytes(shape, tokens), Float.BYTES * buffers, 0);
+    }
+
     @Override
     public long sequenceBytes(int tokens, CacheType cache) {
+        return passBytes(shape, tokens);
+    }
+
+    private static long passBytes(ModelShape shape, int tokens) {
         // Activations, and keys and values of one layer, which are always floats: they live for one text.
         return 4L * (tokens + BATCH) * shape.width()
                 + KeyValueCache.bytes(CacheType.F32, 1, shape.heads(), shape.headSize(), tokens + BATCH);

@@ -1,6 +1,8 @@
 package dev.holdfast.engine.architectures;
 
 import dev.holdfast.engine.kernels.Activation;
+import dev.holdfast.engine.kernels.CacheType;
+import dev.holdfast.engine.kernels.ModelShape;
 import dev.holdfast.engine.kernels.RotaryPairs;
 import dev.holdfast.wire.RejectedException;
 
@@ -15,5 +17,11 @@ final class Gemma3 implements Architecture {
     public Network load(TensorTable table) throws RejectedException {
         return DecoderLoader.load(
                 table, new DecoderTraits(RotaryPairs.HALVES, false, true, true, Activation.GELU, true, 6));
+    }
+
+    @Override
+    public HeapNeeds needs(ModelShape shape, int tokens, CacheType cache) {
+        // Layers with a window turn by a table of their own.
+        return Transformer.needs(shape, tokens, cache, 2);
     }
 }

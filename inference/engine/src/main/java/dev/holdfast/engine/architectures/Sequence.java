@@ -62,6 +62,19 @@ public final class Sequence {
         this.attention = new Attention(shape);
     }
 
+    /** Bytes of everything that {@link #Sequence} makes beside the cache. */
+    static long bufferBytes(ModelShape shape, int capacity) {
+        long features = 2L * shape.width()
+                + shape.queryWidth()
+                + 2L * shape.keyWidth()
+                + Math.max(shape.queryWidth(), shape.width())
+                + 2L * shape.feedForward();
+        int widest = Math.max(Math.max(shape.width(), shape.queryWidth()), shape.feedForward());
+        long scratch = Math.max((long) Kernels.ROWS * widest, Attention.scratchFloats(shape, capacity));
+        return Float.BYTES * (features * Kernels.BATCH + shape.width() + shape.vocabulary() + scratch)
+                + (long) Integer.BYTES * capacity;
+    }
+
     /** Tokens read so far. */
     public int position() {
         return position;

@@ -83,8 +83,19 @@ public final class Transformer implements Network {
         return shape;
     }
 
+    static HeapNeeds needs(ModelShape shape, int tokens, CacheType cache, int rotaries) {
+        return new HeapNeeds(
+                cacheBytes(shape, tokens, cache),
+                Sequence.bufferBytes(shape, tokens),
+                rotaries * Rotary.tableBytes(shape.headSize(), tokens));
+    }
+
     @Override
     public long sequenceBytes(int tokens, CacheType cache) {
+        return cacheBytes(shape, tokens, cache);
+    }
+
+    private static long cacheBytes(ModelShape shape, int tokens, CacheType cache) {
         return KeyValueCache.bytes(cache, shape.layers(), shape.keyHeads(), shape.headSize(), tokens);
     }
 

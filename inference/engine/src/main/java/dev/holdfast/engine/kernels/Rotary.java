@@ -39,6 +39,11 @@ public final class Rotary {
         }
     }
 
+    /** Bytes of the tables of heads of {@code headSize}. */
+    public static long tableBytes(int headSize, int contextTokens) {
+        return 2L * Float.BYTES * (headSize / 2) * (contextTokens + Kernels.BATCH);
+    }
+
     /** Turns all heads of {@code x} ({@code [feature][token]}), whose first token is at {@code position}. */
     public void turn(float[] x, int heads, int headSize, int position, int stride) {
         int half = frequencies.length;

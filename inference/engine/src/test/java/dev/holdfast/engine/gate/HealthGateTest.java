@@ -66,6 +66,7 @@ class HealthGateTest {
                 1,
                 digest,
                 Files.size(MODEL),
+                0,
                 json("template.json"),
                 gate);
     }
