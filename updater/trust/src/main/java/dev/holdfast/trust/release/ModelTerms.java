@@ -82,7 +82,7 @@ public record ModelTerms(
         if (!adapters.isEmpty()) {
             adapters.forEach(json.putArray("adapters")::add);
         }
-        key.ifPresent(sealed -> json.set("key", sealed));
+        key.ifPresent(wrapped -> json.set("key", wrapped));
         return json;
     }
 
@@ -95,8 +95,7 @@ public record ModelTerms(
         }
         List<String> adapters = new ArrayList<>();
         for (JsonNode item : list(fields, "adapters")) {
-            adapters.add(path(
-                    Fields.of(Json.object().set("adapters", item), Code.UPD_FORMAT), "adapters"));
+            adapters.add(path(Fields.of(Json.object().set("adapters", item), Code.UPD_FORMAT), "adapters"));
         }
         return new ModelTerms(
                 path(fields, "target"),

@@ -18,8 +18,7 @@ import java.util.Optional;
 public final class FakeTee {
     private final KeyPair pair = keyPair();
     private Optional<Sha256> anchor = Optional.empty();
-    public long floor;
-    long generation;
+    public long generation;
     /** The record is written, the counter is not moved. */
     boolean generationStuck;
 
@@ -27,7 +26,7 @@ public final class FakeTee {
     int verifications;
 
     public TrustAnchors anchors() {
-        return new TrustAnchors(store(), this::verify, signer(), counter(), Optional.of(generations()));
+        return new TrustAnchors(store(), this::verify, signer(), generations());
     }
 
     private boolean verify(ECPublicKey publicKey, Sha256 digest, byte[] signature) throws TeeException {
@@ -82,22 +81,6 @@ public final class FakeTee {
                 } catch (GeneralSecurityException e) {
                     throw new AssertionError(e);
                 }
-            }
-        };
-    }
-
-    public MonotonicCounter counter() {
-        return new MonotonicCounter() {
-            @Override
-            public long read() throws TeeException {
-                requireHere();
-                return floor;
-            }
-
-            @Override
-            public void advanceTo(long value) throws TeeException {
-                requireHere();
-                floor = Math.max(floor, value);
             }
         };
     }

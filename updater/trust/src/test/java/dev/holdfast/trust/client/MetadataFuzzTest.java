@@ -7,19 +7,27 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.trust.release.BlockTree;
 import dev.holdfast.trust.release.DeltaTarget;
+import dev.holdfast.trust.release.DirectorOrder;
 import dev.holdfast.trust.release.ModelTarget;
+import dev.holdfast.trust.release.ModelTerms;
+import dev.holdfast.trust.release.Rollout;
 import dev.holdfast.trust.schema.Envelope;
 import dev.holdfast.trust.schema.RootDocument;
 import dev.holdfast.trust.schema.TargetFile;
 import dev.holdfast.trust.schema.TargetsRole;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.JsonChanges;
+import dev.holdfast.wire.ModelName;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.Verdict;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.Random;
+import java.util.SortedMap;
+import java.util.TreeMap;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
@@ -38,6 +46,25 @@ class MetadataFuzzTest {
     @FuzzTest(maxDuration = "1m")
     void custom(byte[] bytes) {
         block(bytes);
+    }
+
+    @FuzzTest(maxDuration = "1m")
+    void order(byte[] bytes) {
+        isOrder(bytes);
+    }
+
+    /** Whether it could be read; then each model is there with its target and one is the default. */
+    private static boolean isOrder(byte[] bytes) {
+        if (!(Verdict.of(() -> DirectorOrder.read(Envelope.parse(bytes, RootDocument.DIRECTOR, MAX_BYTES)))
+                instanceof Verdict.Accepted<DirectorOrder>(DirectorOrder order))) {
+            return false;
+        }
+        assertThat(order.models().size()).isLessThanOrEqualTo(ModelName.MAX_MODELS);
+        order.models()
+                .forEach((name, terms) -> assertThat(order.file(terms.target())).isPresent());
+        assertThat(order.models().values().stream().filter(ModelTerms::byDefault))
+                .hasSize(order.models().isEmpty() ? 0 : 1);
+        return true;
     }
 
     /** Whether any role could be read. */
@@ -88,18 +115,45 @@ class MetadataFuzzTest {
         }
         ObjectNode custom =
                 RepositorySimulator.modelCustom("1.0.0", 1, 1, new BlockTree(32768, Sha256.of(new byte[0])));
+        byte[] order = orderOfTwo(repository);
         Random random = new Random(seed);
-        int[] read = new int[2];
+        int[] read = new int[3];
         for (int i = 0; i < count; i++) {
             read[0] += isRead(JsonChanges.changed(files.get(i % files.size()), random)) ? 1 : 0;
             read[1] += block(JsonChanges.changed(Json.write(custom), random)) ? 1 : 0;
+            read[2] += isOrder(JsonChanges.changed(order, random)) ? 1 : 0;
         }
         System.out.printf(
-                "%d changed files of each kind: metadata read %d, blocks %d, the others refused%n",
-                count, read[0], read[1]);
+                "%d changed files of each kind: metadata read %d, blocks %d, orders %d, the others refused%n",
+                count, read[0], read[1], read[2]);
         // Neither all nor none: else the changes would be too small or too large to test anything.
         for (int n : read) {
             assertThat(n).isBetween(1, count - 1);
         }
+    }
+
+    /** Two models, one of them with all that an order may say of it. */
+    private static byte[] orderOfTwo(RepositorySimulator repository) {
+        String other = "models/embed/1.0.0/model.gguf";
+        repository.target("embed", other, 1);
+        String path = "models/intent/1.0.0/model.gguf";
+        SortedMap<String, ModelTerms> terms = new TreeMap<>();
+        terms.put("embed", new ModelTerms(other, true, Optional.empty()));
+        terms.put(
+                "intent",
+                new ModelTerms(
+                        path,
+                        false,
+                        Optional.of(
+                                new Rollout("r", RepositorySimulator.NOW, Duration.ofHours(1), Optional.empty(), 9)),
+                        List.of(new ModelTerms.Grace(other, 9)),
+                        Optional.of(other),
+                        List.of(path),
+                        Optional.of(Json.object().put("scheme", "x"))));
+        repository.terms = Optional.of(terms);
+        byte[] order =
+                repository.directorOrder(new byte[DirectorOrder.NONCE_BYTES]).orElseThrow();
+        assertThat(isOrder(order)).isTrue();
+        return order;
     }
 }

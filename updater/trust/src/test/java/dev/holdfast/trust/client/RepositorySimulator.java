@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.trust.release.BlockTree;
 import dev.holdfast.trust.release.DirectorOrder;
 import dev.holdfast.trust.release.ModelTarget;
+import dev.holdfast.trust.release.ModelTerms;
 import dev.holdfast.trust.schema.FamilyPolicy;
 import dev.holdfast.trust.schema.KeyKind;
 import dev.holdfast.trust.schema.Meta;
@@ -28,6 +29,8 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Random;
+import java.util.SortedMap;
+import java.util.TreeMap;
 import java.util.function.UnaryOperator;
 
 /** A publisher and a Director in memory that can be told to lie. Keys are shared by all tests: they cost time. */
@@ -51,6 +54,9 @@ public final class RepositorySimulator implements MetadataSource {
     public Instant issued = NOW;
     public Optional<FamilyPolicy> families = Optional.empty();
     public Optional<List<TargetFile>> ordered = Optional.empty();
+    /** What the order says of each model; where empty, each model among its targets at once, and the first is the default. */
+    public Optional<SortedMap<String, ModelTerms>> terms = Optional.empty();
+
     public String device = "device-1";
     public UnaryOperator<ObjectNode> orderLie = order -> order;
     public boolean down;
@@ -76,14 +82,19 @@ public final class RepositorySimulator implements MetadataSource {
 
     /** A target block as the fleet writes it. */
     public static ObjectNode modelCustom(String versionText, long release, long epoch, BlockTree blocks) {
+        return modelCustom("intent", versionText, release, epoch, blocks);
+    }
+
+    /** The same of any model. */
+    public static ObjectNode modelCustom(String model, String versionText, long release, long epoch, BlockTree blocks) {
         ObjectNode template = Json.object();
         template.putArray("stop").add("</s>");
-        TargetFile file =
-                new TargetFile("models/intent/" + versionText + "/model.gguf", 0, blocks.root(), Json.object());
+        String path = "models/" + model + "/" + versionText + "/model.gguf";
+        TargetFile file = new TargetFile(path, 0, blocks.root(), Json.object());
         return new ModelTarget(
                         file,
                         blocks,
-                        "intent",
+                        model,
                         versionText,
                         release,
                         epoch,
@@ -96,9 +107,14 @@ public final class RepositorySimulator implements MetadataSource {
     }
 
     public TargetFile target(String path, long epoch) {
+        return target("intent", path, epoch);
+    }
+
+    /** Lists a release of any model; {@link #publish} makes it visible. */
+    public TargetFile target(String model, String path, long epoch) {
         Sha256 hash = Sha256.of(path.getBytes(java.nio.charset.StandardCharsets.UTF_8));
-        TargetFile file =
-                new TargetFile(path, 100_000, hash, modelCustom("1.0.0", 1, epoch, new BlockTree(32768, hash)));
+        ObjectNode custom = modelCustom(model, "1.0.0", 1, epoch, new BlockTree(32768, hash));
+        TargetFile file = new TargetFile(path, 100_000, hash, custom);
         targets.put(path, file);
         return file;
     }
@@ -147,16 +163,29 @@ public final class RepositorySimulator implements MetadataSource {
 
     @Override
     public Optional<byte[]> directorOrder(byte[] nonce) {
+        List<TargetFile> files = ordered.orElse(List.copyOf(targets.values()));
         ObjectNode order = DirectorOrder.answering(
                         Binary.copyOf(nonce),
                         device,
                         directorVersion,
                         issued,
                         expires,
-                        ordered.orElse(List.copyOf(targets.values())))
+                        files,
+                        terms.orElseGet(() -> termsOf(files)))
                 .signedPart();
         return Optional.of(
                 SignedMetadata.sign(orderLie.apply(order), roles.director().keys()));
+    }
+
+    private static SortedMap<String, ModelTerms> termsOf(List<TargetFile> files) {
+        SortedMap<String, ModelTerms> named = new TreeMap<>();
+        for (TargetFile file : files) {
+            if (ModelTarget.is(file)) {
+                String model = file.custom().path("model").asText();
+                named.put(model, new ModelTerms(file.path(), named.isEmpty(), Optional.empty()));
+            }
+        }
+        return named;
     }
 
     /** Bytes of a model that no compressor shortens. */

@@ -21,11 +21,11 @@ final class StagedRepository {
 
         static Versions of(TrustState state) {
             return new Versions(
-                    state.rootVersion(),
-                    state.timestampVersion(),
-                    state.snapshotVersion(),
-                    state.targetsVersion(),
-                    state.directorVersion());
+                    state.root().version(),
+                    state.seen().timestamp(),
+                    state.seen().snapshot(),
+                    state.seen().targets(),
+                    state.seen().director());
         }
 
         void requireNotBelow(Versions reported) {

@@ -16,23 +16,36 @@ import dev.holdfast.trust.signing.RoleSigner;
 import dev.holdfast.trust.signing.RoleSigners;
 import dev.holdfast.trust.signing.SignedMetadata;
 import dev.holdfast.trust.signing.SigningKey;
+import dev.holdfast.wire.Binary;
+import dev.holdfast.wire.CanonicalJson;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.Verdict;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.ZoneOffset;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
 import java.util.Random;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.FutureTask;
+import java.util.function.Consumer;
+import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
 
 class TrustClientTest {
     @TempDir
@@ -80,7 +93,10 @@ class TrustClientTest {
         TrustClient client = client();
         assertThat(client.refresh().orThrow().files()).containsOnlyKeys("models/intent/1.0.0/model.gguf");
         Order order = client.order("device-1").orThrow();
-        assertThat(order.model().version()).isEqualTo("1.0.0");
+        assertThat(order.byDefault()).hasValue("intent");
+        assertThat(order.models())
+                .singleElement()
+                .satisfies(one -> assertThat(one.model().version()).isEqualTo("1.0.0"));
         assertThat(client.anchorKeyId())
                 .isEqualTo(RepositorySimulator.OFFLINE.keys().get(2).keyId());
         assertThat(tee.verifications).isPositive();
@@ -488,10 +504,250 @@ class TrustClientTest {
         assertRefused(client().order("device-1"), Code.UPD_DIRECTOR_DISAGREES);
     }
 
+    // --- orders of a set ---
+
+    /** A chat model and an embedder of another epoch. */
+    private void listTwo() {
+        repo.target("embed", "models/embed/1.0.0/model.gguf", 1);
+        repo.publish();
+    }
+
     @Test
-    void refusesAModelBelowTheEpochFloor() throws Exception {
-        tee.floor = 2;
-        assertRefused(client().order("device-1"), Code.UPD_EPOCH);
+    void anOrderOfTwoModelsNamesEachWithItsPatchesAndTerms() throws Exception {
+        listTwo();
+        Order order = client().order("device-1").orThrow();
+        assertThat(order.byDefault()).hasValue("intent");
+        assertThat(order.models()).extracting(one -> one.model().model()).containsExactly("embed", "intent");
+        assertThat(order.models()).allSatisfy(one -> {
+            assertThat(one.version()).isEqualTo(order.version());
+            assertThat(one.device()).isEqualTo("device-1");
+            assertThat(one.terms().target()).isEqualTo(one.model().file().path());
+        });
+    }
+
+    @Test
+    void anOrderWithoutAnyModelIsAccepted() throws Exception {
+        repo.ordered = java.util.Optional.of(List.of());
+        Order order = client().order("device-1").orThrow();
+        assertThat(order.models()).isEmpty();
+        assertThat(order.byDefault()).isEmpty();
+    }
+
+    @Test
+    void anOrderOfTheTimeBeforeSeveralModelsIsAccepted() throws Exception {
+        repo.orderLie = order -> {
+            order.remove("models");
+            return order;
+        };
+        Order order = client().order("device-1").orThrow();
+        assertThat(order.byDefault()).hasValue("intent");
+        assertThat(order.models()).hasSize(1);
+    }
+
+    /** Whoever has the Director's keys says this; none of it may pass, nor be remembered. */
+    private static Map<String, UnaryOperator<ObjectNode>> wrongSets() {
+        Map<String, UnaryOperator<ObjectNode>> lies = new LinkedHashMap<>();
+        lies.put("no default", order -> changed(order, "intent", model -> model.remove("default")));
+        lies.put("two defaults", order -> changed(order, "embed", model -> model.put("default", true)));
+        lies.put("a target that is not listed", order -> changed(order, "embed", model -> model.put("target", "x")));
+        lies.put(
+                "a model under another's name",
+                order -> changed(order, "embed", model -> model.put("target", "models/intent/1.0.0/model.gguf")));
+        lies.put("a target without a model", order -> {
+            ((ObjectNode) order.get("models")).remove("embed");
+            return order;
+        });
+        lies.put("a model without a target", order -> {
+            ((ObjectNode) order.get("models")).putObject("other").put("target", "models/other");
+            return order;
+        });
+        lies.put("two models and no word about them", order -> {
+            order.remove("models");
+            return order;
+        });
+        lies.put("more models than a device runs", order -> {
+            ObjectNode models = (ObjectNode) order.get("models");
+            for (int i = 0; i < 16; i++) {
+                models.putObject("m" + i).put("target", "models/embed/1.0.0/model.gguf");
+            }
+            return order;
+        });
+        lies.put("models that are a list", order -> {
+            order.putArray("models");
+            return order;
+        });
+        return lies;
+    }
+
+    private static ObjectNode changed(ObjectNode order, String model, Consumer<ObjectNode> change) {
+        change.accept((ObjectNode) order.get("models").get(model));
+        return order;
+    }
+
+    static List<String> namesOfWrongSets() {
+        return List.copyOf(wrongSets().keySet());
+    }
+
+    @ParameterizedTest
+    @MethodSource("namesOfWrongSets")
+    void refusesAnOrderOf(String wrong) throws Exception {
+        listTwo();
+        repo.directorVersion = 9;
+        repo.orderLie = Objects.requireNonNull(wrongSets().get(wrong));
+        TrustClient client = client();
+        assertRefused(client.order("device-1"), Code.UPD_FORMAT);
+        repo.orderLie = order -> order;
+        repo.directorVersion = 1;
+        assertThat(client.order("device-1").isAccepted())
+                .as("the refused order left no number behind")
+                .isTrue();
+    }
+
+    // --- floors of the security epoch ---
+
+    @Test
+    void aFloorIsOfOneModelAndOutlivesTheProcess() throws Exception {
+        TrustClient client = client();
+        assertThat(client.epochFloors()).isEmpty();
+        assertThat(client.raiseEpochFloor("intent", 5).orThrow()).isEqualTo(5);
+        assertThat(client.raiseEpochFloor("embed", 1).orThrow()).isEqualTo(1);
+        assertThat(client().epochFloors()).isEqualTo(Map.of("intent", 5L, "embed", 1L));
+    }
+
+    @Test
+    void aFloorNeverFallsAndTheCounterMovesOnlyWithIt() throws Exception {
+        TrustClient client = client();
+        client.raiseEpochFloor("intent", 5).orThrow();
+        long counted = tee.generation;
+        assertThat(client.raiseEpochFloor("intent", 3).orThrow()).isEqualTo(5);
+        assertThat(client.raiseEpochFloor("intent", 5).orThrow()).isEqualTo(5);
+        assertThat(client.raiseEpochFloor("embed", 0).orThrow()).isZero();
+        assertThat(tee.generation).isEqualTo(counted);
+        client.raiseEpochFloor("intent", 6).orThrow();
+        assertThat(tee.generation).isEqualTo(counted + 1);
+    }
+
+    @Test
+    void anOldDiskDoesNotLowerAFloor() throws Exception {
+        TrustClient client = client();
+        client.raiseEpochFloor("intent", 1).orThrow();
+        Map<Path, byte[]> old = copyOfState();
+        client.raiseEpochFloor("intent", 2).orThrow();
+        putBack(old);
+        assertRefused(start(), Code.TEE_ROLLBACK);
+    }
+
+    @Test
+    void aFloorIsNotReportedWhileTheTeeDoesNotCountIt() throws Exception {
+        TrustClient client = client();
+        client.raiseEpochFloor("intent", 1).orThrow();
+        tee.generationStuck = true;
+        assertRefused(client.raiseEpochFloor("intent", 2), Code.TEE_UNAVAILABLE);
+        assertThat(client.epochFloors()).containsEntry("intent", 1L);
+        tee.generationStuck = false;
+        tee.away = true;
+        assertRefused(client.raiseEpochFloor("intent", 2), Code.TEE_UNAVAILABLE);
+        tee.away = false;
+        assertThat(client.raiseEpochFloor("intent", 2).orThrow()).isEqualTo(2);
+        assertThat(client().epochFloors()).containsEntry("intent", 2L);
+    }
+
+    @Test
+    void floorsAreKeptOf512ModelsAndTheRecordOfAllIsRead() throws Exception {
+        TrustClient client = client();
+        for (int i = 0; i < TrustState.MAX_FLOORS; i++) {
+            client.raiseEpochFloor(longName(i), Long.MAX_VALUE - 1).orThrow();
+        }
+        assertRefused(client.raiseEpochFloor("one-more", 1), Code.UPD_EPOCH);
+        assertThat(client.raiseEpochFloor(longName(7), Long.MAX_VALUE).orThrow())
+                .as("those that are kept still rise")
+                .isEqualTo(Long.MAX_VALUE);
+        assertThat(client().epochFloors()).hasSize(TrustState.MAX_FLOORS).containsEntry(longName(7), Long.MAX_VALUE);
+    }
+
+    private static String longName(int number) {
+        return "%064d".formatted(number);
+    }
+
+    @Test
+    void floorsOutliveNewRootsAndAnOrder() throws Exception {
+        TrustClient client = client();
+        client.raiseEpochFloor("intent", 5).orThrow();
+        repo.roles = new RoleSigners(
+                RepositorySimulator.OFFLINE,
+                RepositorySimulator.OFFLINE,
+                RepositorySimulator.OTHER,
+                RepositorySimulator.OTHER,
+                RepositorySimulator.OTHER);
+        repo.root(RepositorySimulator.OFFLINE.keys());
+        repo.publish();
+        assertThat(client.order("device-1").isAccepted()).isTrue();
+        assertThat(client.rootVersion()).isEqualTo(2);
+        assertThat(client().epochFloors()).containsEntry("intent", 5L);
+    }
+
+    /** A Director that does not answer for an hour must not hold up the end of an install. */
+    @Test
+    @Timeout(30)
+    void aFloorIsRaisedWhileARefreshHangs() throws Exception {
+        CountDownLatch asked = new CountDownLatch(1);
+        CountDownLatch answer = new CountDownLatch(1);
+        MetadataSource hangs = new MetadataSource() {
+            @Override
+            public java.util.Optional<byte[]> fetch(String fileName, int maxBytes) throws IOException {
+                if (fileName.equals("timestamp.json")) {
+                    asked.countDown();
+                    try {
+                        answer.await();
+                    } catch (InterruptedException e) {
+                        throw new IOException(e);
+                    }
+                }
+                return repo.fetch(fileName, maxBytes);
+            }
+
+            @Override
+            public java.util.Optional<byte[]> directorOrder(byte[] nonce) {
+                return repo.directorOrder(nonce);
+            }
+        };
+        repo.publish();
+        TrustClient client = client();
+        FutureTask<Verdict<Order>> order = new FutureTask<>(() -> client.order("device-1", hangs));
+        Thread.ofPlatform().daemon().start(order);
+        asked.await();
+        assertThat(client.raiseEpochFloor("intent", 4).orThrow()).isEqualTo(4);
+        assertThat(client.epochFloors()).containsEntry("intent", 4L);
+        answer.countDown();
+        assertThat(order.get().isAccepted()).isTrue();
+        assertThat(client().epochFloors())
+                .as("what the refresh saved afterwards has it")
+                .containsEntry("intent", 4L);
+        assertThat(client().order("device-1").isAccepted()).isTrue();
+    }
+
+    @Test
+    void aRecordOfTheTimeBeforeFloorsIsRead() throws Exception {
+        repo.publish();
+        assertThat(client().refresh().isAccepted()).isTrue();
+        for (String file : List.of("state.0.json", "state.1.json")) {
+            Path path = dir.resolve("state").resolve(file);
+            ObjectNode state = (ObjectNode)
+                    Json.read(Files.readAllBytes(path), 1 << 17).orThrow().get("state");
+            state.put("format", 1).remove("floors");
+            byte[] label = "holdfast trust state 1\0".getBytes(StandardCharsets.US_ASCII);
+            ObjectNode record = Json.object();
+            record.set("state", state);
+            record.put(
+                    "sig",
+                    Binary.copyOf(tee.signer().sign(Sha256.of(label, CanonicalJson.bytes(state))))
+                            .hex());
+            Files.write(path, Json.write(record));
+        }
+        TrustClient client = client();
+        assertThat(client.epochFloors()).isEmpty();
+        client.raiseEpochFloor("intent", 3).orThrow();
+        assertThat(client().epochFloors()).containsEntry("intent", 3L);
     }
 
     @Test

@@ -17,9 +17,12 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.time.ZoneOffset;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.SortedMap;
+import java.util.TreeMap;
 import java.util.TreeSet;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
@@ -29,7 +32,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 
 /**
  * The power-cut matrix of the trust client: metadata, root chain and state record are cut off at every operation. Each time the
- * client starts again, remembers no less than what it had reported, refuses whatever is older, reaches what is published now,
+ * client starts again, remembers no less than what it had reported, versions and floors alike, refuses whatever is older, reaches what is published now,
  * leaves no file behind, and notices when the whole directory is put back.
  */
 class TrustPowerCutTest {
@@ -44,6 +47,8 @@ class TrustPowerCutTest {
         NEW_ROOTS,
         /** A fast-forward attack is undone by a root that gives the timestamp one key more; the old signatures still hold. */
         FAST_FORWARD,
+        /** Nothing is published; the floors of two models rise, one of them twice. */
+        RAISED_FLOORS,
         /** The directory was put back on purpose. */
         READMITTED
     }
@@ -63,7 +68,10 @@ class TrustPowerCutTest {
     private long generationBefore;
     private Versions reportedBefore = Versions.NONE;
     private Versions reported = Versions.NONE;
+    private SortedMap<String, Long> floorsBefore = Collections.emptySortedMap();
+    private SortedMap<String, Long> floors = Collections.emptySortedMap();
     private boolean readmit;
+    private boolean raise;
 
     @BeforeAll
     static void begin() throws IOException {
@@ -105,6 +113,7 @@ class TrustPowerCutTest {
         if (scenario != Scenario.FIRST_START) {
             staged.serve(older);
             live(Disk.LOCAL);
+            raiseFloor(start(Disk.LOCAL), "intent", 1);
         }
         keep();
         if (scenario == Scenario.READMITTED) {
@@ -116,7 +125,8 @@ class TrustPowerCutTest {
             // Somebody put the directory back: what was reported since is not known any more.
             reportedBefore = Versions.NONE;
         }
-        return new Cut(older, stages(scenario));
+        raise = scenario == Scenario.RAISED_FLOORS;
+        return new Cut(older, raise ? List.of(older) : stages(scenario));
     }
 
     private void keep() throws IOException {
@@ -125,12 +135,13 @@ class TrustPowerCutTest {
         }
         generationBefore = tee.generation;
         reportedBefore = reported;
+        floorsBefore = floors;
     }
 
     /** What is new when the process begins that is interrupted. */
     private List<Stage> stages(Scenario scenario) {
         switch (scenario) {
-            case FIRST_START -> {}
+            case FIRST_START, RAISED_FLOORS -> {}
             case READMITTED, NEW_RELEASE -> staged.release(repo.version + 1);
             case NEW_TIMESTAMP -> staged.timestamp();
             case NEW_ROOTS -> staged.newKeys();
@@ -166,6 +177,27 @@ class TrustPowerCutTest {
             report(staged.served().versions());
         }
         return order;
+    }
+
+    /** Where it is raised, that is reported. */
+    private void raiseFloor(TrustClient client, String model, long epoch) {
+        try {
+            if (client.raiseEpochFloor(model, epoch) instanceof Verdict.Accepted<Long>(Long floor)) {
+                assertThat(floor).isGreaterThanOrEqualTo(epoch);
+                SortedMap<String, Long> known = new TreeMap<>(floors);
+                known.merge(model, floor, Math::max);
+                floors = known;
+            }
+        } catch (IOException e) {
+            // The disk failed, so nothing was promised.
+        }
+    }
+
+    private void raiseFloors(TrustClient client) {
+        raiseFloor(client, "intent", 5);
+        raiseFloor(client, "embed", 1);
+        raiseFloor(client, "intent", 3);
+        raiseFloor(client, "embed", 2);
     }
 
     /** The highest of each; a newer root begins the others anew. */
@@ -222,6 +254,7 @@ class TrustPowerCutTest {
             putBack();
             tee.generation = generationBefore;
             reported = reportedBefore;
+            floors = floorsBefore;
         }
 
         @Override
@@ -238,6 +271,9 @@ class TrustPowerCutTest {
                     order(client);
                 }
             }
+            if (raise) {
+                raiseFloors(client);
+            }
         }
 
         @Override
@@ -250,6 +286,14 @@ class TrustPowerCutTest {
             TrustClient client = start(Disk.LOCAL);
             Versions kept = Versions.of(state());
             kept.requireNotBelow(reported);
+            SortedMap<String, Long> still = client.epochFloors();
+            floors.forEach((model, floor) -> assertThat(still.getOrDefault(model, 0L))
+                    .as("floor of " + model)
+                    .isGreaterThanOrEqualTo(floor));
+            if (raise) {
+                raiseFloors(client);
+                assertThat(state().floors()).isEqualTo(Map.of("intent", 5L, "embed", 2L));
+            }
             if (kept.root() == older.versions().root()
                     && kept.timestamp() > older.versions().timestamp()) {
                 assertRefused(client.refresh(), Code.UPD_ROLLBACK);

@@ -12,13 +12,18 @@ import dev.holdfast.wire.CanonicalJson;
 import dev.holdfast.wire.Fields;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.Sha256;
+import dev.holdfast.wire.SlotId;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.Collections;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import java.util.SortedMap;
+import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -143,48 +148,90 @@ class ReleaseRoundTripTest {
         }
     }
 
-    @Test
-    void anOrderIsReadAsItWasWritten() throws Exception {
-        // As the Image repository lists it, so read once: a number in memory may be of another width than one that was
-        // read.
+    /** As the Image repository lists it, so read once: a number in memory may be of another width than one that was read. */
+    private TargetFile listed() throws Exception {
         JsonNode custom =
                 Json.read(Json.write(model(List.of()).toCustom()), 10_000).orThrow();
-        List<TargetFile> files = List.of(new TargetFile(PATH, 100_000, ONE, custom));
+        return new TargetFile(PATH, 100_000, ONE, custom);
+    }
+
+    @Test
+    void anOrderIsReadAsItWasWritten() throws Exception {
+        List<TargetFile> files = List.of(
+                listed(),
+                new TargetFile("adapters/polite.gguf", 10, ONE, Json.object()),
+                new TargetFile("models/draft/1/model.gguf", 10, TWO, Json.object()),
+                new TargetFile("models/old/1/model.gguf", 10, TWO, Json.object()));
         Binary nonce = Binary.copyOf(new byte[DirectorOrder.NONCE_BYTES]);
-        Rollout terms = new Rollout("r", NOW, Duration.ofHours(4), Optional.empty(), 9);
-        DirectorOrder asked = DirectorOrder.answering(nonce, "device-1", 7, NOW, NOW.plusSeconds(60), files);
+        Rollout rollout = new Rollout("r", NOW, Duration.ofHours(4), Optional.empty(), 9);
+        ModelTerms atOnce = new ModelTerms(PATH, true, Optional.empty());
+        ModelTerms all = new ModelTerms(
+                PATH,
+                true,
+                Optional.of(rollout),
+                List.of(new ModelTerms.Grace("models/old/1/model.gguf", 1798859045)),
+                Optional.of("models/draft/1/model.gguf"),
+                List.of("adapters/polite.gguf"),
+                Optional.of(Json.object().put("scheme", "aes")));
+        DirectorOrder asked =
+                DirectorOrder.answering(nonce, "device-1", 7, NOW, NOW.plusSeconds(60), files, named(atOnce));
         for (DirectorOrder written : List.of(
                 asked,
-                asked.under(Optional.of(terms)),
-                DirectorOrder.offline("device-1", 7, NOW, NOW.plusSeconds(60), files))) {
+                DirectorOrder.answering(nonce, "device-1", 7, NOW, NOW.plusSeconds(60), files, named(all)),
+                DirectorOrder.answering(
+                        nonce, "device-1", 7, NOW, NOW.plusSeconds(60), List.of(), Collections.emptySortedMap()),
+                DirectorOrder.offline("device-1", 7, NOW, NOW.plusSeconds(60), files, named(all)),
+                new DirectorOrder(
+                        "device-1",
+                        7,
+                        asked.issuedSeconds(),
+                        asked.expires(),
+                        asked.nonce(),
+                        files,
+                        named(all),
+                        Optional.of(86_400L)))) {
             byte[] file = RepositorySimulator.DIRECTOR.sign(written.signedPart());
             assertThat(DirectorOrder.read(Envelope.parse(file, "director", 100_000)))
                     .isEqualTo(written);
         }
     }
 
-    @Test
-    void anOrderHasTheBytesThatFleetsSigned() {
-        String head =
-                "{\"_type\":\"director\",\"device\":\"d\",\"expires\":\"2027-01-02T03:05:05Z\",\"issued\":1798859045,";
-        Binary nonce = Binary.copyOf(new byte[] {1, (byte) 255});
-        assertThat(canonical(DirectorOrder.answering(nonce, "d", 7, NOW, NOW.plusSeconds(60), List.of())
-                        .signedPart()))
-                .isEqualTo(head + "\"nonce\":\"01ff\",\"spec_version\":\"1.0.34\",\"targets\":{},\"version\":7}");
-        assertThat(canonical(DirectorOrder.offline("d", 7, NOW, NOW.plusSeconds(60), List.of())
-                        .signedPart()))
-                .isEqualTo(head + "\"offline\":true,\"spec_version\":\"1.0.34\",\"targets\":{},\"version\":7}");
+    private static SortedMap<String, ModelTerms> named(ModelTerms terms) {
+        return new TreeMap<>(Map.of("intent", terms));
     }
 
-    /** Both sides name templates and authorities by these, so that none of them may ever change. */
+    @Test
+    void anOrderHasTheBytesThatFleetsSign() {
+        String head = "{\"_type\":\"director\",\"device\":\"d\",\"expires\":\"2027-01-02T03:05:05Z\","
+                + "\"issued\":1798859045,\"models\":";
+        String tail = "\"spec_version\":\"1.0.34\",\"targets\":{},\"version\":7}";
+        Binary nonce = Binary.copyOf(new byte[] {1, (byte) 255});
+        assertThat(canonical(DirectorOrder.answering(
+                                nonce, "d", 7, NOW, NOW.plusSeconds(60), List.of(), Collections.emptySortedMap())
+                        .signedPart()))
+                .isEqualTo(head + "{},\"nonce\":\"01ff\"," + tail);
+        Rollout rollout = new Rollout("r", NOW, Duration.ofHours(4), Optional.empty(), 9);
+        ModelTerms terms = new ModelTerms(PATH, true, Optional.of(rollout));
+        assertThat(canonical(DirectorOrder.offline("d", 7, NOW, NOW.plusSeconds(60), List.of(), named(terms))
+                        .signedPart()))
+                .isEqualTo(head + "{\"intent\":{\"default\":true,\"rollout\":{\"byteBudget\":9,\"id\":\"r\","
+                        + "\"spreadSeconds\":14400,\"start\":1798859045},\"target\":\"" + PATH
+                        + "\"}},\"offline\":true," + tail);
+    }
+
+    /** Both sides name templates, authorities and slots by these, so that none of them may ever change. */
     @Test
     void namesInEvidenceAreTheHashesThatTheyWere() throws Exception {
         JsonNode template = Json.read("{\"b\":1,\"a\":[\"x\"]}".getBytes(StandardCharsets.UTF_8), 100)
                 .orThrow();
-        assertThat(TemplateDigest.of(template))
+        assertThat(CanonicalJson.digest(template))
                 .isEqualTo(Sha256.of("{\"a\":[\"x\"],\"b\":1}".getBytes(StandardCharsets.UTF_8)));
         assertThat(AuthorityId.of("ab12"))
                 .isEqualTo(Sha256.of("ab12".getBytes(StandardCharsets.UTF_8)).value());
+        String slot = "{\"digest\":\"" + ONE.hex() + "\",\"epoch\":2,\"gate\":\"" + TWO.hex()
+                + "\",\"release\":3,\"target\":\"" + PATH + "\",\"template\":\"" + ONE.hex() + "\"}";
+        assertThat(SlotId.of(PATH, 3, 2, ONE, ONE, TWO).value())
+                .isEqualTo(Sha256.of(slot.getBytes(StandardCharsets.UTF_8)));
     }
 
     private static String canonical(JsonNode node) {
