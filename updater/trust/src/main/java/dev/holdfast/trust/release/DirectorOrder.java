@@ -107,7 +107,7 @@ public record DirectorOrder(
         for (TargetFile file : files) {
             if (ModelTarget.is(file)) {
                 ModelTarget model = ModelTarget.of(file).orThrow();
-                models.put(model.model(), new ModelTerms(file.path(), true, 0, rollout));
+                models.put(model.model(), new ModelTerms(file.path(), true, rollout));
             }
         }
         if (models.size() != 1) {

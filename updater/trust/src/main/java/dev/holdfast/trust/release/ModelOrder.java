@@ -1,7 +1,6 @@
 package dev.holdfast.trust.release;
 
 import java.util.List;
-import java.util.Optional;
 
 /**
  * What an {@link Order} says of one model. Each is carried out by itself.
@@ -29,19 +28,6 @@ public record ModelOrder(String device, long version, ModelTarget model, List<De
 
     /** The same without terms of a rollout, to be carried out at once. */
     public ModelOrder atOnce() {
-        return new ModelOrder(
-                device,
-                version,
-                model,
-                deltas,
-                new ModelTerms(
-                        terms.target(),
-                        terms.byDefault(),
-                        terms.since(),
-                        Optional.empty(),
-                        terms.grace(),
-                        terms.draft(),
-                        terms.adapters(),
-                        terms.key()));
+        return new ModelOrder(device, version, model, deltas, terms.atOnce());
     }
 }

@@ -50,9 +50,19 @@ public record ModelTerms(
         key = key.map(JsonNode::deepCopy);
     }
 
-    /** No terms but a rollout's. */
-    public ModelTerms(String target, boolean byDefault, long since, Optional<Rollout> rollout) {
-        this(target, byDefault, since, rollout, List.of(), Optional.empty(), List.of(), Optional.empty());
+    /** No terms but a rollout's, since the order itself. */
+    public ModelTerms(String target, boolean byDefault, Optional<Rollout> rollout) {
+        this(target, byDefault, 0, rollout, List.of(), Optional.empty(), List.of(), Optional.empty());
+    }
+
+    /** The same, said since the order of this number. */
+    public ModelTerms since(long order) {
+        return new ModelTerms(target, byDefault, order, rollout, grace, draft, adapters, key);
+    }
+
+    /** The same without terms of a rollout. */
+    ModelTerms atOnce() {
+        return new ModelTerms(target, byDefault, since, Optional.empty(), grace, draft, adapters, key);
     }
 
     /** Every target that the order must list for it: {@code target} and whatever is named beside it. */
