@@ -149,7 +149,7 @@ public final class AgentDaemon implements AutoCloseable {
         ScrubDuty scrub = opened.add(
                 "scrub",
                 ScrubDuty.start(
-                        new StoreScrub(store, installer, ScrubDuty.BYTES_PER_SECOND),
+                        new StoreScrub(installer, ScrubDuty.BYTES_PER_SECOND),
                         loop::trust,
                         loop::wake,
                         clock,

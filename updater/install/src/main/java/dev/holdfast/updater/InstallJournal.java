@@ -29,7 +29,7 @@ import java.util.zip.CRC32C;
  * The append-only record of installs: one JSON object per line, forced to the disk before anything relies on it.
  *
  * <p>{@code crc} is CRC-32C of the object without that field, {@code prev} the head of SHA-256 of the line before. A last
- * line without its end was torn by a power cut: it never counted and is cut off. Any other line that does not hold is
+ * line without its end, or with a hole, was torn by a power cut: it never counted and is cut off. Any other line that does not hold is
  * damage: reported as {@code INS-JOURNAL}, skipped, and the last whole line counts. The slot is written in full only where
  * it is first named. Thread-safe.
  */
@@ -70,6 +70,9 @@ public final class InstallJournal {
         for (int at = 0; at < bytes.length; at++) {
             if (bytes[at] == '\n') {
                 byte[] line = Arrays.copyOfRange(bytes, start, at);
+                if (at + 1 == bytes.length && hasHole(line)) {
+                    break;
+                }
                 try {
                     accept(line);
                 } catch (RejectedException e) {
@@ -85,6 +88,16 @@ public final class InstallJournal {
             }
         }
         end = start;
+    }
+
+    /** What the power took out of the middle of a write reads as zeros, which no line has. */
+    private static boolean hasHole(byte[] line) {
+        for (byte b : line) {
+            if (b == 0) {
+                return true;
+            }
+        }
+        return false;
     }
 
     private void accept(byte[] line) throws RejectedException {

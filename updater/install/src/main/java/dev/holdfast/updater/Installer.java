@@ -211,6 +211,10 @@ public final class Installer {
         return journal.operatorRecords();
     }
 
+    ModelStore store() {
+        return store;
+    }
+
     /** Does what can be done about a model that was found damaged at rest. */
     StoreScrub.Checked repair(Slot slot, Optional<ModelTarget> listed) throws IOException {
         return model(slot.model()).repair(slot, listed);

@@ -83,6 +83,11 @@ public final class ModelStore {
                 : Optional.empty());
     }
 
+    /** Whether there is a pointer, however it reads. */
+    boolean hasPointer() {
+        return Files.exists(pointerFile());
+    }
+
     /** Of a pointer that is damaged in part, the slots that read. */
     List<Slot> readableSlots() throws IOException {
         return bytes(pointerFile())

@@ -28,19 +28,16 @@ final class PointerRepair {
     }
 
     void run() throws IOException {
-        Optional<Pointer> stored = store.stored();
+        boolean lost = store.stored().isEmpty() || !store.hasPointer();
         SortedSet<String> names = new TreeSet<>(store.pointer().models().keySet());
         List<Slot> readable = new ArrayList<>();
-        if (stored.isEmpty()) {
+        if (lost) {
             readable.addAll(store.readableSlots());
             readable.forEach(slot -> names.add(slot.model()));
             names.addAll(journal.models());
         }
         for (String name : names) {
             repair(name, readable);
-        }
-        if (stored.isEmpty()) {
-            store.point(pointer -> pointer);
         }
     }
 

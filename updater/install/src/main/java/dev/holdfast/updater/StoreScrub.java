@@ -33,12 +33,12 @@ public final class StoreScrub {
     private final TokenBucket bucket;
 
     /** @param bytesPerSecond how fast it reads, on average; 0 for no limit */
-    public StoreScrub(ModelStore store, Installer installer, long bytesPerSecond) {
-        this(store, installer, bytesPerSecond, Timer.SYSTEM);
+    public StoreScrub(Installer installer, long bytesPerSecond) {
+        this(installer, bytesPerSecond, Timer.SYSTEM);
     }
 
-    StoreScrub(ModelStore store, Installer installer, long bytesPerSecond, Timer timer) {
-        this.store = store;
+    StoreScrub(Installer installer, long bytesPerSecond, Timer timer) {
+        this.store = installer.store();
         this.installer = installer;
         this.timer = timer;
         this.bucket = new TokenBucket(bytesPerSecond, timer::nanos);

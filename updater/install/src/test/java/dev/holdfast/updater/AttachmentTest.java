@@ -8,7 +8,7 @@ import dev.holdfast.trust.release.Attachment;
 import dev.holdfast.trust.release.BlockTree;
 import dev.holdfast.trust.release.ModelTarget;
 import dev.holdfast.trust.release.OmsSigner;
-import dev.holdfast.trust.release.Order;
+import dev.holdfast.trust.release.ModelOrder;
 import dev.holdfast.trust.release.SignerKey;
 import dev.holdfast.trust.schema.TargetFile;
 import dev.holdfast.wire.Code;
@@ -54,7 +54,7 @@ class AttachmentTest {
 
     private InstallOutcome install(ObjectNode custom) throws IOException {
         return world.installer()
-                .install(new Order("d", 1, Instant.MAX, InstallWorld.target(world.first, "1.0.0", custom), List.of()));
+                .install(InstallWorld.order(1, InstallWorld.target(world.first, "1.0.0", custom), List.of()));
     }
 
     private void assertFailsBeforeTheModelIsFetched(ObjectNode custom, Code code) throws IOException {
@@ -63,7 +63,7 @@ class AttachmentTest {
                         InstallOutcome.Failed.class,
                         f -> assertThat(f.reason().code()).isEqualTo(code));
         assertThat(world.delivered).noneMatch(block -> block.startsWith(model.hex()));
-        assertThat(world.serving).isEmpty();
+        assertThat(world.serving()).isEmpty();
         assertThat(names("about")).isEmpty();
         assertThat(names("partial")).isEmpty();
     }
@@ -85,7 +85,7 @@ class AttachmentTest {
         assertThat(world.installer().install(world.secondOrder)).isInstanceOf(InstallOutcome.Committed.class);
         assertThat(names("about")).contains(model + ".cdx.json").hasSize(3);
         byte[] third = InstallWorld.nudged(world.second);
-        Order thirdOrder = new Order("d", 3, Instant.MAX, world.target(third, "3.0.0", 1), List.of());
+        ModelOrder thirdOrder = InstallWorld.order(3, world.target(third, "3.0.0", 1), List.of());
         assertThat(world.installer().install(thirdOrder)).isInstanceOf(InstallOutcome.Committed.class);
         assertThat(names("about"))
                 .containsExactlyInAnyOrder(Sha256.of(world.second) + ".cdx.json", Sha256.of(third) + ".cdx.json");
@@ -110,17 +110,15 @@ class AttachmentTest {
 
     private void assertFailsClosed(byte[] bundle, Code code) throws IOException {
         InstallOutcome outcome = world.installer()
-                .install(new Order(
-                        "d",
+                .install(InstallWorld.order(
                         world.installer().history().getLast().orderVersion() + 1,
-                        Instant.MAX,
                         InstallWorld.target(world.first, "1.0.0", signed(bundle, signer.key())),
                         List.of()));
         assertThat(outcome)
                 .isInstanceOfSatisfying(
                         InstallOutcome.Failed.class,
                         f -> assertThat(f.reason().code()).isEqualTo(code));
-        assertThat(world.serving).isEmpty();
+        assertThat(world.serving()).isEmpty();
     }
 
     @Test

@@ -10,6 +10,8 @@ import dev.holdfast.trust.client.MetadataSource;
 import dev.holdfast.trust.client.RepositorySimulator;
 import dev.holdfast.trust.client.TrustClient;
 import dev.holdfast.trust.client.TufClient;
+import dev.holdfast.trust.release.ModelOrder;
+import dev.holdfast.trust.release.ModelTerms;
 import dev.holdfast.trust.release.Order;
 import dev.holdfast.trust.schema.FamilyPolicy;
 import dev.holdfast.trust.schema.KeyFamily;
@@ -36,7 +38,9 @@ import java.time.Instant;
 import java.time.ZoneOffset;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
 import java.util.stream.Stream;
@@ -151,6 +155,7 @@ class AttackMatrixTest {
         all.addAll(floods());
         all.addAll(strangers());
         all.addAll(clocks());
+        all.addAll(sets());
         all.addAll(epochs());
         all.addAll(families());
         return all.stream();
@@ -392,18 +397,90 @@ class AttackMatrixTest {
                 }));
     }
 
+    /** A stolen Director key can order what is listed, and never more than one device could mean. */
+    private static List<Attack> sets() {
+        return List.of(
+                attack("stolen Director key lists one model under another's name", world -> {
+                    TargetFile embed = world.repo.target("embed", "models/embed/1.0.0/model.gguf", 1);
+                    world.repo.publish();
+                    world.repo.ordered = Optional.of(List.of(embed));
+                    world.repo.terms = Optional.of(new TreeMap<>(
+                            Map.of("intent", new ModelTerms(embed.path(), true, Optional.empty()))));
+                    world.refused(Code.UPD_FORMAT);
+                    world.repo.terms = Optional.empty();
+                    world.repo.targets.remove(embed.path());
+                }),
+                attack("stolen Director key names a target that it does not list", world -> {
+                    world.repo.terms = Optional.of(new TreeMap<>(
+                            Map.of("intent", new ModelTerms("models/intent/9.9.9/model.gguf", true, Optional.empty()))));
+                    world.refused(Code.UPD_FORMAT);
+                    world.repo.terms = Optional.empty();
+                }),
+                attack("stolen Director key orders two defaults", world -> {
+                    TargetFile embed = world.repo.target("embed", "models/embed/1.0.0/model.gguf", 1);
+                    world.repo.publish();
+                    String path = "models/intent/1.0.0/model.gguf";
+                    world.repo.terms = Optional.of(new TreeMap<>(Map.of(
+                            "intent", new ModelTerms(path, true, Optional.empty()),
+                            "embed", new ModelTerms(embed.path(), true, Optional.empty()))));
+                    world.refused(Code.UPD_FORMAT);
+                    world.repo.terms = Optional.empty();
+                    world.repo.targets.remove(embed.path());
+                }),
+                attack("stolen Director key claims that a wish is of an order to come", world -> {
+                    String path = "models/intent/1.0.0/model.gguf";
+                    world.repo.terms = Optional.of(new TreeMap<>(
+                            Map.of("intent", new ModelTerms(path, true, Optional.empty()).since(99))));
+                    world.refused(Code.UPD_FORMAT);
+                    world.repo.terms = Optional.empty();
+                }));
+    }
+
     private static List<Attack> epochs() {
         return List.of(
                 attack("signed downgrade below the epoch floor", world -> {
-                    world.tee.floor = 2;
-                    world.refused(Code.UPD_EPOCH);
+                    world.settle();
+                    world.client().raiseEpochFloor("intent", 2).orThrow();
+                    refusesTheEpoch(world, world.order().orThrow());
                     world.repo.targets.clear();
                     world.repo.target("models/intent/1.0.1/model.gguf", 2);
+                }),
+                attack("signed downgrade of one model while another's floor is low", world -> {
+                    world.repo.target("embed", "models/embed/1.0.0/model.gguf", 1);
+                    world.repo.publish();
+                    world.settle();
+                    world.client().raiseEpochFloor("intent", 5).orThrow();
+                    world.client().raiseEpochFloor("embed", 1).orThrow();
+                    refusesTheEpoch(world, world.order().orThrow());
+                    world.repo.targets.clear();
+                    world.repo.target("models/intent/1.0.1/model.gguf", 5);
+                }),
+                attack("floors put back with the disk", world -> {
+                    world.settle();
+                    byte[][] old = {record(world, 0), record(world, 1)};
+                    world.client().raiseEpochFloor("intent", 3).orThrow();
+                    for (int i = 0; i < 2; i++) {
+                        Files.write(world.dir.resolve("state/state." + i + ".json"), old[i]);
+                    }
+                    assertThat(TrustClient.start(
+                                    world.dir.resolve("state"),
+                                    world.dir.resolve("factory.json"),
+                                    world.tee.anchors(),
+                                    world.source,
+                                    Clock.fixed(world.now, ZoneOffset.UTC)))
+                            .isInstanceOfSatisfying(
+                                    Verdict.Rejected.class,
+                                    r -> assertThat(r.reason().code()).isEqualTo(Code.TEE_ROLLBACK));
+                    TrustClient.readmit(
+                                    world.dir.resolve("state"),
+                                    world.dir.resolve("factory.json"),
+                                    world.tee.anchors())
+                            .orThrow();
                 }),
                 attack("emergency re-release of old content above the floor is no attack", world -> {
                     world.settle();
                     TargetFile old = world.repo.targets.values().iterator().next();
-                    world.tee.floor = 2;
+                    world.client().raiseEpochFloor("intent", 2).orThrow();
                     ObjectNode custom = old.custom().deepCopy();
                     custom.put("version", "1.0.2").put("release", 3).put("epoch", 2);
                     String path = "models/intent/1.0.2/model.gguf";
@@ -411,8 +488,33 @@ class AttackMatrixTest {
                     world.repo.targets.put(path, new TargetFile(path, old.length(), old.sha256(), custom));
                     world.repo.publish();
                     Order order = world.order().orThrow();
-                    assertThat(order.model().file().sha256()).isEqualTo(old.sha256());
+                    assertThat(order.models().getFirst().model().file().sha256())
+                            .isEqualTo(old.sha256());
                 }));
+    }
+
+    private static byte[] record(World world, int number) throws IOException {
+        return Files.readAllBytes(world.dir.resolve("state/state." + number + ".json"));
+    }
+
+    /** The installer asks before it fetches anything; a model whose own floor allows it is not held up. */
+    private static void refusesTheEpoch(World world, Order order) throws Exception {
+        InstallWorld device = new InstallWorld(Files.createDirectory(world.dir.resolve("device")));
+        device.floors.putAll(world.client().epochFloors());
+        for (ModelOrder model : order.models()) {
+            Code expected = model.model().model().equals("intent") ? Code.UPD_EPOCH : Code.LNK_TIMEOUT;
+            device.retryAfter = Optional.of(Duration.ZERO);
+            assertThat(device.installer().install(model))
+                    .satisfiesAnyOf(
+                            outcome -> assertThat(outcome)
+                                    .isInstanceOfSatisfying(
+                                            InstallOutcome.Failed.class,
+                                            failed -> assertThat(failed.reason().code()).isEqualTo(expected)),
+                            outcome -> assertThat(outcome)
+                                    .isInstanceOfSatisfying(
+                                            InstallOutcome.Interrupted.class,
+                                            cut -> assertThat(cut.reason().code()).isEqualTo(expected)));
+        }
     }
 
     /** Whoever can forge every signature of one family. */

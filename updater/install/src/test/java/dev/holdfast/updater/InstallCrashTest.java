@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.holdfast.control.Slot;
 import dev.holdfast.storage.CrashDisk;
-import dev.holdfast.trust.release.Order;
+import dev.holdfast.trust.release.ModelOrder;
 import dev.holdfast.wire.Sha256;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -56,7 +56,9 @@ class InstallCrashTest {
     private void kill(String name, boolean delta, InstallState state, boolean reboot) throws Exception {
         InstallWorld world = new InstallWorld(Files.createDirectory(dir.resolve(name.replace(' ', '-'))));
         assertThat(world.installer().install(world.firstOrder)).isInstanceOf(InstallOutcome.Committed.class);
-        Order order = delta ? world.secondOrder : world.without(world.secondOrder, 2);
+        assertThat(world.installer().install(world.embedder())).isInstanceOf(InstallOutcome.Committed.class);
+        Slot beside = world.pointer().serving("embed").orElseThrow();
+        ModelOrder order = delta ? world.secondOrder : world.without(world.secondOrder, 2);
         world.observer = record -> {
             if (record.state() == state) {
                 world.observer = later -> {};
@@ -66,22 +68,22 @@ class InstallCrashTest {
         Installer killed = world.installer();
         assertThatThrownBy(() -> killed.install(order)).isInstanceOf(CrashDisk.Killed.class);
         if (reboot) {
-            world.startedAt++;
-            world.candidate = java.util.Optional.empty();
-            world.serving = world.store.serving().map(s -> s.serving().digest());
+            world.reboot();
         }
         Installer installer = world.installer();
-        Installer.Recovery recovery = installer.recover();
-        Slot serving = recovery.serving().orElseThrow().serving();
+        InstallWorld.Recovered recovery = world.recover(installer);
+        Slot serving = recovery.pointer().serving("intent").orElseThrow();
         assertThat(world.store.verifies(serving)).isTrue();
-        assertThat(world.serving).isPresent();
-        installer.finishPending();
+        assertThat(world.serving()).isPresent();
+        assertThat(recovery.pointer().serving("embed")).as("the other model").contains(beside);
+        assertThat(world.serving("embed")).contains(beside.digest());
+        installer.finishPending("intent");
         assertThat(installer.install(order))
                 .isInstanceOfAny(InstallOutcome.Committed.class, InstallOutcome.Unchanged.class);
-        assertThat(world.store.serving().orElseThrow().serving().digest()).isEqualTo(Sha256.of(world.second));
-        assertThat(world.serving).contains(Sha256.of(world.second));
+        assertThat(world.pointed().digest()).isEqualTo(Sha256.of(world.second));
+        assertThat(world.serving()).contains(Sha256.of(world.second));
         assertThat(world.repeated).as("verified blocks asked for again").isZero();
-        assertThat(world.tee.floor).isEqualTo(1);
+        assertThat(world.floor()).isEqualTo(1);
         assertThat(installer.history().getLast().state()).isEqualTo(InstallState.COMMITTED);
     }
 
@@ -104,8 +106,8 @@ class InstallCrashTest {
                 Installer killed = world.installer();
                 assertThatThrownBy(() -> killed.install(world.secondOrder)).isInstanceOf(CrashDisk.Killed.class);
                 Installer installer = world.installer();
-                installer.recover();
-                assertThat(world.serving).contains(Sha256.of(world.first));
+                world.recover(installer);
+                assertThat(world.serving()).contains(Sha256.of(world.first));
                 assertThat(installer.history().getLast().state()).isEqualTo(InstallState.ROLLED_BACK);
                 assertThat(installer.history().getLast().reason()).isPresent();
                 assertThat(installer.install(world.secondOrder)).isInstanceOf(InstallOutcome.Failed.class);

@@ -3,7 +3,7 @@ package dev.holdfast.updater;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.holdfast.storage.CrashDisk;
-import dev.holdfast.trust.release.Order;
+import dev.holdfast.trust.release.ModelOrder;
 import dev.holdfast.wire.Sha256;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -71,7 +71,7 @@ class InstallReadsTest {
         }
     }
 
-    private Reads install(Order order) throws Exception {
+    private Reads install(ModelOrder order) throws Exception {
         return during(() -> assertThat(world.installer().install(order)).isInstanceOf(InstallOutcome.Committed.class));
     }
 
@@ -112,7 +112,7 @@ class InstallReadsTest {
                 throw new CrashDisk.Killed();
             }
         };
-        Order order = world.without(world.secondOrder, 2);
+        ModelOrder order = world.without(world.secondOrder, 2);
         Assertions.assertThatThrownBy(() -> world.installer().install(order)).isInstanceOf(CrashDisk.Killed.class);
         assertThat(Files.exists(world.store.blob(Sha256.of(world.second)))).isFalse();
         Reads reads = install(order);

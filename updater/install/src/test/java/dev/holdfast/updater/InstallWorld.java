@@ -5,19 +5,21 @@ import dev.holdfast.control.Flip;
 import dev.holdfast.control.GateReport;
 import dev.holdfast.control.InferenceControl;
 import dev.holdfast.control.InferenceStatus;
+import dev.holdfast.control.Pointer;
+import dev.holdfast.control.ServingSet;
 import dev.holdfast.control.Slot;
 import dev.holdfast.delta.DeltaProducer;
 import dev.holdfast.storage.Disk;
 import dev.holdfast.trust.client.BlockSink;
 import dev.holdfast.trust.client.BlockSource;
-import dev.holdfast.trust.client.FakeTee;
 import dev.holdfast.trust.client.RepositorySimulator;
 import dev.holdfast.trust.client.RetryLaterException;
 import dev.holdfast.trust.release.Attachment;
 import dev.holdfast.trust.release.BlockTree;
 import dev.holdfast.trust.release.DeltaTarget;
 import dev.holdfast.trust.release.ModelTarget;
-import dev.holdfast.trust.release.Order;
+import dev.holdfast.trust.release.ModelOrder;
+import dev.holdfast.trust.release.ModelTerms;
 import dev.holdfast.trust.schema.TargetFile;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
@@ -25,6 +27,7 @@ import dev.holdfast.wire.Json;
 import dev.holdfast.wire.MerkleTree;
 import dev.holdfast.wire.Rejection;
 import dev.holdfast.wire.Sha256;
+import dev.holdfast.wire.SlotId;
 import dev.holdfast.wire.Verdict;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -32,41 +35,43 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
-import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashMap;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
 
 /** A device around an installer: real files, a block service, an inference process and an event log in memory. */
 public final class InstallWorld implements BlockSource, InferenceControl, Measurements {
     public static final int BLOCK = 4096;
+    static final String INTENT = "intent";
 
     public final Path dir;
     private final boolean withBom;
     public final ModelStore store;
-    final FakeTee tee = new FakeTee();
     public final Map<Sha256, byte[]> service = new HashMap<>();
     /** Blocks that were delivered right; asking for one of them again is the defect that the tests look for. */
-    public final Set<String> delivered = new HashSet<>();
+    public final Set<String> delivered = ConcurrentHashMap.newKeySet();
 
     public int repeated;
     public int requests;
-    final List<String> log = new ArrayList<>();
+    final List<String> log = new CopyOnWriteArrayList<>();
     public InstallerConfig config = InstallerConfig.defaults("0.1.0")
             .with(new InstallerConfig.Probation(Duration.ofMillis(4), Duration.ofMillis(1)))
             .with(new InstallerConfig.Retries(3, Duration.ofMillis(1), Duration.ofMillis(2)));
 
     public final byte[] first = RepositorySimulator.model(1);
     public final byte[] second = nudged(first);
-    public final Order firstOrder;
-    public final Order secondOrder;
+    public final ModelOrder firstOrder;
+    public final ModelOrder secondOrder;
+    /** Another model, which an order names beside the first. */
+    public final byte[] other = RepositorySimulator.model(9);
 
     public Clock clock = Clock.systemUTC();
     public Timer timer = Timer.SYSTEM;
@@ -79,8 +84,13 @@ public final class InstallWorld implements BlockSource, InferenceControl, Measur
     /** A service may send fewer blocks than were asked for. */
     public int blocksPerFetch = Integer.MAX_VALUE;
 
-    public Optional<Sha256> serving = Optional.empty();
-    Optional<Sha256> candidate = Optional.empty();
+    final Map<String, Long> floors = new ConcurrentHashMap<>();
+    final Map<String, Slot> serving = new ConcurrentHashMap<>();
+    final Map<String, Slot> candidates = new ConcurrentHashMap<>();
+    private final Map<String, SlotId> measured = new ConcurrentHashMap<>();
+    Optional<String> byDefault = Optional.empty();
+    /** Told of each slot that is about to be loaded; may wait, as a load does. */
+    Consumer<Slot> prepared = slot -> {};
     long startedAt = 1;
     Optional<Rejection> gate = Optional.empty();
     boolean inferenceGone;
@@ -96,11 +106,10 @@ public final class InstallWorld implements BlockSource, InferenceControl, Measur
         this.dir = dir;
         this.withBom = withBom;
         this.store = ModelStore.open(dir.resolve("store"));
-        firstOrder = new Order("d", 1, Instant.MAX, target(first, "1.0.0", 1), List.of());
+        firstOrder = order(1, target(first, "1.0.0", 1), List.of());
         Path patch = patch(first, second);
         byte[] bytes = Files.readAllBytes(patch);
-        secondOrder =
-                new Order("d", 2, Instant.MAX, target(second, "2.0.0", 1), List.of(delta(bytes, first, second, patch)));
+        secondOrder = order(2, target(second, "2.0.0", 1), List.of(delta(bytes, first, second, patch)));
     }
 
     public static byte[] nudged(byte[] base) {
@@ -142,8 +151,15 @@ public final class InstallWorld implements BlockSource, InferenceControl, Measur
     }
 
     public static ModelTarget target(byte[] bytes, String version, ObjectNode custom) {
+        return target("intent", bytes, version, custom);
+    }
+
+    static ModelTarget target(String model, byte[] bytes, String version, ObjectNode custom) {
         return ModelTarget.of(new TargetFile(
-                                "models/intent/" + version + "/model.gguf", bytes.length, Sha256.of(bytes), custom))
+                                "models/" + model + "/" + version + "/model.gguf",
+                                bytes.length,
+                                Sha256.of(bytes),
+                                custom))
                         instanceof Verdict.Accepted<ModelTarget>(ModelTarget target)
                 ? target
                 : fail();
@@ -174,8 +190,28 @@ public final class InstallWorld implements BlockSource, InferenceControl, Measur
         throw new AssertionError("a custom block does not read");
     }
 
-    public Order without(Order order, long version) {
-        return new Order("d", version, Instant.MAX, order.model(), List.of());
+    public ModelOrder without(ModelOrder order, long version) {
+        return order(version, order.model(), List.of());
+    }
+
+    /** What an order of this number says of one model. */
+    public static ModelOrder order(long version, ModelTarget model, List<DeltaTarget> deltas) {
+        return new ModelOrder(
+                "d", version, model, deltas, new ModelTerms(model.file().path(), false, Optional.empty()));
+    }
+
+    /** A release of another model. */
+    public ModelTarget target(String model, byte[] bytes, String version, long epoch) throws IOException {
+        Path file = Files.write(dir.resolve("publish"), bytes);
+        service.put(Sha256.of(bytes), bytes);
+        ObjectNode custom = RepositorySimulator.modelCustom(
+                model, version, version.charAt(0) - '0', epoch, BlockTree.of(file, BLOCK));
+        return target(model, bytes, version, custom);
+    }
+
+    /** The embedder beside the first model. */
+    public ModelOrder embedder() throws IOException {
+        return order(1, target("embed", other, "1.0.0", 1), List.of());
     }
 
     /** A fresh process over the same disk. */
@@ -185,12 +221,96 @@ public final class InstallWorld implements BlockSource, InferenceControl, Measur
 
     Installer installer(Disk disk) throws IOException {
         InstallerPorts ports =
-                new InstallerPorts(this, this, this, tee.counter(), clock, record -> observer.accept(record));
+                new InstallerPorts(this, this, this, floors(), clock, record -> observer.accept(record));
         return Installer.open(ModelStore.open(dir.resolve("store"), () -> Long.MAX_VALUE, disk), config, ports, timer);
+    }
+
+    EpochFloors floors() {
+        return new EpochFloors() {
+            @Override
+            public long of(String model) {
+                return floors.getOrDefault(model, 0L);
+            }
+
+            @Override
+            public void raise(String model, long epoch) {
+                floors.merge(model, epoch, Math::max);
+            }
+        };
+    }
+
+    /** The floor of the first model. */
+    long floor() {
+        return floors.getOrDefault(INTENT, 0L);
+    }
+
+    /** What the disk says now. */
+    Pointer pointer() throws IOException {
+        return store.stored().orElseThrow();
+    }
+
+    /** The release of the first model in service, as the disk says. */
+    Slot pointed() throws IOException {
+        return pointer().serving(INTENT).orElseThrow();
+    }
+
+    /** The bytes of the first model in service, as the inference process says. */
+    public Optional<Sha256> serving() {
+        return serving(INTENT);
+    }
+
+    public Optional<Sha256> serving(String model) {
+        return Optional.ofNullable(serving.get(model)).map(Slot::digest);
+    }
+
+    /** A log that names nothing, as after a start of the TEE. */
+    void forgetMeasured() {
+        measured.clear();
+        serving.values().forEach(slot -> measured.put(slot.model(), slot.slotId()));
+    }
+
+    /** The inference process starts again and serves what the pointer names, where its bytes hold. */
+    void reboot() throws IOException {
+        startedAt++;
+        load();
+    }
+
+    /** As it is after a start: what the pointer names serves, where its bytes hold. */
+    void load() throws IOException {
+        candidates.clear();
+        serving.clear();
+        for (Pointer.Entry entry : pointer().models().values()) {
+            if (store.verifies(entry.serving())) {
+                serving.put(entry.serving().model(), entry.serving());
+            }
+        }
+    }
+
+    /**
+     * What a start finds.
+     *
+     * @param pending of each model what could not be done yet
+     */
+    record Recovered(
+            Pointer pointer, List<InstallRecord> unfinished, Optional<Rejection> journalDamage, List<Rejection> pending) {}
+
+    /** Everything that an agent does at its start, of every model. */
+    Recovered recover(Installer installer) throws IOException {
+        Optional<Rejection> damage = installer.recover();
+        List<Rejection> pending = new ArrayList<>();
+        for (String model : installer.models()) {
+            installer.settle(model).ifPresent(pending::add);
+        }
+        List<InstallRecord> unfinished =
+                InstallJournal.open(store.journal(), Disk.LOCAL).unfinished();
+        return new Recovered(pointer(), unfinished, damage, pending);
     }
 
     @Override
     public List<Sha256> leaves(Sha256 blob, int from, int count) throws IOException {
+        if (retryAfter.isPresent()) {
+            throw new RetryLaterException("busy", retryAfter.get());
+        }
         return MerkleTree.leaves(Files.write(dir.resolve("leaf"), bytes(blob)), BLOCK)
                 .subList(from, from + count);
     }
@@ -237,15 +357,26 @@ public final class InstallWorld implements BlockSource, InferenceControl, Measur
         if (inferenceGone) {
             throw new IOException("no such process");
         }
-        return new InferenceStatus(loaded(serving), loaded(candidate), 0, 0, startedAt, startedAt);
+        return new InferenceStatus(
+                byDefault,
+                loaded(serving),
+                loaded(candidates),
+                0,
+                0,
+                new InferenceStatus.Memory(0, Long.MAX_VALUE),
+                new InferenceStatus.Process(startedAt, startedAt));
     }
 
-    private static Optional<InferenceStatus.Loaded> loaded(Optional<Sha256> digest) {
-        return digest.map(known -> new InferenceStatus.Loaded("intent", "1.0.0", known, Optional.empty()));
+    private static List<InferenceStatus.Loaded> loaded(Map<String, Slot> slots) {
+        return slots.values().stream()
+                .map(slot -> new InferenceStatus.Loaded(
+                        slot.model(), slot.version(), slot.slotId(), slot.digest(), Optional.empty()))
+                .toList();
     }
 
     @Override
     public GateReport prepare(Slot slot) throws IOException {
+        prepared.accept(slot);
         if (dieOnPrepare && slot.version().equals("2.0.0")) {
             throw new IOException("connection reset");
         }
@@ -260,7 +391,7 @@ public final class InstallWorld implements BlockSource, InferenceControl, Measur
         if (!store.verifies(slot)) {
             return new GateReport(Optional.of(new Rejection(Code.GATE_DIGEST, "bytes")), 1, List.of());
         }
-        candidate = Optional.of(slot.digest());
+        candidates.put(slot.model(), slot);
         return new GateReport(Optional.empty(), 1, List.of(new GateReport.Check("digest", true, "")));
     }
 
@@ -273,32 +404,56 @@ public final class InstallWorld implements BlockSource, InferenceControl, Measur
     }
 
     @Override
-    public Verdict<Flip> flip(Sha256 digest) {
-        if (!candidate.equals(Optional.of(digest))) {
+    public Verdict<Flip> flip(SlotId id) {
+        Optional<Slot> found =
+                candidates.values().stream().filter(slot -> slot.slotId().equals(id)).findFirst();
+        if (found.isEmpty()) {
             return Verdict.rejected(Code.GATE_LOAD, "not the candidate");
         }
-        if (log.isEmpty() || !log.getLast().equals("before " + digest)) {
+        Slot slot = found.get();
+        if (!id.equals(measured.get(slot.model()))) {
             throw new AssertionError("serves unmeasured: " + log);
         }
-        serving = candidate;
-        candidate = Optional.empty();
+        candidates.remove(slot.model());
+        serving.put(slot.model(), slot);
         return Verdict.accepted(new Flip(1, Optional.empty()));
     }
 
     @Override
-    public void discard(Sha256 digest) {
-        if (candidate.equals(Optional.of(digest))) {
-            candidate = Optional.empty();
+    public void discard(SlotId slot) {
+        candidates.values().removeIf(held -> held.slotId().equals(slot));
+    }
+
+    @Override
+    public void keep(ServingSet set) throws IOException {
+        if (inferenceGone) {
+            throw new IOException("no such process");
         }
+        serving.keySet().retainAll(set.models());
+        candidates.keySet().retainAll(set.models());
+        byDefault = set.byDefault();
     }
 
     @Override
     public void beforeServe(Slot slot) {
+        measured.put(slot.model(), slot.slotId());
         log.add("before " + slot.digest());
     }
 
     @Override
-    public void afterServe() {
+    public void retired(String model) {
+        if (measured.remove(model) != null) {
+            log.add("retired " + model);
+        }
+    }
+
+    @Override
+    public Set<String> named() {
+        return Set.copyOf(measured.keySet());
+    }
+
+    @Override
+    public void afterServe(String model) {
         log.add("after");
         if (restartOnProbation) {
             restartOnProbation = false;
@@ -311,7 +466,7 @@ public final class InstallWorld implements BlockSource, InferenceControl, Measur
     }
 
     @Override
-    public void rolledBack(Slot slot, Rejection reason) {
-        log.add("rolled back " + slot.version() + " " + reason.code().id());
+    public void rolledBack(Slot slot) {
+        log.add("rolled back " + slot.version());
     }
 }

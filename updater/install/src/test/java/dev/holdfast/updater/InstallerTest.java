@@ -2,10 +2,10 @@ package dev.holdfast.updater;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.holdfast.control.Pointer;
+import dev.holdfast.control.Slot;
 import dev.holdfast.storage.Disk;
 import dev.holdfast.trust.client.RepositorySimulator;
-import dev.holdfast.trust.release.Order;
+import dev.holdfast.trust.release.ModelOrder;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Rejection;
 import dev.holdfast.wire.Sha256;
@@ -40,10 +40,10 @@ class InstallerTest {
     }
 
     private void assertServes(byte[] model) throws IOException {
-        Pointer pointer = world.store.serving().orElseThrow();
-        assertThat(pointer.serving().digest()).isEqualTo(Sha256.of(model));
-        assertThat(world.serving).contains(Sha256.of(model));
-        assertThat(world.store.verifies(pointer.serving())).isTrue();
+        Slot serving = world.pointed();
+        assertThat(serving.digest()).isEqualTo(Sha256.of(model));
+        assertThat(world.serving()).contains(Sha256.of(model));
+        assertThat(world.store.verifies(serving)).isTrue();
     }
 
     private List<InstallState> states() throws IOException {
@@ -58,7 +58,7 @@ class InstallerTest {
         Installer installer = world.installer();
         assertThat(installer.install(world.secondOrder)).isInstanceOf(InstallOutcome.Committed.class);
         assertServes(world.second);
-        assertThat(world.store.serving().orElseThrow().fallback().orElseThrow().version())
+        assertThat(world.pointer().fallback("intent").orElseThrow().version())
                 .isEqualTo("1.0.0");
         assertThat(states())
                 .containsExactly(
@@ -74,8 +74,8 @@ class InstallerTest {
                         InstallState.PROBATION,
                         InstallState.COMMITTED);
         assertThat(world.log).containsExactly("before " + Sha256.of(world.second), "after");
-        assertThat(world.tee.floor).isEqualTo(1);
-        assertThat(installer.progress().orElseThrow().bytesReceived()).isLessThan(world.second.length);
+        assertThat(world.floor()).isEqualTo(1);
+        assertThat(installer.progress("intent").orElseThrow().bytesReceived()).isLessThan(world.second.length);
     }
 
     @Test
@@ -98,10 +98,10 @@ class InstallerTest {
                 .containsExactly(
                         "before " + Sha256.of(world.second),
                         "after",
-                        "rolled back 2.0.0 INS-PROBATION",
+                        "rolled back 2.0.0",
                         "before " + Sha256.of(world.first),
                         "after");
-        assertThat(world.tee.floor).as("the floor stays").isEqualTo(1);
+        assertThat(world.floor()).as("the floor stays").isEqualTo(1);
         assertFailed(world.installer().install(world.secondOrder), Code.INS_FAILED_BEFORE);
         world.observer = record -> {};
         assertThat(world.installer().install(world.without(world.secondOrder, 3)))
@@ -138,7 +138,7 @@ class InstallerTest {
         world.config = world.config.with(
                 new InstallerConfig.Retries(0, java.time.Duration.ofMillis(1), java.time.Duration.ofMillis(1)));
         world.transportFailures = 1;
-        Order order = world.without(world.secondOrder, 2);
+        ModelOrder order = world.without(world.secondOrder, 2);
         assertThat(world.installer().install(order)).isInstanceOf(InstallOutcome.Interrupted.class);
         assertServes(world.first);
         assertThat(world.installer().install(order)).isInstanceOf(InstallOutcome.Committed.class);
@@ -157,16 +157,16 @@ class InstallerTest {
                         InstallOutcome.Interrupted.class,
                         i -> assertThat(i.reason().code()).isEqualTo(Code.BLK_HASH));
         assertThat(Files.size(world.store.part(Sha256.of(world.second)))).isZero();
-        assertThat(installer.progress().orElseThrow().blocksRefused()).isPositive();
+        assertThat(installer.progress("intent").orElseThrow().blocksRefused()).isPositive();
     }
 
     @Test
     void aMeteredLinkNeverTurnsAFailedDeltaIntoAFullDownload() throws Exception {
-        Order damaged = damagedDelta();
+        ModelOrder damaged = damagedDelta();
         world.config = world.config.with(new InstallerConfig.Budget(Long.MAX_VALUE, true));
         assertFailed(world.installer().install(damaged), Code.DLT_FORMAT);
         world.config = world.config.with(new InstallerConfig.Budget(Long.MAX_VALUE, false));
-        Order again = new Order("d", 3, damaged.expires(), damaged.model(), damaged.deltas());
+        ModelOrder again = InstallWorld.order(3, damaged.model(), damaged.deltas());
         assertThat(world.installer().install(again)).isInstanceOf(InstallOutcome.Committed.class);
     }
 
@@ -177,14 +177,11 @@ class InstallerTest {
     }
 
     /** A delta that is signed and whole, but no patch. */
-    private Order damagedDelta() throws IOException {
+    private ModelOrder damagedDelta() throws IOException {
         byte[] nonsense = RepositorySimulator.model(77);
         byte[] cut = java.util.Arrays.copyOf(nonsense, 9000);
         Path file = Files.write(world.dir.resolve("nonsense"), cut);
-        return new Order(
-                "d",
-                2,
-                world.secondOrder.expires(),
+        return InstallWorld.order(2,
                 world.secondOrder.model(),
                 List.of(world.delta(cut, world.first, world.second, file)));
     }
@@ -200,14 +197,14 @@ class InstallerTest {
     void refusesBeforeAnythingIsPulledWhenTheDiskIsFull() throws Exception {
         ModelStore full = ModelStore.open(world.dir.resolve("store"), () -> 1000, Disk.LOCAL);
         InstallerPorts ports =
-                new InstallerPorts(world, world, world, world.tee.counter(), java.time.Clock.systemUTC(), record -> {});
+                new InstallerPorts(world, world, world, world.floors(), java.time.Clock.systemUTC(), record -> {});
         assertFailed(Installer.open(full, world.config, ports).install(world.secondOrder), Code.INS_DISK);
         assertThat(world.requests).isZero();
     }
 
     @Test
     void refusesAnEpochBelowTheFloor() throws Exception {
-        world.tee.floor = 3;
+        world.floors.put("intent", (long) 3);
         assertFailed(world.installer().install(world.secondOrder), Code.UPD_EPOCH);
     }
 
@@ -215,7 +212,7 @@ class InstallerTest {
     void cancelWinsDuringTheDownload() throws Exception {
         Installer installer = world.installer();
         world.blockLie = block -> {
-            installer.cancel();
+            installer.cancel("intent", new Rejection(Code.INS_CANCELLED, "cancelled"));
             return new byte[0];
         };
         assertFailed(installer.install(world.without(world.secondOrder, 2)), Code.INS_CANCELLED);
@@ -229,11 +226,11 @@ class InstallerTest {
         Files.write(journal, java.util.Arrays.copyOf(sound, sound.length - 5));
         InstallJournal torn = InstallJournal.open(journal, Disk.LOCAL);
         assertThat(torn.damage()).isEmpty();
-        assertThat(torn.unfinished()).map(InstallRecord::state).contains(InstallState.PROBATION);
+        assertThat(torn.unfinished("intent")).map(InstallRecord::state).contains(InstallState.PROBATION);
         byte[] damaged = sound.clone();
         damaged[sound.length / 2] ^= 1;
         Files.write(journal, damaged);
-        Installer.Recovery recovery = world.installer().recover();
+        InstallWorld.Recovered recovery = world.recover(world.installer());
         assertThat(recovery.journalDamage()).map(Rejection::code).contains(Code.INS_JOURNAL);
         assertServes(world.first);
     }
@@ -245,7 +242,7 @@ class InstallerTest {
         byte[] bytes = Files.readAllBytes(blob);
         bytes[7] ^= 1;
         Files.write(blob, bytes);
-        world.installer().recover();
+        world.recover(world.installer());
         assertServes(world.first);
         assertThat(world.log).endsWith("before " + Sha256.of(world.first), "after");
         assertThat(world.installer().history().getLast().reason())
@@ -258,26 +255,26 @@ class InstallerTest {
 
     @Test
     void nothingBelowTheFloorIsKeptToFallBackTo() throws Exception {
-        Order raised =
-                new Order("d", 2, world.secondOrder.expires(), world.target(world.second, "2.0.0", 2), List.of());
+        ModelOrder raised =
+                InstallWorld.order(2, world.target(world.second, "2.0.0", 2), List.of());
         assertThat(world.installer().install(raised)).isInstanceOf(InstallOutcome.Committed.class);
-        assertThat(world.tee.floor).isEqualTo(2);
-        assertThat(world.store.serving().orElseThrow().fallback()).isEmpty();
+        assertThat(world.floor()).isEqualTo(2);
+        assertThat(world.pointer().fallback("intent")).isEmpty();
         assertThat(world.store.has(Sha256.of(world.first))).isFalse();
     }
 
     @Test
     void recoveryServesNothingRatherThanAModelBelowTheFloor() throws Exception {
         assertThat(world.installer().install(world.secondOrder)).isInstanceOf(InstallOutcome.Committed.class);
-        world.tee.floor = 2;
+        world.floors.put("intent", (long) 2);
         Files.write(world.store.blob(Sha256.of(world.second)), new byte[] {1});
-        assertThat(world.installer().recover().serving()).isEmpty();
+        assertThat(world.recover(world.installer()).pointer().models()).isEmpty();
     }
 
     @Test
     void recoversALostPointerFromTheJournal() throws Exception {
         Files.delete(world.dir.resolve("store/serving.json"));
-        world.installer().recover();
+        world.recover(world.installer());
         assertServes(world.first);
     }
 }

@@ -9,7 +9,9 @@ import dev.holdfast.trust.bundle.TarHeader;
 import dev.holdfast.trust.client.RepositorySimulator;
 import dev.holdfast.trust.client.TrustClient;
 import dev.holdfast.trust.release.DirectorOrder;
-import dev.holdfast.trust.release.Order;
+import dev.holdfast.trust.client.FakeTee;
+import dev.holdfast.trust.release.ModelOrder;
+import dev.holdfast.trust.release.ModelTerms;
 import dev.holdfast.trust.schema.TargetFile;
 import dev.holdfast.trust.signing.SignedMetadata;
 import dev.holdfast.wire.Binary;
@@ -28,7 +30,11 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
+import java.util.SortedMap;
+import java.util.TreeMap;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -39,6 +45,7 @@ class OfflineInstallTest {
     Path dir;
 
     private final RepositorySimulator repo = new RepositorySimulator();
+    private final FakeTee tee = new FakeTee();
     private InstallWorld world;
     private TrustClient trust;
     private Installer installer;
@@ -52,7 +59,7 @@ class OfflineInstallTest {
         repo.down = true;
         byte[] factory = repo.file("1.root.json");
         Files.write(dir.resolve("factory.json"), factory);
-        world.tee.store().provision(Sha256.of(factory));
+        tee.store().provision(Sha256.of(factory));
         trust = startTrust();
         installer = world.installer();
         world.blockLie = block -> {
@@ -69,26 +76,32 @@ class OfflineInstallTest {
         return TrustClient.start(
                         dir.resolve("state"),
                         dir.resolve("factory.json"),
-                        world.tee.anchors(),
+                        tee.anchors(),
                         repo,
                         Clock.fixed(now, ZoneOffset.UTC))
                 .orThrow();
     }
 
-    private void publish(Order release) {
+    private void publish(ModelOrder release) {
         TargetFile model = release.model().file();
         repo.targets.put(model.path(), model);
         release.deltas().forEach(delta -> repo.targets.put(delta.file().path(), delta.file()));
         repo.publish();
     }
 
-    private byte[] order(long version, String device, Order release) {
-        return sign(DirectorOrder.offline(device, version, now, repo.expires, only(release))
+    private byte[] order(long version, String device, ModelOrder release) {
+        return sign(DirectorOrder.offline(device, version, now, repo.expires, only(release), all(release))
                 .signedPart());
     }
 
-    private static Collection<TargetFile> only(Order release) {
+    private static Collection<TargetFile> only(ModelOrder release) {
         return List.of(release.model().file());
+    }
+
+    private static SortedMap<String, ModelTerms> all(ModelOrder release) {
+        return new TreeMap<>(Map.of(
+                release.model().model(),
+                new ModelTerms(release.model().file().path(), true, Optional.empty())));
     }
 
     private byte[] sign(ObjectNode order) {
@@ -115,8 +128,13 @@ class OfflineInstallTest {
         return bundle(order(1, "device-1", world.firstOrder), Sha256.of(world.first));
     }
 
-    private Verdict<InstallOutcome> install(byte[] bundle) throws IOException {
+    private Verdict<SortedMap<String, InstallOutcome>> run(byte[] bundle) throws IOException {
         return OfflineInstall.run(MemoryBytes.of(bundle), "device-1", trust, installer);
+    }
+
+    /** The outcome of the one model. */
+    private Verdict<InstallOutcome> install(byte[] bundle) throws IOException {
+        return run(bundle).then(outcomes -> Verdict.accepted(Objects.requireNonNull(outcomes.get("intent"))));
     }
 
     private void assertRefused(byte[] bundle, Code code) throws IOException {
@@ -138,7 +156,7 @@ class OfflineInstallTest {
 
     private void assertCommitted(byte[] bundle, byte[] model) throws Exception {
         assertThat(install(bundle).orThrow()).isInstanceOf(InstallOutcome.Committed.class);
-        assertThat(world.serving).contains(Sha256.of(model));
+        assertThat(world.serving()).contains(Sha256.of(model));
     }
 
     private byte[] patch() {
@@ -171,7 +189,7 @@ class OfflineInstallTest {
         byte[] damaged = whole.clone();
         damaged[indexOf(whole, world.first) + world.first.length - 10] ^= 1;
         assertInterrupted(damaged, Code.BLK_HASH);
-        assertThat(world.serving).isEmpty();
+        assertThat(world.serving()).isEmpty();
         restart();
         assertCommitted(whole, world.first);
     }
@@ -208,7 +226,7 @@ class OfflineInstallTest {
                 .isInstanceOfSatisfying(
                         Verdict.Rejected.class,
                         r -> assertThat(r.reason().code()).isEqualTo(Code.UPD_ROLLBACK));
-        assertThat(world.serving).contains(Sha256.of(world.second));
+        assertThat(world.serving()).contains(Sha256.of(world.second));
     }
 
     @Test
@@ -228,7 +246,7 @@ class OfflineInstallTest {
 
     @Test
     void refusesAnExpiredOrderBesideFreshMetadata() throws Exception {
-        byte[] order = sign(DirectorOrder.offline("device-1", 1, now, now.minusSeconds(1), only(world.firstOrder))
+        byte[] order = sign(DirectorOrder.offline("device-1", 1, now, now.minusSeconds(1), only(world.firstOrder), all(world.firstOrder))
                 .signedPart());
         assertRefused(bundle(order, Sha256.of(world.first)), Code.UPD_EXPIRED);
     }
@@ -236,7 +254,7 @@ class OfflineInstallTest {
     @Test
     void refusesAnOrderThatWasSignedForTheNetwork() throws Exception {
         byte[] online = sign(DirectorOrder.answering(
-                        Binary.copyOf(new byte[32]), "device-1", 1, now, repo.expires, only(world.firstOrder))
+                        Binary.copyOf(new byte[32]), "device-1", 1, now, repo.expires, only(world.firstOrder), all(world.firstOrder))
                 .signedPart());
         assertRefused(bundle(online, Sha256.of(world.first)), Code.UPD_DIRECTOR_NONCE);
     }
@@ -257,7 +275,7 @@ class OfflineInstallTest {
     @Test
     void refusesAnOrderByAnotherKeyAndATargetThatIsNotListed() throws Exception {
         byte[] forged = SignedMetadata.sign(
-                DirectorOrder.offline("device-1", 1, now, repo.expires, only(world.firstOrder))
+                DirectorOrder.offline("device-1", 1, now, repo.expires, only(world.firstOrder), all(world.firstOrder))
                         .signedPart(),
                 RepositorySimulator.OTHER.keys());
         assertRefused(bundle(forged, Sha256.of(world.first)), Code.UPD_SIGNATURE);
@@ -287,7 +305,7 @@ class OfflineInstallTest {
         for (int length = 0; length < whole.length; length += 509) {
             assertRefused(Arrays.copyOf(whole, length), Code.BDL_TRUNCATED);
         }
-        assertThat(world.serving).isEmpty();
+        assertThat(world.serving()).isEmpty();
         assertCommitted(whole, world.first);
     }
 }

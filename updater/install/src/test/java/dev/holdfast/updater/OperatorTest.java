@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.holdfast.control.GateReport;
 import dev.holdfast.trust.client.RepositorySimulator;
-import dev.holdfast.trust.release.Order;
+import dev.holdfast.trust.release.ModelOrder;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Rejection;
 import dev.holdfast.wire.Sha256;
@@ -52,7 +52,7 @@ class OperatorTest {
     }
 
     /** Runs an install on another thread up to {@code state} and lets it go on after {@code then}. */
-    private <T> T at(InstallState state, Installer installer, Order order, java.util.concurrent.Callable<T> then)
+    private <T> T at(InstallState state, Installer installer, ModelOrder order, java.util.concurrent.Callable<T> then)
             throws Exception {
         CountDownLatch there = new CountDownLatch(1);
         CountDownLatch goOn = new CountDownLatch(1);
@@ -102,22 +102,22 @@ class OperatorTest {
     void goesBackMeasuredLikeAnyModelAndTheOrderIsNotRepeated() throws Exception {
         assertThat(world.installer().install(world.secondOrder)).isInstanceOf(InstallOutcome.Committed.class);
         world.log.clear();
-        assertThat(world.installer().rollback("answers in French")).isInstanceOf(InstallOutcome.RolledBack.class);
-        assertThat(world.serving).contains(Sha256.of(world.first));
+        assertThat(world.installer().rollback("intent", "answers in French")).isInstanceOf(InstallOutcome.RolledBack.class);
+        assertThat(world.serving()).contains(Sha256.of(world.first));
         assertThat(world.log)
-                .containsExactly("rolled back 2.0.0 INS-ROLLBACK-ASKED", "before " + Sha256.of(world.first), "after");
+                .containsExactly("rolled back 2.0.0", "before " + Sha256.of(world.first), "after");
         assertThat(world.installer().history().getLast().reason())
                 .contains(new Rejection(Code.INS_ROLLBACK_ASKED, "by the operator: answers in French"));
-        assertFailed(world.installer().rollback(""), Code.INS_NO_FALLBACK);
+        assertFailed(world.installer().rollback("intent", ""), Code.INS_NO_FALLBACK);
         assertFailed(world.installer().install(world.secondOrder), Code.INS_FAILED_BEFORE);
     }
 
     @Test
     void doesNotGoBackBelowTheFloor() throws Exception {
         assertThat(world.installer().install(world.secondOrder)).isInstanceOf(InstallOutcome.Committed.class);
-        world.tee.floor = 2;
-        assertFailed(world.installer().rollback(""), Code.UPD_EPOCH);
-        assertThat(world.serving).contains(Sha256.of(world.second));
+        world.floors.put("intent", (long) 2);
+        assertFailed(world.installer().rollback("intent", ""), Code.UPD_EPOCH);
+        assertThat(world.serving()).contains(Sha256.of(world.second));
     }
 
     @Test
@@ -125,11 +125,11 @@ class OperatorTest {
         world.config = world.config.with(new InstallerConfig.Probation(Duration.ofHours(1), Duration.ofMillis(1)));
         Installer installer = world.installer();
         InstallOutcome outcome =
-                at(InstallState.PROBATION, installer, world.secondOrder, () -> installer.rollback("no"));
+                at(InstallState.PROBATION, installer, world.secondOrder, () -> installer.rollback("intent", "no"));
         assertThat(outcome).isInstanceOf(InstallOutcome.RolledBack.class);
         assertThat(installed).isInstanceOf(InstallOutcome.RolledBack.class);
-        assertThat(world.serving).contains(Sha256.of(world.first));
-        assertThat(world.tee.floor).isEqualTo(1);
+        assertThat(world.serving()).contains(Sha256.of(world.first));
+        assertThat(world.floor()).isEqualTo(1);
         assertThat(installer.history().stream().filter(r -> r.state() == InstallState.ROLLED_BACK))
                 .hasSize(1);
     }
@@ -138,18 +138,18 @@ class OperatorTest {
     void aRollbackEndsADownloadAndGoesBackFromWhatServes() throws Exception {
         assertThat(world.installer().install(world.secondOrder)).isInstanceOf(InstallOutcome.Committed.class);
         byte[] third = RepositorySimulator.model(3);
-        Order next = new Order("d", 3, world.secondOrder.expires(), world.target(third, "3.0.0", 1), List.of());
+        ModelOrder next = InstallWorld.order(3, world.target(third, "3.0.0", 1), List.of());
         Installer installer = world.installer();
-        InstallOutcome outcome = at(InstallState.DOWNLOADING, installer, next, () -> installer.rollback("no"));
+        InstallOutcome outcome = at(InstallState.DOWNLOADING, installer, next, () -> installer.rollback("intent", "no"));
         assertThat(outcome).isInstanceOf(InstallOutcome.RolledBack.class);
         assertFailed(installed, Code.INS_ROLLBACK_ASKED);
-        assertThat(world.serving).contains(Sha256.of(world.first));
+        assertThat(world.serving()).contains(Sha256.of(world.first));
         assertFailed(installer.install(next), Code.INS_FAILED_BEFORE);
     }
 
     @Test
     void aPauseInterruptsADownloadWhichGoesOnAfterwards() throws Exception {
-        Order order = world.without(world.secondOrder, 2);
+        ModelOrder order = world.without(world.secondOrder, 2);
         Installer installer = world.installer();
         at(InstallState.DOWNLOADING, installer, order, () -> {
             installer.pause("at sea");
@@ -182,7 +182,7 @@ class OperatorTest {
 
     @Test
     void aStopOfTheAgentCostsNoBlockAndNoOrder() throws Exception {
-        Order order = world.without(world.secondOrder, 2);
+        ModelOrder order = world.without(world.secondOrder, 2);
         Installer installer = world.installer();
         world.blockLie = block -> {
             installer.stop();
@@ -208,7 +208,7 @@ class OperatorTest {
         world.observer = record -> {};
         Installer next = world.installer();
         next.recover();
-        assertThat(next.finishPending()).containsInstanceOf(InstallOutcome.Committed.class);
+        assertThat(next.finishPending("intent")).containsInstanceOf(InstallOutcome.Committed.class);
     }
 
     @Test

@@ -2,18 +2,20 @@ package dev.holdfast.updater;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.control.Pointer;
+import dev.holdfast.control.Slot;
 import dev.holdfast.storage.CrashDisk;
 import dev.holdfast.storage.CrashDisk.Loss;
 import dev.holdfast.storage.CrashDisk.Moment;
 import dev.holdfast.storage.Disk;
 import dev.holdfast.trust.release.Attachment;
-import dev.holdfast.trust.release.Order;
+import dev.holdfast.trust.release.ModelOrder;
+import dev.holdfast.trust.release.ModelTarget;
 import dev.holdfast.wire.Sha256;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -39,11 +41,17 @@ class PowerCutTest {
     /** What is interrupted. */
     enum Scenario {
         FIRST_INSTALL,
+        /** A model beside another that serves. */
+        SECOND_MODEL,
         FULL,
         DELTA,
         /** The model before it falls below the floor of the security epoch. */
         RAISED_EPOCH,
-        ROLLBACK
+        /** The same bytes with another template and a raised epoch. */
+        SAME_BYTES,
+        ROLLBACK,
+        /** An order names the model no more. */
+        RETIRE
     }
 
     private static final Map<String, int[]> TALLY = new TreeMap<>();
@@ -51,8 +59,10 @@ class PowerCutTest {
     private final Path dir;
     private final InstallWorld world;
     private final Path store;
-    private final Order sameEpoch;
-    private final Order raisedEpoch;
+    private final ModelOrder sameEpoch;
+    private final ModelOrder raisedEpoch;
+    private final ModelOrder sameBytes;
+    private final ModelOrder embedder;
 
     private final Map<Path, byte[]> before = new HashMap<>();
     private Set<String> forced = new HashSet<>();
@@ -69,7 +79,19 @@ class PowerCutTest {
         world.blocksPerFetch = 8;
         store = dir.resolve("store");
         sameEpoch = world.without(world.secondOrder, 2);
-        raisedEpoch = new Order("d", 2, Instant.MAX, world.target(world.second, "2.0.0", 2), List.of());
+        raisedEpoch = InstallWorld.order(2, world.target(world.second, "2.0.0", 2), List.of());
+        sameBytes = InstallWorld.order(2, mended(), List.of());
+        embedder = world.embedder();
+    }
+
+    private ModelTarget mended() {
+        ModelTarget model = world.firstOrder.model();
+        ObjectNode custom = ((ObjectNode) model.file().custom())
+                .put("version", "1.0.1")
+                .put("release", 2)
+                .put("epoch", 2);
+        custom.withObject("/template").putArray("stop").add("<end>");
+        return InstallWorld.target(world.first, "1.0.1", custom);
     }
 
     @BeforeAll
@@ -190,6 +212,9 @@ class PowerCutTest {
         if (scenario == Scenario.ROLLBACK) {
             assertThat(world.installer().install(sameEpoch)).isInstanceOf(InstallOutcome.Committed.class);
         }
+        if (scenario != Scenario.FIRST_INSTALL && scenario != Scenario.SECOND_MODEL) {
+            assertThat(world.installer().install(embedder)).isInstanceOf(InstallOutcome.Committed.class);
+        }
         for (Path file : CrashDisk.files(store)) {
             before.put(file, Files.readAllBytes(file));
         }
@@ -202,9 +227,10 @@ class PowerCutTest {
         for (Map.Entry<Path, byte[]> file : before.entrySet()) {
             Files.write(file.getKey(), file.getValue());
         }
-        world.serving = world.store.serving().map(s -> s.serving().digest());
-        world.candidate = Optional.empty();
-        world.tee.floor = scenario == Scenario.FIRST_INSTALL ? 0 : 1;
+        world.load();
+        world.forgetMeasured();
+        world.floors.clear();
+        world.serving.keySet().forEach(model -> world.floors.put(model, 1L));
         world.delivered.clear();
         forced = new HashSet<>();
         durable = new HashSet<>();
@@ -213,29 +239,38 @@ class PowerCutTest {
         world.log.clear();
     }
 
-    private Order order(Scenario scenario) {
+    private ModelOrder order(Scenario scenario) {
         return switch (scenario) {
             case FIRST_INSTALL -> world.firstOrder;
             case FULL -> world.without(world.secondOrder, 2);
             case DELTA -> world.secondOrder;
             case RAISED_EPOCH -> raisedEpoch;
+            case SAME_BYTES -> sameBytes;
+            case SECOND_MODEL -> embedder;
             case ROLLBACK -> sameEpoch;
+            case RETIRE -> world.firstOrder;
         };
     }
 
     /** A process from its start to its end. */
     private InstallOutcome run(Scenario scenario, Disk disk) throws IOException {
         Installer installer = world.installer(disk);
-        installer.recover();
-        installer.finishPending();
+        world.recover(installer);
+        for (String model : installer.models()) {
+            installer.finishPending(model);
+        }
+        if (scenario == Scenario.RETIRE) {
+            assertThat(installer.retire("intent", 2)).isEmpty();
+            return new InstallOutcome.Unchanged(TargetSlot.of(world.firstOrder.model()));
+        }
         if (scenario != Scenario.ROLLBACK) {
             return installer.install(order(scenario));
         }
-        Sha256 serving = world.store.serving().orElseThrow().serving().digest();
+        Sha256 serving = world.pointed().digest();
         InstallOutcome outcome = serving.equals(Sha256.of(world.first))
                 ? new InstallOutcome.Unchanged(TargetSlot.of(world.firstOrder.model()))
-                : installer.rollback("");
-        installer.recover();
+                : installer.rollback("intent", "");
+        world.recover(installer);
         return outcome;
     }
 
@@ -294,34 +329,40 @@ class PowerCutTest {
 
     /** The inference process starts again and serves what the pointer names, if its bytes hold. */
     private void reboot() throws IOException {
-        world.startedAt++;
-        world.candidate = Optional.empty();
-        Optional<Pointer> pointer = world.store.serving();
-        world.serving =
-                pointer.isPresent() && world.store.verifies(pointer.get().serving())
-                        ? Optional.of(pointer.get().serving().digest())
-                        : Optional.empty();
-        assertThat(world.serving.isPresent() || before.isEmpty())
+        world.reboot();
+        assertThat(world.serving.containsKey("embed") || !before(embedder))
+                .as("the other model serves from the first second")
+                .isTrue();
+        assertThat(!world.serving.isEmpty() || before.isEmpty())
                 .as("serves from the first second")
                 .isTrue();
     }
 
+    /** Whether this model served before the scenario. */
+    private boolean before(ModelOrder model) {
+        return before.containsKey(
+                store.resolve("blobs").resolve(model.model().file().sha256().hex()));
+    }
+
     private void comesBack(Scenario scenario) throws IOException {
         Installer installer = world.installer();
-        Installer.Recovery recovery = installer.recover();
+        InstallWorld.Recovered recovery = world.recover(installer);
         assertThat(recovery.journalDamage()).isEmpty();
         assertThat(recovery.pending()).isEmpty();
-        assertThat(recovery.serving().isPresent() || scenario == Scenario.FIRST_INSTALL)
+        assertThat(recovery.pointer().serving("embed").isPresent() || !before(embedder))
+                .as("the other model")
+                .isTrue();
+        assertThat(recovery.pointer().serving("intent").isPresent()
+                        || scenario == Scenario.FIRST_INSTALL
+                        || scenario == Scenario.RETIRE)
                 .as("a model")
                 .isTrue();
-        if (recovery.serving().isPresent()) {
-            assertThat(world.store.verifies(recovery.serving().get().serving()))
-                    .as("verified")
-                    .isTrue();
-            // The very first model is flipped in by finishPending; before it nothing served.
-            assertThat(world.serving.isPresent()
-                            || (scenario == Scenario.FIRST_INSTALL
-                                    && recovery.unfinished().isPresent()))
+        for (Pointer.Entry entry : recovery.pointer().models().values()) {
+            assertThat(world.store.verifies(entry.serving())).as("verified").isTrue();
+            // A very first release is flipped in by finishPending; before it nothing served.
+            assertThat(world.serving.containsKey(entry.serving().model())
+                            || recovery.unfinished().stream()
+                                    .anyMatch(open -> open.slot().equals(entry.serving())))
                     .as("serves")
                     .isTrue();
         }
@@ -331,24 +372,38 @@ class PowerCutTest {
         if (outcome instanceof InstallOutcome.Failed(var reason)
                 && reason.code() == dev.holdfast.wire.Code.INS_FAILED_BEFORE) {
             gaveUp = true;
-            Order order = order(scenario);
+            ModelOrder order = order(scenario);
             outcome = world.installer()
-                    .install(new Order("d", order.version() + 1, order.expires(), order.model(), order.deltas()));
+                    .install(InstallWorld.order(order.version() + 1, order.model(), order.deltas()));
         }
         assertThat(outcome).isNotInstanceOfAny(InstallOutcome.Failed.class, InstallOutcome.Interrupted.class);
-        boolean firstServes = scenario == Scenario.FIRST_INSTALL || scenario == Scenario.ROLLBACK;
-        Sha256 wanted = Sha256.of(firstServes ? world.first : world.second);
-        assertThat(world.serving).contains(wanted);
-        assertThat(world.store.serving().orElseThrow().serving().digest()).isEqualTo(wanted);
+        boolean firstServes =
+                scenario == Scenario.FIRST_INSTALL || scenario == Scenario.ROLLBACK || scenario == Scenario.SECOND_MODEL;
+        if (scenario == Scenario.RETIRE) {
+            assertThat(world.pointer().models()).containsOnlyKeys("embed");
+            assertThat(world.serving).containsOnlyKeys("embed");
+            assertThat(world.named()).doesNotContain("intent");
+        } else {
+            Slot wanted = TargetSlot.of(firstServes ? world.firstOrder.model() : order(scenario).model());
+            assertThat(world.pointed()).isEqualTo(wanted);
+            assertThat(world.serving).containsEntry("intent", wanted);
+        }
+        if (scenario != Scenario.FIRST_INSTALL) {
+            assertThat(world.pointer().serving("embed")).contains(TargetSlot.of(embedder.model()));
+            assertThat(world.serving).containsEntry("embed", TargetSlot.of(embedder.model()));
+        }
         // An install that failed on a full disk gives its partial files back, so they are pulled again.
         if (!gaveUp) {
             assertThat(world.repeated).as("durable blocks asked for again").isZero();
         }
         Set<String> expected = new HashSet<>(Set.of("journal.jsonl", "serving.json"));
-        if (scenario != Scenario.RAISED_EPOCH) {
+        if (scenario != Scenario.RAISED_EPOCH && scenario != Scenario.RETIRE) {
             expected.add("blobs/" + Sha256.of(world.first).hex());
         }
-        if (!firstServes) {
+        if (scenario != Scenario.FIRST_INSTALL) {
+            expected.add("blobs/" + Sha256.of(world.other).hex());
+        }
+        if (scenario == Scenario.FULL || scenario == Scenario.DELTA || scenario == Scenario.RAISED_EPOCH) {
             expected.add("blobs/" + Sha256.of(world.second).hex());
             expected.add("about/" + Sha256.of(world.second).hex() + Attachment.Kind.BOM.suffix());
         }

@@ -5,7 +5,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.holdfast.trust.client.RepositorySimulator;
 import dev.holdfast.trust.client.RetryLaterException;
-import dev.holdfast.trust.release.Order;
+import dev.holdfast.trust.release.ModelOrder;
+import dev.holdfast.trust.release.ModelTerms;
 import dev.holdfast.trust.release.Rollout;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Fields;
@@ -53,9 +54,14 @@ class RolloutTest {
         world.clock = Clock.fixed(now, ZoneOffset.UTC);
     }
 
-    private Order order(Rollout rollout) {
-        Order order = world.without(world.secondOrder, 2);
-        return new Order("device-1", 2, order.expires(), order.model(), order.deltas(), rollout);
+    private ModelOrder order(Rollout rollout) {
+        ModelOrder order = world.without(world.secondOrder, 2);
+        return new ModelOrder(
+                "device-1",
+                2,
+                order.model(),
+                order.deltas(),
+                new ModelTerms(order.model().file().path(), true, Optional.of(rollout)));
     }
 
     private static void assertInterrupted(InstallOutcome outcome, Code code) {
@@ -143,7 +149,7 @@ class RolloutTest {
     @Test
     void nothingIsPulledBeforeTheDevicesTurn() throws Exception {
         Rollout rollout = new Rollout("r1", NOON, Duration.ofHours(1), Optional.empty(), Long.MAX_VALUE);
-        Order order = order(rollout);
+        ModelOrder order = order(rollout);
         assertInterrupted(world.installer().install(order), Code.INS_WAITING);
         at(rollout.begins("device-1").minusSeconds(1));
         assertInterrupted(world.installer().install(order), Code.INS_WAITING);
@@ -154,10 +160,10 @@ class RolloutTest {
 
     @Test
     void downloadsNowAndSwapsInTheWindow() throws Exception {
-        Order order = order(new Rollout("r1", Instant.EPOCH, Duration.ZERO, Optional.of(NIGHT), Long.MAX_VALUE));
+        ModelOrder order = order(new Rollout("r1", Instant.EPOCH, Duration.ZERO, Optional.of(NIGHT), Long.MAX_VALUE));
         assertInterrupted(world.installer().install(order), Code.INS_WAITING);
         assertThat(world.store.has(Sha256.of(world.second))).isTrue();
-        assertThat(world.serving).contains(Sha256.of(world.first));
+        assertThat(world.serving()).contains(Sha256.of(world.first));
         int asked = world.requests;
         assertInterrupted(world.installer().install(order), Code.INS_WAITING);
         at(Instant.parse("2026-03-01T23:30:00Z"));
@@ -167,7 +173,7 @@ class RolloutTest {
 
     @Test
     void theOrdersBudgetCountsBesideTheDevices() throws Exception {
-        Order order = order(new Rollout("r1", Instant.EPOCH, Duration.ZERO, Optional.empty(), world.second.length - 1));
+        ModelOrder order = order(new Rollout("r1", Instant.EPOCH, Duration.ZERO, Optional.empty(), world.second.length - 1));
         assertFailed(world.installer().install(order), Code.INS_BUDGET);
         assertThat(world.requests).isZero();
     }
@@ -179,13 +185,13 @@ class RolloutTest {
             block[0] ^= 1;
             return block;
         };
-        Order order = order(Rollout.NONE);
+        ModelOrder order = order(Rollout.NONE);
         // Each block comes twice: a whole budget goes for nothing, and is not there again after a restart.
         assertFailed(untilTheEnd(order), Code.INS_BUDGET);
         assertThat(world.requests).isEqualTo(2);
     }
 
-    private InstallOutcome untilTheEnd(Order order) throws IOException {
+    private InstallOutcome untilTheEnd(ModelOrder order) throws IOException {
         world.config = world.config.with(new InstallerConfig.Retries(0, Duration.ofSeconds(1), Duration.ofSeconds(2)));
         InstallOutcome outcome = world.installer().install(order);
         for (int i = 0; i < 10 && outcome instanceof InstallOutcome.Interrupted; i++) {
@@ -196,7 +202,7 @@ class RolloutTest {
 
     @Test
     void theAverageRateStaysBelowTheCap() throws Exception {
-        world.config = world.config.with(new InstallerConfig.Pace(10_000, Duration.ofDays(1)));
+        world.config = world.config.with(new InstallerConfig.Pace(10_000, 2));
         assertThat(world.installer().install(order(Rollout.NONE))).isInstanceOf(InstallOutcome.Committed.class);
         // A second's worth is there at first.
         double seconds = (world.second.length - 10_000) / 10_000.0;
@@ -231,19 +237,19 @@ class RolloutTest {
     @Test
     void aNewerOrderTakesThePlaceOfOneThatIsStuck() throws Exception {
         byte[] third = RepositorySimulator.model(3);
-        Order next = new Order("d", 3, world.secondOrder.expires(), world.target(third, "3.0.0", 1), List.of());
+        ModelOrder next = InstallWorld.order(3, world.target(third, "3.0.0", 1), List.of());
         Installer installer = world.installer();
         byte[][] seen = new byte[1][];
         world.blockLie = block -> {
             seen[0] = block;
-            installer.announced(3);
+            installer.supersede("intent", 3);
             return new byte[] {1};
         };
         assertInterrupted(installer.install(order(Rollout.NONE)), Code.INS_SUPERSEDED);
         assertThat(seen[0]).isNotNull();
         world.blockLie = block -> block;
         assertThat(installer.install(next)).isInstanceOf(InstallOutcome.Committed.class);
-        assertThat(world.serving).contains(Sha256.of(third));
+        assertThat(world.serving()).contains(Sha256.of(third));
         assertThat(installer.history()).anySatisfy(r -> {
             assertThat(r.orderVersion()).isEqualTo(2);
             assertThat(r.state()).isEqualTo(InstallState.FAILED);
@@ -252,30 +258,19 @@ class RolloutTest {
     }
 
     @Test
-    void aFalseHintCostsNoBlockAndWorksOnce() throws Exception {
+    void whatIsPutOffCostsNoBlock() throws Exception {
         Installer installer = world.installer();
         world.blocksPerFetch = 4;
+        boolean[] told = {false};
         world.blockLie = block -> {
-            installer.announced(99);
+            if (!told[0]) {
+                installer.supersede("intent", 99);
+            }
+            told[0] = true;
             return block;
         };
         assertInterrupted(installer.install(order(Rollout.NONE)), Code.INS_SUPERSEDED);
         assertThat(installer.install(order(Rollout.NONE))).isInstanceOf(InstallOutcome.Committed.class);
-        assertThat(world.repeated).isZero();
-    }
-
-    @Test
-    void aLongDownloadStandsBackNowAndThen() throws Exception {
-        world.config = world.config.with(new InstallerConfig.Pace(10_000, Duration.ofSeconds(5)));
-        Installer installer = world.installer();
-        Order order = order(Rollout.NONE);
-        assertInterrupted(installer.install(order), Code.INS_SUPERSEDED);
-        InstallOutcome outcome = installer.install(order);
-        int rounds = 1;
-        while (outcome instanceof InstallOutcome.Interrupted && rounds++ < 10) {
-            outcome = installer.install(order);
-        }
-        assertThat(outcome).isInstanceOf(InstallOutcome.Committed.class);
         assertThat(world.repeated).isZero();
     }
 }

@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.holdfast.storage.CrashDisk;
 import dev.holdfast.trust.client.RepositorySimulator;
-import dev.holdfast.trust.release.Order;
+import dev.holdfast.trust.release.ModelOrder;
 import dev.holdfast.updater.StoreScrub.Finding;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Sha256;
@@ -48,7 +48,7 @@ class StoreScrubTest {
     }
 
     private StoreScrub.Pass scrub(Installer installer, StoreScrub.Listing listing) throws Exception {
-        return new StoreScrub(world.store, installer, 0).run(Instant.EPOCH, listing);
+        return new StoreScrub(installer, 0).run(Instant.EPOCH, listing);
     }
 
     private static List<Finding> findings(StoreScrub.Pass pass) {
@@ -77,12 +77,12 @@ class StoreScrubTest {
         StoreScrub.Pass pass = scrub();
         assertThat(findings(pass)).containsExactly(Finding.HEALED, Finding.SOUND);
         assertThat(world.delivered).as("blocks that were pulled").hasSize(2);
-        assertThat(world.store.serving().orElseThrow().fallback().orElseThrow().digest())
+        assertThat(world.pointer().fallback("intent").orElseThrow().digest())
                 .isEqualTo(Sha256.of(world.first));
         assertThat(world.store.verifies(TargetSlot.of(world.firstOrder.model())))
                 .isTrue();
         assertThat(CrashDisk.files(world.dir.resolve("store/partial"))).isEmpty();
-        assertThat(world.installer().rollback("")).isInstanceOf(InstallOutcome.RolledBack.class);
+        assertThat(world.installer().rollback("intent", "")).isInstanceOf(InstallOutcome.RolledBack.class);
     }
 
     @Test
@@ -92,33 +92,33 @@ class StoreScrubTest {
         StoreScrub.Pass pass = scrub(installer, slot -> Optional.empty());
         assertThat(findings(pass)).containsExactly(Finding.QUARANTINED, Finding.SOUND);
         assertThat(pass.isSound()).isFalse();
-        assertThat(world.store.serving().orElseThrow().fallback()).isEmpty();
-        assertThat(installer.rollback(""))
+        assertThat(world.pointer().fallback("intent")).isEmpty();
+        assertThat(installer.rollback("intent", ""))
                 .isInstanceOfSatisfying(
                         InstallOutcome.Failed.class,
                         f -> assertThat(f.reason().code()).isEqualTo(Code.INS_NO_FALLBACK));
-        world.installer().recover();
+        world.recover(world.installer());
         assertThat(findings(scrub())).containsExactly(Finding.SOUND, Finding.HEALED);
         assertThat(world.delivered).hasSize(1);
-        assertThat(world.store.serving().orElseThrow().fallback()).isPresent();
+        assertThat(world.pointer().fallback("intent")).isPresent();
     }
 
     @Test
     void theModelBeforeServesWhileADamagedOneIsRepaired() throws Exception {
         damage(world.second, 70_000);
         assertThat(findings(scrub())).containsExactly(Finding.SOUND, Finding.TAKEN_OUT);
-        assertThat(world.serving).contains(Sha256.of(world.first));
+        assertThat(world.serving()).contains(Sha256.of(world.first));
         assertThat(world.log).endsWith("before " + Sha256.of(world.first), "after");
         assertThat(world.installer().history().getLast().reason().orElseThrow().code())
                 .isEqualTo(Code.INS_DIGEST);
         assertThat(world.installer().install(world.secondOrder)).isInstanceOf(InstallOutcome.Committed.class);
-        assertThat(world.serving).contains(Sha256.of(world.second));
+        assertThat(world.serving()).contains(Sha256.of(world.second));
         assertThat(world.delivered).as("the damaged block and nothing else").hasSize(1);
     }
 
     @Test
     void aServingModelWithoutAFallbackIsRepairedBesideAndNeverWrittenTo() throws Exception {
-        assertThat(world.installer().rollback("")).isInstanceOf(InstallOutcome.RolledBack.class);
+        assertThat(world.installer().rollback("intent", "")).isInstanceOf(InstallOutcome.RolledBack.class);
         damage(world.first, 70_000);
         Path blob = world.store.blob(Sha256.of(world.first));
         Object mapped = Files.getAttribute(blob, "unix:ino");
@@ -148,7 +148,7 @@ class StoreScrubTest {
         damage(world.first, 5000);
         scrub(world.installer(), slot -> Optional.empty());
         byte[] third = RepositorySimulator.model(3);
-        Order next = new Order("d", 3, world.secondOrder.expires(), world.target(third, "3.0.0", 1), List.of());
+        ModelOrder next = InstallWorld.order(3, world.target(third, "3.0.0", 1), List.of());
         assertThat(world.installer().install(next)).isInstanceOf(InstallOutcome.Committed.class);
         assertThat(CrashDisk.files(world.dir.resolve("store/partial"))).isEmpty();
     }
@@ -160,16 +160,16 @@ class StoreScrubTest {
                 new InstallerConfig.Retries(0, java.time.Duration.ofMillis(1), java.time.Duration.ofMillis(1)));
         world.transportFailures = 1;
         byte[] third = RepositorySimulator.model(3);
-        Order next = new Order("d", 3, world.secondOrder.expires(), world.target(third, "3.0.0", 1), List.of());
+        ModelOrder next = InstallWorld.order(3, world.target(third, "3.0.0", 1), List.of());
         assertThat(world.installer().install(next)).isInstanceOf(InstallOutcome.Interrupted.class);
         assertThat(findings(scrub())).containsExactly(Finding.SOUND, Finding.DAMAGED);
-        assertThat(world.serving).contains(Sha256.of(world.second));
+        assertThat(world.serving()).contains(Sha256.of(world.second));
     }
 
     @Test
     void readsNoFasterThanItMay() throws Exception {
         SteppedTimer timer = new SteppedTimer();
-        new StoreScrub(world.store, world.installer(), 10_000, timer).run(Instant.EPOCH, slot -> Optional.empty());
+        new StoreScrub(world.installer(), 10_000, timer).run(Instant.EPOCH, slot -> Optional.empty());
         assertThat(timer.passed().toMillis() / 1000.0).isBetween(29.0, 31.0);
     }
 }
