@@ -1,15 +1,15 @@
 package dev.holdfast.attestation;
 
 import java.io.IOException;
-import java.util.Optional;
+import java.util.List;
 
-/** Tells which model answers requests now. Asked before each evidence; may block for a while. Thread-safe. */
+/** Tells which models answer requests now. Asked before each evidence; may block for a while. Thread-safe. */
 @FunctionalInterface
-public interface ServingModel {
+public interface ServingModels {
     /**
-     * The model in service, as an event that the log would hold for it; empty where none is loaded.
+     * The models in service, each as an event that the log would hold for it, one of each name; empty where none is loaded.
      *
      * @throws IOException where the process that serves does not answer
      */
-    Optional<ModelEvent> now() throws IOException;
+    List<ModelEvent> now() throws IOException;
 }
