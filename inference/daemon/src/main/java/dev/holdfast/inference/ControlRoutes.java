@@ -45,11 +45,18 @@ final class ControlRoutes implements Handler<HttpServerRequest>, AutoCloseable {
     private static final String NOBODY = "";
     private static final String KEEPING = "*";
 
+    /** How often a slot is to be loaded, and under which name. */
+    private record Announced(String model, int times) {
+        Announced plus(int more) {
+            return new Announced(model, times + more);
+        }
+    }
+
     private final ModelHost models;
     private final ChallengeRelay relay;
     private final Supplier<List<String>> recentLines;
-    /** Names of the models whose slots are being loaded, or wait for it. */
-    private final Map<SlotId, String> loading = new ConcurrentHashMap<>();
+    /** Slots that are being loaded, or wait for it. */
+    private final Map<SlotId, Announced> announced = new ConcurrentHashMap<>();
 
     private final KeyedThreads changes =
             new KeyedThreads("holdfast-control", new KeyedThreads.Bounds(1, MAX_WAITING, ModelName.MAX_MODELS + 2));
@@ -132,22 +139,26 @@ final class ControlRoutes implements Handler<HttpServerRequest>, AutoCloseable {
 
     /** A change of a slot that is still to be loaded waits for that, too. */
     private String lineOf(SlotId slot) {
-        String announced = loading.get(slot);
-        return announced != null ? announced : models.nameOf(slot).orElse(NOBODY);
+        Announced load = announced.get(slot);
+        return load != null ? load.model : models.nameOf(slot).orElse(NOBODY);
     }
 
     private void load(HttpServerRequest request, Slot slot) {
-        loading.put(slot.slotId(), slot.model());
+        announced.merge(slot.slotId(), new Announced(slot.model(), 1), (known, one) -> known.plus(1));
         boolean queued = enqueue(request, InferencePaths.CANDIDATE, slot.model(), () -> {
             try {
                 candidate(request, slot);
             } finally {
-                loading.remove(slot.slotId());
+                done(slot);
             }
         });
         if (!queued) {
-            loading.remove(slot.slotId());
+            done(slot);
         }
+    }
+
+    private void done(Slot slot) {
+        announced.computeIfPresent(slot.slotId(), (id, load) -> load.times == 1 ? null : load.plus(-1));
     }
 
     private boolean enqueue(HttpServerRequest request, String path, String line, Runnable change) {

@@ -219,8 +219,7 @@ class InferenceDaemonTest {
         Curl.Answer canary = post("candidate", two);
         assertThat(canary.status()).isEqualTo(422);
         assertThat(canary.json().get("code").textValue()).isEqualTo("GATE-CANARY");
-        assertThat(control.get("/control/v1/status").json().get("candidates"))
-                .isEmpty();
+        assertThat(control.get("/control/v1/status").json().get("candidates")).isEmpty();
 
         two.set("gate", TinyStore.gate(Map.of()));
         Curl.Answer passed = post("candidate", two);
@@ -326,9 +325,7 @@ class InferenceDaemonTest {
         awaitTrue(() -> daemon.status().requestsActive() == 1);
         ObjectNode two = store.add("2.0.0", 2, TinyModel.Flaw.NONE);
         assertThat(post("candidate", two).status()).isEqualTo(200);
-        assertThat(control.post("/control/v1/flip", slot(two))
-                        .status())
-                .isEqualTo(200);
+        assertThat(control.post("/control/v1/flip", slot(two)).status()).isEqualTo(200);
         String output = new String(stream.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         assertThat(output).contains("intent@1.0.0", "data: [DONE]").doesNotContain("intent@2.0.0");
         awaitTrue(() -> daemon.status().draining() == 0);

@@ -93,8 +93,8 @@ class PrefixReuseTest {
 
     private ModelHost engine(int sequences) throws Exception {
         TinyStore store = new TinyStore(folder);
-        ModelHost engine = new ModelHost(
-                new ModelHost.Settings(store.blobs(), new HealthGate.Settings(256, sequences, CacheType.F16), 1, 1, 1 << 26));
+        ModelHost engine = new ModelHost(new ModelHost.Settings(
+                store.blobs(), new HealthGate.Settings(256, sequences, CacheType.F16), 1, 1, 1 << 26));
         assertThat(engine.serve(slot(store.add("1.0.0", 1, TinyModel.Flaw.NONE)))
                         .passed())
                 .isTrue();

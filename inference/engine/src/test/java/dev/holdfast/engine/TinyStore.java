@@ -54,7 +54,9 @@ public final class TinyStore {
     public ObjectNode addEncoder(String model, String version, long seed) throws IOException {
         Path file = folder.resolve("new.gguf");
         ModelShape shape = new ModelShape(128, 3, 96, 4, 4, 24, 160, 300);
-        new RandomModel("bert", shape, GgmlType.F32, seed).put("pooling_type", 1).writeEncoder(file);
+        new RandomModel("bert", shape, GgmlType.F32, seed)
+                .put("pooling_type", 1)
+                .writeEncoder(file);
         ObjectNode slot = add(model, version, Files.readAllBytes(file));
         slot.set("template", node(NO_CHAT));
         return slot;
