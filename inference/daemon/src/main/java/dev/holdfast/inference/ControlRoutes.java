@@ -134,7 +134,14 @@ final class ControlRoutes implements Handler<HttpServerRequest>, AutoCloseable {
             }
         } catch (RejectedException e) {
             refuse(request, Replies.status(e.rejection().code()), e.rejection());
+        } catch (RuntimeException e) {
+            fault(request, path, e);
         }
+    }
+
+    private static void fault(HttpServerRequest request, String path, Throwable fault) {
+        LOG.error("{} failed", path, fault);
+        refuse(request, 500, new Rejection(Code.API_INTERNAL, fault.toString()));
     }
 
     /** A change of a slot that is still to be loaded waits for that, too. */
@@ -166,8 +173,7 @@ final class ControlRoutes implements Handler<HttpServerRequest>, AutoCloseable {
             try {
                 change.run();
             } catch (RuntimeException | Error e) {
-                LOG.error("{} failed", path, e);
-                refuse(request, 500, new Rejection(Code.API_INTERNAL, e.toString()));
+                fault(request, path, e);
             }
             return () -> {};
         });
