@@ -1,137 +1,23 @@
-"""The story that `./dev demo` tells, over a stack that `./dev up` started: an update by delta under a running stream,
-remote attestation, and attacks that are refused. Every step is checked; the first one that does not hold ends the
-story with exit code 1."""
+"""The story that `./dev demo` tells, over a stack that `./dev up` started: a second model is installed beside the first,
+an update by delta under a running stream, remote attestation, attacks that are refused, and a model that is retired.
+Every step is checked; the first one that does not hold ends the story with exit code 1."""
 
 import argparse
 import json
 import pathlib
 import shutil
-import socket
 import subprocess
 import sys
-import threading
 import time
+
+from hostile import HostileNetwork
+from stack import Asker, Refused, Stack, Stream, hold, until
 
 BEGAN = time.monotonic()
 
 
-class Refused(Exception):
-    """A step of the story did not hold."""
-
-
 def say(text):
     print(f"[{time.monotonic() - BEGAN:6.2f} s] {text}", flush=True)
-
-
-def hold(condition, text):
-    if not condition:
-        raise Refused(text)
-
-
-class Stack:
-    """The running stack, reached by its files, sockets and commands."""
-
-    def __init__(self, endpoints, dev):
-        self.endpoints = endpoints
-        self.dev = dev
-        self.fleet_dir = pathlib.Path(endpoints["fleet_dir"])
-        self.device = endpoints["device"]
-        self.config = endpoints["config"]
-
-    def run(self, *arguments, check=True):
-        done = subprocess.run([self.dev, *map(str, arguments)], capture_output=True, text=True, timeout=60)
-        hold(done.returncode == 0 or not check, f"{' '.join(map(str, arguments))}: {done.stderr.strip()[-400:]}")
-        return done.stdout
-
-    def fleet(self, verb, *arguments, **more):
-        return self.run("fleet", verb, "--dir", self.fleet_dir, *arguments, **more)
-
-    def status(self):
-        return json.loads(self.run("holdfast", "status", "--json", "--config", self.config))
-
-    def history(self):
-        return json.loads(self.run("holdfast", "history", "--json", "--config", self.config))
-
-    def curl(self, path, body=None):
-        command = ["curl", "-sS", "--unix-socket", self.endpoints["inference_socket"], f"http://localhost{path}"]
-        if body is not None:
-            command += ["-H", "content-type: application/json", "-d", json.dumps(body)]
-        return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-
-    def chat(self, sentence):
-        reply = self.curl("/v1/chat/completions", {"messages": [{"role": "user", "content": sentence}]})
-        hold("choices" in reply, f"no answer: {reply}")
-        return reply["model"], reply["choices"][0]["message"]["content"]
-
-    def serves(self):
-        models = self.curl("/v1/models")["data"]
-        return models[0]["id"] if models else None
-
-    def publish(self, version, model, canaries):
-        return json.loads(self.fleet("publish", "intent", version, model, "--template", "demo/template.json",
-                                     "--canaries", canaries, "--json"))
-
-    def desire(self, version):
-        self.desire_for(self.device, version)
-
-    def desire_for(self, device, version):
-        self.fleet("desire", device, "intent", version)
-
-    def rejection(self):
-        return self.status().get("lastRejection", {}).get("code")
-
-
-def until(seconds, what, condition):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        hold(time.monotonic() < deadline, f"not within {seconds} s: {what}")
-        time.sleep(0.05)
-
-
-class Stream(threading.Thread):
-    """One long streamed answer, paced on a fixed clock, and what came of it."""
-
-    REQUEST = {"messages": [{"role": "user", "content": "turn on the light in the kitchen"}],
-               "max_tokens": 300, "ignore_eos": True, "temperature": 0}
-
-    def __init__(self, path):
-        super().__init__(name="stream", daemon=True)
-        self.path, self.text, self.models, self.done, self.count = path, "", set(), False, 0
-
-    def run(self):
-        body = json.dumps({**self.REQUEST, "stream": True, "tokens_per_second": 20}).encode()
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(60)
-            connection.connect(self.path)
-            connection.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
-                               b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
-            for line in connection.makefile("rb"):
-                if not line.startswith(b"data: "):
-                    continue
-                if line.strip() == b"data: [DONE]":
-                    self.done = True
-                    return
-                event = json.loads(line[6:])
-                self.models.add(event.get("model"))
-                for choice in event.get("choices", []):
-                    self.text += choice.get("delta", {}).get("content") or ""
-                self.count += 1
-
-
-class Asker(threading.Thread):
-    """Asks without a pause and counts what was not answered."""
-
-    def __init__(self, stack):
-        super().__init__(name="asker", daemon=True)
-        self.stack, self.answered, self.dropped, self.ended = stack, 0, 0, threading.Event()
-
-    def run(self):
-        while not self.ended.is_set():
-            try:
-                self.stack.chat("lock the front door")
-                self.answered += 1
-            except (Refused, subprocess.CalledProcessError, json.JSONDecodeError):
-                self.dropped += 1
 
 
 def damaged(source, target):
@@ -154,6 +40,33 @@ def sha256_of(stack, target):
     return json.loads(targets.read_text())["signed"]["targets"][target]["hashes"]["sha256"]
 
 
+def cosine(left, right):
+    return sum(a * b for a, b in zip(left, right))
+
+
+def encoder_beside(stack):
+    """Installs the encoder while the first model streams, and shows what its vectors are good for."""
+    published = json.loads(stack.fleet("publish", "sentence", "1.0.0", "demo/sentence-1.0.0.gguf", "--template",
+                                       "demo/sentence-template.json", "--json"))
+    stream, asker = Stream(stack), Asker(lambda: stack.chat("lock the front door"))
+    stream.start()
+    asker.start()
+    stack.fleet("desire", stack.device, "sentence", "1.0.0")
+    until(20, "both models serve", lambda: stack.serving() == {"intent@1.0.0", "sentence@1.0.0"})
+    hold(stream.is_alive(), "the stream ended before the install; nothing was shown")
+    say(f"a second model, an encoder of {published['bytes']:,} bytes, serves beside the first, which streams on "
+        f"({stream.count} pieces so far)")
+    same, alike, other = "turn on the kitchen light", "Lights on in the kitchen, please", "play jazz in the bathroom"
+    model, (first, second, third) = stack.embed(same, alike, other)
+    hold(model == "sentence@1.0.0", model)
+    near, far = cosine(first, second), cosine(first, third)
+    hold(near > 0.8 and far < 0.4, f"cosines {near:.2f} and {far:.2f}")
+    say(f"embeddings: \"{same}\" and \"{alike}\" have the cosine {near:.2f}; with \"{other}\" it is {far:.2f}")
+    stream.finish()
+    asker.finish()
+    say(f"the first model was not disturbed: {stream.count} pieces streamed, {asker.answered} requests answered")
+
+
 def update_under_a_stream(stack):
     model, answer = stack.chat("turn on the light in the kitchen")
     hold(model == "intent@1.0.0" and json.loads(answer)["intent"] == "set_light", f"{model}: {answer}")
@@ -168,39 +81,47 @@ def update_under_a_stream(stack):
     published = stack.publish("2.0.0", "demo/intent-2.0.0.gguf", "demo/canaries-2.0.0.json")
     delta = published["deltas"][0]
     say(f"version 2 is published: full {published['bytes']:,} bytes, delta {delta['bytes']:,} bytes")
-    expected = stack.curl("/v1/chat/completions", Stream.REQUEST)["choices"][0]["message"]["content"]
-    stream, asker = Stream(stack.endpoints["inference_socket"]), Asker(stack)
-    stream.start()
-    asker.start()
-    say("a long stream is open on version 1")
+    vectors = stack.embed(fresh["prompt"])
+    stream, asker = Stream(stack), Asker(lambda: stack.chat("lock the front door"))
+    embedder = Asker(lambda: hold(stack.embed(fresh["prompt"]) == vectors, "the encoder answers otherwise"))
+    for thread in (stream, asker, embedder):
+        thread.start()
+    say("a long stream is open on version 1, and the encoder is asked again and again")
     stack.desire("2.0.0")
-    until(20, "version 2 serves", lambda: stack.serves() == "intent@2.0.0")
+    until(20, "version 2 serves", lambda: stack.serving() == {"intent@2.0.0", "sentence@1.0.0"})
     hold(stream.is_alive(), "the stream ended before the swap; nothing was shown")
     model, answer = stack.chat(fresh["prompt"])
     hold(model == "intent@2.0.0" and answer == fresh["expect"], f"{model}: {answer}")
     say(f"version 2 answers new requests while the stream runs on ({stream.count} pieces so far): {answer}")
-    stream.join(60)
-    asker.ended.set()
-    asker.join()
-    hold(stream.done and stream.models == {"intent@1.0.0"}, f"stream: done {stream.done}, models {stream.models}")
-    hold(stream.text == expected, "the stream's text is not version 1's own")
-    hold(asker.dropped == 0, f"{asker.dropped} requests were dropped")
+    for thread in (stream, asker, embedder):
+        thread.finish()
     say(f"the stream finished undisturbed on version 1, {stream.count} pieces, the text version 1 gives alone")
-    until(20, "version 2 is committed", lambda: stack.history()[-1]["state"] == "COMMITTED")
-    return delta["bytes"], published["bytes"], asker
+    say(f"the encoder gave the same vector {embedder.answered} times meanwhile")
+    until(20, "version 2 is committed", lambda: stack.last_install()["state"] == "COMMITTED")
+    return delta["bytes"], published["bytes"], asker, embedder
 
 
 def attest(stack):
-    verdict = json.loads(stack.fleet("attest", stack.device, "--json"))
+    proven = stack.proven()
+    hold(proven == {"intent": "2.0.0", "sentence": "1.0.0"}, f"proven: {proven}")
     text = stack.fleet("attest", stack.device)
     hold("affirming" in text and "2.0.0" in text, text)
     say("attestation: " + ", ".join(" ".join(line.split()) for line in text.strip().splitlines()))
-    return verdict
+    say("it names both models: " + ", ".join(f"{name} {version}" for name, version in sorted(proven.items())))
+
+
+def retire_encoder(stack):
+    stack.fleet("desire", stack.device, "--remove", "sentence")
+    until(30, "the encoder is retired", lambda: stack.serving() == {"intent@2.0.0"})
+    reply = stack.curl("/v1/embeddings", {"model": "sentence", "input": "lock the front door"})
+    hold("error" in reply, f"a retired model answers: {reply}")
+    until(20, "the evidence names one model", lambda: stack.proven() == {"intent": "2.0.0"})
+    say("the encoder is retired: it is not listed, answers nothing, and the evidence names intent 2.0.0 alone")
 
 
 def refused(stack, attack, code):
     until(30, f"{attack} is refused with {code} (last: {stack.rejection()})", lambda: stack.rejection() == code)
-    hold(stack.serves() == "intent@2.0.0", f"after {attack} the device serves {stack.serves()}")
+    hold("intent@2.0.0" in stack.serving(), f"after {attack} the device serves {stack.serving()}")
     say(f"refused {code}: {attack}; version 2 still serves")
 
 
@@ -221,11 +142,11 @@ def attacks(stack, work):
     patch.write_bytes(whole)
 
     until(60, "the damaged model is rejected by its gate",
-          lambda: stack.history()[-1]["state"] in ("FAILED", "ROLLED_BACK"))
-    end = stack.history()[-1]
+          lambda: stack.last_install()["state"] in ("FAILED", "ROLLED_BACK"))
+    end = stack.last_install()
     hold(end["code"].startswith("GATE-"), str(end))
-    hold(stack.serves() == "intent@2.0.0", "another model serves")
-    say(f"refused {end['code']}: a signed model that fails its gate ({end['detail']}); version 2 still serves")
+    hold(stack.serving() == {"intent@2.0.0", "sentence@1.0.0"}, f"{stack.serving()} serve")
+    say(f"refused {end['code']}: a signed model that fails its gate ({end['detail']}); both models still serve")
 
     timestamp.write_bytes(old)
     stack.desire("2.0.0")
@@ -236,58 +157,6 @@ def attacks(stack, work):
     shutil.copy(stranger / "metadata" / "timestamp.json", timestamp)
     refused(stack, "metadata by an unknown signer", "UPD-SIGNATURE")
     timestamp.write_bytes(good)
-
-
-class HostileNetwork(threading.Thread):
-    """A stranger on the device's way to the broker, who turns the device's topics into those of another device. The two
-    names are equally long, so that the MQTT packets stay well formed. Carries everything unchanged until `turn`."""
-
-    def __init__(self, broker, mine, theirs):
-        super().__init__(name="hostile", daemon=True)
-        self.broker, self.mine, self.theirs = broker, mine.encode(), theirs.encode()
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        self.turned, self.open = False, []
-
-    def turn(self):
-        """Begins to lie; whoever is connected must connect anew."""
-        self.turned = True
-        for side in self.open:
-            self.end(side)
-
-    @staticmethod
-    def end(side):
-        """Wakes whoever reads there; the other direction may have ended it before."""
-        try:
-            side.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
-
-    def run(self):
-        while True:
-            try:
-                near, _ = self.listener.accept()
-            except OSError:
-                return
-            far = socket.create_connection(("127.0.0.1", self.broker))
-            self.open = [near, far]
-            mine, theirs = self.mine, self.theirs if self.turned else self.mine
-            for source, sink, old, new in ((near, far, mine, theirs), (far, near, theirs, mine)):
-                threading.Thread(target=self.carry, args=(source, sink, old, new), daemon=True).start()
-
-    def carry(self, source, sink, old, new):
-        try:
-            held = b""
-            while data := source.recv(65536):
-                held = (held + data).replace(old, new)
-                # A topic may still be on its way: keep back what could be the beginning of one.
-                keep = next((n for n in range(min(len(old) - 1, len(held)), 0, -1) if old.startswith(held[-n:])), 0)
-                sink.sendall(held[:len(held) - keep])
-                held = held[len(held) - keep:]
-        except OSError:
-            pass
-        finally:
-            self.end(sink)
 
 
 def order_for_another(stack, folder, started):
@@ -321,12 +190,14 @@ def main():
     stack = Stack(json.loads((folder / "endpoints.json").read_text()), options.dev)
     started = []
     try:
-        hold(stack.serves() == "intent@1.0.0", f"version 1 should serve, not {stack.serves()}")
+        hold(stack.serving() == {"intent@1.0.0"}, f"version 1 should serve, not {stack.serving()}")
         hardware = "an emulated TPM" if stack.endpoints["tee"] == "swtpm" else "SOFTWARE: nothing is hardware-backed"
         say(f"broker {stack.endpoints['broker']} is up, {stack.device} is enrolled ({hardware}), version 1 serves")
-        delta, full, asker = update_under_a_stream(stack)
+        encoder_beside(stack)
+        delta, full, asker, embedder = update_under_a_stream(stack)
         attest(stack)
         attacks(stack, folder)
+        retire_encoder(stack)
         order_for_another(stack, folder, started)
         model, _ = stack.chat("lock the front door")
         hold(model == "intent@2.0.0", model)
@@ -334,7 +205,8 @@ def main():
         pauses = [int(line.split("pause of ")[1].split()[0]) for line in log.splitlines() if "pause of" in line]
         print(f"delta {delta:,} bytes against full {full:,} bytes ({100 * delta / full:.0f} %)")
         print(f"swap pause {pauses[-1]} microseconds")
-        print(f"requests during the update: {asker.answered} answered, dropped requests: {asker.dropped}")
+        print(f"requests during the update: {asker.answered} answered and {embedder.answered} embedded, "
+              f"dropped requests: {asker.dropped + embedder.dropped}")
         return 0
     except (Refused, subprocess.SubprocessError, OSError) as failure:
         say(f"FAILED: {failure}")
