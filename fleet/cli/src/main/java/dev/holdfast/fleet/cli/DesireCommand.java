@@ -58,6 +58,9 @@ final class DesireCommand implements Callable<Integer> {
     @Option(names = "--remove", paramLabel = "MODEL", description = "Drop this model: the device retires it.")
     Optional<String> remove = Optional.empty();
 
+    @Option(names = "--no-hint", description = "Send no hint: the device asks by itself, or has no network.")
+    boolean noHint;
+
     @Option(names = "--json")
     boolean json;
 
@@ -67,6 +70,13 @@ final class DesireCommand implements Callable<Integer> {
         FleetDirectory.requireName(device);
         DesiredModels wish = changed(connected.in.repository());
         print(wish);
+        if (!noHint) {
+            hint(config, wish);
+        }
+        return 0;
+    }
+
+    private void hint(FleetDirectory.Config config, DesiredModels wish) {
         byte[] hint = Long.toString(wish.counter()).getBytes(StandardCharsets.US_ASCII);
         try (MqttLink link = BrokerLink.connect(config.broker(), List.of(), HINT_DEADLINE, message -> {})) {
             link.publish(new Topics(config.name(), device).desired(), hint, true);
@@ -74,7 +84,6 @@ final class DesireCommand implements Callable<Integer> {
             // The order holds without the hint: devices also ask by themselves.
             spec.commandLine().getErr().println("warning: no hint was sent: " + e.getMessage());
         }
-        return 0;
     }
 
     private DesiredModels changed(FleetRepository repository) throws IOException, RejectedException {
