@@ -1,9 +1,7 @@
 package dev.holdfast.attestation;
 
-import dev.holdfast.attestation.EvidenceClaims.Serving;
 import dev.holdfast.tee.DeviceSigner;
 import dev.holdfast.tee.MeasurementRegister;
-import dev.holdfast.tee.MonotonicCounter;
 import dev.holdfast.tee.P256;
 import dev.holdfast.tee.Quoter;
 import dev.holdfast.tee.TeeBridge;
@@ -15,8 +13,10 @@ import dev.holdfast.wire.CborWriter;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Sha256;
 import java.io.IOException;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.function.Supplier;
 import org.slf4j.Logger;
@@ -24,7 +24,7 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Answers nonces with evidence: a COSE_Sign1 by the device signer over EAT claims, with a quote whose qualifying data
- * covers those claims. Before each answer the log is made to name the model that serves. One at a time; thread-safe. On
+ * covers those claims. Before each answer the log is made to name the models that serve. One at a time; thread-safe. On
  * hardware an answer takes seconds.
  */
 public final class Attester {
@@ -43,7 +43,8 @@ public final class Attester {
      * @param agentName name of the program
      * @param agentVersion its version
      * @param sandboxFacts what the caller knows of its confinement, asked at each evidence; at most 16 short entries
-     * @param serving which model answers requests
+     * @param serving which models answer requests
+     * @param epochFloors the device's floors of the security epoch by the model's name, asked at each evidence
      * @param platform the machine's own logs, where the TEE is the machine's own
      * @param machine who reports on the confidential virtual machine around the agent, where there is one
      */
@@ -51,7 +52,8 @@ public final class Attester {
             String agentName,
             String agentVersion,
             Supplier<Map<String, String>> sandboxFacts,
-            ServingModel serving,
+            ServingModels serving,
+            Supplier<SortedMap<String, Long>> epochFloors,
             PlatformLogs platform,
             Optional<VmReporter> machine) {
         /** On a machine of its own. */
@@ -59,9 +61,10 @@ public final class Attester {
                 String agentName,
                 String agentVersion,
                 Supplier<Map<String, String>> sandboxFacts,
-                ServingModel serving,
+                ServingModels serving,
+                Supplier<SortedMap<String, Long>> epochFloors,
                 PlatformLogs platform) {
-            this(agentName, agentVersion, sandboxFacts, serving, platform, Optional.empty());
+            this(agentName, agentVersion, sandboxFacts, serving, epochFloors, platform, Optional.empty());
         }
     }
 
@@ -71,7 +74,6 @@ public final class Attester {
     private final DeviceSigner signer;
     private final Quoter quoter;
     private final MeasurementRegister register;
-    private final Optional<MonotonicCounter> epochFloor;
 
     /** @throws TeeException where the bridge has no signer, quoter or register */
     public Attester(TeeBridge bridge, EventLog log, Surroundings around) throws TeeException {
@@ -81,7 +83,6 @@ public final class Attester {
         this.signer = bridge.signer().orElseThrow(Attester::unable);
         this.quoter = bridge.quoter().orElseThrow(Attester::unable);
         this.register = bridge.register().orElseThrow(Attester::unable);
-        this.epochFloor = bridge.epochCounter();
     }
 
     /**
@@ -97,22 +98,21 @@ public final class Attester {
         }
         Sha256 thumbprint = P256.thumbprint(signer.publicKey());
         for (int attempt = 1; ; attempt++) {
-            Serving serving = confirm();
-            EventLog.Snapshot before = log.snapshot();
+            EventLog.Snapshot before = confirmed();
             PlatformLogs.Carried platform = around.platform().read();
             Map<String, String> fates = new TreeMap<>(platform.fate());
             around.machine().ifPresent(machine -> fates.put(VmEvidence.FATE, machine.provider()));
-            EvidenceClaims claims = claims(nonce, thumbprint, serving, before, fates);
+            EvidenceClaims claims = claims(nonce, thumbprint, before, fates);
             Optional<VmEvidence> machine = machine(claims);
             if (around.machine().isPresent() && machine.isEmpty()) {
                 fates.put(VmEvidence.FATE, "failed");
-                claims = claims(nonce, thumbprint, serving, before, fates);
+                claims = claims(nonce, thumbprint, before, fates);
             }
             Quoter.Quote quote =
                     quoter.quote(claims.qualifyingData(), around.platform().registers());
             boolean still =
                     before.replayed().value().equals(quote.registers().getOrDefault(register.index(), Binary.empty()));
-            // When an event came between claims and quote, the claims name the wrong model: ask again. A log that is
+            // When an event came between claims and quote, the claims name the wrong models: ask again. A log that is
             // broken never fits; then the verifier gets to see it as it is.
             if (still || claims.logBroken().isPresent() || attempt == MAX_TRIES) {
                 // Quote first, then read the log: a log that is longer than the quoted prefix is fine, a shorter one
@@ -141,23 +141,33 @@ public final class Attester {
         return quoter.attestationKey();
     }
 
-    private Serving confirm() throws IOException, TeeException {
+    private EventLog.Snapshot confirmed() throws IOException, TeeException {
         long changes = log.changes();
-        Optional<ModelEvent> actual;
+        List<ModelEvent> actual;
         try {
             actual = around.serving().now();
+            if (actual.stream().map(ModelEvent::model).distinct().count() < actual.size()) {
+                throw new IOException("the process that serves names a model twice");
+            }
         } catch (IOException e) {
             LOG.warn("{}: {}", Code.ATT_SERVING.id(), e.getMessage());
-            return Serving.UNKNOWN;
+            return log.unconfirmed();
         }
-        if (actual.isEmpty()) {
-            return Serving.NONE;
-        }
-        return log.confirm(changes, actual.get()) ? Serving.CONFIRMED : Serving.CHANGING;
+        return log.confirmed(changes, actual);
+    }
+
+    /** The floors of the models that the log names; of others nobody asks. */
+    private SortedMap<String, Long> floors(EventLog.Snapshot state) {
+        SortedMap<String, Long> floors = new TreeMap<>(around.epochFloors().get());
+        floors.keySet()
+                .retainAll(state.models().stream()
+                        .map(each -> each.event().model())
+                        .toList());
+        return floors;
     }
 
     private EvidenceClaims claims(
-            Binary nonce, Sha256 thumbprint, Serving serving, EventLog.Snapshot state, Map<String, String> platform)
+            Binary nonce, Sha256 thumbprint, EventLog.Snapshot state, Map<String, String> platform)
             throws TeeException {
         long resets = register.resetCount();
         Optional<String> broken = resets == state.resetCount()
@@ -172,9 +182,8 @@ public final class Attester {
                 bridge.describe().assurance(),
                 register.index(),
                 register.resettable(),
-                state.serving(),
-                serving,
-                epochFloor.isPresent() ? epochFloor.get().read() : 0,
+                state.models(),
+                floors(state),
                 broken,
                 platform,
                 around.sandboxFacts().get());

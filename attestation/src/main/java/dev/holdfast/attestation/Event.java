@@ -5,6 +5,7 @@ import dev.holdfast.wire.Cbor;
 import dev.holdfast.wire.CborReader;
 import dev.holdfast.wire.CborWriter;
 import dev.holdfast.wire.Code;
+import dev.holdfast.wire.ModelName;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.Verdict;
@@ -17,15 +18,26 @@ import java.util.Set;
  * skip: a type that it does not know fails the appraisal.
  */
 public sealed interface Event {
-    /** Longest content that is written or read: three texts of {@link ModelEvent#MAX_TEXT_CHARS} at three bytes each fit. */
+    /** Longest content that is written or read: a target of {@link ModelEvent#MAX_TEXT_CHARS} at three bytes each fits twice. */
     int MAX_BYTES = 4096;
 
     /** The fields of an {@code agent-start}. */
     Set<String> START_FIELDS = Set.of("type", "name", "version");
 
-    /** The fields of a {@code model-serve} and of a {@code model-rollback}. */
-    Set<String> MODEL_FIELDS =
-            Set.of("type", "model", "version", "digest", "authority", "target", "epoch", "template", "tokenizer");
+    /** The fields of every {@link Model}. */
+    Set<String> MODEL_FIELDS = Set.of(
+            "type",
+            "model",
+            "version",
+            "digest",
+            "authority",
+            "target",
+            "release",
+            "epoch",
+            "template",
+            "gate",
+            "tokenizer",
+            "slot");
 
     /** A register after a start of the TEE. */
     Sha256 ZERO = new Sha256(Binary.copyOf(new byte[Sha256.BYTES]));
@@ -39,7 +51,7 @@ public sealed interface Event {
         }
     }
 
-    /** A model entered service. */
+    /** A model entered service or left it. */
     record Model(ModelEvent event) implements Event {}
 
     /** The event's content: what is hashed, logged and sent. */
@@ -60,9 +72,12 @@ public sealed interface Event {
                                 .put("digest", Cbor.of(e.digest().value()))
                                 .put("authority", Cbor.of(e.authority()))
                                 .put("target", Cbor.of(e.target()))
+                                .put("release", Cbor.of(e.release()))
                                 .put("epoch", Cbor.of(e.epoch()))
                                 .put("template", Cbor.of(e.template().value()))
+                                .put("gate", Cbor.of(e.gate().value()))
                                 .put("tokenizer", Cbor.of(tokenizer(e)))
+                                .put("slot", Cbor.of(e.slot().value().value()))
                                 .build());
                 });
     }
@@ -87,23 +102,30 @@ public sealed interface Event {
                 only(fields, START_FIELDS);
                 return new AgentStart(text(fields, "name"), text(fields, "version"));
             }
-            ModelEvent.Kind kind = switch (type) {
-                case "model-serve" -> ModelEvent.Kind.SERVE;
-                case "model-rollback" -> ModelEvent.Kind.ROLLBACK;
-                default -> throw new RejectedException(Code.ATT_EVENT, "event type " + type);
-            };
+            ModelEvent.Kind kind = ModelEvent.Kind.ofType(type)
+                    .orElseThrow(() -> new RejectedException(Code.ATT_EVENT, "event type " + type));
             only(fields, MODEL_FIELDS);
-            return new Model(new ModelEvent(
-                    kind,
-                    text(fields, "model"),
-                    text(fields, "version"),
-                    fields.sha256("digest"),
-                    fields.bytes("authority", 0, ModelEvent.MAX_AUTHORITY_BYTES),
-                    text(fields, "target"),
-                    fields.integer("epoch", 0, Long.MAX_VALUE),
-                    fields.sha256("template"),
-                    tokenizer(fields.bytes("tokenizer", 0, Sha256.BYTES))));
+            return new Model(model(kind, fields));
         });
+    }
+
+    private static ModelEvent model(ModelEvent.Kind kind, Cbor.Fields fields) throws RejectedException {
+        ModelEvent event = new ModelEvent(
+                kind,
+                name(fields, "model"),
+                name(fields, "version"),
+                fields.sha256("digest"),
+                fields.bytes("authority", 0, ModelEvent.MAX_AUTHORITY_BYTES),
+                text(fields, "target"),
+                fields.integer("release", 0, Long.MAX_VALUE),
+                fields.integer("epoch", 0, Long.MAX_VALUE),
+                fields.sha256("template"),
+                fields.sha256("gate"),
+                tokenizer(fields.bytes("tokenizer", 0, Sha256.BYTES)));
+        if (!event.slot().value().equals(fields.sha256("slot"))) {
+            throw new RejectedException(Code.ATT_EVENT, "the slot is not the one of this release");
+        }
+        return event;
     }
 
     /** Absent is empty. */
@@ -116,6 +138,14 @@ public sealed interface Event {
             throw new RejectedException(Code.ATT_EVENT, "a tokenizer digest has 0 or 32 bytes");
         }
         return value.length() == 0 ? Optional.empty() : Optional.of(new Sha256(value));
+    }
+
+    private static String name(Cbor.Fields fields, String key) throws RejectedException {
+        String name = text(fields, key);
+        if (!ModelName.isName(name)) {
+            throw new RejectedException(Code.ATT_EVENT, key + " is not a name");
+        }
+        return name;
     }
 
     private static String text(Cbor.Fields fields, String key) throws RejectedException {

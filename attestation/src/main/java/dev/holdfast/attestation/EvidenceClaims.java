@@ -3,7 +3,6 @@ package dev.holdfast.attestation;
 import dev.holdfast.tee.Assurance;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Cbor;
-import dev.holdfast.wire.CborReader;
 import dev.holdfast.wire.CborWriter;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.RejectedException;
@@ -14,6 +13,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.SortedMap;
 import java.util.TreeMap;
 
 /**
@@ -26,12 +26,14 @@ import java.util.TreeMap;
  * <tr><td>265</td><td>eat_profile: {@value #PROFILE}</td></tr>
  * <tr><td>267</td><td>bootcount: the TEE's reset count</td></tr>
  * <tr><td>270, 271</td><td>swname and swversion of the agent</td></tr>
- * <tr><td>273</td><td>measurements: the model in service as a measured component (RFC 10013); absent without one</td></tr>
+ * <tr><td>273</td><td>measurements: each model that the log names as a measured component (RFC 10013), in the order of their
+ * names; absent without one</td></tr>
  * <tr><td>hf-assurance</td><td>what the device says of its TEE; a verifier goes by the enrolment instead</td></tr>
  * <tr><td>hf-register</td><td>[index, resettable]</td></tr>
- * <tr><td>hf-model</td><td>[epoch, template digest, target, event type, tokenizer digest], with the measurement</td></tr>
- * <tr><td>hf-serving</td><td>whether the log's last model is known to answer requests: {@link Serving}</td></tr>
- * <tr><td>hf-epoch-floor</td><td>the security epoch below which this device installs nothing (the TEE's counter)</td></tr>
+ * <tr><td>hf-models</td><td>for each measurement [slot, release, epoch, template digest, gate digest, target, event type,
+ * tokenizer digest, state], the last a {@link Serving}; absent without one</td></tr>
+ * <tr><td>hf-epoch-floors</td><td>of the models that are measured: name to the security epoch below which this device installs
+ * nothing under it; a name without one is not in it</td></tr>
  * <tr><td>hf-platform</td><td>what became of {@code boot-log} and {@code ima-log}: carried, absent, too-long; {@code
  * vm-report}, where the agent is told to ask for one: the provider's name, or failed</td></tr>
  * <tr><td>hf-log-broken</td><td>text, present when the device knows that its log does not lead to its register</td></tr>
@@ -47,25 +49,32 @@ public record EvidenceClaims(
         Assurance assurance,
         int register,
         boolean resettable,
-        Optional<ModelEvent> model,
-        Serving serving,
-        long epochFloor,
+        List<Measured> models,
+        SortedMap<String, Long> epochFloors,
         Optional<String> logBroken,
         Map<String, String> platform,
         Map<String, String> sandbox) {
-    /** What the attester knows of the process that answers requests. */
+    /** What the attester knows of a model from the process that answers requests. */
     public enum Serving {
-        /** It was asked, and serves what the log names last. */
+        /** The process was asked, and serves the slot that the log names. */
         CONFIRMED,
-        /** A swap is under way: the log names what is about to serve. */
+        /** A swap of this model is under way: the log names what is about to serve. */
         CHANGING,
-        /** It was asked, and has no model. */
-        NONE,
-        /** It did not answer. */
+        /** The process was asked, and does not serve this model. */
+        ABSENT,
+        /** The process did not answer. */
         UNKNOWN
     }
 
-    public static final String PROFILE = "tag:holdfast.dev,2026:evidence-1";
+    /**
+     * A model that the log names.
+     *
+     * @param event the last event of the model
+     * @param state whether it is known to answer requests
+     */
+    public record Measured(ModelEvent event, Serving state) {}
+
+    public static final String PROFILE = "tag:holdfast.dev,2026:evidence-2";
     static final int MAX_FACTS = 16;
     static final int MAX_TEXT_CHARS = 256;
     public static final long SUBMODS = 266;
@@ -78,14 +87,13 @@ public record EvidenceClaims(
     private static final long SWNAME = 270;
     private static final long SWVERSION = 271;
     private static final long MEASUREMENTS = 273;
-    /** Of the range for experiments (RFC 9876), until the number of application/measured-component+cbor is settled. */
-    private static final long MEASURED_COMPONENT = 65000;
+    private static final String MODELS = "hf-models";
     /** UEID type RAND (RFC 9711, 4.2.1.1): bytes without further structure. */
     private static final byte UEID_RAND = 1;
-    /** version-scheme semver (RFC 9393, 4.1). */
-    private static final long SEMVER = 16384;
 
     public EvidenceClaims {
+        models = List.copyOf(models);
+        epochFloors = java.util.Collections.unmodifiableSortedMap(new TreeMap<>(epochFloors));
         sandbox = java.util.Collections.unmodifiableMap(new TreeMap<>(sandbox));
         platform = java.util.Collections.unmodifiableMap(new TreeMap<>(platform));
         if (platform.size() > MAX_FACTS
@@ -124,25 +132,25 @@ public record EvidenceClaims(
                 .put(SWVERSION, Cbor.array(Cbor.of(agentVersion)))
                 .put("hf-assurance", Cbor.of(assurance.name()))
                 .put("hf-register", Cbor.array(Cbor.of(register), Cbor.of(resettable)))
-                .put("hf-serving", Cbor.of(serving.name()))
-                .put("hf-epoch-floor", Cbor.of(epochFloor))
+                .put("hf-epoch-floors", numbers(epochFloors))
                 .put("hf-platform", texts(platform))
                 .put("hf-sandbox", texts(sandbox));
         logBroken.ifPresent(why -> claims.put("hf-log-broken", Cbor.of(why)));
-        model.ifPresent(event -> {
+        if (!models.isEmpty()) {
             claims.put(
                     MEASUREMENTS,
-                    Cbor.array(Cbor.array(Cbor.of(MEASURED_COMPONENT), Cbor.of(measuredComponent(event)))));
+                    new Cbor.Array(models.stream().map(ModelClaims::measurement).toList()));
             claims.put(
-                    "hf-model",
-                    Cbor.array(
-                            Cbor.of(event.epoch()),
-                            Cbor.of(event.template().value()),
-                            Cbor.of(event.target()),
-                            Cbor.of(event.kind().type()),
-                            Cbor.of(Event.tokenizer(event))));
-        });
+                    MODELS,
+                    new Cbor.Array(models.stream().map(ModelClaims::release).toList()));
+        }
         return claims;
+    }
+
+    private static Cbor numbers(Map<String, Long> floors) {
+        Cbor.DictBuilder dict = Cbor.dict();
+        floors.forEach((key, value) -> dict.put(key, Cbor.of(value)));
+        return dict.build();
     }
 
     private static Cbor texts(Map<String, String> facts) {
@@ -173,12 +181,19 @@ public record EvidenceClaims(
                 constant(Assurance.values(), read.text("hf-assurance")),
                 (int) Claim.number(register.get(0), Integer.MAX_VALUE),
                 Claim.bool(register.get(1)),
-                claims.get(MEASUREMENTS).isPresent() ? Optional.of(model(read)) : Optional.empty(),
-                constant(Serving.values(), read.text("hf-serving")),
-                Claim.number(read.required("hf-epoch-floor"), Long.MAX_VALUE),
+                claims.get(MODELS).isPresent()
+                        ? ModelClaims.parse(read.required(MEASUREMENTS), read.required(MODELS))
+                        : List.of(),
+                floors(read),
                 claims.get("hf-log-broken").isPresent() ? Optional.of(read.text("hf-log-broken")) : Optional.empty(),
                 read.texts("hf-platform", MAX_FACTS),
                 read.texts("hf-sandbox", MAX_FACTS));
+        if (!parsed.models.stream()
+                .map(each -> each.event().model())
+                .toList()
+                .containsAll(parsed.epochFloors.keySet())) {
+            throw malformed("a floor of a model that is not measured");
+        }
         // The one rule for everything that is not named above: what we would not have written is refused.
         // The encoding is deterministic, so equal trees are equal bytes.
         Map<Cbor, Cbor> given = new HashMap<>(claims.entries());
@@ -189,47 +204,26 @@ public record EvidenceClaims(
         return parsed;
     }
 
-    private static <E extends Enum<E>> E constant(E[] values, String name) throws RejectedException {
+    private static SortedMap<String, Long> floors(Claim read) throws RejectedException {
+        Map<Cbor, Cbor> entries = Claim.dict(read.required("hf-epoch-floors")).entries();
+        if (entries.size() > EventLog.MAX_NAMED) {
+            throw malformed("hf-epoch-floors has more than " + EventLog.MAX_NAMED + " entries");
+        }
+        SortedMap<String, Long> floors = new TreeMap<>();
+        for (Map.Entry<Cbor, Cbor> entry : entries.entrySet()) {
+            floors.put(Claim.text(entry.getKey()), Claim.number(entry.getValue(), Long.MAX_VALUE));
+        }
+        return floors;
+    }
+
+    static <E extends Enum<E>> E constant(E[] values, String name) throws RejectedException {
         return Arrays.stream(values)
                 .filter(value -> value.name().equals(name))
                 .findFirst()
                 .orElseThrow(() -> malformed(name + " is not known here"));
     }
 
-    /** measured-component (RFC 10013): 1 id [name, [version, scheme]], 2 digest [alg, value], 3 authorities. */
-    private static byte[] measuredComponent(ModelEvent event) {
-        return CborWriter.write(Cbor.dict()
-                .put(1, Cbor.array(Cbor.of(event.model()), Cbor.array(Cbor.of(event.version()), Cbor.of(SEMVER))))
-                .put(2, Cbor.array(Cbor.of("sha-256"), Cbor.of(event.digest().value())))
-                .put(3, Cbor.array(Cbor.of(event.authority())))
-                .build());
-    }
-
-    private static ModelEvent model(Claim read) throws RejectedException {
-        List<Cbor> pair = Claim.array(read.array(MEASUREMENTS, 1).get(0), 2);
-        Claim component = new Claim(Claim.dict(
-                CborReader.read(Claim.bytes(pair.get(1), 1, Event.MAX_BYTES).toArray(), Event.MAX_BYTES)
-                        .orThrow()));
-        List<Cbor> id = component.array(1, 2);
-        List<Cbor> digest = component.array(2, 2);
-        List<Cbor> more = read.array("hf-model", 5);
-        String type = Claim.text(more.get(3));
-        return new ModelEvent(
-                Arrays.stream(ModelEvent.Kind.values())
-                        .filter(kind -> kind.type().equals(type))
-                        .findFirst()
-                        .orElseThrow(() -> malformed("event type " + type)),
-                Claim.text(id.get(0)),
-                Claim.text(Claim.array(id.get(1), 2).get(0)),
-                new Sha256(Claim.bytes(digest.get(1), Sha256.BYTES, Sha256.BYTES)),
-                Claim.bytes(component.array(3, 1).get(0), 0, ModelEvent.MAX_AUTHORITY_BYTES),
-                Claim.text(more.get(2)),
-                Claim.number(more.get(0), Long.MAX_VALUE),
-                new Sha256(Claim.bytes(more.get(1), Sha256.BYTES, Sha256.BYTES)),
-                Event.tokenizer(Claim.bytes(more.get(4), 0, Sha256.BYTES)));
-    }
-
-    private static RejectedException malformed(String detail) {
+    static RejectedException malformed(String detail) {
         return new RejectedException(Code.ATT_FORMAT, detail);
     }
 }

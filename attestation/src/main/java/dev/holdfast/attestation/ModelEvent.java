@@ -1,20 +1,26 @@
 package dev.holdfast.attestation;
 
 import dev.holdfast.wire.Binary;
+import dev.holdfast.wire.ModelName;
 import dev.holdfast.wire.Sha256;
+import dev.holdfast.wire.SlotId;
+import java.util.Arrays;
+import java.util.Map;
 import java.util.Optional;
 
 /**
- * A model enters service.
+ * A model enters service, or leaves it.
  *
- * @param kind whether it is an update or the return to an earlier model
- * @param model the model's name, at most {@value #MAX_TEXT_CHARS} characters
+ * @param kind what happens
+ * @param model the model's name
  * @param version its version
  * @param digest SHA-256 of the model file as mapped
- * @param authority the key id of the update anchor under which it was published, at most 64 bytes
- * @param target the target's path in the signed metadata
+ * @param authority the key id of the update anchor under which it was published, at most {@value #MAX_AUTHORITY_BYTES} bytes
+ * @param target the target's path in the signed metadata; empty where nothing signed has these bytes
+ * @param release counter of the model's releases
  * @param epoch its security epoch
- * @param template SHA-256 of the chat template block as signed
+ * @param template {@code CanonicalJson.digest} of the chat template as signed
+ * @param gate the same of the health gate
  * @param tokenizer SHA-256 of the model file's tokenizer, as the process that parsed it reports; absent where it did not
  */
 public record ModelEvent(
@@ -24,16 +30,22 @@ public record ModelEvent(
         Sha256 digest,
         Binary authority,
         String target,
+        long release,
         long epoch,
         Sha256 template,
+        Sha256 gate,
         Optional<Sha256> tokenizer) {
     public static final int MAX_TEXT_CHARS = 256;
     public static final int MAX_AUTHORITY_BYTES = 64;
 
-    /** Why the model enters service. */
+    /** What happens to the model. */
     public enum Kind {
+        /** It enters service as an update. */
         SERVE("model-serve"),
-        ROLLBACK("model-rollback");
+        /** It enters service as the return to an earlier release. */
+        ROLLBACK("model-rollback"),
+        /** It leaves service, and no other release takes its place. */
+        RETIRE("model-retire");
 
         private final String type;
 
@@ -44,19 +56,43 @@ public record ModelEvent(
         String type() {
             return type;
         }
+
+        static Optional<Kind> ofType(String type) {
+            return Arrays.stream(values())
+                    .filter(kind -> kind.type.equals(type))
+                    .findFirst();
+        }
     }
 
     public ModelEvent {
-        if (model.length() > MAX_TEXT_CHARS || version.length() > MAX_TEXT_CHARS || target.length() > MAX_TEXT_CHARS) {
+        if (!ModelName.isName(model) || !ModelName.isName(version)) {
+            throw new IllegalArgumentException("not the name of a model or of a version");
+        }
+        if (target.length() > MAX_TEXT_CHARS) {
             throw new IllegalArgumentException("a text longer than " + MAX_TEXT_CHARS + " characters");
         }
-        if (authority.length() > MAX_AUTHORITY_BYTES || epoch < 0) {
-            throw new IllegalArgumentException("authority or epoch out of range");
+        if (authority.length() > MAX_AUTHORITY_BYTES || release < 0 || epoch < 0) {
+            throw new IllegalArgumentException("authority, release or epoch out of range");
         }
     }
 
-    /** The same model, entering service for another reason. */
+    /** Names what serves: the same bytes with another template, gate, release or epoch are another slot. */
+    public SlotId slot() {
+        return SlotId.of(target, release, epoch, digest, template, gate);
+    }
+
+    /** Changes the set of models in service as this event does: {@code last} holds the last event of each, by its name. */
+    public void applyTo(Map<String, ModelEvent> last) {
+        if (kind == Kind.RETIRE) {
+            last.remove(model);
+        } else {
+            last.put(model, this);
+        }
+    }
+
+    /** The same release, for another reason. */
     public ModelEvent as(Kind other) {
-        return new ModelEvent(other, model, version, digest, authority, target, epoch, template, tokenizer);
+        return new ModelEvent(
+                other, model, version, digest, authority, target, release, epoch, template, gate, tokenizer);
     }
 }

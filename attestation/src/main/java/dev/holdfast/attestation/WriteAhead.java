@@ -6,23 +6,35 @@ import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Cbor;
 import dev.holdfast.wire.CborReader;
 import dev.holdfast.wire.CborWriter;
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.ModelName;
+import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.Verdict;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Collections;
+import java.util.List;
 import java.util.Optional;
+import java.util.SortedSet;
+import java.util.TreeSet;
 
 /** The event that is being extended and appended, on disk before either happens. Not thread-safe. */
 final class WriteAhead {
-    private static final int MAX_BYTES = Event.MAX_BYTES + 256;
+    private static final int MAX_BYTES = Event.MAX_BYTES + EventLog.MAX_NAMED * 2 * ModelName.MAX_CHARS + 256;
 
     /**
      * @param resetCount the reset of the TEE in which it was written
      * @param before the register before the event is extended
      * @param content the event
+     * @param underWay the models whose events are in the log already and whose pointers may not have flipped yet
      */
-    record Pending(long resetCount, Sha256 before, Binary content) {}
+    record Pending(long resetCount, Sha256 before, Binary content, SortedSet<String> underWay) {
+        Pending {
+            underWay = Collections.unmodifiableSortedSet(new TreeSet<>(underWay));
+        }
+    }
 
     private final Path path;
     private final Disk disk;
@@ -45,6 +57,11 @@ final class WriteAhead {
                         .put("resetCount", Cbor.of(pending.resetCount()))
                         .put("before", Cbor.of(pending.before().value()))
                         .put("content", Cbor.of(pending.content()))
+                        .put(
+                                "underWay",
+                                new Cbor.Array(pending.underWay().stream()
+                                        .map(Cbor::of)
+                                        .toList()))
                         .build()),
                 Disk.Access.PRIVATE);
     }
@@ -61,9 +78,21 @@ final class WriteAhead {
             return new Pending(
                     fields.integer("resetCount", 0, Long.MAX_VALUE),
                     fields.sha256("before"),
-                    fields.bytes("content", 1, Event.MAX_BYTES));
+                    fields.bytes("content", 1, Event.MAX_BYTES),
+                    names(fields.array("underWay", EventLog.MAX_NAMED)));
         });
         return read instanceof Verdict.Accepted<Pending>(Pending pending) ? Optional.of(pending) : Optional.empty();
+    }
+
+    private static SortedSet<String> names(List<Cbor> items) throws RejectedException {
+        SortedSet<String> names = new TreeSet<>();
+        for (Cbor item : items) {
+            if (!(item instanceof Cbor.Text(String name)) || !ModelName.isName(name)) {
+                throw new RejectedException(Code.WIRE_FIELD, "underWay must hold names of models");
+            }
+            names.add(name);
+        }
+        return names;
     }
 
     void clear() throws IOException {

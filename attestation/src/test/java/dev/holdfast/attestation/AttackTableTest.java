@@ -96,6 +96,43 @@ class AttackTableTest {
                         "TpmEvidenceTest#rejectsAPublishedDigestUnderAnotherVersion",
                         "TpmEvidenceTest#rejectsAModelThatTheLogDoesNotName"),
                 attack(
+                        "a model is dropped from the claims",
+                        "ModelSetEvidenceTest#rejectsClaimsWithoutAModelThatTheLogNames"),
+                attack(
+                        "states of models are swapped",
+                        "ModelSetEvidenceTest#rejectsStatesThatTheQuoteDoesNotCover",
+                        "ModelSetEvidenceTest#rejectsStatesThatNoDeviceWrites"),
+                attack(
+                        "models change their bytes, their templates or their slots with one another",
+                        "ModelSetEvidenceTest#rejectsModelsThatChangedTheirBytes",
+                        "ModelSetEvidenceTest#rejectsTheTemplateOfOneReleaseUnderTheTargetOfAnother",
+                        "ModelSetEvidenceTest#rejectsTheSlotOfAnotherRelease",
+                        "ModelSetEvidenceTest#rejectsAnEventWithTheSlotOfAnotherRelease"),
+                attack(
+                        "a model is named twice",
+                        "ModelSetEvidenceTest#rejectsAModelThatIsClaimedTwice",
+                        "ModelSetEvidenceTest#rejectsModelsInAnotherOrder",
+                        "ModelSetEvidenceTest#aProcessThatNamesAModelTwiceHasNotAnswered"),
+                attack(
+                        "a model that serves is retired",
+                        "ModelSetEvidenceTest#aModelThatServesOnAfterItWasRetiredIsNamedAgain",
+                        "ModelSetEvidenceTest#rejectsARetirementThatWasTakenOutOfTheLogOrPutIn",
+                        "ModelSetEvidenceTest#rejectsClaimsThatAModelIsRetired"),
+                attack(
+                        "claims of a model that the log retired",
+                        "ModelSetEvidenceTest#rejectsClaimsOfAModelThatTheLogRetired"),
+                attack(
+                        "a model that nobody allowed serves beside others",
+                        "ModelSetEvidenceTest#anUnlistedModelThatServesFails",
+                        "ModelSetEvidenceTest#oneModelThatNobodyPublishedFailsTheWhole"),
+                attack(
+                        "an inference process claims ever other models",
+                        "EventLogModelsTest#theModelsThatTheLogNamesAreBounded",
+                        "ModelSetEvidenceTest#rejectsMoreModelsThanALogNames"),
+                attack(
+                        "floors of the security epoch are changed",
+                        "ModelSetEvidenceTest#rejectsFloorsThatTheQuoteDoesNotCoverOrThatBelongToNoModel"),
+                attack(
                         "an enrolment is replayed",
                         "EnrolmentTest#refusesAProofThatIsReplayedOrForAnotherChallenge",
                         "EnrolmentTest#refusesACertificateFromAnotherRequest",

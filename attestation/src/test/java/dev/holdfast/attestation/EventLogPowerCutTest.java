@@ -6,11 +6,11 @@ import dev.holdfast.attestation.verify.Steps;
 import dev.holdfast.storage.CutMatrix;
 import dev.holdfast.storage.CutMatrix.End;
 import dev.holdfast.storage.Disk;
-import dev.holdfast.tee.MeasurementRegister;
-import dev.holdfast.wire.Sha256;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
@@ -33,47 +33,11 @@ class EventLogPowerCutTest {
 
     private static final int TWICE = 60;
 
-    /** In the TEE, which no end of the process touches; {@link #reset} is the start of the machine. */
-    private static final class Register implements MeasurementRegister {
-        private Sha256 value = Event.ZERO;
-        private long resets = 1;
-
-        void reset() {
-            value = Event.ZERO;
-            resets++;
-        }
-
-        @Override
-        public int index() {
-            return 14;
-        }
-
-        @Override
-        public Sha256 read() {
-            return value;
-        }
-
-        @Override
-        public void extend(Sha256 digest) {
-            value = Event.extend(value, digest);
-        }
-
-        @Override
-        public boolean resettable() {
-            return false;
-        }
-
-        @Override
-        public long resetCount() {
-            return resets;
-        }
-    }
-
     private static Path root = Path.of("");
     private static CutMatrix matrix = new CutMatrix("the event log", root);
 
     private final Path dir = root.resolve("log");
-    private Register register = new Register();
+    private MemoryRegister register = new MemoryRegister();
 
     @BeforeAll
     static void begin() throws IOException {
@@ -107,16 +71,19 @@ class EventLogPowerCutTest {
     }
 
     private EventLog open(Disk disk) throws Exception {
-        return EventLog.open(dir, register, disk, Steps.UNWATCHED);
+        return EventLog.open(dir, register, disk, Steps.UNWATCHED, System::nanoTime);
     }
 
     private void live(Disk disk) throws Exception {
         try (EventLog log = open(disk)) {
             log.agentStarted("agent", "1");
-            for (ModelEvent event : new ModelEvent[] {Models.V1, Models.V2}) {
-                log.beforeServe(event);
-                log.afterServe();
-            }
+            log.beforeServe(Models.V1);
+            log.beforeServe(Models.EMBED);
+            log.afterServe("intent");
+            log.afterServe("embed");
+            log.beforeServe(Models.V2);
+            log.afterServe("intent");
+            log.retired("embed");
         }
     }
 
@@ -131,7 +98,7 @@ class EventLogPowerCutTest {
         @Override
         public void restore() throws Exception {
             CutMatrix.clear(root);
-            register = new Register();
+            register = new MemoryRegister();
             if (machine == Machine.REBOOTED) {
                 live(Disk.LOCAL);
                 register.reset();
@@ -159,14 +126,15 @@ class EventLogPowerCutTest {
             try (EventLog log = open(Disk.LOCAL)) {
                 assertThat(log.broken()).isEmpty();
                 assertThat(log.replayed()).isEqualTo(register.read());
-                log.ensureServing(Models.V2);
+                assertThat(log.serving().keySet()).containsAll(log.interrupted().keySet());
+                log.ensureServing(List.of(Models.V2));
+                log.retired("embed");
                 assertThat(log.broken()).isEmpty();
                 assertThat(log.interrupted()).isEmpty();
                 assertThat(log.replayed()).isEqualTo(register.read());
             }
             try (EventLog log = open(Disk.LOCAL)) {
-                assertThat(log.serving().orElseThrow().as(ModelEvent.Kind.SERVE))
-                        .isEqualTo(Models.V2);
+                assertThat(log.serving()).containsOnly(Map.entry("intent", Models.V2));
                 assertThat(log.broken()).isEmpty();
             }
             assertThat(dir.resolve("write-ahead")).doesNotExist();

@@ -11,6 +11,8 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -77,7 +79,7 @@ class EventLogTest {
         try (EventLog log = open()) {
             log.agentStarted("agent", "1");
             log.beforeServe(Models.V1);
-            log.afterServe();
+            log.afterServe("intent");
         }
         return dir.resolve("log/events.log");
     }
@@ -86,7 +88,7 @@ class EventLogTest {
     void aRestartedAgentFindsItsLogAgain() throws Exception {
         servingV1();
         try (EventLog log = open()) {
-            assertThat(log.serving()).contains(Models.V1);
+            assertThat(log.serving()).containsOnly(Map.entry("intent", Models.V1));
             assertThat(log.contents()).hasSize(2);
             assertThat(log.replayed()).isEqualTo(register.value);
             assertThat(log.broken()).isEmpty();
@@ -103,7 +105,7 @@ class EventLogTest {
         }
         register.cutBefore = false;
         try (EventLog log = open()) {
-            assertThat(log.serving()).contains(Models.V1);
+            assertThat(log.serving()).containsOnly(Map.entry("intent", Models.V1));
             assertThat(log.interrupted()).isEmpty();
             assertThat(log.broken()).isEmpty();
         }
@@ -118,8 +120,8 @@ class EventLogTest {
         }
         register.cutAfter = false;
         try (EventLog log = open()) {
-            assertThat(log.serving()).contains(Models.V2);
-            assertThat(log.interrupted()).contains(Models.V2);
+            assertThat(log.serving()).containsOnly(Map.entry("intent", Models.V2));
+            assertThat(log.interrupted()).containsOnly(Map.entry("intent", Models.V2));
             assertThat(log.replayed()).isEqualTo(register.value);
             assertThat(log.broken()).isEmpty();
         }
@@ -133,7 +135,7 @@ class EventLogTest {
         }
         cutTail(file, 5);
         try (EventLog log = open()) {
-            assertThat(log.serving()).contains(Models.V2);
+            assertThat(log.serving()).containsOnly(Map.entry("intent", Models.V2));
             assertThat(log.replayed()).isEqualTo(register.value);
             assertThat(log.broken()).isEmpty();
         }
@@ -146,12 +148,12 @@ class EventLogTest {
             log.beforeServe(Models.V2);
         }
         try (EventLog log = open()) {
-            assertThat(log.interrupted()).contains(Models.V2);
-            log.ensureServing(Models.V1.as(ModelEvent.Kind.ROLLBACK));
-            assertThat(log.serving()).contains(Models.V1.as(ModelEvent.Kind.ROLLBACK));
+            assertThat(log.interrupted()).containsOnly(Map.entry("intent", Models.V2));
+            log.ensureServing(List.of(Models.V1.as(ModelEvent.Kind.ROLLBACK)));
+            assertThat(log.serving()).containsOnly(Map.entry("intent", Models.V1.as(ModelEvent.Kind.ROLLBACK)));
             assertThat(log.interrupted()).isEmpty();
             int events = log.contents().size();
-            log.ensureServing(Models.V1);
+            log.ensureServing(List.of(Models.V1));
             assertThat(log.contents()).hasSize(events);
         }
     }
@@ -162,7 +164,7 @@ class EventLogTest {
             register.cutAfter = true;
             assertThatThrownBy(() -> log.beforeServe(Models.V2)).isInstanceOf(PowerCut.class);
             register.cutAfter = false;
-            log.ensureServing(Models.V1);
+            log.ensureServing(List.of(Models.V1));
             assertThat(log.contents()).hasSize(2);
             assertThat(log.replayed()).isEqualTo(register.value);
             assertThat(log.broken()).isEmpty();
@@ -185,8 +187,8 @@ class EventLogTest {
         servingV1();
         try (EventLog log = open()) {
             register.reboot();
-            log.ensureServing(Models.V1);
-            assertThat(log.serving()).contains(Models.V1);
+            log.ensureServing(List.of(Models.V1));
+            assertThat(log.serving()).containsOnly(Map.entry("intent", Models.V1));
             assertThat(log.contents()).hasSize(1);
             assertThat(log.replayed()).isEqualTo(register.value);
             assertThat(log.broken()).isEmpty();
@@ -210,7 +212,7 @@ class EventLogTest {
         try (EventLog log = open()) {
             assertThat(log.broken()).isPresent();
             log.beforeServe(Models.V2);
-            log.afterServe();
+            log.afterServe("intent");
             assertThat(log.broken()).isPresent();
         }
     }

@@ -7,13 +7,11 @@ import dev.holdfast.attestation.verify.Appraisal;
 import dev.holdfast.attestation.verify.Appraisal.Status;
 import dev.holdfast.attestation.verify.AppraisalPolicy;
 import dev.holdfast.attestation.verify.EnrolledDevice;
-import dev.holdfast.attestation.verify.EnrolmentAuthority;
 import dev.holdfast.attestation.verify.EvidenceVerifier;
 import dev.holdfast.attestation.verify.ReferenceModels;
 import dev.holdfast.tee.Assurance;
 import dev.holdfast.tee.P256;
 import dev.holdfast.tee.Quoter;
-import dev.holdfast.tee.TeeBridge;
 import dev.holdfast.tee.tpm.ByteChanges;
 import dev.holdfast.tee.tpm.TpmRegister;
 import dev.holdfast.wire.Binary;
@@ -21,8 +19,6 @@ import dev.holdfast.wire.Cbor;
 import dev.holdfast.wire.CborReader;
 import dev.holdfast.wire.CborWriter;
 import dev.holdfast.wire.Code;
-import dev.holdfast.wire.Sha256;
-import java.nio.file.Path;
 import java.security.interfaces.ECPublicKey;
 import java.time.Duration;
 import java.time.Instant;
@@ -33,88 +29,17 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
+import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
-import java.util.function.UnaryOperator;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 
 /** Evidence and the attacks on it, over any bridge. The attacker has root: the device signs whatever they like. */
-abstract class EvidenceContract {
-    @TempDir
-    Path temp;
-
-    TeeBridge bridge;
-    EventLog log;
-    Attester attester;
-    EnrolledDevice device;
-
-    abstract TeeBridge openBridge() throws Exception;
-
-    abstract Assurance assurance();
-
-    /** The register that the bridge measures into. */
-    TpmRegister measured() {
-        return TpmRegister.DEFAULT;
-    }
-
-    @BeforeEach
-    void enrolAndServe() throws Exception {
-        bridge = openBridge();
-        log = EventLog.open(temp.resolve("log"), bridge.register().orElseThrow());
-        attester = new Attester(bridge, log, Models.around(log::serving));
-        device = enrol(bridge);
-        log.agentStarted("holdfast", "0.1.0");
-        swap(Models.V1);
-    }
-
-    @AfterEach
-    void close() throws Exception {
-        if (log != null) {
-            log.close();
-        }
-        if (bridge != null) {
-            bridge.close();
-        }
-    }
-
-    static EnrolledDevice enrol(TeeBridge bridge) throws Exception {
-        DeviceEnrolment mine = new DeviceEnrolment(bridge, "device-1");
-        EnrolmentAuthority.Attempt attempt = Models.accepted(Models.begin(mine.request()));
-        return Models.accepted(attempt.complete(Models.accepted(mine.prove(attempt.challenge()))));
-    }
-
-    void swap(ModelEvent event) throws Exception {
-        log.beforeServe(event);
-        log.afterServe();
-    }
-
-    Appraisal appraise(byte[] evidence) {
-        return EvidenceVerifier.verify(
-                evidence,
-                Models.question(),
-                device,
-                Models.PUBLISHED,
-                AppraisalPolicy.atLeast(assurance()).withRegister(measured()));
-    }
-
-    void assertRefused(byte[] evidence, Code code) {
-        Appraisal appraisal = appraise(evidence);
-        assertThat(appraisal.status()).isEqualTo(Status.CONTRAINDICATED);
-        assertThat(appraisal.checks())
-                .as(appraisal.toJson(Instant.EPOCH).toString())
-                .anySatisfy(check -> {
-                    assertThat(check.passed()).isFalse();
-                    assertThat(check.code()).contains(code);
-                });
-    }
-
+abstract class EvidenceContract extends EvidenceFixture {
     @Test
     void someChangedPayloadsAreAllRefused() throws Exception {
         refusesChangedPayloads(300, 11);
@@ -142,57 +67,6 @@ abstract class EvidenceContract {
         }
     }
 
-    /** Changes the log that goes with a genuine quote, and signs the result with the device's own key. */
-    byte[] withLog(byte[] evidence, UnaryOperator<List<Binary>> change) throws Exception {
-        EvidenceVerifier.Message message = Models.accepted(EvidenceVerifier.open(evidence));
-        TpmEvidence tpm = message.tpm();
-        return signed(message.claims(), quoteOf(tpm), change.apply(new ArrayList<>(tpm.log())));
-    }
-
-    static Quoter.Quote quoteOf(TpmEvidence tpm) {
-        return new Quoter.Quote(tpm.attest(), tpm.signature(), tpm.registers(), tpm.nv());
-    }
-
-    byte[] signed(EvidenceClaims claims, Quoter.Quote quote, List<Binary> events) throws Exception {
-        TpmEvidence tpm = TpmEvidence.of(quote, events, Optional.empty(), Optional.empty());
-        return signed(claims.entries().put(EvidenceClaims.SUBMODS, tpm.encode()).build());
-    }
-
-    byte[] signed(Cbor claims) throws Exception {
-        Binary payload = Binary.copyOf(CborWriter.write(claims));
-        Binary header = Cose.protectedHeader(
-                P256.thumbprint(bridge.signer().orElseThrow().publicKey()));
-        return Cose.encode(header, payload, bridge.signer().orElseThrow().sign(Cose.toBeSigned(header, payload)));
-    }
-
-    EvidenceClaims claims(Sha256 model, boolean resettable) throws Exception {
-        return new EvidenceClaims(
-                Models.NONCE,
-                P256.thumbprint(bridge.signer().orElseThrow().publicKey()),
-                bridge.register().orElseThrow().resetCount(),
-                "holdfast",
-                "0.1.0",
-                Assurance.HARDWARE,
-                bridge.register().orElseThrow().index(),
-                resettable,
-                log.serving()
-                        .map(e -> new ModelEvent(
-                                e.kind(),
-                                e.model(),
-                                e.version(),
-                                model,
-                                e.authority(),
-                                e.target(),
-                                e.epoch(),
-                                e.template(),
-                                e.tokenizer())),
-                EvidenceClaims.Serving.CONFIRMED,
-                0,
-                Optional.empty(),
-                Map.of(),
-                Map.of());
-    }
-
     @Test
     void affirmsAPublishedModel() throws Exception {
         Appraisal appraisal = appraise(attester.attest(Models.NONCE));
@@ -200,9 +74,21 @@ abstract class EvidenceContract {
                 .as(appraisal.toJson(Instant.EPOCH).toString())
                 .isEqualTo(Status.AFFIRMING);
         Appraisal.Claims claims = appraisal.claims().orElseThrow();
-        assertThat(claims.model())
-                .contains(new Appraisal.Model(
-                        "intent", "1.0.0", Models.V1.digest(), 1, Models.V1.template(), Models.V1.tokenizer()));
+        assertThat(claims.models())
+                .containsExactly(new Appraisal.Model(
+                        "intent",
+                        "1.0.0",
+                        Models.V1.digest(),
+                        Models.V1.slot(),
+                        Models.V1.target(),
+                        1,
+                        1,
+                        Models.V1.template(),
+                        Models.V1.gate(),
+                        Models.V1.tokenizer(),
+                        EvidenceClaims.Serving.CONFIRMED));
+        assertThat(claims.model()).contains(claims.models().get(0));
+        assertThat(claims.epochFloors()).as("of the models that the log names").isEqualTo(Map.of("intent", 1L));
         assertThat(claims.assurance()).isEqualTo(assurance());
         assertThat(claims.events()).isEqualTo(2);
     }
@@ -268,15 +154,13 @@ abstract class EvidenceContract {
         bridge = reboot();
         log = EventLog.open(temp.resolve("log"), bridge.register().orElseThrow());
         log.agentStarted("holdfast", "0.1.0");
-        attester = new Attester(bridge, log, Models.around(log::serving));
+        attester = new Attester(bridge, log, Models.around(Models.as(log)));
         Appraisal appraisal = appraise(attester.attest(Models.NONCE));
         assertThat(appraisal.status())
                 .as(appraisal.toJson(Instant.EPOCH).toString())
                 .isEqualTo(Status.NONE);
         assertThat(appraisal.claims().orElseThrow().bootCount()).isGreaterThan(device.lastResetCount());
     }
-
-    abstract TeeBridge reboot() throws Exception;
 
     @Test
     void rejectsAnotherNonce() throws Exception {
@@ -387,25 +271,15 @@ abstract class EvidenceContract {
     /** The file was replaced behind the store's back: what the engine mapped is what gets measured, and it has no name. */
     @Test
     void rejectsAModelThatWasSwappedOnTheDisk() throws Exception {
-        ModelEvent v1 = Models.V1;
-        ModelEvent swapped = new ModelEvent(
-                v1.kind(),
-                v1.model(),
-                v1.version(),
-                Models.hash("other bytes"),
-                v1.authority(),
-                v1.target(),
-                v1.epoch(),
-                v1.template(),
-                v1.tokenizer());
-        attester = new Attester(bridge, log, Models.around(() -> Optional.of(swapped)));
+        ModelEvent swapped = Models.withDigest(Models.V1, Models.hash("other bytes"));
+        attester = new Attester(bridge, log, Models.around(() -> List.of(swapped)));
         assertRefused(attester.attest(Models.NONCE), Code.ATT_REFERENCE);
-        assertThat(log.serving()).contains(swapped);
+        assertThat(log.serving()).containsEntry("intent", swapped);
     }
 
     @Test
     void namesWhatServesEvenWhenItSwappedUnmeasured() throws Exception {
-        attester = new Attester(bridge, log, Models.around(() -> Optional.of(Models.V2)));
+        attester = new Attester(bridge, log, Models.around(() -> List.of(Models.V2)));
         Appraisal.Claims claims =
                 appraise(attester.attest(Models.NONCE)).claims().orElseThrow();
         assertThat(claims.model().orElseThrow().version()).isEqualTo("2.0.0");
@@ -419,7 +293,7 @@ abstract class EvidenceContract {
             } catch (Exception e) {
                 throw new IllegalStateException(e);
             }
-            return Optional.of(Models.V1);
+            return List.of(Models.V1);
         }));
         Appraisal.Claims claims =
                 appraise(attester.attest(Models.NONCE)).claims().orElseThrow();
@@ -428,10 +302,10 @@ abstract class EvidenceContract {
 
     @Test
     void aSwapUnderWayIsLeftAlone() throws Exception {
-        attester = new Attester(bridge, log, Models.around(() -> Optional.of(Models.V1)));
+        attester = new Attester(bridge, log, Models.around(() -> List.of(Models.V1)));
         log.beforeServe(Models.V2);
         assertThat(appraise(attester.attest(Models.NONCE)).isAffirming()).isTrue();
-        assertThat(log.serving()).contains(Models.V2);
+        assertThat(log.serving()).containsEntry("intent", Models.V2);
     }
 
     @Test
@@ -442,7 +316,7 @@ abstract class EvidenceContract {
         Appraisal appraisal = appraise(attester.attest(Models.NONCE));
         assertThat(appraisal.status()).isEqualTo(Status.WARNING);
         assertThat(appraisal.firstFailure().orElseThrow().code()).contains(Code.ATT_SERVING);
-        attester = new Attester(bridge, log, Models.around(Optional::empty));
+        attester = new Attester(bridge, log, Models.around(List::of));
         assertThat(appraise(attester.attest(Models.NONCE)).status()).isEqualTo(Status.NONE);
     }
 
@@ -488,54 +362,40 @@ abstract class EvidenceContract {
     void rejectsWhatDiffersFromTheSignedMetadata() throws Exception {
         byte[] evidence = attester.attest(Models.NONCE);
         ModelEvent v1 = Models.V1;
-        var all = new ReferenceModels.Reference(
-                "intent",
-                "1.0.0",
-                Optional.of(v1.target()),
-                Optional.of(v1.epoch()),
-                Optional.of(v1.template()),
-                java.util.Set.of(v1.authority()));
-        assertThat(withReference(evidence, all).isAffirming()).isTrue();
-        var none = java.util.Set.<Binary>of();
-        for (var other : List.of(
-                new ReferenceModels.Reference(
-                        "intent", "1.0.0", Optional.of("models/x"), Optional.empty(), Optional.empty(), none),
-                new ReferenceModels.Reference(
-                        "intent", "1.0.0", Optional.empty(), Optional.of(9L), Optional.empty(), none),
-                new ReferenceModels.Reference(
-                        "intent", "1.0.0", Optional.empty(), Optional.empty(), Optional.of(Models.hash("x")), none),
+        assertThat(withReferences(evidence, Models.published(v1)).isAffirming()).isTrue();
+        ReferenceModels.Key key = new ReferenceModels.Key(v1.target(), v1.digest());
+        List<ReferenceModels> others = new ArrayList<>(List.of(
+                ReferenceModels.of(Map.of()),
+                ReferenceModels.of(Map.of(new ReferenceModels.Key("models/x", v1.digest()), Models.reference(v1))),
+                ReferenceModels.of(
+                        Map.of(new ReferenceModels.Key(v1.target(), Models.hash("x")), Models.reference(v1)))));
+        for (ModelEvent other : List.of(
+                Models.again(v1, "1.0.1", v1.release(), v1.epoch(), "template", "gate"),
+                Models.again(v1, v1.version(), 9, v1.epoch(), "template", "gate"),
+                Models.again(v1, v1.version(), v1.release(), 9, "template", "gate"),
+                Models.again(v1, v1.version(), v1.release(), v1.epoch(), "x", "gate"),
+                Models.again(v1, v1.version(), v1.release(), v1.epoch(), "template", "x"))) {
+            others.add(ReferenceModels.of(Map.of(key, Models.reference(other))));
+        }
+        ReferenceModels.Reference named = new ReferenceModels.Reference("intent", "1.0.0");
+        assertThat(withReferences(evidence, ReferenceModels.of(Map.of(key, named)))
+                        .isAffirming())
+                .isTrue();
+        others.add(ReferenceModels.of(Map.of(
+                key,
                 new ReferenceModels.Reference(
                         "intent",
                         "1.0.0",
                         Optional.empty(),
                         Optional.empty(),
                         Optional.empty(),
-                        java.util.Set.of(Models.hash("x").value())))) {
-            assertThat(withReference(evidence, other)
-                            .firstFailure()
-                            .orElseThrow()
-                            .code())
-                    .contains(Code.ATT_REFERENCE);
+                        Optional.empty(),
+                        Set.of(Models.hash("x").value())))));
+        for (ReferenceModels other : others) {
+            Appraisal appraisal = withReferences(evidence, other);
+            assertThat(appraisal.status()).isEqualTo(Status.CONTRAINDICATED);
+            assertThat(appraisal.firstFailure().orElseThrow().name()).isEqualTo("reference");
         }
-    }
-
-    private Appraisal withReference(byte[] evidence, ReferenceModels.Reference reference) {
-        return EvidenceVerifier.verify(
-                evidence,
-                Models.question(),
-                device,
-                ReferenceModels.of(Map.of(Models.V1.digest(), reference)),
-                AppraisalPolicy.atLeast(assurance()).withRegister(measured()));
-    }
-
-    private AppraisalPolicy policy(String more) {
-        String json = "{\"format\":1, \"minAssurance\":\"" + assurance() + "\", " + more + "}";
-        return Models.accepted(AppraisalPolicy.parse(json.getBytes(java.nio.charset.StandardCharsets.UTF_8)))
-                .withRegister(measured());
-    }
-
-    Appraisal appraise(byte[] evidence, AppraisalPolicy policy) {
-        return EvidenceVerifier.verify(evidence, Models.question(), device, Models.PUBLISHED, policy);
     }
 
     private void assertFailure(byte[] evidence, AppraisalPolicy policy, Code code) {
@@ -579,16 +439,7 @@ abstract class EvidenceContract {
     @Test
     void rejectsAPublishedDigestUnderAnotherVersion() throws Exception {
         ModelEvent v1 = Models.V1;
-        swap(new ModelEvent(
-                v1.kind(),
-                "intent",
-                "2.0.0",
-                v1.digest(),
-                v1.authority(),
-                v1.target(),
-                2,
-                v1.template(),
-                v1.tokenizer()));
+        swap(Models.withDigest(Models.V2, v1.digest()));
         assertRefused(attester.attest(Models.NONCE), Code.ATT_REFERENCE);
     }
 

@@ -84,9 +84,35 @@ class EvidenceFuzzTest {
         }
     }
 
+    /** What is read is written in the same bytes: no two contents say the same. */
     @FuzzTest
     void event(byte[] bytes) {
-        assertThat(Event.parse(Binary.copyOf(bytes))).isNotNull();
+        if (Event.parse(Binary.copyOf(bytes)) instanceof Verdict.Accepted<Event>(Event event)) {
+            assertThat(event.content()).isEqualTo(Binary.copyOf(bytes));
+        }
+    }
+
+    @FuzzTest
+    void claims(byte[] bytes) {
+        if (CborReader.read(bytes, Attester.MAX_EVIDENCE_BYTES) instanceof Verdict.Accepted<Cbor>(Cbor.Dict dict)
+                && Verdict.of(() -> EvidenceClaims.parse(dict))
+                        instanceof Verdict.Accepted<EvidenceClaims>(EvidenceClaims claims)) {
+            assertThat(claims.models()).hasSizeLessThanOrEqualTo(EventLog.MAX_NAMED);
+        }
+    }
+
+    @Test
+    void someMutatedEventsAreRefusedOrSayWhatTheirBytesSay() {
+        Random random = new Random(15);
+        int read = 0;
+        for (int i = 0; i < 20_000; i++) {
+            ModelEvent event = i % 2 == 0 ? Models.V1 : Models.EMBED.as(ModelEvent.Kind.RETIRE);
+            byte[] bad = ByteChanges.change(new Event.Model(event).content().toArray(), random);
+            event(bad);
+            read += Event.parse(Binary.copyOf(bad)).isAccepted() ? 1 : 0;
+        }
+        System.out.println(read + " of 20000 changed events can be read");
+        assertThat(read).isLessThan(20_000);
     }
 
     @FuzzTest
@@ -138,9 +164,11 @@ class EvidenceFuzzTest {
                 EventLog log =
                         EventLog.open(temp.resolve("log"), bridge.register().orElseThrow())) {
             log.agentStarted("holdfast", "0.1.0");
-            log.ensureServing(Models.V1);
-            log.ensureServing(Models.V2);
-            Attester attester = new Attester(bridge, log, Models.around(log::serving));
+            log.ensureServing(List.of(Models.V1, Models.EMBED));
+            log.ensureServing(List.of(Models.V2));
+            log.retired("embed");
+            log.ensureServing(List.of(Models.EMBED_2));
+            Attester attester = new Attester(bridge, log, Models.around(Models.as(log)));
             byte[] good = attester.attest(Models.NONCE);
             EnrolledDevice mine = EvidenceContract.enrol(bridge);
             assertThat(appraise(good, mine).isAffirming()).isTrue();

@@ -10,31 +10,98 @@ import dev.holdfast.wire.Verdict;
 import java.nio.charset.StandardCharsets;
 import java.time.Clock;
 import java.time.Duration;
+import java.util.Arrays;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
+import java.util.SortedMap;
+import java.util.TreeMap;
+import java.util.stream.Collectors;
 
 /** Models, nonces and reference values that the tests share. */
 public final class Models {
     static final ModelEvent V1 = serve("1.0.0", 1);
     static final ModelEvent V2 = serve("2.0.0", 2);
     static final Binary NONCE = hash("nonce").value();
-    static final ReferenceModels PUBLISHED = ReferenceModels.of(Map.of(
-            V1.digest(), new ReferenceModels.Reference("intent", "1.0.0"),
-            V2.digest(), new ReferenceModels.Reference("intent", "2.0.0")));
+    /** The device once ran another model, too. */
+    static final SortedMap<String, Long> FLOORS = new TreeMap<>(Map.of("intent", 1L, "retired", 7L));
+
+    /** An encoder beside it, whose epochs have nothing to do with the other's. */
+    static final ModelEvent EMBED = serve("embed", "1.0.0", 1);
+
+    static final ModelEvent EMBED_2 = serve("embed", "2.0.0", 1);
+    static final ReferenceModels PUBLISHED = published(V1, V2, EMBED, EMBED_2);
 
     private Models() {}
 
     static ModelEvent serve(String version, long epoch) {
+        return serve("intent", version, epoch);
+    }
+
+    static ModelEvent serve(String model, String version, long epoch) {
         return new ModelEvent(
                 ModelEvent.Kind.SERVE,
-                "intent",
+                model,
                 version,
-                hash("model " + version),
+                hash(model + " " + version),
                 hash("anchor").value(),
-                "models/intent/" + version + "/model.gguf",
+                "models/" + model + "/" + version + "/model.gguf",
+                version.charAt(0) - '0',
                 epoch,
                 hash("template"),
+                hash("gate"),
                 Optional.of(hash("tokenizer")));
+    }
+
+    /** The same bytes, signed again: what is given here is another than before. */
+    static ModelEvent again(ModelEvent event, String version, long release, long epoch, String template, String gate) {
+        return new ModelEvent(
+                event.kind(),
+                event.model(),
+                version,
+                event.digest(),
+                event.authority(),
+                "models/" + event.model() + "/" + version + "/model.gguf",
+                release,
+                epoch,
+                hash(template),
+                hash(gate),
+                event.tokenizer());
+    }
+
+    /** The same release, with other bytes. */
+    static ModelEvent withDigest(ModelEvent event, Sha256 digest) {
+        return new ModelEvent(
+                event.kind(),
+                event.model(),
+                event.version(),
+                digest,
+                event.authority(),
+                event.target(),
+                event.release(),
+                event.epoch(),
+                event.template(),
+                event.gate(),
+                event.tokenizer());
+    }
+
+    /** Reference values with everything that was signed of these releases. */
+    static ReferenceModels published(ModelEvent... releases) {
+        return ReferenceModels.of(Arrays.stream(releases)
+                .collect(Collectors.toMap(
+                        event -> new ReferenceModels.Key(event.target(), event.digest()), Models::reference)));
+    }
+
+    static ReferenceModels.Reference reference(ModelEvent event) {
+        return new ReferenceModels.Reference(
+                event.model(),
+                event.version(),
+                Optional.of(event.release()),
+                Optional.of(event.epoch()),
+                Optional.of(event.template()),
+                Optional.of(event.gate()),
+                Set.of(event.authority()));
     }
 
     /** An enrolment at a fleet that lets everybody in. */
@@ -48,9 +115,14 @@ public final class Models {
     }
 
     /** What an attester says besides what it measures. */
-    static Attester.Surroundings around(ServingModel serving) {
+    static Attester.Surroundings around(ServingModels serving) {
         return new Attester.Surroundings(
-                "holdfast", "0.1.0", () -> Map.of("seccomp", "on"), serving, PlatformLogs.none());
+                "holdfast", "0.1.0", () -> Map.of("seccomp", "on"), serving, () -> FLOORS, PlatformLogs.none());
+    }
+
+    /** What answers is what the log names. */
+    static ServingModels as(EventLog log) {
+        return () -> List.copyOf(log.serving().values());
     }
 
     static Sha256 hash(String text) {

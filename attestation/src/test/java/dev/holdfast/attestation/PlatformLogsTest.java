@@ -19,10 +19,12 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Random;
 import java.util.SortedMap;
+import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -73,9 +75,11 @@ class PlatformLogsTest {
         try (Tpm2Bridge bridge = Tpm2Bridge.open(swtpm.address());
                 EventLog log =
                         EventLog.open(temp.resolve("log"), bridge.register().orElseThrow())) {
-            log.ensureServing(Models.V1);
+            log.ensureServing(List.of(Models.V1));
             Attester attester = new Attester(
-                    bridge, log, new Attester.Surroundings("holdfast", "0.1.0", Map::of, log::serving, logs));
+                    bridge,
+                    log,
+                    new Attester.Surroundings("holdfast", "0.1.0", Map::of, Models.as(log), TreeMap::new, logs));
             return new Device(EvidenceContract.enrol(bridge), attester.attest(Models.NONCE));
         }
     }

@@ -18,6 +18,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
@@ -81,7 +82,7 @@ class TpmEvidenceTest extends EvidenceContract {
         bridge = Tpm2Bridge.open(swtpm().address());
         log.close();
         log = EventLog.open(temp.resolve("log"), bridge.register().orElseThrow());
-        attester = new Attester(bridge, log, Models.around(log::serving));
+        attester = new Attester(bridge, log, Models.around(Models.as(log)));
         assertThat(appraise(attester.attest(Models.NONCE)).isAffirming()).isTrue();
     }
 
@@ -91,7 +92,7 @@ class TpmEvidenceTest extends EvidenceContract {
                 TeeBridge thief = Tpm2Bridge.open(other.address());
                 EventLog stolen =
                         EventLog.open(temp.resolve("stolen"), thief.register().orElseThrow())) {
-            stolen.ensureServing(Models.V1);
+            stolen.ensureServing(List.of(Models.V1));
             EvidenceClaims claims = claims(Models.V1.digest(), false);
             Quoter.Quote quote = thief.quoter().orElseThrow().quote(claims.qualifyingData());
             assertRefused(signed(claims, quote, stolen.contents()), Code.ATT_QUOTE);
@@ -104,7 +105,7 @@ class TpmEvidenceTest extends EvidenceContract {
         bridge.close();
         bridge = Tpm2Bridge.open(swtpm().address(), new Tpm2Options(new TpmRegister.Pcr(23), Duration.ofSeconds(10)));
         log = EventLog.open(temp.resolve("log23"), bridge.register().orElseThrow());
-        attester = new Attester(bridge, log, Models.around(log::serving));
+        attester = new Attester(bridge, log, Models.around(Models.as(log)));
         swap(Models.V1);
         byte[] evidence = attester.attest(Models.NONCE);
         assertRefused(evidence, Code.ATT_ASSURANCE);

@@ -19,9 +19,11 @@ import dev.holdfast.wire.Verdict;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
+import java.util.TreeMap;
 import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -41,7 +43,7 @@ class VmReportTest {
     void open() throws Exception {
         bridge = SoftwareBridge.open(temp.resolve("tee"));
         log = EventLog.open(temp.resolve("log"), bridge.register().orElseThrow());
-        log.ensureServing(Models.V1);
+        log.ensureServing(List.of(Models.V1));
         DeviceEnrolment mine = new DeviceEnrolment(bridge, "device-1");
         EnrolmentAuthority.Attempt attempt = Models.accepted(Models.begin(mine.request()));
         device = Models.accepted(attempt.complete(Models.accepted(mine.prove(attempt.challenge()))));
@@ -95,7 +97,13 @@ class VmReportTest {
                         bridge,
                         log,
                         new Attester.Surroundings(
-                                "holdfast", "0.1.0", Map::of, log::serving, PlatformLogs.none(), Optional.of(machine)))
+                                "holdfast",
+                                "0.1.0",
+                                Map::of,
+                                Models.as(log),
+                                TreeMap::new,
+                                PlatformLogs.none(),
+                                Optional.of(machine)))
                 .attest(Models.NONCE);
         return EvidenceVerifier.verify(
                 evidence, Models.question(), device, Models.PUBLISHED, AppraisalPolicy.atLeast(asked));
@@ -169,7 +177,7 @@ class VmReportTest {
     void anotherEvidencesReportIsRefused() throws Exception {
         byte[][] first = new byte[1][];
         appraise(machine("sev_guest", data -> first[0] = snp(data, false)), Assurance.SOFTWARE);
-        log.ensureServing(Models.V2);
+        log.ensureServing(List.of(Models.V2));
         assertRefused(machine("sev_guest", data -> first[0]), "nonce and claims");
     }
 

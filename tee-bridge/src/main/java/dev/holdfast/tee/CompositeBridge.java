@@ -49,11 +49,6 @@ public final class CompositeBridge implements TeeBridge {
     }
 
     @Override
-    public Optional<MonotonicCounter> epochCounter() {
-        return keys.epochCounter().or(state::epochCounter);
-    }
-
-    @Override
     public Optional<MonotonicCounter> stateCounter() {
         return keys.stateCounter().or(state::stateCounter);
     }

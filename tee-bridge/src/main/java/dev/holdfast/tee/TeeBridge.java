@@ -23,16 +23,11 @@ public interface TeeBridge extends AutoCloseable {
     /** Seals small secrets to this device. */
     Optional<Sealer> sealer();
 
-    /** The counter that holds the security epoch's floor. */
-    Optional<MonotonicCounter> epochCounter();
-
     /**
-     * A second counter, for the generations of state that is on the disk: it tells a copy that was put back. Absent where a
-     * bridge has only one.
+     * Counts the generations of the signed record on the disk, which holds what was seen and the models' floors of the
+     * security epoch: it tells a copy that was put back.
      */
-    default Optional<MonotonicCounter> stateCounter() {
-        return Optional.empty();
-    }
+    Optional<MonotonicCounter> stateCounter();
 
     /** The register into which model events are extended. */
     Optional<MeasurementRegister> register();

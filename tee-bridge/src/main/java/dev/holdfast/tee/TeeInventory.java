@@ -35,6 +35,7 @@ public record TeeInventory(Optional<Sha256> factoryRoot, List<Finding> findings)
     }
 
     public static final String PROVISION = "holdfast provision";
+    public static final String STATE_COUNTER = "state counter";
     private static final String KEYS = "keys";
     private static final String REGISTER = "register";
 
@@ -50,9 +51,9 @@ public record TeeInventory(Optional<Sha256> factoryRoot, List<Finding> findings)
             anchor = bridge.anchorStore().get().read();
             findings.add(factoryRoot(anchor, "stored; whoever can write the files can replace it"));
         }
-        if (bridge.epochCounter().isPresent()) {
+        if (bridge.stateCounter().isPresent()) {
             findings.add(Finding.sound(
-                    "epoch counter", "is at " + bridge.epochCounter().get().read()));
+                    STATE_COUNTER, "is at " + bridge.stateCounter().get().read()));
         }
         keys(bridge).ifPresent(findings::add);
         register(bridge).ifPresent(findings::add);

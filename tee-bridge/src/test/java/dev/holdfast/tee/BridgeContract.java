@@ -71,22 +71,12 @@ public abstract class BridgeContract {
 
     @Test
     void countsFromZeroAndNeverBack() throws Exception {
-        MonotonicCounter counter = bridge().epochCounter().orElseThrow();
+        MonotonicCounter counter = bridge().stateCounter().orElseThrow();
         assertThat(counter.read()).isZero();
         counter.advanceTo(3);
         counter.advanceTo(2);
         assertThat(counter.read()).isEqualTo(3);
-        assertThat(reopen().epochCounter().orElseThrow().read()).isEqualTo(3);
-    }
-
-    @Test
-    void theCounterOfStateIsACounterOfItsOwn() throws Exception {
-        bridge().epochCounter().orElseThrow().advanceTo(3);
-        MonotonicCounter counter = bridge().stateCounter().orElseThrow();
-        assertThat(counter.read()).isZero();
-        counter.advanceTo(2);
-        assertThat(bridge().epochCounter().orElseThrow().read()).isEqualTo(3);
-        assertThat(reopen().stateCounter().orElseThrow().read()).isEqualTo(2);
+        assertThat(reopen().stateCounter().orElseThrow().read()).isEqualTo(3);
     }
 
     @Test

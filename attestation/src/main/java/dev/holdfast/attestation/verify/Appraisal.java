@@ -2,16 +2,23 @@ package dev.holdfast.attestation.verify;
 
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.holdfast.attestation.EvidenceClaims;
+import dev.holdfast.attestation.EvidenceClaims.Serving;
+import dev.holdfast.attestation.ModelEvent;
 import dev.holdfast.tee.Assurance;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.Rejection;
 import dev.holdfast.wire.Sha256;
+import dev.holdfast.wire.SlotId;
 import java.time.Instant;
+import java.util.Collections;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.SortedMap;
+import java.util.TreeMap;
 
 /**
  * The result of an appraisal, in the shape of an EAR (draft-ietf-rats-ear): a status, and the checks that led to it.
@@ -50,34 +57,92 @@ public record Appraisal(Status status, String policyId, List<Check> checks, Opti
     }
 
     /**
-     * What the evidence proves. {@code model} is absent where none was measured.
+     * What the evidence proves.
      *
-     * @param epochFloor the security epoch below which the device installs nothing
+     * @param models the models that the log names, in the order of their names
+     * @param epochFloors by the names of those models, the security epoch below which the device installs nothing
      * @param sandbox what the device says of its confinement
      * @param platform what became of the machine's own logs
      * @param events events that lead to the quoted register
      */
     public record Claims(
             String deviceId,
-            Optional<Model> model,
+            List<Model> models,
             Assurance assurance,
             long bootCount,
             long clockMillis,
             String agentName,
             String agentVersion,
-            long epochFloor,
+            SortedMap<String, Long> epochFloors,
             Map<String, String> sandbox,
             Map<String, String> platform,
             int events) {
         public Claims {
+            models = List.copyOf(models);
+            epochFloors = Collections.unmodifiableSortedMap(new TreeMap<>(epochFloors));
             sandbox = Map.copyOf(sandbox);
             platform = Map.copyOf(platform);
         }
+
+        /** The model in service, where there is exactly one. */
+        public Optional<Model> model() {
+            List<Model> serving = models.stream()
+                    .filter(model -> model.state != Serving.ABSENT)
+                    .toList();
+            return serving.size() == 1 ? Optional.of(serving.get(0)) : Optional.empty();
+        }
     }
 
-    /** The model in service. */
+    /**
+     * A model that the log names.
+     *
+     * @param slot names this release with everything that was signed of it
+     * @param tokenizer digest of its tokenizer; absent where the device did not say it
+     * @param state what the device knows of it from the process that answers requests
+     */
     public record Model(
-            String name, String version, Sha256 digest, long epoch, Sha256 template, Optional<Sha256> tokenizer) {}
+            String name,
+            String version,
+            Sha256 digest,
+            SlotId slot,
+            String target,
+            long release,
+            long epoch,
+            Sha256 template,
+            Sha256 gate,
+            Optional<Sha256> tokenizer,
+            Serving state) {
+        static Model of(EvidenceClaims.Measured measured) {
+            ModelEvent event = measured.event();
+            return new Model(
+                    event.model(),
+                    event.version(),
+                    event.digest(),
+                    event.slot(),
+                    event.target(),
+                    event.release(),
+                    event.epoch(),
+                    event.template(),
+                    event.gate(),
+                    event.tokenizer(),
+                    measured.state());
+        }
+
+        private ObjectNode toJson() {
+            ObjectNode json = Json.object()
+                    .put("name", name)
+                    .put("version", version)
+                    .put("digest", digest.hex())
+                    .put("slot", slot.hex())
+                    .put("target", target)
+                    .put("release", release)
+                    .put("epoch", epoch)
+                    .put("template", template.hex())
+                    .put("gate", gate.hex());
+            tokenizer.ifPresent(known -> json.put("tokenizer", known.hex()));
+            return json.put("state", state.name().toLowerCase(Locale.ROOT));
+        }
+    }
 
     public Appraisal {
         checks = List.copyOf(checks);
@@ -130,17 +195,11 @@ public record Appraisal(Status status, String policyId, List<Check> checks, Opti
                 .put("assurance", c.assurance().name().toLowerCase(Locale.ROOT))
                 .put("bootCount", c.bootCount())
                 .put("agent", c.agentName() + " " + c.agentVersion())
-                .put("epochFloor", c.epochFloor())
                 .put("events", c.events());
-        c.model().ifPresent(model -> {
-            ObjectNode one = node.putObject("model")
-                    .put("name", model.name())
-                    .put("version", model.version())
-                    .put("digest", model.digest().hex())
-                    .put("epoch", model.epoch())
-                    .put("template", model.template().hex());
-            model.tokenizer().ifPresent(digest -> one.put("tokenizer", digest.hex()));
-        });
+        c.epochFloors().forEach(node.putObject("epochFloors")::put);
+        ArrayNode models = node.putArray("models");
+        c.models().forEach(model -> models.add(model.toJson()));
+        c.model().ifPresent(model -> node.set("model", model.toJson()));
         c.sandbox().forEach(node.putObject("sandbox")::put);
         c.platform().forEach(node.putObject("platform")::put);
     }

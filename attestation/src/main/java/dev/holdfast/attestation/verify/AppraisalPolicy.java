@@ -5,14 +5,17 @@ import dev.holdfast.tee.Assurance;
 import dev.holdfast.tee.tpm.TpmRegister;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
+import dev.holdfast.wire.ModelName;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.Verdict;
 import java.time.Duration;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.HashSet;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
@@ -26,8 +29,8 @@ import java.util.TreeMap;
  * @param allowResettableRegister whether a register that software can reset is good enough; then the best status is a
  *     warning. A software bridge's register is always resettable and exempt here: its assurance says so already
  * @param freshness how long after its challenge evidence may come
- * @param models names of the models that may serve
- * @param minEpoch lowest security epoch of the model in service
+ * @param models the models that may serve, by name
+ * @param minEpoch lowest security epoch of each model for which {@code models} says no other
  * @param agentVersions versions of the agent that are good enough
  * @param requiredFacts sandbox facts that must have these values; a missing one gives a warning
  * @param registers PCRs that must be quoted and hold one of these values
@@ -40,16 +43,29 @@ public record AppraisalPolicy(
         TpmRegister register,
         boolean allowResettableRegister,
         Optional<Duration> freshness,
-        Set<String> models,
+        SortedMap<String, Demand> models,
         long minEpoch,
         Set<String> agentVersions,
         Map<String, String> requiredFacts,
         SortedMap<Integer, Set<Sha256>> registers,
         boolean requireBootLog,
         boolean requireImaLog) {
+    /**
+     * What is asked of one model.
+     *
+     * @param minEpoch its lowest security epoch, in place of the one for all
+     * @param optional whether it may be missing
+     */
+    public record Demand(OptionalLong minEpoch, boolean optional) {
+        static final Set<String> KEYS = Set.of("minEpoch", "optional");
+
+        /** That it serves. */
+        static final Demand SERVES = new Demand(OptionalLong.empty(), false);
+    }
+
     public static final int MAX_JSON_BYTES = 64 * 1024;
     private static final int MAX_PCR = 23;
-    private static final Set<String> KEYS = Set.of(
+    static final Set<String> KEYS = Set.of(
             "format",
             "id",
             "minAssurance",
@@ -66,12 +82,12 @@ public record AppraisalPolicy(
             "fleet");
 
     public AppraisalPolicy {
-        models = Set.copyOf(models);
+        models = Collections.unmodifiableSortedMap(new TreeMap<>(models));
         agentVersions = Set.copyOf(agentVersions);
         requiredFacts = Map.copyOf(requiredFacts);
         SortedMap<Integer, Set<Sha256>> copy = new TreeMap<>();
         registers.forEach((pcr, values) -> copy.put(pcr, Set.copyOf(values)));
-        registers = java.util.Collections.unmodifiableSortedMap(copy);
+        registers = Collections.unmodifiableSortedMap(copy);
     }
 
     /** Asks for {@code minAssurance} and nothing special besides. */
@@ -87,13 +103,18 @@ public record AppraisalPolicy(
                 TpmRegister.DEFAULT,
                 allowResettableRegister,
                 Optional.empty(),
-                Set.of(),
+                new TreeMap<>(),
                 0,
                 Set.of(),
                 facts,
                 new TreeMap<>(),
                 false,
                 false);
+    }
+
+    /** The lowest security epoch of the model of this name. */
+    public long minEpoch(String model) {
+        return models.getOrDefault(model, Demand.SERVES).minEpoch().orElse(minEpoch);
     }
 
     /** The same for another register. */
@@ -139,12 +160,7 @@ public record AppraisalPolicy(
     }
 
     private static AppraisalPolicy read(JsonNode file, Sha256 digest) throws RejectedException {
-        for (var names = file.fieldNames(); names.hasNext(); ) {
-            String name = names.next();
-            if (!KEYS.contains(name)) {
-                throw invalid("unknown key " + name);
-            }
-        }
+        only(file, KEYS);
         if (number(file, "format", 0) != 1) {
             throw invalid("format must be 1");
         }
@@ -160,7 +176,7 @@ public record AppraisalPolicy(
                 register(file),
                 flag(file, "allowResettableRegister"),
                 freshness < 0 ? Optional.empty() : Optional.of(Duration.ofSeconds(freshness)),
-                texts(file, "models"),
+                models(file),
                 number(file, "minEpoch", 0),
                 texts(file, "agentVersions"),
                 facts(file),
@@ -196,6 +212,47 @@ public record AppraisalPolicy(
             throw invalid(key + " must be a number, 0 or more");
         }
         return node.longValue();
+    }
+
+    private static void only(JsonNode object, Set<String> keys) throws RejectedException {
+        for (var names = object.fieldNames(); names.hasNext(); ) {
+            String name = names.next();
+            if (!keys.contains(name)) {
+                throw invalid("unknown key " + name);
+            }
+        }
+    }
+
+    /** A list of names, or an object from name to what is asked of that model. */
+    private static SortedMap<String, Demand> models(JsonNode file) throws RejectedException {
+        JsonNode node = file.path("models");
+        SortedMap<String, Demand> models = new TreeMap<>();
+        if (node.isObject()) {
+            for (Map.Entry<String, JsonNode> entry : node.properties()) {
+                models.put(entry.getKey(), demand(entry.getKey(), entry.getValue()));
+            }
+            if (models.isEmpty()) {
+                throw invalid("models must not be empty");
+            }
+        } else {
+            texts(file, "models").forEach(name -> models.put(name, Demand.SERVES));
+        }
+        for (String name : models.keySet()) {
+            if (!ModelName.isName(name)) {
+                throw invalid("models: no model is called " + name);
+            }
+        }
+        return models;
+    }
+
+    private static Demand demand(String model, JsonNode node) throws RejectedException {
+        if (!node.isObject()) {
+            throw invalid("models: " + model + " must be an object");
+        }
+        only(node, Demand.KEYS);
+        return new Demand(
+                node.has("minEpoch") ? OptionalLong.of(number(node, "minEpoch", 0)) : OptionalLong.empty(),
+                flag(node, "optional"));
     }
 
     private static Set<String> texts(JsonNode file, String key) throws RejectedException {

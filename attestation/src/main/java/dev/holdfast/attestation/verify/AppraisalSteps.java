@@ -2,7 +2,7 @@ package dev.holdfast.attestation.verify;
 
 import dev.holdfast.attestation.Event;
 import dev.holdfast.attestation.EvidenceClaims;
-import dev.holdfast.attestation.EvidenceClaims.Serving;
+import dev.holdfast.attestation.EvidenceClaims.Measured;
 import dev.holdfast.attestation.ModelEvent;
 import dev.holdfast.attestation.TpmEvidence;
 import dev.holdfast.attestation.verify.Appraisal.Status;
@@ -10,6 +10,7 @@ import dev.holdfast.tee.P256;
 import dev.holdfast.tee.tpm.TpmAttest;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
+import dev.holdfast.wire.ModelName;
 import dev.holdfast.wire.Rejection;
 import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.Verdict;
@@ -17,6 +18,8 @@ import java.security.MessageDigest;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.SortedMap;
+import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /** One appraisal: the checks in their order. Used once, by one thread. */
@@ -53,14 +56,15 @@ final class AppraisalSteps {
         QuoteSteps quote = new QuoteSteps(device, policy, checks);
         @Nullable TpmAttest attest = quote.quote(tpm, claims);
         int prefix = log(tpm, claims, quote.register(tpm, claims, attest));
-        Optional<ModelEvent> logged = events(tpm.log(), Math.max(prefix, 0));
+        List<ModelEvent> logged = events(tpm.log(), Math.max(prefix, 0));
+        List<ModelEvent> claimed = claims.models().stream().map(Measured::event).toList();
         checks.require(
                 "model",
-                claims.model().equals(logged),
+                claimed.equals(logged),
                 Code.ATT_LOG,
-                "the claimed model is the last one that the quoted log names");
+                "the claimed models " + names(claimed) + " are those that the quoted log leads to, " + names(logged));
         boolean held = !checks.refused();
-        logged.ifPresent(this::reference);
+        new ModelSteps(models, policy, checks).judge(claims.models());
         checks.require(
                 "assurance",
                 device.assurance().compareTo(policy.minAssurance()) >= 0,
@@ -72,13 +76,12 @@ final class AppraisalSteps {
         PlatformSteps platform = new PlatformSteps(policy, checks);
         platform.registers(tpm);
         platform.machine(claims, message.vm());
-        serving(claims.serving());
         agent(claims);
         return new Appraisal(
-                checks.status(logged.isPresent() && claims.serving() != Serving.NONE),
+                checks.status(claims.models().stream().anyMatch(ModelSteps::inService)),
                 policy.id(),
                 checks.checks(),
-                held && attest != null ? Optional.of(claimsOf(claims, logged, attest, prefix)) : Optional.empty());
+                held && attest != null ? Optional.of(claimsOf(claims, attest, prefix)) : Optional.empty());
     }
 
     private void signature(EvidenceVerifier.Message message) {
@@ -129,48 +132,27 @@ final class AppraisalSteps {
         return prefix;
     }
 
-    /** The last model event of the prefix, when every event of the prefix is known. */
-    private Optional<ModelEvent> events(List<Binary> log, int prefix) {
-        Optional<ModelEvent> last = Optional.empty();
+    /** The last event of each model that the prefix does not retire, when every event of the prefix is known. */
+    private List<ModelEvent> events(List<Binary> log, int prefix) {
+        SortedMap<String, ModelEvent> last = new TreeMap<>();
         for (int i = 0; i < prefix; i++) {
             switch (KnownEvents.parse(log.get(i))) {
-                case Verdict.Accepted<Event>(Event.Model(ModelEvent event)) -> last = Optional.of(event);
+                case Verdict.Accepted<Event>(Event.Model(ModelEvent event)) -> event.applyTo(last);
                 case Verdict.Accepted<Event>(Event.AgentStart start) -> {}
                 case Verdict.Rejected<Event>(Rejection reason) -> {
                     checks.require("events", false, Code.ATT_EVENT, "event " + i + ": " + reason);
-                    return Optional.empty();
+                    return List.of();
                 }
             }
         }
         checks.require("events", true, Code.ATT_EVENT, prefix + " events, all of known types");
-        return last;
+        return List.copyOf(last.values());
     }
 
-    private void reference(ModelEvent event) {
-        Optional<ReferenceModels.Reference> found = models.find(event.digest());
-        Optional<String> difference = found.isEmpty()
-                ? Optional.of("no published model has these bytes")
-                : found.get().difference(event);
-        String name = event.model() + " " + event.version() + ", sha256 " + event.digest();
-        checks.require(
-                "reference",
-                difference.isEmpty(),
-                Code.ATT_REFERENCE,
-                difference.map(why -> name + ": " + why).orElse(name));
-        if (!policy.models().isEmpty()) {
-            checks.require(
-                    "allowed-model",
-                    policy.models().contains(event.model()),
-                    Code.ATT_REFERENCE,
-                    event.model() + ", the policy allows " + policy.models());
-        }
-        if (policy.minEpoch() > 0) {
-            checks.require(
-                    "epoch",
-                    event.epoch() >= policy.minEpoch(),
-                    Code.ATT_REFERENCE,
-                    "security epoch " + event.epoch() + ", the policy asks for " + policy.minEpoch());
-        }
+    private static List<String> names(List<ModelEvent> models) {
+        return models.stream()
+                .map(event -> ModelName.id(event.model(), event.version()))
+                .toList();
     }
 
     private void clock(TpmAttest attest, EvidenceClaims claims) {
@@ -182,15 +164,6 @@ final class AppraisalSteps {
                 Code.ATT_CLOCK,
                 "boot " + attest.resetCount() + " after " + device.lastResetCount() + ", clock " + attest.clockMillis()
                         + (attest.clockSafe() ? "" : " (after an unclean stop)"));
-    }
-
-    private void serving(Serving serving) {
-        switch (serving) {
-            case CONFIRMED, CHANGING, NONE ->
-                checks.pass("serving", serving.name().toLowerCase(java.util.Locale.ROOT));
-            case UNKNOWN ->
-                checks.weaken("serving", Code.ATT_SERVING, "the process that answers requests did not answer");
-        }
     }
 
     private void agent(EvidenceClaims claims) {
@@ -209,17 +182,16 @@ final class AppraisalSteps {
         }
     }
 
-    private Appraisal.Claims claimsOf(EvidenceClaims claims, Optional<ModelEvent> model, TpmAttest attest, int prefix) {
+    private Appraisal.Claims claimsOf(EvidenceClaims claims, TpmAttest attest, int prefix) {
         return new Appraisal.Claims(
                 device.deviceId(),
-                model.map(e -> new Appraisal.Model(
-                        e.model(), e.version(), e.digest(), e.epoch(), e.template(), e.tokenizer())),
+                claims.models().stream().map(Appraisal.Model::of).toList(),
                 device.assurance(),
                 attest.resetCount(),
                 attest.clockMillis(),
                 claims.agentName(),
                 claims.agentVersion(),
-                claims.epochFloor(),
+                claims.epochFloors(),
                 claims.sandbox(),
                 claims.platform(),
                 prefix);

@@ -7,23 +7,37 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 
-/** The models that may serve, by digest: reference values, taken from signed metadata. Thread-safe if immutable. */
+/**
+ * The releases that may serve: reference values, taken from signed metadata. They are found by target and digest together, so
+ * that the same bytes published again under another target, with a mended template or a raised epoch, leave the older release
+ * as it was. Thread-safe if immutable.
+ */
 @FunctionalInterface
 public interface ReferenceModels {
     /**
-     * A published model, in the words of the signed metadata. Where a value is absent it is not compared.
+     * Where a release is found.
      *
-     * @param target path of the target
+     * @param target path of the target in the signed metadata
+     * @param digest SHA-256 of the model file
+     */
+    record Key(String target, Sha256 digest) {}
+
+    /**
+     * A published release, in the words of the signed metadata. Where a value is absent it is not compared.
+     *
+     * @param release counter of the model's releases
      * @param epoch security epoch
-     * @param template SHA-256 of the chat template block
+     * @param template {@code CanonicalJson.digest} of the chat template
+     * @param gate the same of the health gate
      * @param authorities the key ids under which it may have been published, as events carry them; empty: not compared
      */
     record Reference(
             String model,
             String version,
-            Optional<String> target,
+            Optional<Long> release,
             Optional<Long> epoch,
             Optional<Sha256> template,
+            Optional<Sha256> gate,
             Set<Binary> authorities) {
         public Reference {
             authorities = Set.copyOf(authorities);
@@ -31,7 +45,7 @@ public interface ReferenceModels {
 
         /** Name and version alone. */
         public Reference(String model, String version) {
-            this(model, version, Optional.empty(), Optional.empty(), Optional.empty(), Set.of());
+            this(model, version, Optional.empty(), Optional.empty(), Optional.empty(), Optional.empty(), Set.of());
         }
 
         /** What differs from {@code event}; empty where all agrees. */
@@ -39,14 +53,17 @@ public interface ReferenceModels {
             if (!model.equals(event.model()) || !version.equals(event.version())) {
                 return Optional.of("these bytes were published as " + model + " " + version);
             }
-            if (differs(target, event.target())) {
-                return Optional.of("it was published as " + target.orElseThrow());
+            if (differs(release, event.release())) {
+                return Optional.of("it was published as release " + release.orElseThrow());
             }
             if (differs(epoch, event.epoch())) {
                 return Optional.of("it was published with epoch " + epoch.orElseThrow());
             }
             if (differs(template, event.template())) {
                 return Optional.of("its chat template is another");
+            }
+            if (differs(gate, event.gate())) {
+                return Optional.of("its health gate is another");
             }
             return authorities.isEmpty() || authorities.contains(event.authority())
                     ? Optional.empty()
@@ -58,11 +75,11 @@ public interface ReferenceModels {
         }
     }
 
-    Optional<Reference> find(Sha256 digest);
+    Optional<Reference> find(String target, Sha256 digest);
 
     /** A fixed set. */
-    static ReferenceModels of(Map<Sha256, Reference> models) {
-        Map<Sha256, Reference> copy = Map.copyOf(models);
-        return digest -> Optional.ofNullable(copy.get(digest));
+    static ReferenceModels of(Map<Key, Reference> models) {
+        Map<Key, Reference> copy = Map.copyOf(models);
+        return (target, digest) -> Optional.ofNullable(copy.get(new Key(target, digest)));
     }
 }

@@ -9,11 +9,20 @@ import java.util.Set;
 /** The checks as a trustworthiness vector (draft-ietf-rats-ar4si, 2.3): one number for each sort of trust. */
 enum TrustVector {
     INSTANCE_IDENTITY("instance-identity", 99, Set.of("format", "signature", "nonce", "freshness", "clock")),
-    CONFIGURATION("configuration", 32, Set.of("sandbox", "agent", "serving")),
+    CONFIGURATION("configuration", 32, Set.of("sandbox", "agent", "serving", "missing-model", "unlisted-model")),
     EXECUTABLES("executables", 96, Set.of("log", "events", "model", "reference", "allowed-model", "epoch")),
     FILE_SYSTEM("file-system", 96, Set.of("ima-log")),
     HARDWARE(
-            "hardware", 96, Set.of("assurance", "quote-signature", "quote", "register", "register-reset", "vm-report")),
+            "hardware",
+            96,
+            Set.of(
+                    "assurance",
+                    "quote-signature",
+                    "quote",
+                    "register",
+                    "register-guard",
+                    "register-reset",
+                    "vm-report")),
     /** Early boot counts as executables in AR4SI, too; it has a line of its own here only in the code. */
     BOOT("executables", 96, Set.of("boot-log"));
 

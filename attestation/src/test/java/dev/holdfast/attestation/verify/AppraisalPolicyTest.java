@@ -6,9 +6,13 @@ import dev.holdfast.attestation.Models;
 import dev.holdfast.tee.Assurance;
 import dev.holdfast.tee.tpm.TpmRegister;
 import dev.holdfast.wire.Verdict;
+import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Arrays;
+import java.util.OptionalLong;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -41,6 +45,25 @@ class AppraisalPolicyTest {
     }
 
     @Test
+    void modelsAreAListOrSayWhatIsAskedOfEach() {
+        AppraisalPolicy listed = Models.accepted(parse("{\"format\":1, \"minAssurance\":\"software\", \"minEpoch\":2,"
+                + " \"models\":[\"intent\",\"embed\"]}"));
+        assertThat(listed.models()).containsOnlyKeys("embed", "intent");
+        assertThat(listed.models().values()).allMatch(demand -> !demand.optional());
+        assertThat(listed.minEpoch("intent")).isEqualTo(2);
+        AppraisalPolicy each = Models.accepted(
+                parse(
+                        "{\"format\":1, \"minAssurance\":\"software\", \"minEpoch\":2,"
+                                + " \"models\":{\"intent\":{\"minEpoch\":3},\"embed\":{\"minEpoch\":0,\"optional\":true},\"ner\":{}}}"));
+        assertThat(each.models()).containsOnlyKeys("embed", "intent", "ner");
+        assertThat(each.minEpoch("intent")).isEqualTo(3);
+        assertThat(each.minEpoch("embed")).isZero();
+        assertThat(each.minEpoch("ner")).isEqualTo(2);
+        assertThat(each.minEpoch("unlisted")).isEqualTo(2);
+        assertThat(each.models().get("embed")).isEqualTo(new AppraisalPolicy.Demand(OptionalLong.of(0), true));
+    }
+
+    @Test
     void aRegisterIsAPcrOrAnIndexWithItsGuard() {
         assertThat(Models.accepted(parse("{\"format\":1, \"minAssurance\":\"software\"}"))
                         .register())
@@ -63,6 +86,13 @@ class AppraisalPolicyTest {
                 "{\"format\":1, \"minAssurance\":\"software\", \"minEpoch\":-3}",
                 "{\"format\":1, \"minAssurance\":\"software\", \"models\":[]}",
                 "{\"format\":1, \"minAssurance\":\"software\", \"models\":\"intent\"}",
+                "{\"format\":1, \"minAssurance\":\"software\", \"models\":{}}",
+                "{\"format\":1, \"minAssurance\":\"software\", \"models\":[\"no name\"]}",
+                "{\"format\":1, \"minAssurance\":\"software\", \"models\":{\"no name\":{}}}",
+                "{\"format\":1, \"minAssurance\":\"software\", \"models\":{\"intent\":3}}",
+                "{\"format\":1, \"minAssurance\":\"software\", \"models\":{\"intent\":{\"minEpochs\":3}}}",
+                "{\"format\":1, \"minAssurance\":\"software\", \"models\":{\"intent\":{\"minEpoch\":-3}}}",
+                "{\"format\":1, \"minAssurance\":\"software\", \"models\":{\"intent\":{\"optional\":\"yes\"}}}",
                 "{\"format\":1, \"minAssurance\":\"software\", \"register\":24}",
                 "{\"format\":1, \"minAssurance\":\"software\", \"register\":\"nv:23\"}",
                 "{\"format\":1, \"minAssurance\":\"software\", \"register\":true}",
@@ -76,9 +106,24 @@ class AppraisalPolicyTest {
     }
 
     @Test
+    void thePageListsEveryKey() throws IOException {
+        String page = Files.readString(Path.of("../docs/protocol/evidence-and-policy.md"));
+        AppraisalPolicy.KEYS.forEach(key -> assertThat(page).as(key).contains("`" + key + "`"));
+        AppraisalPolicy.Demand.KEYS.forEach(key -> assertThat(page).as(key).contains("`" + key + "`"));
+    }
+
+    @Test
     void neverThrowsOnOddBytes() {
-        byte[] good = WHOLE.getBytes(StandardCharsets.UTF_8);
-        Random random = new Random(3);
+        String each = WHOLE.replace("[\"intent\"]", "{\"intent\":{\"minEpoch\":3},\"embed\":{\"optional\":true}}");
+        assertThat(each).isNotEqualTo(WHOLE);
+        assertThat(mutated(WHOLE, 3)).isBetween(1, 19_999);
+        assertThat(mutated(each, 4)).isBetween(1, 19_999);
+    }
+
+    /** How many of 20,000 changed policies can be read. */
+    private static int mutated(String policy, long seed) {
+        byte[] good = policy.getBytes(StandardCharsets.UTF_8);
+        Random random = new Random(seed);
         int read = 0;
         for (int i = 0; i < 20_000; i++) {
             byte[] odd = Arrays.copyOf(good, random.nextInt(10) == 0 ? random.nextInt(good.length) : good.length);
@@ -87,6 +132,6 @@ class AppraisalPolicyTest {
             }
             read += AppraisalPolicy.parse(odd).isAccepted() ? 1 : 0;
         }
-        assertThat(read).isBetween(1, 19_999);
+        return read;
     }
 }

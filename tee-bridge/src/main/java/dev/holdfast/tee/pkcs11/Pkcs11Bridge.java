@@ -142,7 +142,7 @@ public final class Pkcs11Bridge implements TeeBridge {
     }
 
     @Override
-    public Optional<MonotonicCounter> epochCounter() {
+    public Optional<MonotonicCounter> stateCounter() {
         return Optional.empty();
     }
 

@@ -206,25 +206,6 @@ public final class SoftwareBridge implements TeeBridge {
     }
 
     @Override
-    public Optional<MonotonicCounter> epochCounter() {
-        return Optional.of(new MonotonicCounter() {
-            @Override
-            public long read() throws TeeException {
-                return current().counter();
-            }
-
-            @Override
-            public void advanceTo(long value) throws TeeException {
-                synchronized (SoftwareBridge.this) {
-                    if (value > current().counter()) {
-                        replace(current().withCounter(value));
-                    }
-                }
-            }
-        });
-    }
-
-    @Override
     public Optional<MonotonicCounter> stateCounter() {
         return Optional.of(new MonotonicCounter() {
             @Override

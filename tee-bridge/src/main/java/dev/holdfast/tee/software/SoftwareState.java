@@ -18,14 +18,13 @@ import java.util.Optional;
 /**
  * Everything that the software bridge remembers, as one record, so that one rename replaces it as a whole.
  *
- * @param generation the second counter, for state on the disk
+ * @param generation the counter, for the signed record on the disk
  * @param bootId the kernel's boot id to which {@code register} belongs
  * @param bootCount how many boots the bridge has seen
  */
 public record SoftwareState(
         KeyPair signer,
         KeyPair attestation,
-        long counter,
         long generation,
         Optional<Sha256> anchor,
         String bootId,
@@ -35,31 +34,26 @@ public record SoftwareState(
     public static final Sha256 ZERO = new Sha256(Binary.copyOf(new byte[Sha256.BYTES]));
 
     static SoftwareState fresh(String bootId) {
-        return new SoftwareState(P256.generate(), P256.generate(), 0, 0, Optional.empty(), bootId, 1, ZERO);
+        return new SoftwareState(P256.generate(), P256.generate(), 0, Optional.empty(), bootId, 1, ZERO);
     }
 
     /** After a boot the register is zero, as a TPM's would be. */
     SoftwareState booted(String now) {
         return now.equals(bootId)
                 ? this
-                : new SoftwareState(signer, attestation, counter, generation, anchor, now, bootCount + 1, ZERO);
-    }
-
-    SoftwareState withCounter(long value) {
-        return new SoftwareState(signer, attestation, value, generation, anchor, bootId, bootCount, register);
+                : new SoftwareState(signer, attestation, generation, anchor, now, bootCount + 1, ZERO);
     }
 
     SoftwareState withGeneration(long value) {
-        return new SoftwareState(signer, attestation, counter, value, anchor, bootId, bootCount, register);
+        return new SoftwareState(signer, attestation, value, anchor, bootId, bootCount, register);
     }
 
     SoftwareState withAnchor(Sha256 value) {
-        return new SoftwareState(
-                signer, attestation, counter, generation, Optional.of(value), bootId, bootCount, register);
+        return new SoftwareState(signer, attestation, generation, Optional.of(value), bootId, bootCount, register);
     }
 
     SoftwareState withRegister(Sha256 value) {
-        return new SoftwareState(signer, attestation, counter, generation, anchor, bootId, bootCount, value);
+        return new SoftwareState(signer, attestation, generation, anchor, bootId, bootCount, value);
     }
 
     byte[] encode() {
@@ -68,7 +62,6 @@ public record SoftwareState(
                 .put("signerPublic", Cbor.of(P256.encode((ECPublicKey) signer.getPublic())))
                 .put("attestation", Cbor.of(attestation.getPrivate().getEncoded()))
                 .put("attestationPublic", Cbor.of(P256.encode((ECPublicKey) attestation.getPublic())))
-                .put("counter", Cbor.of(counter))
                 .put("generation", Cbor.of(generation))
                 .put("anchor", Cbor.of(anchor.map(Sha256::value).orElse(Binary.empty())))
                 .put("bootId", Cbor.of(bootId))
@@ -85,7 +78,6 @@ public record SoftwareState(
             return new SoftwareState(
                     pair(fields, "signer"),
                     pair(fields, "attestation"),
-                    fields.integer("counter", 0, Long.MAX_VALUE),
                     fields.integer("generation", 0, Long.MAX_VALUE),
                     anchor.length() == 0 ? Optional.empty() : Optional.of(fields.sha256("anchor")),
                     fields.text("bootId", 64),

@@ -137,30 +137,21 @@ public final class Tpm2Bridge implements TeeBridge {
     }
 
     @Override
-    public Optional<MonotonicCounter> epochCounter() {
-        return Optional.of(counter(TpmNv.Counter.EPOCH));
-    }
-
-    @Override
     public Optional<MonotonicCounter> stateCounter() {
-        return Optional.of(counter(TpmNv.Counter.STATE));
-    }
-
-    private MonotonicCounter counter(TpmNv.Counter which) {
-        return new MonotonicCounter() {
+        return Optional.of(new MonotonicCounter() {
             @Override
             public long read() throws TeeException {
-                return connection.call(() -> operations.nv().counter(which));
+                return connection.call(() -> operations.nv().counter());
             }
 
             @Override
             public void advanceTo(long value) throws TeeException {
                 connection.call(() -> {
-                    operations.nv().advance(which, value);
+                    operations.nv().advance(value);
                     return true;
                 });
             }
-        };
+        });
     }
 
     @Override

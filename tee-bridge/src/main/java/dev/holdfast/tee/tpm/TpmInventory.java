@@ -50,15 +50,14 @@ final class TpmInventory {
         Optional<TpmNv.Public> base = nv.find(TpmNv.BASE);
         if (counter.isEmpty() || base.isEmpty() || !base.get().locked()) {
             return new Finding(
-                    "epoch counter",
+                    TeeInventory.STATE_COUNTER,
                     State.MISSING,
                     "NV " + hex(TpmNv.COUNTER) + " and its base are not both there",
                     TeeInventory.PROVISION);
         }
         return Finding.sound(
-                "epoch counter",
-                "NV " + hex(TpmNv.COUNTER) + " is at " + nv.counter(TpmNv.Counter.EPOCH) + ", its base "
-                        + hex(TpmNv.BASE) + " is locked");
+                TeeInventory.STATE_COUNTER,
+                "NV " + hex(TpmNv.COUNTER) + " is at " + nv.counter() + ", its base " + hex(TpmNv.BASE) + " is locked");
     }
 
     /** Failed authorizations of anything in this TPM, and power cuts, count; Holdfast's keys and indexes are exempt. */

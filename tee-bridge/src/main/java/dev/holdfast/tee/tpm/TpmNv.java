@@ -16,23 +16,20 @@ import java.util.Optional;
  *
  * <table>
  * <caption>Indexes</caption>
- * <tr><td>0x018f4801</td><td>counter, 8 bytes: the epoch floor, absolute</td></tr>
- * <tr><td>0x018f4802</td><td>8 bytes, write-locked for good: the counter's value at provisioning</td></tr>
  * <tr><td>0x018f4803</td><td>32 bytes, write-locked for good: the factory root's hash</td></tr>
- * <tr><td>0x018f4804, 0x018f4805</td><td>a second counter and its first value: generations of state on the disk</td></tr>
+ * <tr><td>0x018f4804</td><td>counter, 8 bytes: generations of the signed record on the disk, absolute</td></tr>
+ * <tr><td>0x018f4805</td><td>8 bytes, write-locked for good: the counter's value at provisioning</td></tr>
  * <tr><td>0x018f4806</td><td>32 bytes, where it is chosen: the measurement register, {@link TpmNvRegister}</td></tr>
  * </table>
  *
- * A counter starts at the highest value that any counter of this TPM ever had, so removing and defining
+ * The counter starts at the highest value that any counter of this TPM ever had, so removing and defining
  * it again does not rewind it. Whoever has the owner's authorization can remove all of them; that is seen as a device that
  * is not provisioned. Only on the {@code tee} thread.
  */
 final class TpmNv {
-    static final long COUNTER = 0x018f4801L;
-    static final long BASE = 0x018f4802L;
     static final long ANCHOR = 0x018f4803L;
-    static final long STATE_COUNTER = 0x018f4804L;
-    static final long STATE_BASE = 0x018f4805L;
+    static final long COUNTER = 0x018f4804L;
+    static final long BASE = 0x018f4805L;
     /** Certificates of the endorsement keys of templates L-2 and L-1 (EK Credential Profile, 2.2.1). */
     private static final Map<Role, Long> CERTIFICATES =
             Map.of(Role.ENDORSEMENT, 0x01c0000aL, Role.ENDORSEMENT_RSA, 0x01c00002L);
@@ -45,7 +42,7 @@ final class TpmNv {
     private static final int READ_BYTES = 512;
 
     private static final int MAX_CERTIFICATE_BYTES = 8192;
-    /** One NV write each, and NV wears out; an epoch does not jump farther. */
+    /** One NV write each, and NV wears out; a record is not so many generations ahead of its counter. */
     static final int MAX_STEPS = 1000;
 
     record Public(long attributes, int size) {
@@ -64,45 +61,31 @@ final class TpmNv {
         this.engine = engine;
     }
 
-    /** A counter and the index that holds its first value. */
-    enum Counter {
-        EPOCH(COUNTER, BASE),
-        STATE(STATE_COUNTER, STATE_BASE);
-
-        private final long index;
-        private final long base;
-
-        Counter(long index, long base) {
-            this.index = index;
-            this.base = base;
-        }
-    }
-
     /** The counter relative to its value at provisioning; defines both indexes where they are absent. */
-    long counter(Counter which) throws TeeException, RejectedException {
-        long absolute = absolute(which);
-        Optional<Public> base = ours(which.base, ONCE, Long.BYTES);
+    long counter() throws TeeException, RejectedException {
+        long absolute = absolute();
+        Optional<Public> base = ours(BASE, ONCE, Long.BYTES);
         if (base.isEmpty() || !base.get().locked()) {
             // Not provisioned to the end: the counter has not been handed out yet, so it may still be its own base.
             if (base.isEmpty()) {
-                define(which.base, ONCE, Long.BYTES);
+                define(BASE, ONCE, Long.BYTES);
             }
-            writeOnce(which.base, new TpmWriter().u64(absolute).toArray());
+            writeOnce(BASE, new TpmWriter().u64(absolute).toArray());
         }
-        long first = new TpmReader(read(which.base, Long.BYTES)).u64();
+        long first = new TpmReader(read(BASE, Long.BYTES)).u64();
         if (first > absolute) {
             throw new TeeException(Code.TEE_STATE, "the counter is below its first value");
         }
         return absolute - first;
     }
 
-    void advance(Counter which, long value) throws TeeException, RejectedException {
-        long now = counter(which);
+    void advance(long value) throws TeeException, RejectedException {
+        long now = counter();
         if (value - now > MAX_STEPS) {
             throw new TeeException(Code.TEE_REFUSED, "the counter would move by more than " + MAX_STEPS);
         }
         for (; now < value; now++) {
-            increment(which);
+            increment();
         }
     }
 
@@ -137,19 +120,19 @@ final class TpmNv {
         return Binary.copyOf(read(certificate, index.get().size()));
     }
 
-    private long absolute(Counter which) throws TeeException, RejectedException {
-        Optional<Public> index = ours(which.index, ACCESS | Tpm.NV_COUNTER, Long.BYTES);
+    private long absolute() throws TeeException, RejectedException {
+        Optional<Public> index = ours(COUNTER, ACCESS | Tpm.NV_COUNTER, Long.BYTES);
         if (index.isEmpty()) {
-            define(which.index, ACCESS | Tpm.NV_COUNTER, Long.BYTES);
+            define(COUNTER, ACCESS | Tpm.NV_COUNTER, Long.BYTES);
         }
         if (index.isEmpty() || !index.get().written()) {
-            increment(which); // a counter is readable from its first increment on
+            increment(); // a counter is readable from its first increment on
         }
-        return new TpmReader(read(which.index, Long.BYTES)).u64();
+        return new TpmReader(read(COUNTER, Long.BYTES)).u64();
     }
 
-    private void increment(Counter which) throws TeeException, RejectedException {
-        engine.run(new TpmCommand(Tpm.CC_NV_INCREMENT).authorized(which.index).handle(which.index));
+    private void increment() throws TeeException, RejectedException {
+        engine.run(new TpmCommand(Tpm.CC_NV_INCREMENT).authorized(COUNTER).handle(COUNTER));
     }
 
     private void define(long index, long attributes, int size) throws TeeException, RejectedException {

@@ -144,7 +144,7 @@ class Pkcs11BridgeTest {
         try (Pkcs11Bridge bridge = open("device")) {
             assertThat(bridge.register()).isEmpty();
             assertThat(bridge.quoter()).isEmpty();
-            assertThat(bridge.epochCounter()).isEmpty();
+            assertThat(bridge.stateCounter()).isEmpty();
             assertThat(bridge.anchorStore()).isEmpty();
             assertThat(bridge.sealer()).isEmpty();
             assertThat(bridge.enroller()).isEmpty();

@@ -59,12 +59,12 @@ class SoftwareBridgeTest extends BridgeContract {
     @Test
     void aBootSetsTheRegisterToZeroAndIsCounted() throws Exception {
         bridge.register().orElseThrow().extend(DIGEST);
-        bridge.epochCounter().orElseThrow().advanceTo(7);
+        bridge.stateCounter().orElseThrow().advanceTo(7);
         long boots = bridge.register().orElseThrow().resetCount();
         reboot("boot-2");
         assertThat(bridge.register().orElseThrow().read()).isEqualTo(SoftwareState.ZERO);
         assertThat(bridge.register().orElseThrow().resetCount()).isEqualTo(boots + 1);
-        assertThat(bridge.epochCounter().orElseThrow().read()).isEqualTo(7);
+        assertThat(bridge.stateCounter().orElseThrow().read()).isEqualTo(7);
     }
 
     @Test

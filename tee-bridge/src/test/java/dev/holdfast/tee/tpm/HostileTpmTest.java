@@ -53,7 +53,7 @@ class HostileTpmTest {
                     () -> bridge.sealer()
                             .orElseThrow()
                             .unseal(bridge.sealer().orElseThrow().seal(new byte[8])),
-                    () -> bridge.epochCounter().orElseThrow().read(),
+                    () -> bridge.stateCounter().orElseThrow().read(),
                     () -> bridge.anchorStore().orElseThrow().read(),
                     () -> bridge.register().orElseThrow().resetCount(),
                     () -> bridge.register().orElseThrow().read());

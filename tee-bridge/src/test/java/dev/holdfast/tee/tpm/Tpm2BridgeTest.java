@@ -69,7 +69,7 @@ class Tpm2BridgeTest extends BridgeContract {
     @Test
     void survivesFivePowerCutsInARow() throws Exception {
         ECPublicKey key = bridge.signer().orElseThrow().publicKey();
-        bridge.epochCounter().orElseThrow().advanceTo(2);
+        bridge.stateCounter().orElseThrow().advanceTo(2);
         long resets = bridge.register().orElseThrow().resetCount();
         for (int cut = 1; cut <= 5; cut++) {
             bridge.register().orElseThrow().extend(DIGEST);
@@ -79,10 +79,10 @@ class Tpm2BridgeTest extends BridgeContract {
                     .isTrue();
             assertThat(bridge.quoter().orElseThrow().quote(QUALIFYING).attest().length())
                     .isPositive();
-            bridge.epochCounter().orElseThrow().advanceTo(2 + cut);
+            bridge.stateCounter().orElseThrow().advanceTo(2 + cut);
             assertThat(bridge.register().orElseThrow().resetCount()).isEqualTo(resets + cut);
         }
-        assertThat(bridge.epochCounter().orElseThrow().read()).isEqualTo(7);
+        assertThat(bridge.stateCounter().orElseThrow().read()).isEqualTo(7);
         assertThat(bridge.sealer().orElseThrow().seal(new byte[16])).isNotEmpty();
     }
 

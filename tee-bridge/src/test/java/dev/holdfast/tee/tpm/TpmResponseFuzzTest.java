@@ -207,8 +207,8 @@ class TpmResponseFuzzTest {
                 return b.anchorStore().orElseThrow().read();
             });
             operations.add(b -> {
-                b.epochCounter().orElseThrow().advanceTo(2);
-                return b.epochCounter().orElseThrow().read();
+                b.stateCounter().orElseThrow().advanceTo(2);
+                return b.stateCounter().orElseThrow().read();
             });
             List<Recording> recordings = new ArrayList<>();
             for (Operation operation : operations) {

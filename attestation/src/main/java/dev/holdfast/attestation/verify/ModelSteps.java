@@ -1,0 +1,117 @@
+package dev.holdfast.attestation.verify;
+
+import dev.holdfast.attestation.EvidenceClaims.Measured;
+import dev.holdfast.attestation.EvidenceClaims.Serving;
+import dev.holdfast.attestation.ModelEvent;
+import dev.holdfast.wire.Code;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.stream.Collectors;
+
+/** The checks of the models that the log names: each by itself, and then the set of them. Used once, by one thread. */
+final class ModelSteps {
+    private final ReferenceModels references;
+    private final AppraisalPolicy policy;
+    private final CheckList checks;
+
+    ModelSteps(ReferenceModels references, AppraisalPolicy policy, CheckList checks) {
+        this.references = references;
+        this.policy = policy;
+        this.checks = checks;
+    }
+
+    /** Whether a model may be answering requests. One whose state nobody knows may. */
+    static boolean inService(Measured model) {
+        return model.state() != Serving.ABSENT;
+    }
+
+    void judge(List<Measured> models) {
+        for (Measured model : models) {
+            reference(model.event());
+            allowed(model);
+            epoch(model.event());
+        }
+        missing(models);
+        serving(models);
+    }
+
+    private void reference(ModelEvent event) {
+        Optional<ReferenceModels.Reference> found = references.find(event.target(), event.digest());
+        Optional<String> difference = found.isEmpty()
+                ? Optional.of("no model was published as these bytes under this target")
+                : found.get().difference(event);
+        String name = event.model() + " " + event.version() + ", sha256 " + event.digest();
+        checks.require(
+                "reference",
+                difference.isEmpty(),
+                Code.ATT_REFERENCE,
+                difference.map(why -> name + ": " + why).orElse(name));
+    }
+
+    /** One that is not listed must not serve; where it answers no requests, that is the process's own word, and is told. */
+    private void allowed(Measured model) {
+        String name = model.event().model();
+        if (policy.models().isEmpty()) {
+            return;
+        }
+        boolean listed = policy.models().containsKey(name);
+        if (listed || inService(model)) {
+            checks.require(
+                    "allowed-model",
+                    listed,
+                    Code.ATT_REFERENCE,
+                    name + ", the policy allows " + policy.models().keySet());
+        } else {
+            checks.weaken(
+                    "unlisted-model",
+                    Code.ATT_REFERENCE,
+                    name + " does not answer, and the log still names it; the policy allows "
+                            + policy.models().keySet());
+        }
+    }
+
+    private void epoch(ModelEvent event) {
+        long least = policy.minEpoch(event.model());
+        if (least > 0) {
+            checks.require(
+                    "epoch",
+                    event.epoch() >= least,
+                    Code.ATT_REFERENCE,
+                    event.model() + " has security epoch " + event.epoch() + ", the policy asks for " + least);
+        }
+    }
+
+    private void missing(List<Measured> models) {
+        Map<String, Measured> byName =
+                models.stream().collect(Collectors.toMap(model -> model.event().model(), model -> model));
+        policy.models().forEach((name, demand) -> {
+            Measured model = byName.get(name);
+            if (model != null && inService(model)) {
+                return;
+            }
+            String detail = name + (model == null ? " is not in the log" : " does not answer requests");
+            if (demand.optional()) {
+                checks.pass("missing-model", detail + "; the policy does not need it");
+            } else {
+                checks.weaken("missing-model", Code.ATT_SERVING, detail + ", the policy lists it");
+            }
+        });
+    }
+
+    private void serving(List<Measured> models) {
+        if (models.stream().anyMatch(model -> model.state() == Serving.UNKNOWN)) {
+            checks.weaken("serving", Code.ATT_SERVING, "the process that answers requests did not answer");
+        } else {
+            checks.pass(
+                    "serving",
+                    models.isEmpty()
+                            ? "no model"
+                            : models.stream()
+                                    .map(model -> model.event().model() + " "
+                                            + model.state().name().toLowerCase(Locale.ROOT))
+                                    .collect(Collectors.joining(", ")));
+        }
+    }
+}
