@@ -2,6 +2,7 @@ package dev.holdfast.link;
 
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Verdict;
+import java.util.List;
 import java.util.regex.Pattern;
 
 /**
@@ -9,17 +10,39 @@ import java.util.regex.Pattern;
  * narrowest broker allows.
  */
 public record Topics(String fleet, String device) {
-    private static final Pattern NAME = Pattern.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,63}");
+    private static final int MAX_NAME_CHARS = 64;
+    private static final Pattern NAME = Pattern.compile("[A-Za-z0-9][A-Za-z0-9_-]{0,63}");
+    /** What names were before RabbitMQ was among the brokers. */
+    private static final Pattern DOTTED_NAME = Pattern.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,63}");
 
     public Topics {
-        if (!isName(fleet) || !isName(device)) {
-            throw new IllegalArgumentException("fleet and device are 1 to 64 letters, digits, '.', '_' or '-'");
+        for (String name : List.of(fleet, device)) {
+            if (!isName(name)) {
+                throw new IllegalArgumentException(refusal(name));
+            }
         }
     }
 
-    /** Whether {@code text} may name a fleet or a device: never a wildcard, never a slash. */
+    /** Whether {@code text} may name a fleet or a device: never a wildcard, a slash, or a dot. */
     public static boolean isName(String text) {
         return NAME.matcher(text).matches();
+    }
+
+    /** Whether {@code text} was a name while names could have dots. */
+    public static boolean isDottedName(String text) {
+        return !isName(text) && DOTTED_NAME.matcher(text).matches();
+    }
+
+    /** Why {@code text} may not name a fleet or a device, and what to do; for a person, one line of at most 250 characters. */
+    public static String refusal(String text) {
+        if (isDottedName(text)) {
+            return text + ": names of fleets and devices have no dots, since RabbitMQ takes them for slashes; use "
+                    + text.replace('.', '-')
+                    + ", enrol the device under the new name and order its models again";
+        }
+        String shown = text.length() > MAX_NAME_CHARS ? text.substring(0, MAX_NAME_CHARS) + "..." : text;
+        return "\"" + shown + "\": names of fleets and devices have 1 to 64 letters, digits, '_' or '-',"
+                + " and begin with a letter or digit";
     }
 
     /** Reads fleet and device out of a topic that a broker delivered. */

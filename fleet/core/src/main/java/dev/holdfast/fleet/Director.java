@@ -43,25 +43,20 @@ final class Director {
 
     /** The signed order, or empty where nothing is desired of this device. */
     synchronized Optional<byte[]> order(String device, Binary nonce) throws IOException, RejectedException {
-        Optional<DesiredModel> desired = DesiredModel.read(repository.directory(), device);
+        Optional<DesiredModels> desired = DesiredModels.read(repository.directory(), device);
         if (desired.isEmpty()) {
             return Optional.empty();
         }
-        DesiredModel wish = desired.get();
+        DesiredModels wish = desired.get();
         Instant now = clock.instant();
         Key key = new Key(device, nonce, wish.counter());
         Kept known = kept.get(key);
         if (known != null && now.isBefore(known.until)) {
             return Optional.of(known.bytes);
         }
+        DesiredModels.Content content = wish.content(repository);
         DirectorOrder order = DirectorOrder.answering(
-                        nonce,
-                        device,
-                        wish.counter(),
-                        now,
-                        now.plus(ORDER_LIFE),
-                        repository.release(wish.model(), wish.version()).files())
-                .under(wish.rollout());
+                nonce, device, wish.counter(), now, now.plus(ORDER_LIFE), content.files(), content.terms());
         byte[] signed = keys.sign(order.signedPart());
         kept.put(key, new Kept(signed, now.plus(KEPT)));
         return Optional.of(signed);

@@ -83,10 +83,7 @@ public record FleetDirectory(Path root) {
         if (Files.exists(root.resolve("fleet.json")) || Files.exists(keys()) || Files.exists(metadata())) {
             throw new RejectedException(Code.FLT_EXISTS, root + " holds a fleet");
         }
-        if (!Topics.isName(config.name())) {
-            throw new RejectedException(
-                    Code.CFG_INVALID, "a fleet's name has 1 to 64 letters, digits, '.', '_' or '-'");
-        }
+        requireName(config.name());
         for (String name : List.of("keys", "metadata", "blobs", "desired", "devices", "reports")) {
             Disk.LOCAL.createDirectories(root.resolve(name));
         }
@@ -107,9 +104,10 @@ public record FleetDirectory(Path root) {
                 .orElseThrow(() -> new RejectedException(Code.FLT_ABSENT, root + " holds no fleet; see fleet init"));
         Config config =
                 new Config(node.path("name").asText(), node.path("broker").asText());
-        if (!Topics.isName(config.name()) || config.broker().isEmpty()) {
+        if (config.name().isEmpty() || config.broker().isEmpty()) {
             throw new RejectedException(Code.CFG_INVALID, "fleet.json needs name and broker");
         }
+        requireName(config.name());
         return config;
     }
 
@@ -132,27 +130,57 @@ public record FleetDirectory(Path root) {
         return WriterLock.of(root, ".lock-publish").run(work);
     }
 
-    public static void requireDevice(String device) throws RejectedException {
-        if (!Topics.isName(device)) {
-            throw new RejectedException(
-                    Code.CFG_INVALID, "a device's name has 1 to 64 letters, digits, '.', '_' or '-'");
+    /** {@code CFG-INVALID} where {@code name} may not name a fleet or a device; the detail says what to do. */
+    public static void requireName(String name) throws RejectedException {
+        if (!Topics.isName(name)) {
+            throw new RejectedException(Code.CFG_INVALID, Topics.refusal(name));
         }
     }
 
-    /** Device names of the files {@code <device><suffix>} in a directory, sorted. */
-    public static List<String> names(Path directory, String suffix) throws IOException {
+    /** The enrolled devices, sorted; {@code CFG-INVALID} where one has a name of the time when names could have dots. */
+    public List<String> enrolled() throws IOException, RejectedException {
+        return devices(devices());
+    }
+
+    /** {@code CFG-INVALID} where the fleet, an enrolled device or a wish has a name that brokers do not deliver alike. */
+    void requireNames() throws IOException, RejectedException {
+        config();
+        enrolled();
+        devices(root.resolve("desired"));
+    }
+
+    private static List<String> devices(Path directory) throws IOException, RejectedException {
         List<String> names = new ArrayList<>();
-        if (Files.isDirectory(directory)) {
-            try (Stream<Path> files = Files.list(directory)) {
-                files.map(file -> String.valueOf(file.getFileName()))
-                        .filter(name -> name.endsWith(suffix))
-                        .map(name -> name.substring(0, name.length() - suffix.length()))
-                        .filter(Topics::isName)
-                        .sorted()
-                        .forEach(names::add);
+        for (String name : stems(directory, ".json")) {
+            if (Topics.isDottedName(name)) {
+                throw new RejectedException(
+                        Code.CFG_INVALID,
+                        Topics.refusal(name) + "; then delete " + directory.getFileName() + "/" + name + ".json");
+            }
+            if (Topics.isName(name)) {
+                names.add(name);
             }
         }
         return names;
+    }
+
+    /** Names of the devices of which there is a report, sorted. Others than devices may have sent some; those do not count. */
+    List<String> reporters(String suffix) throws IOException {
+        return stems(reports(), suffix).stream().filter(Topics::isName).toList();
+    }
+
+    /** What is before {@code suffix} in the names of the files in a directory, sorted. */
+    private static List<String> stems(Path directory, String suffix) throws IOException {
+        if (!Files.isDirectory(directory)) {
+            return List.of();
+        }
+        try (Stream<Path> files = Files.list(directory)) {
+            return files.map(file -> String.valueOf(file.getFileName()))
+                    .filter(name -> name.endsWith(suffix))
+                    .map(name -> name.substring(0, name.length() - suffix.length()))
+                    .sorted()
+                    .toList();
+        }
     }
 
     public static Optional<JsonNode> readJson(Path file, int maxBytes) throws IOException, RejectedException {

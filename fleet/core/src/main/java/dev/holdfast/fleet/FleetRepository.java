@@ -5,7 +5,6 @@ import dev.holdfast.attestation.verify.ReferenceModels;
 import dev.holdfast.trust.release.AuthorityId;
 import dev.holdfast.trust.release.DeltaTarget;
 import dev.holdfast.trust.release.ModelTarget;
-import dev.holdfast.trust.release.TemplateDigest;
 import dev.holdfast.trust.schema.Envelope;
 import dev.holdfast.trust.schema.FamilyPolicy;
 import dev.holdfast.trust.schema.KeyKind;
@@ -16,6 +15,7 @@ import dev.holdfast.trust.schema.TargetsRole;
 import dev.holdfast.trust.signing.RoleSigner;
 import dev.holdfast.trust.signing.RoleSigners;
 import dev.holdfast.wire.Binary;
+import dev.holdfast.wire.CanonicalJson;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Sha256;
@@ -234,22 +234,36 @@ public final class FleetRepository {
 
     /** {@code UPD-TARGET-UNKNOWN} where it is not published. */
     public Release release(String model, String version) throws IOException, RejectedException {
+        return releases(Map.of(model, version)).getFirst();
+    }
+
+    /** The same for each of these models with its version, in the order of {@code versions}. */
+    List<Release> releases(Map<String, String> versions) throws IOException, RejectedException {
         List<TargetFile> all = targets();
-        List<DeltaTarget> deltas = new ArrayList<>();
+        List<DeltaTarget> patches = new ArrayList<>();
         for (TargetFile file : all) {
             if (DeltaTarget.is(file)) {
-                DeltaTarget delta = DeltaTarget.of(file).orThrow();
-                if (delta.model().equals(model) && delta.version().equals(version)) {
-                    deltas.add(delta);
-                }
+                patches.add(DeltaTarget.of(file).orThrow());
             }
         }
-        for (ModelTarget one : models(all)) {
-            if (one.model().equals(model) && one.version().equals(version)) {
-                return new Release(one, deltas);
-            }
+        List<ModelTarget> models = models(all);
+        List<Release> releases = new ArrayList<>();
+        for (Map.Entry<String, String> wanted : versions.entrySet()) {
+            String model = wanted.getKey();
+            String version = wanted.getValue();
+            ModelTarget found = models.stream()
+                    .filter(one -> one.model().equals(model) && one.version().equals(version))
+                    .findFirst()
+                    .orElseThrow(() -> new RejectedException(
+                            Code.UPD_TARGET_UNKNOWN, model + " " + version + " is not published"));
+            releases.add(new Release(
+                    found,
+                    patches.stream()
+                            .filter(one ->
+                                    one.model().equals(model) && one.version().equals(version))
+                            .toList()));
         }
-        throw new RejectedException(Code.UPD_TARGET_UNKNOWN, model + " " + version + " is not published");
+        return releases;
     }
 
     private static List<ModelTarget> models(List<TargetFile> files) throws RejectedException {
@@ -269,19 +283,23 @@ public final class FleetRepository {
                 .max(Comparator.comparingLong(ModelTarget::release));
     }
 
-    /** What a verifier takes as reference values. */
+    /**
+     * What a verifier takes as reference values. A release whose bytes were published again, with a mended template or a raised
+     * epoch, stays one of its own.
+     */
     public ReferenceModels references() throws IOException, RejectedException {
         Set<Binary> authorities = authorities();
-        Map<Sha256, ReferenceModels.Reference> models = new HashMap<>();
+        Map<ReferenceModels.Key, ReferenceModels.Reference> models = new HashMap<>();
         for (ModelTarget model : models(targets())) {
             models.put(
-                    model.file().sha256(),
+                    new ReferenceModels.Key(model.file().path(), model.file().sha256()),
                     new ReferenceModels.Reference(
                             model.model(),
                             model.version(),
-                            Optional.of(model.file().path()),
+                            Optional.of(model.release()),
                             Optional.of(model.epoch()),
-                            Optional.of(TemplateDigest.of(model.template())),
+                            Optional.of(CanonicalJson.digest(model.template())),
+                            Optional.of(CanonicalJson.digest(model.gate())),
                             authorities));
         }
         return ReferenceModels.of(models);

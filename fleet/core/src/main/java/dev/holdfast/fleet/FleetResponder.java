@@ -37,9 +37,11 @@ public final class FleetResponder {
     private final EnrolmentService enrolment;
     private final BlockServer blobs;
 
+    /** {@code CFG-INVALID} where the directory has settings or names that do not hold. */
     public FleetResponder(FleetRepository repository, RoleSigner directorKeys, Clock clock)
             throws IOException, RejectedException {
         this.directory = repository.directory();
+        directory.requireNames();
         this.director = new Director(repository, directorKeys, clock);
         this.enrolment = new EnrolmentService(
                 directory,

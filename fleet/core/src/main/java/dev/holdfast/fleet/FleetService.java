@@ -67,8 +67,8 @@ public final class FleetService implements AutoCloseable {
     public static FleetService start(FleetDirectory directory, String fleet, String broker, FleetResponder responder)
             throws IOException {
         FleetService service = new FleetService(directory, fleet, responder);
-        service.reporters.addAll(FleetDirectory.names(directory.reports(), ".json"));
-        service.reporters.addAll(FleetDirectory.names(directory.reports(), ".online"));
+        service.reporters.addAll(directory.reporters(".json"));
+        service.reporters.addAll(directory.reporters(".online"));
         List<String> filters = List.of(
                 Topics.allDevices(fleet, Topics.ASK),
                 Topics.allDevices(fleet, Topics.STATUS),

@@ -72,7 +72,7 @@ public record OfflinePack(List<String> devices, Content content, Duration life) 
     /** What is signed, all of one moment. */
     private record Documents(Map<String, byte[]> metadata, List<SignedOrder> orders, Instant until) {}
 
-    private record SignedOrder(String device, long version, byte[] file, FleetRepository.Release release) {}
+    private record SignedOrder(String device, long version, byte[] file, List<FleetRepository.Release> releases) {}
 
     /** Signs a fresh timestamp, and what would expire too early; then writes {@code out}, whole or not at all. */
     public Written write(FleetRepository repository, RoleSigner director, Clock clock, Path out)
@@ -112,13 +112,13 @@ public record OfflinePack(List<String> devices, Content content, Duration life) 
         }
         List<SignedOrder> orders = new ArrayList<>();
         for (String device : devices) {
-            FleetDirectory.requireDevice(device);
-            DesiredModel wish = DesiredModel.read(repository.directory(), device)
+            FleetDirectory.requireName(device);
+            DesiredModels wish = DesiredModels.read(repository.directory(), device)
                     .orElseThrow(() -> new RejectedException(Code.FLT_ABSENT, "nothing is desired of " + device));
-            FleetRepository.Release release = repository.release(wish.model(), wish.version());
-            DirectorOrder order = DirectorOrder.offline(
-                    device, wish.counter(), now, until, List.of(release.model().file()));
-            orders.add(new SignedOrder(device, wish.counter(), director.sign(order.signedPart()), release));
+            DesiredModels.Content content = wish.atOnce().content(repository);
+            DirectorOrder order =
+                    DirectorOrder.offline(device, wish.counter(), now, until, content.files(), content.terms());
+            orders.add(new SignedOrder(device, wish.counter(), director.sign(order.signedPart()), content.releases()));
         }
         return new Documents(metadata, orders, until);
     }
@@ -134,7 +134,9 @@ public record OfflinePack(List<String> devices, Content content, Duration life) 
             }
             for (SignedOrder order : documents.orders) {
                 bundle.order(order.device, order.file);
-                carry(directory, order.release, bundle, targets);
+                for (FleetRepository.Release release : order.releases) {
+                    carry(directory, release, bundle, targets);
+                }
             }
             bundle.finish();
         }

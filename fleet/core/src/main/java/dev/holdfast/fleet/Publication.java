@@ -6,9 +6,11 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.delta.DeltaInspection;
 import dev.holdfast.delta.DeltaProducer;
 import dev.holdfast.delta.DeltaSummary;
+import dev.holdfast.engine.MemoryNeeds;
 import dev.holdfast.engine.gate.GateReference;
 import dev.holdfast.engine.gate.GateRules;
 import dev.holdfast.engine.gate.ReferenceEvaluator;
+import dev.holdfast.engine.kernels.CacheType;
 import dev.holdfast.engine.text.ChatTemplate;
 import dev.holdfast.trust.release.BlockTree;
 import dev.holdfast.trust.release.DeltaTarget;
@@ -16,8 +18,11 @@ import dev.holdfast.trust.release.ModelTarget;
 import dev.holdfast.trust.schema.TargetFile;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
+import dev.holdfast.wire.ModelName;
 import dev.holdfast.wire.RejectedException;
+import dev.holdfast.wire.Rejection;
 import dev.holdfast.wire.Sha256;
+import dev.holdfast.wire.Verdict;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -26,7 +31,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
-import java.util.regex.Pattern;
 
 /**
  * One release of a model: the file, its patches, and the block that is signed with it.
@@ -53,7 +57,6 @@ public record Publication(
     /** Bytes of a transport block. */
     static final int BLOCK_BYTES = 32768;
 
-    private static final Pattern NAME = Pattern.compile("[A-Za-z0-9][A-Za-z0-9._+-]{0,63}");
     private static final String MIN_AGENT = "0.1.0";
     private static final int MAX_ANSWER_TOKENS = 96;
     private static final int MAX_LOAD_MILLIS = 20_000;
@@ -61,13 +64,26 @@ public record Publication(
     /** A patch that was published too. */
     public record Patch(String from, long bytes, double ratio) {}
 
-    /** What was published. */
-    public record Published(String target, Sha256 digest, long bytes, List<Patch> deltas) {
+    /**
+     * What was published.
+     *
+     * @param bytes length of the file
+     * @param memoryBytes what a device of the default configuration needs for it; 0 where that is not known
+     * @param unreadable why it is not known: the file is not a model that this engine runs
+     */
+    public record Published(
+            String target,
+            Sha256 digest,
+            long bytes,
+            long memoryBytes,
+            Optional<Rejection> unreadable,
+            List<Patch> deltas) {
         public ObjectNode toJson() {
             ObjectNode json = Json.object()
                     .put("target", target)
                     .put("digest", digest.hex())
-                    .put("bytes", bytes);
+                    .put("bytes", bytes)
+                    .put("memoryBytes", memoryBytes);
             ArrayNode list = json.putArray("deltas");
             deltas.forEach(patch -> list.addObject()
                     .put("from", patch.from)
@@ -95,9 +111,13 @@ public record Publication(
 
     private Published inTurn(FleetRepository repository, AttachmentFiles attached)
             throws IOException, RejectedException {
-        if (!NAME.matcher(model).matches() || !NAME.matcher(version).matches()) {
-            throw new RejectedException(
-                    Code.CFG_INVALID, "model and version are letters, digits, '.', '_', '+' or '-'");
+        for (String name : List.of(model, version)) {
+            if (!ModelName.isName(name)) {
+                throw new RejectedException(
+                        Code.CFG_INVALID,
+                        "\"" + name + "\": a model and a version have 1 to 64 letters, digits, '.', '_', '+' or '-',"
+                                + " and begin with a letter or digit");
+            }
         }
         if (!Files.isRegularFile(file)) {
             throw new RejectedException(Code.FLT_ABSENT, "no file " + file);
@@ -115,6 +135,8 @@ public record Publication(
         ObjectNode gate = gate();
         Sha256 digest = repository.keep(file);
         Path blob = repository.directory().blob(digest);
+        Verdict<MemoryNeeds> needs = MemoryNeeds.of(
+                blob, MemoryNeeds.DEFAULT_CONTEXT_TOKENS, MemoryNeeds.DEFAULT_SEQUENCES, CacheType.DEFAULT);
         TargetFile kept = new TargetFile(path, Files.size(blob), digest, Json.object());
         ModelTarget published = new ModelTarget(
                 kept,
@@ -126,7 +148,7 @@ public record Publication(
                 template,
                 gate,
                 MIN_AGENT,
-                0,
+                needs instanceof Verdict.Accepted<MemoryNeeds>(MemoryNeeds known) ? known.totalBytes() : 0,
                 attached.keep(repository, Clock.systemUTC(), path, model, version, digest));
         // What devices would refuse is refused here.
         List<TargetFile> fresh = new ArrayList<>(
@@ -138,7 +160,9 @@ public record Publication(
             }
         }
         repository.add(fresh);
-        return new Published(path, digest, kept.length(), patches);
+        Optional<Rejection> unreadable =
+                needs instanceof Verdict.Rejected<MemoryNeeds>(Rejection why) ? Optional.of(why) : Optional.empty();
+        return new Published(path, digest, kept.length(), published.memoryBytes(), unreadable, patches);
     }
 
     private ObjectNode gate() throws RejectedException {

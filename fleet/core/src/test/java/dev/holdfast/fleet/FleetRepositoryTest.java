@@ -3,7 +3,9 @@ package dev.holdfast.fleet;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import dev.holdfast.attestation.DeviceEnrolment;
+import dev.holdfast.attestation.verify.ReferenceModels;
 import dev.holdfast.link.Reply;
 import dev.holdfast.link.Request;
 import dev.holdfast.link.Topics;
@@ -11,11 +13,16 @@ import dev.holdfast.tee.software.SoftwareBridge;
 import dev.holdfast.trust.client.MetadataSource;
 import dev.holdfast.trust.client.TrustAnchors;
 import dev.holdfast.trust.client.TrustClient;
+import dev.holdfast.trust.release.ModelOrder;
+import dev.holdfast.trust.release.ModelTarget;
 import dev.holdfast.trust.release.Order;
 import dev.holdfast.trust.release.Rollout;
 import dev.holdfast.wire.Binary;
+import dev.holdfast.wire.CanonicalJson;
 import dev.holdfast.wire.Json;
+import dev.holdfast.wire.ModelName;
 import dev.holdfast.wire.RejectedException;
+import dev.holdfast.wire.Rejection;
 import dev.holdfast.wire.Sha256;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -56,12 +63,17 @@ class FleetRepositoryTest {
     }
 
     private Publication.Published publish(String version, byte[] bytes) throws IOException, RejectedException {
+        return publish("tiny", version, bytes, Json.object());
+    }
+
+    private Publication.Published publish(String model, String version, byte[] bytes, JsonNode template)
+            throws IOException, RejectedException {
         Path file = Files.write(dir.resolve("model"), bytes);
         return new Publication(
-                        "tiny",
+                        model,
                         version,
                         file,
-                        Json.object(),
+                        template,
                         Json.object().putArray("canaries"),
                         List.of(),
                         Optional.empty(),
@@ -106,35 +118,155 @@ class FleetRepositoryTest {
         }
     }
 
-    @Test
-    void aDeviceAcceptsWhatTheFleetPublishedAndOrdered() throws Exception {
-        Rollout terms = new Rollout(
-                "r1", Instant.EPOCH, Duration.ofHours(1), Optional.of(new Rollout.Window(1380, 180)), 9_000_000);
-        DesiredModel.write(repository, "device-1", "tiny", "2.0.0", Optional.of(terms));
+    private DesiredModels desire(String model, String version, boolean byDefault) throws Exception {
+        return DesiredModels.add(
+                repository, "device-1", model, new DesiredModels.Wish(version, Optional.empty()), byDefault);
+    }
+
+    /** The order as device-1 accepts it. */
+    private Order accepted() throws Exception {
         try (SoftwareBridge bridge = SoftwareBridge.open(dir.resolve("tee"))) {
             bridge.anchorStore().orElseThrow().provision(Sha256.ofFile(factoryRoot));
             TrustAnchors anchors = new TrustAnchors(
                     bridge.anchorStore().orElseThrow(),
                     bridge.anchorVerifier().orElseThrow(),
                     bridge.signer().orElseThrow(),
-                    bridge.epochCounter().orElseThrow());
-            TrustClient client = TrustClient.start(
+                    bridge.stateCounter().orElseThrow());
+            return TrustClient.start(
                             dir.resolve("state"), factoryRoot, anchors, new ThroughResponder(), Clock.systemUTC())
+                    .orThrow()
+                    .order("device-1")
                     .orThrow();
-            Order order = client.order("device-1").orThrow();
-            assertThat(order.model().file().sha256()).isEqualTo(second);
-            assertThat(order.model().release()).isEqualTo(2);
-            assertThat(order.version()).isEqualTo(1);
-            assertThat(order.rollout()).isEqualTo(terms);
-            assertThat(order.deltas()).hasSize(1);
         }
+    }
+
+    @Test
+    void aDeviceAcceptsWhatTheFleetPublishedAndOrdered() throws Exception {
+        Rollout terms = new Rollout(
+                "r1", Instant.EPOCH, Duration.ofHours(1), Optional.of(new Rollout.Window(1380, 180)), 9_000_000);
+        DesiredModels.add(repository, "device-1", "tiny", new DesiredModels.Wish("2.0.0", Optional.of(terms)), false);
+        Order order = accepted();
+        assertThat(order.version()).isEqualTo(1);
+        assertThat(order.byDefault()).hasValue("tiny");
+        ModelOrder tiny = order.models().getFirst();
+        assertThat(tiny.model().file().sha256()).isEqualTo(second);
+        assertThat(tiny.model().release()).isEqualTo(2);
+        assertThat(tiny.rollout()).isEqualTo(terms);
+        assertThat(tiny.deltas()).hasSize(1);
+    }
+
+    @Test
+    void aDeviceAcceptsASetAndTermsBelongToTheirModel() throws Exception {
+        publish("embed", "1.0.0", new byte[1000], Json.object());
+        Rollout terms = new Rollout("r1", Instant.EPOCH, Duration.ofHours(1), Optional.empty(), Long.MAX_VALUE);
+        desire("tiny", "2.0.0", false);
+        DesiredModels.add(repository, "device-1", "embed", new DesiredModels.Wish("1.0.0", Optional.of(terms)), false);
+        Order order = accepted();
+        assertThat(order.version()).isEqualTo(2);
+        assertThat(order.byDefault()).hasValue("tiny");
+        assertThat(order.models()).extracting(one -> one.model().model()).containsExactly("embed", "tiny");
+        assertThat(order.models()).extracting(ModelOrder::rollout).containsExactly(terms, Rollout.NONE);
+        DesiredModels.remove(repository, "device-1", "embed");
+        assertThat(accepted().models()).hasSize(1);
+        DesiredModels.remove(repository, "device-1", "tiny");
+        Order nothing = accepted();
+        assertThat(nothing.version()).isEqualTo(4);
+        assertThat(nothing.models()).isEmpty();
+        assertThat(nothing.byDefault()).isEmpty();
     }
 
     @Test
     void refusesAVersionThatIsPublishedAndAnUnpublishedWish() {
         assertThatThrownBy(() -> publish("2.0.0", new byte[] {1})).hasMessageContaining("FLT-EXISTS");
-        assertThatThrownBy(() -> DesiredModel.write(repository, "device-1", "tiny", "3.0.0", Optional.empty()))
-                .hasMessageContaining("UPD-TARGET-UNKNOWN");
+        assertThatThrownBy(() -> desire("tiny", "3.0.0", false)).hasMessageContaining("UPD-TARGET-UNKNOWN");
+    }
+
+    @Test
+    void refusesNamesOfModelsThatNoDeviceTakes() {
+        for (String name : List.of("", ".tiny", "ti/ny", "ti@ny", "x".repeat(65))) {
+            assertThatThrownBy(() -> publish(name, "1", new byte[] {1}, Json.object()))
+                    .hasMessageContaining("CFG-INVALID");
+        }
+        assertThat(ModelName.isName("tiny.q4")).as("models may have dots").isTrue();
+    }
+
+    // --- needs ---
+
+    @Test
+    void aModelIsPublishedWithTheMemoryThatItNeeds() throws Exception {
+        Path demo = Path.of("..", "..", "demo", "intent-1.0.0.gguf");
+        Publication.Published done = publish("intent", "1.0.0", Files.readAllBytes(demo), Json.object());
+        assertThat(done.unreadable()).isEmpty();
+        assertThat(done.memoryBytes()).isGreaterThan(Files.size(demo));
+        assertThat(repository.release("intent", "1.0.0").model().memoryBytes()).isEqualTo(done.memoryBytes());
+        assertThat(publish("3.0.0", new byte[100]).unreadable().map(Rejection::code))
+                .as("what is not a model says so")
+                .isPresent();
+    }
+
+    // --- reference values ---
+
+    @Test
+    void anOlderReleaseOfTheSameBytesStaysAReference() throws Exception {
+        byte[] bytes = Files.readAllBytes(repository.directory().blob(second));
+        publish("tiny", "2.0.1", bytes, Json.object().put("generation", "mended"));
+        new Publication(
+                        "tiny",
+                        "2.0.2",
+                        Files.write(dir.resolve("model"), bytes),
+                        Json.object(),
+                        Json.object().putArray("canaries"),
+                        List.of(),
+                        Optional.of(7L),
+                        0.9,
+                        Optional.empty(),
+                        0.002)
+                .publish(repository);
+        ReferenceModels references = repository.references();
+        for (String version : List.of("2.0.0", "2.0.1", "2.0.2")) {
+            ModelTarget model = repository.release("tiny", version).model();
+            assertThat(model.file().sha256()).isEqualTo(second);
+            ReferenceModels.Reference found =
+                    references.find(model.file().path(), second).orElseThrow();
+            assertThat(found.version()).isEqualTo(version);
+            assertThat(found.release()).hasValue(model.release());
+            assertThat(found.epoch()).hasValue(version.equals("2.0.2") ? 7L : 1L);
+            assertThat(found.template()).hasValue(CanonicalJson.digest(model.template()));
+            assertThat(found.gate()).hasValue(CanonicalJson.digest(model.gate()));
+            assertThat(found.authorities()).hasSize(1);
+        }
+        assertThat(references.find("models/tiny/9/model.gguf", second)).isEmpty();
+    }
+
+    // --- names ---
+
+    @Test
+    void aServiceDoesNotStartOverNamesWithDots() throws Exception {
+        FleetDirectory directory = repository.directory();
+        var keys = FleetKeys.DIRECTOR.load(directory.keys());
+        for (Path record : List.of(
+                directory.device("cam.7"), directory.root().resolve("desired").resolve("cam.7.json"))) {
+            Files.writeString(record, "{}");
+            assertThatThrownBy(() -> new FleetResponder(repository, keys, Clock.systemUTC()))
+                    .hasMessageContaining("CFG-INVALID")
+                    .hasMessageContaining("use cam-7")
+                    .hasMessageContaining("delete " + record.getParent().getFileName() + "/cam.7.json");
+            Files.delete(record);
+        }
+        Files.writeString(directory.report("cam.7"), "{}");
+        new FleetResponder(repository, keys, Clock.systemUTC());
+        directory.write(new FleetDirectory.Config("north.eu", "tcp://127.0.0.1:1883"));
+        assertThatThrownBy(() -> new FleetResponder(repository, keys, Clock.systemUTC()))
+                .hasMessageContaining("CFG-INVALID")
+                .hasMessageContaining("use north-eu");
+    }
+
+    @Test
+    void aFleetIsNotMadeUnderANameWithADot() {
+        FleetRepository other = new FleetRepository(new FleetDirectory(dir.resolve("other")), Clock.systemUTC());
+        assertThatThrownBy(() -> other.init(new FleetDirectory.Config("north.eu", "tcp://127.0.0.1:1883")))
+                .hasMessageContaining("CFG-INVALID")
+                .hasMessageContaining("use north-eu");
     }
 
     @Test

@@ -43,7 +43,7 @@ final class FleetWriter implements AutoCloseable {
 
     /** Returns the order's number. */
     static long desire(FleetRepository repository) throws Exception {
-        return DesiredModel.write(repository, "device-1", "tiny", "1", Optional.empty())
+        return DesiredModels.add(repository, "device-1", "tiny", new DesiredModels.Wish("1", Optional.empty()), false)
                 .counter();
     }
 

@@ -6,6 +6,7 @@ import dev.holdfast.attestation.verify.EnrolledDevice;
 import dev.holdfast.attestation.verify.EvidenceVerifier;
 import dev.holdfast.attestation.verify.ReferenceModels;
 import dev.holdfast.tee.Assurance;
+import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.RejectedException;
 import java.io.IOException;
@@ -14,6 +15,8 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
@@ -31,12 +34,19 @@ final class AppraisalOptions {
             description = "Warn instead of refusing where software could reset the register.")
     boolean allowResettableRegister;
 
+    @Option(
+            names = "--model",
+            paramLabel = "NAME",
+            description = "Model that must serve, and no other may; repeatable (default: any published ones).")
+    List<String> models = new ArrayList<>();
+
     @Option(names = "--json")
     boolean json;
 
     @Option(
             names = "--policy",
-            description = "What is asked of evidence, a JSON file; then the two options above are not read.")
+            description =
+                    "What is asked of evidence, a JSON file; then --min-assurance and the register option are not read.")
     @Nullable
     Path policy;
 
@@ -47,9 +57,15 @@ final class AppraisalOptions {
     }
 
     AppraisalPolicy policy() throws IOException, RejectedException {
-        return policy == null
-                ? AppraisalPolicy.atLeast(minAssurance).withResettableRegister(allowResettableRegister)
-                : AppraisalPolicy.parse(Files.readAllBytes(policy)).orThrow();
+        if (policy == null) {
+            return AppraisalPolicy.atLeast(minAssurance)
+                    .withResettableRegister(allowResettableRegister)
+                    .withModels(models);
+        }
+        if (!models.isEmpty()) {
+            throw new RejectedException(Code.CFG_INVALID, "--model: name the models in the policy, under models");
+        }
+        return AppraisalPolicy.parse(Files.readAllBytes(policy)).orThrow();
     }
 
     /** The fleet directory that the policy names, relative to the policy's own folder. */
@@ -77,15 +93,18 @@ final class AppraisalOptions {
             out.println("device     " + device.deviceId());
             out.println("status     " + status);
             out.println("assurance  " + device.assurance().name().toLowerCase(Locale.ROOT));
-            appraisal
-                    .claims()
-                    .flatMap(Appraisal.Claims::model)
-                    .ifPresentOrElse(
-                            model -> {
-                                out.println("model      " + model.name() + " " + model.version());
-                                out.println("digest     sha256:" + model.digest());
-                            },
-                            () -> out.println("model      none proven"));
+            List<Appraisal.Model> proven =
+                    appraisal.claims().map(Appraisal.Claims::models).orElse(List.of());
+            if (proven.isEmpty()) {
+                out.println("model      none proven");
+            }
+            for (Appraisal.Model model : proven) {
+                out.println("model      " + model.name() + " " + model.version());
+                out.println("state      " + model.state().name().toLowerCase(Locale.ROOT));
+                out.println("epoch      " + model.epoch());
+                out.println("digest     sha256:" + model.digest());
+                out.println("slot       " + model.slot());
+            }
         }
         appraisal
                 .firstFailure()

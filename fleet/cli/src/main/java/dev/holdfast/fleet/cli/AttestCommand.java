@@ -58,7 +58,7 @@ final class AttestCommand implements Callable<Integer> {
     @Override
     public Integer call() throws Exception {
         FleetDirectory.Config config = connected.config();
-        FleetDirectory.requireDevice(device);
+        FleetDirectory.requireName(device);
         DeviceRecords records = new DeviceRecords(connected.in.directory());
         records.read(device); // Whoever is not enrolled is not asked.
         byte[] random = new byte[NONCE_BYTES];

@@ -1,24 +1,34 @@
 package dev.holdfast.fleet.cli;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.fleet.BrokerLink;
-import dev.holdfast.fleet.DesiredModel;
+import dev.holdfast.fleet.DesiredModels;
 import dev.holdfast.fleet.FleetDirectory;
+import dev.holdfast.fleet.FleetRepository;
 import dev.holdfast.link.MqttLink;
 import dev.holdfast.link.Topics;
+import dev.holdfast.trust.release.Rollout;
+import dev.holdfast.wire.Json;
+import dev.holdfast.wire.RejectedException;
 import java.io.IOException;
+import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
 import java.time.Clock;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
-/** Orders a model for a device. */
-@Command(name = "desire", description = "Says what a device shall run, and gives it a hint to ask.")
+/** Changes one model of what a device shall run; the others stay as they are. */
+@Command(name = "desire", description = "Adds, changes or drops a model of a device, and gives it a hint to ask.")
 final class DesireCommand implements Callable<Integer> {
     private static final Duration HINT_DEADLINE = Duration.ofSeconds(5);
 
@@ -34,21 +44,39 @@ final class DesireCommand implements Callable<Integer> {
     @Parameters(index = "0", paramLabel = "DEVICE")
     String device = "";
 
-    @Parameters(index = "1", paramLabel = "MODEL")
-    String model = "";
+    @Parameters(index = "1", arity = "0..1", paramLabel = "MODEL", description = "Added, or changed if it is there.")
+    Optional<String> model = Optional.empty();
 
-    @Parameters(index = "2", paramLabel = "VERSION")
-    String version = "";
+    @Parameters(index = "2", arity = "0..1", paramLabel = "VERSION")
+    Optional<String> version = Optional.empty();
+
+    @Option(
+            names = "--default",
+            description = "Requests that name no model are answered by this one. The first model becomes it anyway.")
+    boolean byDefault;
+
+    @Option(names = "--remove", paramLabel = "MODEL", description = "Drop this model: the device retires it.")
+    Optional<String> remove = Optional.empty();
+
+    @Option(names = "--no-hint", description = "Send no hint: the device asks by itself, or has no network.")
+    boolean noHint;
+
+    @Option(names = "--json")
+    boolean json;
 
     @Override
     public Integer call() throws Exception {
         FleetDirectory.Config config = connected.config();
-        FleetDirectory.requireDevice(device);
-        DesiredModel wish =
-                DesiredModel.write(connected.in.repository(), device, model, version, rollout.terms(Clock.systemUTC()));
-        spec.commandLine()
-                .getOut()
-                .println("desired of " + device + ": " + model + " " + version + ", order " + wish.counter());
+        FleetDirectory.requireName(device);
+        DesiredModels wish = changed(connected.in.repository());
+        print(wish);
+        if (!noHint) {
+            hint(config, wish);
+        }
+        return 0;
+    }
+
+    private void hint(FleetDirectory.Config config, DesiredModels wish) {
         byte[] hint = Long.toString(wish.counter()).getBytes(StandardCharsets.US_ASCII);
         try (MqttLink link = BrokerLink.connect(config.broker(), List.of(), HINT_DEADLINE, message -> {})) {
             link.publish(new Topics(config.name(), device).desired(), hint, true);
@@ -56,6 +84,38 @@ final class DesireCommand implements Callable<Integer> {
             // The order holds without the hint: devices also ask by themselves.
             spec.commandLine().getErr().println("warning: no hint was sent: " + e.getMessage());
         }
-        return 0;
+    }
+
+    private DesiredModels changed(FleetRepository repository) throws IOException, RejectedException {
+        Optional<Rollout> terms = rollout.terms(Clock.systemUTC());
+        if (remove.isPresent()) {
+            if (model.isPresent() || byDefault || terms.isPresent()) {
+                throw usage("--remove takes a model and nothing else");
+            }
+            return DesiredModels.remove(repository, device, remove.get());
+        }
+        DesiredModels.Wish wish =
+                new DesiredModels.Wish(version.orElseThrow(() -> usage("MODEL and VERSION, or --remove MODEL")), terms);
+        return DesiredModels.add(repository, device, model.orElse(""), wish, byDefault);
+    }
+
+    private ParameterException usage(String expected) {
+        return new ParameterException(spec.commandLine(), "fleet desire DEVICE: " + expected);
+    }
+
+    private void print(DesiredModels wish) {
+        PrintWriter out = spec.commandLine().getOut();
+        if (json) {
+            ObjectNode whole = Json.object().put("device", device);
+            out.println(new String(Json.write(whole.setAll(wish.toJson())), StandardCharsets.UTF_8));
+            return;
+        }
+        List<String> models = new ArrayList<>();
+        wish.models()
+                .forEach((name, one) -> models.add(
+                        name + " " + one.version() + (wish.byDefault().equals(Optional.of(name)) ? " (default)" : "")));
+        out.println("desired of " + device + ": "
+                + (models.isEmpty() ? "no model, so that it retires all" : String.join(", ", models)) + "; order "
+                + wish.counter());
     }
 }

@@ -3,15 +3,20 @@ package dev.holdfast.fleet.cli;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import dev.holdfast.fleet.DesiredModel;
+import dev.holdfast.fleet.DesiredModels;
 import dev.holdfast.fleet.FleetDirectory;
 import dev.holdfast.wire.Json;
+import dev.holdfast.wire.ModelName;
+import dev.holdfast.wire.Rejection;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Locale;
+import java.util.Objects;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -23,6 +28,8 @@ import picocli.CommandLine.Spec;
 @Command(name = "devices", description = "Lists enrolled devices with their last report.")
 final class DevicesCommand implements Callable<Integer> {
     private static final int MAX_REPORT_BYTES = 64 * 1024;
+    /** Of a state or a code. */
+    private static final int MAX_STATE_CHARS = 32;
 
     @Spec
     CommandSpec spec = CommandSpec.create();
@@ -39,7 +46,7 @@ final class DevicesCommand implements Callable<Integer> {
         directory.config();
         PrintWriter out = spec.commandLine().getOut();
         ArrayNode list = Json.object().putArray("devices");
-        for (String device : FleetDirectory.names(directory.devices(), ".json")) {
+        for (String device : directory.enrolled()) {
             ObjectNode entry = list.addObject()
                     .put("device", device)
                     .put(
@@ -49,11 +56,7 @@ final class DevicesCommand implements Callable<Integer> {
                                     .name()
                                     .toLowerCase(Locale.ROOT))
                     .put("online", online(directory.online(device)));
-            DesiredModel.read(directory, device)
-                    .ifPresent(wish -> entry.putObject("desired")
-                            .put("model", wish.model())
-                            .put("version", wish.version())
-                            .put("counter", wish.counter()));
+            DesiredModels.read(directory, device).ifPresent(wish -> entry.set("desired", desired(wish)));
             FleetDirectory.readJson(directory.report(device), MAX_REPORT_BYTES)
                     .ifPresent(report -> entry.set("report", report));
         }
@@ -69,11 +72,54 @@ final class DevicesCommand implements Callable<Integer> {
                     entry.path("device").asText(),
                     entry.path("assurance").asText(),
                     entry.path("online").asBoolean() ? "online" : "offline",
-                    report.path("model").asText("-"),
-                    report.path("version").asText("-"),
-                    report.path("state").asText("-"))));
+                    text(report, "model", ModelName.MAX_CHARS),
+                    text(report, "version", ModelName.MAX_CHARS),
+                    text(report, "state", MAX_STATE_CHARS))));
+            models(report).forEach(line -> out.println(printable(line)));
         }
         return 0;
+    }
+
+    /** The whole set, and the default model at the top as in the report. */
+    private static ObjectNode desired(DesiredModels wish) {
+        ObjectNode json = Json.object();
+        wish.byDefault()
+                .ifPresent(model -> json.put("model", model)
+                        .put(
+                                "version",
+                                Objects.requireNonNull(wish.models().get(model)).version()));
+        return json.setAll(wish.toJson());
+    }
+
+    /** Lines on each model that the device runs; what a report has beyond that or of another kind is left out. */
+    private static List<String> models(JsonNode report) {
+        List<String> lines = new ArrayList<>();
+        JsonNode listed = report.path("models");
+        for (int i = 0; i < Math.min(listed.size(), ModelName.MAX_MODELS); i++) {
+            JsonNode model = listed.path(i);
+            lines.add(
+                    "  " + text(model, "model", ModelName.MAX_CHARS) + " " + text(model, "version", ModelName.MAX_CHARS)
+                            + " " + text(model, "state", MAX_STATE_CHARS)
+                            + (model.path("default").asBoolean(false) ? ", default" : "")
+                            + (model.path("fallback").isObject()
+                                    ? ", fallback " + text(model.path("fallback"), "version", ModelName.MAX_CHARS)
+                                    : ""));
+            JsonNode failure = model.path("lastRejection");
+            if (failure.isObject()) {
+                lines.add("    last failure " + text(failure, "code", MAX_STATE_CHARS) + ": "
+                        + text(failure, "detail", Rejection.MAX_DETAIL_CHARS));
+            }
+        }
+        return lines;
+    }
+
+    private static String text(JsonNode object, String name, int maxChars) {
+        JsonNode value = object.path(name);
+        if (!value.isTextual() || value.textValue().isEmpty()) {
+            return "-";
+        }
+        String text = value.textValue();
+        return text.length() > maxChars ? text.substring(0, maxChars) : text;
     }
 
     private static boolean online(Path file) throws IOException {
@@ -83,6 +129,6 @@ final class DevicesCommand implements Callable<Integer> {
 
     /** Reports come from devices: nothing in them may steer the terminal. */
     private static String printable(String line) {
-        return line.replaceAll("\\p{Cntrl}", "?");
+        return line.replaceAll("[\\p{Cc}\\p{Cf}\\p{Zl}\\p{Zp}]", "?");
     }
 }

@@ -95,6 +95,9 @@ final class PublishCommand implements Callable<Integer> {
             out.println(new String(Json.write(done.toJson()), StandardCharsets.UTF_8));
         } else {
             out.println("published " + done.target() + " sha256:" + done.digest() + ", " + done.bytes() + " bytes");
+            if (done.memoryBytes() > 0) {
+                out.println("  needs " + done.memoryBytes() + " bytes of memory");
+            }
             done.deltas()
                     .forEach(patch -> out.println(String.format(
                             Locale.ROOT,
@@ -103,6 +106,10 @@ final class PublishCommand implements Callable<Integer> {
                             patch.bytes(),
                             100 * patch.ratio())));
         }
+        done.unreadable()
+                .ifPresent(why -> spec.commandLine()
+                        .getErr()
+                        .println("warning: devices will refuse to load " + done.target() + ": " + why));
         return 0;
     }
 

@@ -78,7 +78,7 @@ final class VerifyCommand implements Callable<Integer> {
     private static EnrolledDevice enrolled(FleetDirectory directory, byte[] evidence)
             throws IOException, RejectedException {
         Binary signer = EvidenceVerifier.claimedSigner(evidence).orThrow();
-        for (String name : FleetDirectory.names(directory.devices(), ".json")) {
+        for (String name : directory.enrolled()) {
             EnrolledDevice one = AppraisalOptions.enrolled(directory.device(name));
             if (P256.thumbprint(one.signer()).value().equals(signer)) {
                 return one;

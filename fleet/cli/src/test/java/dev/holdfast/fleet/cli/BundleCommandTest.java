@@ -3,7 +3,7 @@ package dev.holdfast.fleet.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import dev.holdfast.fleet.DesiredModel;
+import dev.holdfast.fleet.DesiredModels;
 import dev.holdfast.fleet.FleetDirectory;
 import dev.holdfast.fleet.FleetRepository;
 import dev.holdfast.fleet.Publication;
@@ -13,7 +13,9 @@ import dev.holdfast.trust.bundle.SeekableBytes;
 import dev.holdfast.trust.client.MetadataSource;
 import dev.holdfast.trust.client.TrustAnchors;
 import dev.holdfast.trust.client.TrustClient;
+import dev.holdfast.trust.release.ModelOrder;
 import dev.holdfast.trust.release.Order;
+import dev.holdfast.trust.release.Rollout;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.Sha256;
 import java.io.IOException;
@@ -64,13 +66,22 @@ class BundleCommandTest {
         publish("1.0.0", model);
         model[50_000]++;
         publish("2.0.0", model);
-        DesiredModel.write(repository, "device-1", "tiny", "1.0.0", Optional.empty());
-        DesiredModel.write(repository, "device-2", "tiny", "2.0.0", Optional.empty());
+        desire("device-1", "tiny", "1.0.0");
+        desire("device-2", "tiny", "2.0.0");
+    }
+
+    private void desire(String device, String model, String version) throws Exception {
+        Rollout terms = new Rollout("r", Instant.EPOCH, Duration.ofHours(1), Optional.empty(), 9);
+        DesiredModels.add(repository, device, model, new DesiredModels.Wish(version, Optional.of(terms)), false);
     }
 
     private void publish(String version, byte[] bytes) throws Exception {
+        publish("tiny", version, bytes);
+    }
+
+    private void publish(String model, String version, byte[] bytes) throws Exception {
         new Publication(
-                        "tiny",
+                        model,
                         version,
                         Files.write(dir.resolve("model"), bytes),
                         Json.object(),
@@ -112,7 +123,7 @@ class BundleCommandTest {
                     bridge.anchorStore().orElseThrow(),
                     bridge.anchorVerifier().orElseThrow(),
                     bridge.signer().orElseThrow(),
-                    bridge.epochCounter().orElseThrow());
+                    bridge.stateCounter().orElseThrow());
             TrustClient client = TrustClient.start(
                             dir.resolve("state-" + device), factoryRoot, anchors, NOWHERE, Clock.systemUTC())
                     .orThrow();
@@ -129,10 +140,32 @@ class BundleCommandTest {
                 .isZero();
         assertThat(written().path("targets")).hasSize(3);
         assertThat(written().path("bytes").asLong()).isEqualTo(Files.size(stick()));
-        assertThat(accepted("device-1").model().version()).isEqualTo("1.0.0");
-        Order second = accepted("device-2");
+        assertThat(accepted("device-1").models().getFirst().model().version()).isEqualTo("1.0.0");
+        ModelOrder second = accepted("device-2").models().getFirst();
         assertThat(second.model().version()).isEqualTo("2.0.0");
         assertThat(second.deltas()).hasSize(1);
+        assertThat(second.rollout()).as("a person is at the device").isEqualTo(Rollout.NONE);
+    }
+
+    @Test
+    void carriesTheWholeSetOfADevice() throws Exception {
+        publish("embed", "1.0.0", new byte[30_000]);
+        desire("device-2", "embed", "1.0.0");
+        assertThat(bundle("--device", "device-2")).as(errors).isZero();
+        assertThat(written().path("targets"))
+                .extracting(JsonNode::asText)
+                .containsExactlyInAnyOrder("models/tiny/2.0.0/model.gguf", "models/embed/1.0.0/model.gguf");
+        Order order = accepted("device-2");
+        assertThat(order.models()).extracting(one -> one.model().model()).containsExactly("embed", "tiny");
+        assertThat(order.byDefault()).hasValue("tiny");
+    }
+
+    @Test
+    void carriesAnOrderThatRetiresEverything() throws Exception {
+        DesiredModels.remove(repository, "device-1", "tiny");
+        assertThat(bundle("--device", "device-1")).as(errors).isZero();
+        assertThat(written().path("targets")).isEmpty();
+        assertThat(accepted("device-1").models()).isEmpty();
     }
 
     @Test
