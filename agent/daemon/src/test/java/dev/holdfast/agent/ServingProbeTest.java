@@ -27,7 +27,8 @@ import org.junit.jupiter.api.io.TempDir;
 /** Which model is measured, when the inference process says which bytes it serves. */
 class ServingProbeTest {
     private static final String REST =
-            "\"candidate\":null,\"draining\":0,\"requestsActive\":0,\"startedAtMillis\":1,\"pid\":1}";
+            "\"candidates\":[],\"draining\":0,\"requestsActive\":0,"
+                    + "\"memory\":{\"usedBytes\":0,\"budgetBytes\":1},\"startedAtMillis\":1,\"pid\":1}";
     private static final Sha256 TOKENIZER = hash("tokenizer");
 
     @TempDir
@@ -44,6 +45,9 @@ class ServingProbeTest {
         return Sha256.of(text.getBytes(StandardCharsets.UTF_8));
     }
 
+    private static final Slot EMBED = new Slot(
+            "models/e/1/model.gguf", "e", "1", 1, 1, hash("e"), 10, 0, Json.object(), Json.object());
+
     private static Slot slot(String version) {
         return new Slot(
                 "models/m/" + version + "/model.gguf",
@@ -53,6 +57,7 @@ class ServingProbeTest {
                 1,
                 hash(version),
                 10,
+                0,
                 Json.object(),
                 Json.object());
     }
@@ -71,8 +76,10 @@ class ServingProbeTest {
         InferenceClient client = new InferenceClient(socket);
         probe = new ServingProbe(
                 client,
-                () -> Optional.of(new Pointer(slot("2"), Optional.of(slot("1")))),
-                new ModelMeasurements(log, model -> ServingProbe.tokenizer(client, model)));
+                () -> Pointer.NOTHING
+                        .with(new Pointer.Entry(slot("2"), Optional.of(slot("1"))))
+                        .with(new Pointer.Entry(EMBED, Optional.empty())),
+                new ModelMeasurements(log, slot -> ServingProbe.tokenizer(client, slot)));
     }
 
     @AfterEach
@@ -83,33 +90,61 @@ class ServingProbeTest {
         bridge.close();
     }
 
-    private static String serves(Sha256 digest) {
-        return "{\"serving\":{\"model\":\"m\",\"version\":\"2\",\"digest\":\"" + digest + "\",\"tokenizer\":\""
-                + TOKENIZER + "\"}," + REST;
+    private static String loaded(Slot slot, Sha256 digest) {
+        return "{\"model\":\"%s\",\"version\":\"%s\",\"slot\":\"%s\",\"digest\":\"%s\",\"tokenizer\":\"%s\"}"
+                .formatted(slot.model(), slot.version(), slot.slotId(), digest, TOKENIZER);
+    }
+
+    private static String serves(String... models) {
+        return "{\"default\":\"m\",\"serving\":[" + String.join(",", models) + "]," + REST;
     }
 
     @Test
     void namesTheSlotWhoseBytesAreMapped() throws Exception {
-        status = serves(hash("2"));
-        ModelEvent event = probe.now().orElseThrow();
+        status = serves(loaded(slot("2"), hash("2")));
+        ModelEvent event = probe.now().getFirst();
         assertThat(event.version()).isEqualTo("2");
+        assertThat(event.slot()).isEqualTo(slot("2").slotId());
         assertThat(event.tokenizer()).contains(TOKENIZER);
-        status = serves(hash("1")); // not flipped yet, or rolled back
-        assertThat(probe.now().orElseThrow().version()).isEqualTo("1");
+        status = serves(loaded(slot("1"), hash("1"))); // not flipped yet, or rolled back
+        assertThat(probe.now().getFirst().version()).isEqualTo("1");
+    }
+
+    @Test
+    void namesEveryModelThatServes() throws Exception {
+        status = serves(loaded(EMBED, hash("e")), loaded(slot("2"), hash("2")));
+        assertThat(probe.now()).extracting(ModelEvent::model).containsExactly("e", "m");
     }
 
     /** It says "m 2", but the bytes are others: the name is not taken from it. */
     @Test
     void bytesThatTheStoreDoesNotKnowHaveNoName() throws Exception {
-        status = serves(hash("swapped on the disk"));
-        ModelEvent event = probe.now().orElseThrow();
+        status = serves(loaded(slot("2"), hash("swapped on the disk")));
+        ModelEvent event = probe.now().getFirst();
         assertThat(event.model()).isEqualTo("unknown");
         assertThat(event.digest()).isEqualTo(hash("swapped on the disk"));
     }
 
+    /** The bytes are known, but not under this name: nothing is taken from what it says. */
+    @Test
+    void aSlotUnderAnotherModelsNameHasNoName() throws Exception {
+        status = serves(loaded(EMBED, hash("e")).replace("\"model\":\"e\"", "\"model\":\"m\""));
+        assertThat(probe.now()).extracting(ModelEvent::model).containsExactly("unknown");
+    }
+
+    /** However many it makes up, they cost one event, and always the same one. */
+    @Test
+    void manyModelsWithoutANameAreOne() throws Exception {
+        status = serves(loaded(slot("2"), hash("x")), loaded(EMBED, hash("y")));
+        ModelEvent first = probe.now().getFirst();
+        assertThat(probe.now()).hasSize(1);
+        status = serves(loaded(EMBED, hash("y")), loaded(slot("2"), hash("x")));
+        assertThat(probe.now()).containsExactly(first);
+    }
+
     @Test
     void noModelIsNoModelAndNoAnswerIsAFault() throws Exception {
-        status = "{\"serving\":null," + REST;
+        status = serves();
         assertThat(probe.now()).isEmpty();
         inference.close();
         assertThatThrownBy(() -> probe.now()).isInstanceOf(IOException.class);
