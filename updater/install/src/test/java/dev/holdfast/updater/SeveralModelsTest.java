@@ -1,0 +1,531 @@
+package dev.holdfast.updater;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.holdfast.control.Slot;
+import dev.holdfast.storage.Disk;
+import dev.holdfast.trust.client.RepositorySimulator;
+import dev.holdfast.trust.release.ModelOrder;
+import dev.holdfast.trust.release.ModelTarget;
+import dev.holdfast.trust.release.ModelTerms;
+import dev.holdfast.trust.release.Order;
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.Json;
+import dev.holdfast.wire.Rejection;
+import dev.holdfast.wire.Sha256;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A chat model and others beside it: each has installs of its own, and no install harms another model. */
+class SeveralModelsTest {
+    private final InstallWorld world;
+    private final ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();
+
+    SeveralModelsTest(@TempDir Path dir) throws IOException {
+        world = new InstallWorld(dir);
+    }
+
+    @AfterEach
+    void end() {
+        threads.shutdownNow();
+    }
+
+    private CompletableFuture<InstallOutcome> begin(Installer installer, ModelOrder order) {
+        return CompletableFuture.supplyAsync(
+                () -> {
+                    try {
+                        return installer.install(order);
+                    } catch (IOException e) {
+                        throw new java.io.UncheckedIOException(e);
+                    }
+                },
+                threads);
+    }
+
+    private static void assertCommitted(InstallOutcome outcome) {
+        assertThat(outcome).isInstanceOf(InstallOutcome.Committed.class);
+    }
+
+    private static void assertFailed(InstallOutcome outcome, Code code) {
+        assertThat(outcome)
+                .isInstanceOfSatisfying(
+                        InstallOutcome.Failed.class,
+                        failed -> assertThat(failed.reason().code()).isEqualTo(code));
+    }
+
+    private static void assertInterrupted(InstallOutcome outcome, Code code) {
+        assertThat(outcome)
+                .isInstanceOfSatisfying(
+                        InstallOutcome.Interrupted.class,
+                        cut -> assertThat(cut.reason().code()).isEqualTo(code));
+    }
+
+    private static Order order(long version, Optional<String> byDefault, ModelOrder... models) {
+        return new Order("d", version, Instant.MAX, byDefault, List.of(models), Optional.empty());
+    }
+
+    private static ModelOrder asDefault(ModelOrder order) {
+        ModelTerms terms = order.terms();
+        return new ModelOrder(
+                order.device(),
+                order.version(),
+                order.model(),
+                order.deltas(),
+                new ModelTerms(terms.target(), true, terms.rollout()));
+    }
+
+    private ModelOrder release(String model, int seed, long version) throws IOException {
+        return InstallWorld.order(
+                version, world.target(model, RepositorySimulator.model(seed), version + ".0.0", 1), List.of());
+    }
+
+    @Test
+    void oneInstallsBesideAnotherAndTheFirstOfAllIsTheDefault() throws Exception {
+        Installer installer = world.installer();
+        assertCommitted(installer.install(world.firstOrder));
+        assertCommitted(installer.install(world.embedder()));
+        assertThat(world.serving).containsOnlyKeys("intent", "embed");
+        assertThat(world.pointer().byDefault()).contains("intent");
+        assertThat(installer.models()).containsExactly("embed", "intent");
+        assertThat(installer.arrange(order(2, Optional.of("embed")))).isEmpty();
+        assertThat(world.pointer().byDefault()).contains("embed");
+        assertThat(world.byDefault).contains("embed");
+    }
+
+    @Test
+    void aModelThatIsOrderedAsTheDefaultIsItOnceItServes() throws Exception {
+        Installer installer = world.installer();
+        assertCommitted(installer.install(world.firstOrder));
+        ModelOrder embed = asDefault(world.embedder());
+        assertThat(installer.arrange(order(2, Optional.of("embed"), world.firstOrder, embed)))
+                .isEmpty();
+        assertThat(world.byDefault).as("it does not serve yet").contains("intent");
+        assertCommitted(installer.install(embed));
+        assertThat(world.byDefault).contains("embed");
+        assertThat(world.pointer().byDefault()).contains("embed");
+    }
+
+    @Test
+    void aLoadThatHangsHoldsUpNoOtherModel() throws Exception {
+        Installer installer = world.installer();
+        CountDownLatch loading = new CountDownLatch(1);
+        CountDownLatch free = new CountDownLatch(1);
+        world.prepared = slot -> {
+            if (slot.model().equals("intent")) {
+                loading.countDown();
+                await(free);
+            }
+        };
+        CompletableFuture<InstallOutcome> stuck = begin(installer, world.firstOrder);
+        assertThat(loading.await(20, TimeUnit.SECONDS)).isTrue();
+        assertCommitted(installer.install(world.embedder()));
+        assertThat(world.serving).containsOnlyKeys("embed");
+        assertThat(stuck).isNotDone();
+        free.countDown();
+        assertCommitted(stuck.get(20, TimeUnit.SECONDS));
+        assertThat(world.serving).containsOnlyKeys("intent", "embed");
+    }
+
+    private static void await(CountDownLatch latch) {
+        try {
+            assertThat(latch.await(30, TimeUnit.SECONDS)).isTrue();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    @Test
+    void aModelThatFailsItsGateLeavesTheOtherAlone() throws Exception {
+        Installer installer = world.installer();
+        assertCommitted(installer.install(world.firstOrder));
+        assertCommitted(installer.install(world.embedder()));
+        Slot beside = world.pointer().serving("embed").orElseThrow();
+        world.gate = Optional.of(new Rejection(Code.GATE_CANARY, "3 of 18"));
+        assertFailed(installer.install(world.secondOrder), Code.GATE_CANARY);
+        assertThat(world.serving).containsEntry("embed", beside);
+        assertThat(world.store.verifies(beside)).isTrue();
+        assertThat(world.pointer().serving("embed")).contains(beside);
+    }
+
+    /** At most two at once, and never the same file twice. */
+    @Test
+    void downloadsTakeTurns() throws Exception {
+        Installer installer = world.installer();
+        AtomicInteger now = new AtomicInteger();
+        AtomicInteger most = new AtomicInteger();
+        world.blockLie = block -> {
+            most.accumulateAndGet(now.incrementAndGet(), Math::max);
+            sleep();
+            now.decrementAndGet();
+            return block;
+        };
+        List<CompletableFuture<InstallOutcome>> all = new ArrayList<>();
+        for (int i = 0; i < 4; i++) {
+            all.add(begin(installer, release("model-" + i, 20 + i, 1)));
+        }
+        for (CompletableFuture<InstallOutcome> each : all) {
+            assertCommitted(each.get(60, TimeUnit.SECONDS));
+        }
+        assertThat(most).hasValue(2);
+        assertThat(world.repeated).isZero();
+    }
+
+    private static void sleep() {
+        try {
+            Thread.sleep(1);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    @Test
+    void theSameFileUnderTwoNamesIsPulledOnce() throws Exception {
+        Installer installer = world.installer();
+        CompletableFuture<InstallOutcome> one = begin(installer, release("one", 5, 1));
+        CompletableFuture<InstallOutcome> two = begin(installer, release("two", 5, 1));
+        assertCommitted(one.get(60, TimeUnit.SECONDS));
+        assertCommitted(two.get(60, TimeUnit.SECONDS));
+        assertThat(world.repeated).isZero();
+        assertThat(world.serving).containsOnlyKeys("one", "two");
+        // What one needs no more the other still does.
+        assertThat(installer.retire("one", 2)).isEmpty();
+        assertThat(world.store.has(Sha256.of(RepositorySimulator.model(5)))).isTrue();
+        assertThat(installer.retire("two", 2)).isEmpty();
+        assertThat(world.store.has(Sha256.of(RepositorySimulator.model(5)))).isFalse();
+    }
+
+    // --- the same bytes, signed anew ---
+
+    private ModelOrder mended(long version, long epoch) {
+        ObjectNode custom = ((ObjectNode) world.firstOrder.model().file().custom().deepCopy())
+                .put("version", "1.0.1")
+                .put("release", 2)
+                .put("epoch", epoch);
+        custom.withObject("/template").putArray("stop").add("<end>");
+        ModelTarget target = InstallWorld.target(world.first, "1.0.1", custom);
+        return InstallWorld.order(version, target, List.of());
+    }
+
+    @Test
+    void theSameBytesWithAnotherTemplateAreTakenOverWithoutADownload() throws Exception {
+        Installer installer = world.installer();
+        assertCommitted(installer.install(world.firstOrder));
+        world.requests = 0;
+        world.log.clear();
+        ModelOrder mended = mended(2, 3);
+        assertCommitted(installer.install(mended));
+        Slot slot = TargetSlot.of(mended.model());
+        assertThat(world.serving).containsEntry("intent", slot);
+        assertThat(world.pointed().template().at("/stop/0").asText()).isEqualTo("<end>");
+        assertThat(world.requests).isZero();
+        assertThat(world.log).as("gated, measured, flipped").containsExactly("before " + slot.digest(), "after");
+        assertThat(world.floor()).isEqualTo(3);
+        assertThat(world.pointer().fallback("intent")).as("below the floor").isEmpty();
+        assertThat(installer.install(mended)).isInstanceOf(InstallOutcome.Unchanged.class);
+        assertFailed(installer.install(world.without(world.firstOrder, 3)), Code.UPD_EPOCH);
+    }
+
+    @Test
+    void aReleaseOfTheSameBytesIsRolledBackToTheOneBefore() throws Exception {
+        Installer installer = world.installer();
+        assertCommitted(installer.install(world.firstOrder));
+        assertCommitted(installer.install(mended(2, 1)));
+        assertThat(installer.rollback("intent", "the old one")).isInstanceOf(InstallOutcome.RolledBack.class);
+        assertThat(world.serving).containsEntry("intent", TargetSlot.of(world.firstOrder.model()));
+        assertThat(world.store.has(Sha256.of(world.first))).isTrue();
+    }
+
+    // --- floors ---
+
+    @Test
+    void oneModelsFloorShutsOutNoOther() throws Exception {
+        world.floors.put("intent", 5L);
+        Installer installer = world.installer();
+        assertCommitted(
+                installer.install(InstallWorld.order(1, world.target(world.first, "1.0.0", 5), List.of())));
+        assertCommitted(installer.install(world.embedder()));
+        assertThat(world.floors).containsEntry("intent", 5L).containsEntry("embed", 1L);
+        assertFailed(installer.install(world.secondOrder), Code.UPD_EPOCH);
+    }
+
+    // --- memory ---
+
+    private ModelOrder needing(String model, int seed, long version, long bytes) throws IOException {
+        byte[] content = RepositorySimulator.model(seed);
+        ObjectNode custom = (ObjectNode)
+                world.target(model, content, version + ".0.0", 1).file().custom().deepCopy();
+        custom.set("needs", Json.object().put("memoryBytes", bytes));
+        return InstallWorld.order(
+                version, InstallWorld.target(model, content, version + ".0.0", custom), List.of());
+    }
+
+    private void budget(long bytes) {
+        world.config = world.config.with(new InstallerConfig.Device("0.1.0", bytes, 0));
+    }
+
+    @Test
+    void aSetThatDoesNotFitIsRefusedWithNumbers() throws Exception {
+        budget(100L << 20);
+        Installer installer = world.installer();
+        assertCommitted(installer.install(needing("one", 5, 1, 60L << 20)));
+        world.requests = 0;
+        InstallOutcome outcome = installer.install(needing("two", 6, 1, 50L << 20));
+        assertFailed(outcome, Code.INS_MEMORY);
+        assertThat(((InstallOutcome.Failed) outcome).reason().detail())
+                .isEqualTo("two@1.0.0 needs 50 MiB, the 1 models in service 60, the budget is 100");
+        assertThat(world.requests).as("before anything is pulled").isZero();
+        assertThat(world.serving).containsOnlyKeys("one");
+        // Another order of the same model is judged again.
+        assertThat(installer.retire("one", 2)).isEmpty();
+        assertCommitted(installer.install(needing("two", 6, 2, 50L << 20)));
+    }
+
+    /** The release before it serves until the flip. */
+    @Test
+    void aReleaseMustFitBesideTheOneThatItReplaces() throws Exception {
+        budget(100L << 20);
+        Installer installer = world.installer();
+        assertCommitted(installer.install(needing("one", 5, 1, 60L << 20)));
+        assertFailed(installer.install(needing("one", 6, 2, 60L << 20)), Code.INS_MEMORY);
+        assertCommitted(installer.install(needing("one", 7, 3, 30L << 20)));
+    }
+
+    @Test
+    void whereOnlyACandidateIsInTheWayTheInstallWaits() throws Exception {
+        budget(100L << 20);
+        Installer installer = world.installer();
+        CountDownLatch loading = new CountDownLatch(1);
+        CountDownLatch free = new CountDownLatch(1);
+        world.prepared = slot -> {
+            if (slot.model().equals("one")) {
+                loading.countDown();
+                await(free);
+            }
+        };
+        world.gate = Optional.empty();
+        CompletableFuture<InstallOutcome> first = begin(installer, needing("one", 5, 1, 60L << 20));
+        assertThat(loading.await(20, TimeUnit.SECONDS)).isTrue();
+        ModelOrder second = needing("two", 6, 1, 50L << 20);
+        assertInterrupted(installer.install(second), Code.INS_MEMORY);
+        installer.cancel("one", new Rejection(Code.INS_CANCELLED, "cancelled"));
+        free.countDown();
+        assertFailed(first.get(20, TimeUnit.SECONDS), Code.INS_CANCELLED);
+        assertCommitted(installer.install(second));
+    }
+
+    @Test
+    void nothingOverflowsHoweverMuchAPublisherAsksFor() throws Exception {
+        budget(100L << 20);
+        Installer installer = world.installer();
+        assertCommitted(installer.install(needing("one", 5, 1, 1)));
+        assertFailed(installer.install(needing("two", 6, 1, Long.MAX_VALUE)), Code.INS_MEMORY);
+    }
+
+    // --- the end of a model ---
+
+    @Test
+    void aModelThatNoOrderNamesIsRetired() throws Exception {
+        Installer installer = world.installer();
+        assertCommitted(installer.install(world.firstOrder));
+        assertCommitted(installer.install(world.embedder()));
+        Order without = order(2, Optional.of("embed"), world.embedder());
+        assertThat(installer.dropped(without)).containsExactly("intent");
+        world.log.clear();
+        assertThat(installer.retire("intent", 2)).isEmpty();
+        assertThat(world.serving).containsOnlyKeys("embed");
+        assertThat(world.pointer().models()).containsOnlyKeys("embed");
+        assertThat(world.pointer().byDefault()).contains("embed");
+        assertThat(world.log).as("unloaded, then said").containsExactly("retired intent");
+        assertThat(installer.history().getLast().state()).isEqualTo(InstallState.RETIRED);
+        assertThat(world.store.has(Sha256.of(world.first))).isFalse();
+        assertThat(installer.dropped(without)).isEmpty();
+        // And comes back by a later order.
+        assertCommitted(installer.install(world.without(world.firstOrder, 3)));
+    }
+
+    @Test
+    void anOrderOfNothingRetiresEverything() throws Exception {
+        Installer installer = world.installer();
+        assertCommitted(installer.install(world.firstOrder));
+        Order nothing = order(2, Optional.empty());
+        assertThat(installer.arrange(nothing)).isEmpty();
+        for (String name : installer.dropped(nothing)) {
+            assertThat(installer.retire(name, 2)).isEmpty();
+        }
+        assertThat(world.serving).isEmpty();
+        assertThat(world.pointer().models()).isEmpty();
+        assertThat(world.pointer().byDefault()).isEmpty();
+    }
+
+    @Test
+    void aRetirementThatNobodyHeardIsMadeUpFor() throws Exception {
+        Installer installer = world.installer();
+        assertCommitted(installer.install(world.firstOrder));
+        world.inferenceGone = true;
+        assertThat(installer.retire("intent", 2)).map(Rejection::code).contains(Code.INS_CANDIDATE_LOST);
+        assertThat(world.pointer().models()).isEmpty();
+        assertThat(world.named()).as("it may still serve").containsExactly("intent");
+        world.inferenceGone = false;
+        Installer later = world.installer();
+        assertThat(later.dropped(order(2, Optional.empty()))).containsExactly("intent");
+        assertThat(later.retire("intent", 2)).isEmpty();
+        assertThat(world.serving).isEmpty();
+        assertThat(world.named()).isEmpty();
+    }
+
+    @Test
+    void aRetirementEndsAnInstallOfTheModel() throws Exception {
+        Installer installer = world.installer();
+        assertCommitted(installer.install(world.firstOrder));
+        world.config = world.config.with(new InstallerConfig.Probation(Duration.ofMinutes(5), Duration.ofMillis(5)));
+        Installer patient = world.installer();
+        AtomicBoolean onTrial = new AtomicBoolean();
+        world.observer = record -> onTrial.set(onTrial.get() || record.state() == InstallState.PROBATION);
+        CompletableFuture<InstallOutcome> trial = begin(patient, world.secondOrder);
+        org.awaitility.Awaitility.await().untilTrue(onTrial);
+        assertThat(patient.retire("intent", 3)).isEmpty();
+        assertThat(trial.get(20, TimeUnit.SECONDS)).isInstanceOf(InstallOutcome.RolledBack.class);
+        assertThat(world.pointer().models()).isEmpty();
+        assertThat(world.serving).isEmpty();
+    }
+
+    /** A candidate of a model that serves nothing yet is not lost because another model goes. */
+    @Test
+    void aModelThatGoesTakesNoCandidateWithIt() throws Exception {
+        Installer installer = world.installer();
+        assertCommitted(installer.install(world.firstOrder));
+        CountDownLatch loading = new CountDownLatch(1);
+        CountDownLatch free = new CountDownLatch(1);
+        world.observer = record -> {
+            if (record.slot().model().equals("embed") && record.state() == InstallState.CANDIDATE) {
+                loading.countDown();
+                await(free);
+            }
+        };
+        CompletableFuture<InstallOutcome> embed = begin(installer, world.embedder());
+        assertThat(loading.await(20, TimeUnit.SECONDS)).isTrue();
+        assertThat(installer.retire("intent", 2)).isEmpty();
+        free.countDown();
+        assertCommitted(embed.get(20, TimeUnit.SECONDS));
+        assertThat(world.serving).containsOnlyKeys("embed");
+    }
+
+    // --- what this agent does not know ---
+
+    @Test
+    void whatWouldChangeTheMeaningOfAnOrderIsRefused() throws Exception {
+        Installer installer = world.installer();
+        Order leased = new Order("d", 1, Instant.MAX, Optional.empty(), List.of(), Optional.of(60L));
+        assertThat(installer.arrange(leased)).map(Rejection::code).contains(Code.UPD_INCOMPATIBLE);
+        ModelTerms plain = world.firstOrder.terms();
+        ModelTerms adapted = new ModelTerms(
+                plain.target(), true, 0, Optional.empty(), List.of(), Optional.empty(), List.of("a"), Optional.empty());
+        ModelTerms sealed = new ModelTerms(
+                plain.target(),
+                true,
+                0,
+                Optional.empty(),
+                List.of(),
+                Optional.empty(),
+                List.of(),
+                Optional.of(Json.object()));
+        long version = 1;
+        for (ModelTerms terms : List.of(adapted, sealed)) {
+            ModelOrder order = new ModelOrder("d", version++, world.firstOrder.model(), List.of(), terms);
+            assertFailed(installer.install(order), Code.UPD_INCOMPATIBLE);
+        }
+        assertThat(world.requests).isZero();
+    }
+
+    // --- the pointer ---
+
+    @Test
+    void aDamagedReleaseOfOneModelLeavesTheOthers() throws Exception {
+        Installer installer = world.installer();
+        assertCommitted(installer.install(world.firstOrder));
+        assertCommitted(installer.install(world.embedder()));
+        java.nio.file.Files.write(world.store.blob(Sha256.of(world.other)), new byte[] {1});
+        world.reboot();
+        InstallWorld.Recovered recovered = world.recover(world.installer());
+        assertThat(recovered.pointer().models()).containsOnlyKeys("intent");
+        assertThat(world.serving).containsOnlyKeys("intent");
+    }
+
+    @Test
+    void aLostPointerIsMadeAnewFromTheJournalWithoutWhatWasRetired() throws Exception {
+        Installer installer = world.installer();
+        assertCommitted(installer.install(world.firstOrder));
+        assertCommitted(installer.install(world.embedder()));
+        assertCommitted(installer.install(release("gone", 6, 1)));
+        assertThat(installer.retire("gone", 2)).isEmpty();
+        for (boolean garbage : new boolean[] {false, true}) {
+            Path pointer = world.dir.resolve("store/serving.json");
+            if (garbage) {
+                java.nio.file.Files.writeString(pointer, "{\"format\":2,\"models\":");
+            } else {
+                java.nio.file.Files.delete(pointer);
+            }
+            assertThat(world.recover(world.installer()).pointer().models()).containsOnlyKeys("intent", "embed");
+        }
+    }
+
+    @Test
+    void aStoreOfTheFormatBeforeIsTakenOver() throws Exception {
+        assertCommitted(world.installer().install(world.firstOrder));
+        ObjectNode old = Json.object().put("format", 1);
+        old.set("serving", world.pointed().toJson());
+        old.putNull("fallback");
+        java.nio.file.Files.write(world.dir.resolve("store/serving.json"), Json.write(old));
+        Installer installer = world.installer();
+        assertThat(world.recover(installer).pointer().serving("intent")).isPresent();
+        assertCommitted(installer.install(world.embedder()));
+        assertThat(world.pointer().models()).containsOnlyKeys("intent", "embed");
+    }
+
+    @Test
+    void twoInstallsShareTheSpaceThatIsFree() throws Exception {
+        long length = RepositorySimulator.model(5).length;
+        ModelStore tight = ModelStore.open(world.dir.resolve("store"), () -> length + length / 2, Disk.LOCAL);
+        budgetless();
+        Installer installer = Installer.open(
+                tight,
+                world.config,
+                new InstallerPorts(world, world, world, world.floors(), world.clock, record -> {}));
+        CountDownLatch pulling = new CountDownLatch(1);
+        CountDownLatch free = new CountDownLatch(1);
+        world.blockLie = block -> {
+            pulling.countDown();
+            await(free);
+            return block;
+        };
+        CompletableFuture<InstallOutcome> first = begin(installer, release("one", 5, 1));
+        assertThat(pulling.await(20, TimeUnit.SECONDS)).isTrue();
+        ModelOrder second = release("two", 6, 1);
+        assertInterrupted(installer.install(second), Code.INS_DISK);
+        free.countDown();
+        assertCommitted(first.get(30, TimeUnit.SECONDS));
+        world.blockLie = block -> block;
+        assertCommitted(installer.install(second));
+    }
+
+    private void budgetless() {
+        world.config = world.config.with(new InstallerConfig.Device("0.1.0", Long.MAX_VALUE, 0));
+    }
+}
