@@ -134,6 +134,25 @@ public record AppraisalPolicy(
                 requireImaLog);
     }
 
+    /** The same, where these models must serve and no other may. */
+    public AppraisalPolicy withModels(Set<String> names) {
+        SortedMap<String, Demand> demands = new TreeMap<>();
+        names.forEach(name -> demands.put(name, Demand.SERVES));
+        return new AppraisalPolicy(
+                id,
+                minAssurance,
+                register,
+                allowResettableRegister,
+                freshness,
+                demands,
+                minEpoch,
+                agentVersions,
+                requiredFacts,
+                registers,
+                requireBootLog,
+                requireImaLog);
+    }
+
     /** The same, with or without leave for a register that software can reset. */
     public AppraisalPolicy withResettableRegister(boolean allowed) {
         return new AppraisalPolicy(

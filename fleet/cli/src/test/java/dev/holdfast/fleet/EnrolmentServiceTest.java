@@ -13,10 +13,10 @@ import dev.holdfast.fleet.cli.FleetCommand;
 import dev.holdfast.tee.software.SoftwareBridge;
 import dev.holdfast.trust.release.AuthorityId;
 import dev.holdfast.trust.release.ModelTarget;
-import dev.holdfast.trust.release.TemplateDigest;
 import dev.holdfast.trust.schema.KeyKind;
 import dev.holdfast.trust.schema.RootDocument;
 import dev.holdfast.wire.Binary;
+import dev.holdfast.wire.CanonicalJson;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.RejectedException;
@@ -41,6 +41,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.TreeMap;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -229,15 +230,17 @@ class EnrolmentServiceTest {
                 target.file().sha256(),
                 AuthorityId.of(anchorKeyId()),
                 target.file().path(),
+                target.release(),
                 target.epoch(),
-                TemplateDigest.of(target.template()),
+                CanonicalJson.digest(target.template()),
+                CanonicalJson.digest(target.gate()),
                 Optional.empty());
         try (EventLog log = EventLog.open(dir.resolve("log"), bridge.register().orElseThrow())) {
             Attester attester = new Attester(
                     bridge,
                     log,
                     new Attester.Surroundings(
-                            "holdfast", "0.1.0", Map::of, () -> Optional.of(event), PlatformLogs.none()));
+                            "holdfast", "0.1.0", Map::of, () -> List.of(event), TreeMap::new, PlatformLogs.none()));
             return Files.write(
                     dir.resolve("evidence.cbor"),
                     attester.attest(Binary.fromHex(NONCE).orThrow()));

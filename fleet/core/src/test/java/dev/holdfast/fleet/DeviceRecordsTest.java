@@ -13,6 +13,7 @@ import dev.holdfast.wire.RejectedException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Clock;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -93,13 +94,13 @@ class DeviceRecordsTest {
     private static Appraisal affirmed(long bootCount) {
         Appraisal.Claims claims = new Appraisal.Claims(
                 "device-1",
-                Optional.empty(),
+                List.of(),
                 Assurance.SOFTWARE,
                 bootCount,
                 0,
                 "holdfast",
                 "0.1.0",
-                0,
+                Collections.emptySortedMap(),
                 Map.of(),
                 Map.of(),
                 0);

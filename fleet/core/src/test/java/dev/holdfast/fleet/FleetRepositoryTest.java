@@ -250,7 +250,7 @@ class FleetRepositoryTest {
             assertThatThrownBy(() -> new FleetResponder(repository, keys, Clock.systemUTC()))
                     .hasMessageContaining("CFG-INVALID")
                     .hasMessageContaining("use cam-7")
-                    .hasMessageContaining("delete " + record.getParent().getFileName() + "/cam.7.json");
+                    .hasMessageContaining("delete " + directory.root().relativize(record));
             Files.delete(record);
         }
         Files.writeString(directory.report("cam.7"), "{}");

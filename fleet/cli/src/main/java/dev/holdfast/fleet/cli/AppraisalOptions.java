@@ -8,6 +8,7 @@ import dev.holdfast.attestation.verify.ReferenceModels;
 import dev.holdfast.tee.Assurance;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
+import dev.holdfast.wire.ModelName;
 import dev.holdfast.wire.RejectedException;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -19,6 +20,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
@@ -57,15 +59,20 @@ final class AppraisalOptions {
     }
 
     AppraisalPolicy policy() throws IOException, RejectedException {
-        if (policy == null) {
-            return AppraisalPolicy.atLeast(minAssurance)
-                    .withResettableRegister(allowResettableRegister)
-                    .withModels(models);
+        if (policy != null) {
+            if (!models.isEmpty()) {
+                throw new RejectedException(Code.CFG_INVALID, "--model: name the models in the policy, under models");
+            }
+            return AppraisalPolicy.parse(Files.readAllBytes(policy)).orThrow();
         }
-        if (!models.isEmpty()) {
-            throw new RejectedException(Code.CFG_INVALID, "--model: name the models in the policy, under models");
+        for (String model : models) {
+            if (!ModelName.isName(model)) {
+                throw new RejectedException(Code.CFG_INVALID, "--model: no model is called " + model);
+            }
         }
-        return AppraisalPolicy.parse(Files.readAllBytes(policy)).orThrow();
+        return AppraisalPolicy.atLeast(minAssurance)
+                .withResettableRegister(allowResettableRegister)
+                .withModels(Set.copyOf(models));
     }
 
     /** The fleet directory that the policy names, relative to the policy's own folder. */

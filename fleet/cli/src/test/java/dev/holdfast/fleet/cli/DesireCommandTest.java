@@ -116,7 +116,8 @@ class DesireCommandTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"", "chat", "chat 1.0.0 --remove chat", "--remove chat --default", "--remove chat --rollout r"})
+    @ValueSource(
+            strings = {"", "chat", "chat 1.0.0 --remove chat", "--remove chat --default", "--remove chat --rollout r"})
     void otherLinesAreWrongUsage(String line) {
         assertThat(desire(line.isEmpty() ? new String[0] : line.split(" "))).isEqualTo(2);
         assertThat(errors).startsWith("CFG-INVALID").contains("--remove");
@@ -139,7 +140,8 @@ class DesireCommandTest {
                     .orThrow();
             byte[] proof = mine.prove(attempt.challenge()).orThrow();
             Files.write(
-                    directory.device("cam-7"), Json.write(attempt.complete(proof).orThrow().toJson()));
+                    directory.device("cam-7"),
+                    Json.write(attempt.complete(proof).orThrow().toJson()));
         }
     }
 
@@ -147,9 +149,7 @@ class DesireCommandTest {
     void allModelsOfADeviceAreListedWithTheLastFailureOfEach() throws Exception {
         enrol();
         desire("chat", "1.0.0");
-        Files.writeString(
-                directory.report("cam-7"),
-                """
+        Files.writeString(directory.report("cam-7"), """
                 {"model":"chat","version":"1.0.0","state":"COMMITTED","models":[
                  {"model":"chat","version":"1.0.0","default":true,"state":"COMMITTED","fallback":{"version":"0.9.0"}},
                  {"model":"embed","version":"2.0.0","state":"FAILED",

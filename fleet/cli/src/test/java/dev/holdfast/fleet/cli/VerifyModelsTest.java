@@ -1,0 +1,253 @@
+package dev.holdfast.fleet.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.holdfast.attestation.Attester;
+import dev.holdfast.attestation.DeviceEnrolment;
+import dev.holdfast.attestation.EventLog;
+import dev.holdfast.attestation.ModelEvent;
+import dev.holdfast.attestation.PlatformLogs;
+import dev.holdfast.attestation.verify.EnrolmentAuthority;
+import dev.holdfast.attestation.verify.EnrolmentPolicy;
+import dev.holdfast.fleet.FleetDirectory;
+import dev.holdfast.fleet.FleetRepository;
+import dev.holdfast.fleet.Publication;
+import dev.holdfast.tee.software.SoftwareBridge;
+import dev.holdfast.trust.release.AuthorityId;
+import dev.holdfast.trust.release.ModelTarget;
+import dev.holdfast.trust.schema.KeyKind;
+import dev.holdfast.trust.schema.RootDocument;
+import dev.holdfast.wire.Binary;
+import dev.holdfast.wire.CanonicalJson;
+import dev.holdfast.wire.Json;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Clock;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The verifying command judges all models that a device runs, each by what was signed of its release. */
+class VerifyModelsTest {
+    private static final String NONCE = "00112233445566778899aabbccddeeff";
+    private static final ObjectNode MENDED = Json.object().put("generation", "mended");
+
+    @TempDir
+    Path dir;
+
+    private FleetDirectory directory;
+    private FleetRepository repository;
+    private SoftwareBridge bridge;
+    private String output = "";
+    private String errors = "";
+
+    @BeforeEach
+    void enrol() throws Exception {
+        directory = new FleetDirectory(dir.resolve("fleet"));
+        repository = new FleetRepository(directory, Clock.systemUTC());
+        repository.init(new FleetDirectory.Config("test", "tcp://127.0.0.1:1883"));
+        bridge = SoftwareBridge.open(dir.resolve("tee"));
+        DeviceEnrolment mine = new DeviceEnrolment(bridge, "cam-7");
+        EnrolmentAuthority.Attempt attempt = EnrolmentAuthority.begin(
+                        mine.request(), EnrolmentPolicy.onFirstUse(), Clock.systemUTC())
+                .orThrow();
+        byte[] proof = mine.prove(attempt.challenge()).orThrow();
+        Files.write(
+                directory.device("cam-7"),
+                Json.write(attempt.complete(proof).orThrow().toJson()));
+    }
+
+    @AfterEach
+    void close() {
+        bridge.close();
+    }
+
+    /** Releases of one model have the same bytes, whatever else was signed of them. */
+    private ModelTarget publish(String model, String version, JsonNode template, Optional<Long> epoch)
+            throws Exception {
+        byte[] bytes = new byte[10_000];
+        Arrays.fill(bytes, (byte) model.length());
+        new Publication(
+                        model,
+                        version,
+                        Files.write(dir.resolve("model"), bytes),
+                        template,
+                        Json.object().putArray("canaries"),
+                        List.of(),
+                        epoch,
+                        0.9,
+                        Optional.empty(),
+                        0.002)
+                .publish(repository);
+        return repository.release(model, version).model();
+    }
+
+    private ModelEvent serves(ModelTarget model) throws Exception {
+        String authority = RootDocument.parse(
+                        Files.readAllBytes(directory.root().resolve("metadata/1.root.json")))
+                .role("targets")
+                .keys()
+                .entrySet()
+                .stream()
+                .filter(key -> key.getValue().kind() == KeyKind.ECDSA_P256)
+                .map(Map.Entry::getKey)
+                .findFirst()
+                .orElseThrow();
+        return new ModelEvent(
+                ModelEvent.Kind.SERVE,
+                model.model(),
+                model.version(),
+                model.file().sha256(),
+                AuthorityId.of(authority),
+                model.file().path(),
+                model.release(),
+                model.epoch(),
+                CanonicalJson.digest(model.template()),
+                CanonicalJson.digest(model.gate()),
+                Optional.empty());
+    }
+
+    /** Evidence of a device that runs these. */
+    private Path evidence(ModelTarget... models) throws Exception {
+        List<ModelEvent> events = new ArrayList<>();
+        for (ModelTarget model : models) {
+            events.add(serves(model));
+        }
+        try (EventLog log = EventLog.open(dir.resolve("log"), bridge.register().orElseThrow())) {
+            Attester.Surroundings around = new Attester.Surroundings(
+                    "holdfast", "0.1.0", Map::of, () -> events, TreeMap::new, PlatformLogs.none());
+            return Files.write(
+                    dir.resolve("evidence.cbor"),
+                    new Attester(bridge, log, around)
+                            .attest(Binary.fromHex(NONCE).orThrow()));
+        }
+    }
+
+    private int verify(Path evidence, String... more) {
+        StringWriter out = new StringWriter();
+        StringWriter err = new StringWriter();
+        List<String> all = new ArrayList<>(List.of(
+                "verify",
+                evidence.toString(),
+                "--nonce",
+                NONCE,
+                "--dir",
+                directory.root().toString()));
+        all.addAll(List.of(more));
+        int status =
+                FleetCommand.run(new PrintWriter(out, true), new PrintWriter(err, true), all.toArray(new String[0]));
+        output = out.toString();
+        errors = err.toString();
+        return status;
+    }
+
+    private JsonNode json() throws Exception {
+        return Json.readObject(output.getBytes(StandardCharsets.UTF_8), 1 << 20).orThrow();
+    }
+
+    @Test
+    void everyModelIsPrintedWithItsStateEpochAndSlot() throws Exception {
+        ModelTarget chat = publish("chat", "2.0.0", Json.object(), Optional.of(5L));
+        ModelTarget embed = publish("embed", "1.0.0", Json.object(), Optional.of(1L));
+        Path evidence = evidence(chat, embed);
+        assertThat(verify(evidence)).as(output + errors).isZero();
+        assertThat(output.lines())
+                .containsExactly(
+                        "device     cam-7",
+                        "status     affirming",
+                        "assurance  software",
+                        "model      chat 2.0.0",
+                        "state      confirmed",
+                        "epoch      5",
+                        "digest     sha256:" + chat.file().sha256(),
+                        "slot       " + serves(chat).slot(),
+                        "model      embed 1.0.0",
+                        "state      confirmed",
+                        "epoch      1",
+                        "digest     sha256:" + embed.file().sha256(),
+                        "slot       " + serves(embed).slot());
+        assertThat(verify(evidence, "--json")).isZero();
+        assertThat(json().at("/claims/models")).hasSize(2);
+        assertThat(json().at("/claims/models/1/slot").asText())
+                .isEqualTo(serves(embed).slot().hex());
+    }
+
+    @Test
+    void theWholeSetIsJudgedWhereModelsAreNamed() throws Exception {
+        ModelTarget chat = publish("chat", "2.0.0", Json.object(), Optional.empty());
+        ModelTarget embed = publish("embed", "1.0.0", Json.object(), Optional.empty());
+        Path evidence = evidence(chat, embed);
+        assertThat(verify(evidence, "--model", "chat", "--model", "embed"))
+                .as(errors)
+                .isZero();
+        assertThat(verify(evidence, "--model", "chat"))
+                .as("one that serves is not listed")
+                .isEqualTo(1);
+        assertThat(errors).startsWith("ATT-REFERENCE").contains("embed");
+        assertThat(verify(evidence, "--model", "chat", "--model", "embed", "--model", "rank"))
+                .as("a listed one is missing")
+                .isEqualTo(1);
+        assertThat(output).contains("status     warning");
+        assertThat(errors).startsWith("ATT-SERVING").contains("rank");
+    }
+
+    @Test
+    void namesOfModelsAreCheckedAndNotMixedWithAPolicy() throws Exception {
+        Path evidence = evidence(publish("chat", "2.0.0", Json.object(), Optional.empty()));
+        assertThat(verify(evidence, "--model", "ch@t")).isEqualTo(1);
+        assertThat(errors).startsWith("CFG-INVALID").contains("ch@t");
+        Path policy = Files.writeString(dir.resolve("policy.json"), "{\"format\":1,\"minAssurance\":\"software\"}");
+        assertThat(verify(evidence, "--policy", policy.toString())).as(errors).isZero();
+        assertThat(verify(evidence, "--policy", policy.toString(), "--model", "chat"))
+                .isEqualTo(1);
+        assertThat(errors).startsWith("CFG-INVALID").contains("--model");
+    }
+
+    @Test
+    void aDeviceOnAnOlderReleaseOfTheSameBytesStaysAffirming() throws Exception {
+        ModelTarget old = publish("chat", "2.0.0", Json.object(), Optional.of(1L));
+        Path before = evidence(old);
+        assertThat(verify(before)).as(errors).isZero();
+        ModelTarget mended = publish("chat", "2.0.1", MENDED, Optional.of(1L));
+        ModelTarget raised = publish("chat", "2.0.2", MENDED, Optional.of(2L));
+        assertThat(mended.file().sha256()).isEqualTo(old.file().sha256());
+        assertThat(verify(before)).as(errors).isZero();
+        for (ModelTarget next : List.of(mended, raised)) {
+            assertThat(verify(evidence(next))).as(errors).isZero();
+            assertThat(output)
+                    .contains("chat " + next.version(), serves(next).slot().hex());
+        }
+    }
+
+    @Test
+    void anOldTemplateUnderANewReleasesNameIsRefused() throws Exception {
+        publish("chat", "2.0.0", Json.object(), Optional.empty());
+        ModelTarget mended = publish("chat", "2.0.1", MENDED, Optional.empty());
+        ModelTarget lie = new ModelTarget(
+                mended.file(),
+                mended.blocks(),
+                mended.model(),
+                mended.version(),
+                mended.release(),
+                mended.epoch(),
+                Json.object(),
+                mended.gate(),
+                mended.minAgent(),
+                0,
+                List.of());
+        assertThat(verify(evidence(lie))).isEqualTo(1);
+        assertThat(errors).startsWith("ATT-REFERENCE").contains("template");
+    }
+}
