@@ -40,10 +40,20 @@ public record DesiredModels(long counter, Optional<String> byDefault, SortedMap<
      * A version of a model.
      *
      * @param rollout when and at what cost; at once where empty
+     * @param since number of the order that said so first; a later order that changes another model does not make it a new wish,
+     *     while the same wish again does. 0 where not known
      */
-    public record Wish(String version, Optional<Rollout> rollout) {
+    public record Wish(String version, Optional<Rollout> rollout, long since) {
+        /** To be numbered by {@link DesiredModels#add}. */
+        public Wish(String version, Optional<Rollout> rollout) {
+            this(version, rollout, 0);
+        }
+
         private ObjectNode toJson() {
             ObjectNode json = Json.object().put("version", version);
+            if (since > 0) {
+                json.put("since", since);
+            }
             rollout.ifPresent(terms -> json.set(Rollout.FIELD, terms.toJson()));
             return json;
         }
@@ -51,7 +61,8 @@ public record DesiredModels(long counter, Optional<String> byDefault, SortedMap<
         private static Wish read(Fields wish) throws RejectedException {
             Optional<Rollout> rollout =
                     wish.has(Rollout.FIELD) ? Optional.of(Rollout.of(wish.object(Rollout.FIELD))) : Optional.empty();
-            return new Wish(wish.modelName("version"), rollout);
+            return new Wish(
+                    wish.modelName("version"), rollout, wish.integerOr("since", 1, Long.MAX_VALUE, 0));
         }
     }
 
@@ -116,7 +127,7 @@ public record DesiredModels(long counter, Optional<String> byDefault, SortedMap<
             throws IOException, RejectedException {
         return change(repository, device, before -> {
             SortedMap<String, Wish> models = new TreeMap<>(before.models);
-            models.put(model, wish);
+            models.put(model, new Wish(wish.version, wish.rollout, before.counter + 1));
             if (models.size() > ModelName.MAX_MODELS) {
                 throw new RejectedException(
                         Code.CFG_INVALID,
@@ -201,7 +212,7 @@ public record DesiredModels(long counter, Optional<String> byDefault, SortedMap<
     /** The same without terms of a rollout. */
     DesiredModels atOnce() {
         SortedMap<String, Wish> bare = new TreeMap<>();
-        models.forEach((model, wish) -> bare.put(model, new Wish(wish.version, Optional.empty())));
+        models.forEach((model, wish) -> bare.put(model, new Wish(wish.version, Optional.empty(), wish.since)));
         return new DesiredModels(counter, byDefault, bare);
     }
 
@@ -215,12 +226,14 @@ public record DesiredModels(long counter, Optional<String> byDefault, SortedMap<
         for (FleetRepository.Release release : releases) {
             files.addAll(release.files());
             String model = release.model().model();
+            Wish wish = Objects.requireNonNull(models.get(model));
             terms.put(
                     model,
                     new ModelTerms(
-                            release.model().file().path(),
-                            byDefault.equals(Optional.of(model)),
-                            Objects.requireNonNull(models.get(model)).rollout()));
+                                    release.model().file().path(),
+                                    byDefault.equals(Optional.of(model)),
+                                    wish.rollout())
+                            .since(wish.since));
         }
         return new Content(releases, files, terms);
     }

@@ -85,8 +85,8 @@ class DesiredModelsTest {
         assertThat(both.counter()).isEqualTo(2);
         assertThat(both.byDefault()).hasValue("chat");
         assertThat(both.models().keySet()).containsExactly("chat", "embed");
-        assertThat(both.models().get("chat")).isEqualTo(new DesiredModels.Wish("1.0.0", Optional.empty()));
-        assertThat(both.models().get("embed")).isEqualTo(new DesiredModels.Wish("1.0.0", Optional.of(TERMS)));
+        assertThat(both.models().get("chat")).isEqualTo(new DesiredModels.Wish("1.0.0", Optional.empty(), 1));
+        assertThat(both.models().get("embed")).isEqualTo(new DesiredModels.Wish("1.0.0", Optional.of(TERMS), 2));
         assertThat(stored()).isEqualTo(both);
     }
 
@@ -100,9 +100,10 @@ class DesiredModelsTest {
         assertThat(changed.byDefault()).hasValue("chat");
         assertThat(changed.models().get("chat"))
                 .as("terms belong to one wish for one model")
-                .isEqualTo(new DesiredModels.Wish("2.0.0", Optional.empty()));
-        assertThat(Objects.requireNonNull(changed.models().get("embed")).rollout())
-                .hasValue(TERMS);
+                .isEqualTo(new DesiredModels.Wish("2.0.0", Optional.empty(), 3));
+        assertThat(changed.models().get("embed"))
+                .as("the number of its own wish")
+                .isEqualTo(new DesiredModels.Wish("1.0.0", Optional.of(TERMS), 2));
     }
 
     @Test
