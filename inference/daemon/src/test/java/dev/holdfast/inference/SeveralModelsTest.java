@@ -249,7 +249,9 @@ class SeveralModelsTest {
         assertThat(answerOf("intent")).isEqualTo(chat);
         assertThat(embed("embed").orThrow().model()).isEqualTo(embed);
         host.keep(new ServingSet(Optional.empty(), List.of()));
-        assertThat(host.loadCandidate(third).failure()).as("there is room again").isEmpty();
+        assertThat(host.loadCandidate(third).failure())
+                .as("there is room again")
+                .isEmpty();
     }
 
     private Path model(long seed) throws Exception {
