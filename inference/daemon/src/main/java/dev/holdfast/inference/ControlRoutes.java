@@ -193,7 +193,8 @@ final class ControlRoutes implements Handler<HttpServerRequest>, AutoCloseable {
         switch (models.flip(slot)) {
             case Verdict.Rejected<Flip>(Rejection why) -> refuse(request, 409, why);
             case Verdict.Accepted<Flip>(Flip flip) -> {
-                LOG.info("serving {} after a pause of {} us", slot, flip.pauseMicros());
+                String name = models.nameOf(slot).orElse("");
+                LOG.info("{} serves slot {} after a pause of {} us", name, slot, flip.pauseMicros());
                 Replies.json(request.response(), 200, flip.toJson());
             }
         }
