@@ -5,14 +5,16 @@ import dev.holdfast.control.Flip;
 import dev.holdfast.control.GateReport;
 import dev.holdfast.control.InferenceControl;
 import dev.holdfast.control.InferenceStatus;
+import dev.holdfast.control.ServingSet;
 import dev.holdfast.control.Slot;
-import dev.holdfast.tee.MonotonicCounter;
 import dev.holdfast.trust.client.BlockSink;
 import dev.holdfast.trust.client.BlockSource;
 import dev.holdfast.trust.release.BlockTree;
+import dev.holdfast.trust.release.ModelOrder;
 import dev.holdfast.trust.release.ModelTarget;
-import dev.holdfast.trust.release.Order;
+import dev.holdfast.trust.release.ModelTerms;
 import dev.holdfast.trust.schema.TargetFile;
+import dev.holdfast.updater.EpochFloors;
 import dev.holdfast.updater.InstallOutcome;
 import dev.holdfast.updater.Installer;
 import dev.holdfast.updater.InstallerConfig;
@@ -22,8 +24,8 @@ import dev.holdfast.updater.ModelStore;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.MerkleTree;
-import dev.holdfast.wire.Rejection;
 import dev.holdfast.wire.Sha256;
+import dev.holdfast.wire.SlotId;
 import dev.holdfast.wire.Verdict;
 import java.io.EOFException;
 import java.io.IOException;
@@ -34,9 +36,9 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.time.Clock;
 import java.time.Duration;
-import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.stream.IntStream;
 
 /**
@@ -44,13 +46,13 @@ import java.util.stream.IntStream;
  * the inference process, the event log and the TEE say yes to everything, since their memory is not the agent's or is
  * measured elsewhere. Arguments: {@code file store hash root-hash}; without arguments it does nothing, which is the idle process.
  */
-final class InstallProbe implements BlockSource, InferenceControl, Measurements, MonotonicCounter {
+final class InstallProbe implements BlockSource, InferenceControl, Measurements, EpochFloors {
     static final int BLOCK_BYTES = BlockTree.MAX_BYTES;
 
     private final FileChannel file;
     private final FileChannel leaves;
-    private Optional<Sha256> serving = Optional.empty();
-    private Optional<Sha256> candidate = Optional.empty();
+    private Optional<Slot> serving = Optional.empty();
+    private Optional<Slot> candidate = Optional.empty();
     private long floor;
 
     private InstallProbe(FileChannel file, FileChannel leaves) {
@@ -75,7 +77,12 @@ final class InstallProbe implements BlockSource, InferenceControl, Measurements,
             installer.recover();
             BlockTree tree = new BlockTree(BLOCK_BYTES, hash(arguments[3]));
             ModelTarget target = target(bytes.size(), hash(arguments[2]), tree);
-            InstallOutcome outcome = installer.install(new Order("d", 1, Instant.MAX, target, List.of()));
+            InstallOutcome outcome = installer.install(new ModelOrder(
+                    "d",
+                    1,
+                    target,
+                    List.of(),
+                    new ModelTerms(target.file().path(), true, Optional.empty())));
             if (!(outcome instanceof InstallOutcome.Committed)) {
                 throw new IllegalStateException("ended as " + outcome);
             }
@@ -149,30 +156,43 @@ final class InstallProbe implements BlockSource, InferenceControl, Measurements,
 
     @Override
     public InferenceStatus status() {
-        return new InferenceStatus(loaded(serving), loaded(candidate), 0, 0, 1, 1);
+        return new InferenceStatus(
+                Optional.empty(),
+                loaded(serving),
+                loaded(candidate),
+                0,
+                0,
+                new InferenceStatus.Memory(0, 0),
+                new InferenceStatus.Process(1, 1));
     }
 
-    private static Optional<InferenceStatus.Loaded> loaded(Optional<Sha256> digest) {
-        return digest.map(known -> new InferenceStatus.Loaded("large", "1.0.0", known, Optional.empty()));
+    private static List<InferenceStatus.Loaded> loaded(Optional<Slot> held) {
+        return held.stream()
+                .map(slot -> new InferenceStatus.Loaded(
+                        slot.model(), slot.version(), slot.slotId(), slot.digest(), Optional.empty()))
+                .toList();
     }
 
     @Override
     public GateReport prepare(Slot slot) {
-        candidate = Optional.of(slot.digest());
+        candidate = Optional.of(slot);
         return new GateReport(Optional.empty(), 1, List.of());
     }
 
     @Override
-    public Verdict<Flip> flip(Sha256 digest) {
+    public Verdict<Flip> flip(SlotId slot) {
         serving = candidate;
         candidate = Optional.empty();
         return Verdict.accepted(new Flip(1, Optional.empty()));
     }
 
     @Override
-    public void discard(Sha256 digest) {
+    public void discard(SlotId slot) {
         candidate = Optional.empty();
     }
+
+    @Override
+    public void keep(ServingSet set) {}
 
     @Override
     public List<String> recentLog() {
@@ -183,18 +203,26 @@ final class InstallProbe implements BlockSource, InferenceControl, Measurements,
     public void beforeServe(Slot slot) {}
 
     @Override
-    public void afterServe() {}
+    public void afterServe(String model) {}
 
     @Override
-    public void rolledBack(Slot slot, Rejection reason) {}
+    public void rolledBack(Slot slot) {}
 
     @Override
-    public long read() {
+    public void retired(String model) {}
+
+    @Override
+    public Set<String> named() {
+        return Set.of();
+    }
+
+    @Override
+    public long of(String model) {
         return floor;
     }
 
     @Override
-    public void advanceTo(long value) {
-        floor = Math.max(floor, value);
+    public void raise(String model, long epoch) {
+        floor = Math.max(floor, epoch);
     }
 }
