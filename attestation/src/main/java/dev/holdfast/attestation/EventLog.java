@@ -149,6 +149,7 @@ public final class EventLog implements AutoCloseable {
      *
      * @param actual what serves, one of each name
      * @return what is known of each model that the log names: {@code CONFIRMED}, {@code CHANGING} or {@code ABSENT}
+     * @throws IOException as {@link #beforeServe}
      */
     public synchronized SortedMap<String, Serving> confirm(long changesBefore, Collection<ModelEvent> actual)
             throws IOException, TeeException {
@@ -201,11 +202,6 @@ public final class EventLog implements AutoCloseable {
     /** Why the log does not lead to the register, if it does not. It is told in the evidence, never hidden. */
     public synchronized Optional<String> broken() {
         return Optional.ofNullable(broken);
-    }
-
-    /** The reset of the TEE to which this log belongs. */
-    public synchronized long resetCount() {
-        return resetCount;
     }
 
     /** The contents of all events of this boot, in order. */
@@ -272,7 +268,7 @@ public final class EventLog implements AutoCloseable {
             replay.add(content);
         }
         found.damage().ifPresent(damage -> broken = damage);
-        settle(register.read()).forEach(this::interrupted);
+        settle(register.read()).forEach(this::markInterrupted);
         clearUnlessUnderWay();
     }
 
@@ -294,7 +290,7 @@ public final class EventLog implements AutoCloseable {
             if (extended
                     && Event.parse(content) instanceof Verdict.Accepted<Event>(Event.Model(ModelEvent event))
                     && event.equals(replay.models().get(event.model()))) {
-                interrupted(event.model()); // the caller settles whether its pointer flipped
+                markInterrupted(event.model()); // the caller settles whether its pointer flipped
             }
         }
         if (broken == null && !replay.register().equals(now)) {
@@ -303,7 +299,7 @@ public final class EventLog implements AutoCloseable {
         return pending.map(WriteAhead.Pending::underWay).orElse(Collections.emptySortedSet());
     }
 
-    private void interrupted(String model) {
+    private void markInterrupted(String model) {
         if (replay.models().containsKey(model)) {
             swaps.interrupted(model);
         }

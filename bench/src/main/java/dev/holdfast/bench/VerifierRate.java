@@ -27,6 +27,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
 
 /** Appraises the evidence of some devices in turn, over and over, on one thread. */
 final class VerifierRate {
@@ -64,8 +65,10 @@ final class VerifierRate {
             all.add(sent(dir.resolve("device-" + i), nonce, first, second));
         }
         ReferenceModels models = ReferenceModels.of(Map.of(
-                first.digest(), new ReferenceModels.Reference("intent", "1.0.0"),
-                second.digest(), new ReferenceModels.Reference("intent", "2.0.0")));
+                new ReferenceModels.Key(first.target(), first.digest()),
+                new ReferenceModels.Reference("intent", "1.0.0"),
+                new ReferenceModels.Key(second.target(), second.digest()),
+                new ReferenceModels.Reference("intent", "2.0.0")));
         AppraisalPolicy policy = AppraisalPolicy.atLeast(Assurance.SOFTWARE);
         EvidenceVerifier.Question question = new EvidenceVerifier.Question(nonce, Optional.of(Duration.ZERO));
         Runnable appraiseAll = () -> {
@@ -88,12 +91,18 @@ final class VerifierRate {
                         EventLog.open(dir.resolve("log"), bridge.register().orElseThrow())) {
             log.agentStarted("holdfast", "0.1.0");
             for (int i = 1; i < EVENTS; i++) {
-                log.ensureServing(i % 2 == 0 ? first : second);
+                log.ensureServing(List.of(i % 2 == 0 ? first : second));
             }
             byte[] evidence = new Attester(
                             bridge,
                             log,
-                            new Attester.Surroundings("holdfast", "0.1.0", Map::of, log::serving, PlatformLogs.none()))
+                            new Attester.Surroundings(
+                                    "holdfast",
+                                    "0.1.0",
+                                    Map::of,
+                                    () -> List.copyOf(log.serving().values()),
+                                    TreeMap::new,
+                                    PlatformLogs.none()))
                     .attest(nonce);
             return new Sent(evidence, enrol(bridge));
         }
@@ -145,7 +154,9 @@ final class VerifierRate {
                 hash("anchor").value(),
                 "models/intent/" + version + "/model.gguf",
                 1,
+                1,
                 hash("template"),
+                hash("gate"),
                 Optional.of(hash("tokenizer")));
     }
 

@@ -17,7 +17,7 @@ import java.util.Optional;
 
 /**
  * Appraises evidence (RFC 9334, 7): is it from this device, for this nonce, does the quote cover the claims and the log
- * lead to the register, and is the model one that was published? What the device says of its own assurance does not
+ * lead to the register, and is each model one that was published? What the device says of its own assurance does not
  * count; enrolment does. Needs no TEE. Thread-safe.
  */
 public final class EvidenceVerifier {
