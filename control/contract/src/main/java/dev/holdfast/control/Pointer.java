@@ -274,7 +274,8 @@ public record Pointer(Optional<String> byDefault, SortedMap<String, Entry> model
                         continue;
                     }
                     switch (Slot.read(named.node.path(role))) {
-                        case Verdict.Accepted<Slot>(Slot slot) when named.names(slot) ->
+                        case Verdict.Accepted<Slot>(Slot slot)
+                        when named.names(slot) ->
                             models.computeIfAbsent(slot.model(), name -> new ArrayList<>())
                                     .add(slot);
                         case Verdict.Accepted<Slot>(Slot slot) -> damage.add(label + role + ": is of " + slot.model());

@@ -102,7 +102,8 @@ class MessagesTest {
         assertReadsBack(refusal, ChallengeReply.read(refusal.toJson()));
         SlotRequest slot = new SlotRequest(slot("1.0.0").slotId());
         assertReadsBack(slot, SlotRequest.read(slot.toJson()));
-        assertReadsBack(POINTER.servingSet(), ServingSet.read(POINTER.servingSet().toJson()));
+        assertReadsBack(
+                POINTER.servingSet(), ServingSet.read(POINTER.servingSet().toJson()));
         ServingSet nothing = Pointer.NOTHING.servingSet();
         assertReadsBack(nothing, ServingSet.read(nothing.toJson()));
         ReasonRequest reason = new ReasonRequest("why");

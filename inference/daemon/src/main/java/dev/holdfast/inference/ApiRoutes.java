@@ -1,5 +1,6 @@
 package dev.holdfast.inference;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.control.Slot;
@@ -12,16 +13,21 @@ import dev.holdfast.wire.Verdict;
 import io.vertx.core.Handler;
 import io.vertx.core.http.HttpMethod;
 import io.vertx.core.http.HttpServerRequest;
+import java.net.URLDecoder;
+import java.nio.charset.StandardCharsets;
+import java.util.List;
 import java.util.Optional;
 
 /** What applications may ask: a subset of the OpenAI wire format. Runs on the event loop and never computes there. */
 final class ApiRoutes implements Handler<HttpServerRequest> {
-    private final ModelHost engine;
+    private static final String MODEL = "/v1/models/";
+
+    private final ModelHost models;
     private final ChallengeRelay relay;
     private final long startedSeconds = System.currentTimeMillis() / 1000;
 
-    ApiRoutes(ModelHost engine, ChallengeRelay relay) {
-        this.engine = engine;
+    ApiRoutes(ModelHost models, ChallengeRelay relay) {
+        this.models = models;
         this.relay = relay;
     }
 
@@ -36,6 +42,7 @@ final class ApiRoutes implements Handler<HttpServerRequest> {
             case "/v1/chat/completions" -> route(request, post, this::chat);
             case "/v1/completions" -> route(request, post, this::complete);
             case "/v1/embeddings" -> route(request, post, this::embed);
+            case String path when path.startsWith(MODEL) -> route(request, get, each -> model(each, path));
             case null, default -> Replies.error(request, Code.API_NOT_FOUND, "there is no such path");
         }
     }
@@ -49,26 +56,58 @@ final class ApiRoutes implements Handler<HttpServerRequest> {
     }
 
     private void health(HttpServerRequest request) {
-        Optional<Slot> serving = engine.serving();
-        ObjectNode body = Json.object();
-        body.put("status", serving.isPresent() ? "ok" : "no-model");
-        serving.ifPresent(model -> body.put("model", model.id()));
-        Replies.json(request.response(), serving.isPresent() ? 200 : 503, body);
+        Optional<Slot> byDefault = models.byDefault();
+        ObjectNode body = Json.object().put("status", byDefault.isPresent() ? "ok" : "no-model");
+        byDefault.ifPresent(model -> body.put("model", model.id()));
+        ArrayNode ids = body.putArray("models");
+        models.serving().forEach(model -> ids.add(model.id()));
+        Replies.json(request.response(), byDefault.isPresent() ? 200 : 503, body);
     }
 
     private void models(HttpServerRequest request) {
-        ObjectNode body = Json.object();
-        body.put("object", "list");
-        ArrayNode data = body.putArray("data");
-        engine.serving().ifPresent(model -> {
-            ObjectNode one = data.addObject();
-            one.put("id", model.id());
-            one.put("object", "model");
-            one.put("created", startedSeconds);
-            one.put("owned_by", "holdfast");
-            one.put("system_fingerprint", model.fingerprint());
-        });
+        ObjectNode body = Json.object().put("object", "list");
+        body.set("data", listed());
         Replies.json(request.response(), 200, body);
+    }
+
+    /** {@code GET /v1/models/ID}, where the identifier may be percent-encoded. */
+    private void model(HttpServerRequest request, String path) {
+        String id = decoded(path.substring(MODEL.length()));
+        for (JsonNode model : listed()) {
+            if (model.get("id").textValue().equals(id)) {
+                Replies.json(request.response(), 200, model);
+                return;
+            }
+        }
+        // Not quoted: it may be of any length.
+        Replies.error(request, Code.API_NOT_FOUND, "no model of this name is in service");
+    }
+
+    private static String decoded(String percent) {
+        try {
+            // A version may have a plus, which stands for itself in a path.
+            return URLDecoder.decode(percent.replace("+", "%2B"), StandardCharsets.UTF_8);
+        } catch (IllegalArgumentException e) {
+            return "";
+        }
+    }
+
+    /** Each model under its pinned name and under the bare one; clients that take the first get the default. */
+    private ArrayNode listed() {
+        ArrayNode data = Json.object().putArray("data");
+        Optional<String> byDefault = models.byDefault().map(Slot::model);
+        for (Slot model : models.serving()) {
+            for (String id : List.of(model.id(), model.model())) {
+                data.addObject()
+                        .put("id", id)
+                        .put("object", "model")
+                        .put("created", startedSeconds)
+                        .put("owned_by", "holdfast")
+                        .put("system_fingerprint", model.fingerprint())
+                        .put("default", byDefault.equals(Optional.of(model.model())));
+            }
+        }
+        return data;
     }
 
     private void chat(HttpServerRequest request) {
@@ -88,7 +127,7 @@ final class ApiRoutes implements Handler<HttpServerRequest> {
             case Verdict.Rejected<ChatCall>(Rejection why) ->
                 Replies.error(request.response(), Replies.status(why.code()), why);
             case Verdict.Accepted<ChatCall>(ChatCall call) ->
-                engine.chat(
+                models.chat(
                         call.model(),
                         call.request(),
                         Peer.of(request.connection()).map(Peer::uid),
@@ -102,7 +141,7 @@ final class ApiRoutes implements Handler<HttpServerRequest> {
                 case Verdict.Rejected<EmbeddingCall>(Rejection why) ->
                     Replies.error(request.response(), Replies.status(why.code()), why);
                 case Verdict.Accepted<EmbeddingCall>(EmbeddingCall call) ->
-                    engine.embed(call.model(), call.texts(), verdict -> {
+                    models.embed(call.model(), call.texts(), verdict -> {
                         switch (verdict) {
                             case Verdict.Rejected<ModelHost.Embeddings>(Rejection why) ->
                                 Replies.error(request.response(), Replies.status(why.code()), why);

@@ -2,55 +2,67 @@ package dev.holdfast.inference;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.holdfast.control.ChallengeReply;
-import dev.holdfast.control.DigestRequest;
 import dev.holdfast.control.Flip;
 import dev.holdfast.control.GateReport;
 import dev.holdfast.control.InferencePaths;
 import dev.holdfast.control.LogLines;
 import dev.holdfast.control.Refusal;
+import dev.holdfast.control.ServingSet;
 import dev.holdfast.control.Slot;
+import dev.holdfast.control.SlotRequest;
 import dev.holdfast.sockets.Replies;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
+import dev.holdfast.wire.ModelName;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Rejection;
-import dev.holdfast.wire.Sha256;
+import dev.holdfast.wire.SlotId;
 import dev.holdfast.wire.Verdict;
 import io.vertx.core.Handler;
 import io.vertx.core.http.HttpMethod;
 import io.vertx.core.http.HttpServerRequest;
 import java.util.List;
-import java.util.concurrent.ArrayBlockingQueue;
-import java.util.concurrent.RejectedExecutionException;
-import java.util.concurrent.ThreadPoolExecutor;
-import java.util.concurrent.TimeUnit;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * What the agent may ask: load a candidate, flip to it, drop it. Changes run one after the other on one thread of their
- * own; {@code status} answers at any time.
+ * What the agent may ask: load a candidate, flip to it, drop it, keep a set of models. Changes of one model are carried out in the
+ * order in which they came, those of different models at once, and {@code keep} waits for none of them; {@code status} answers at
+ * any time.
  */
 final class ControlRoutes implements Handler<HttpServerRequest>, AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(ControlRoutes.class);
     /** A slot with 256 canaries fits. */
     private static final int MAX_BODY_BYTES = 1 << 20;
 
+    /** Changes of one model that wait for the one before. */
     private static final int MAX_WAITING = 4;
 
-    private final ModelHost engine;
+    // Lines beside those of the models; no model has such a name.
+    private static final String NOBODY = "";
+    private static final String KEEPING = "*";
+
+    /** How often a slot is to be loaded, and under which name. */
+    private record Announced(String model, int times) {
+        Announced plus(int more) {
+            return new Announced(model, times + more);
+        }
+    }
+
+    private final ModelHost models;
     private final ChallengeRelay relay;
     private final Supplier<List<String>> recentLines;
-    private final ThreadPoolExecutor changes =
-            new ThreadPoolExecutor(1, 1, 0, TimeUnit.SECONDS, new ArrayBlockingQueue<>(MAX_WAITING), task -> {
-                Thread thread = new Thread(task, "holdfast-control");
-                thread.setDaemon(true);
-                return thread;
-            });
+    /** Slots that are being loaded, or wait for it. */
+    private final Map<SlotId, Announced> announced = new ConcurrentHashMap<>();
 
-    ControlRoutes(ModelHost engine, ChallengeRelay relay, Supplier<List<String>> recentLines) {
-        this.engine = engine;
+    private final KeyedThreads changes =
+            new KeyedThreads("holdfast-control", new KeyedThreads.Bounds(1, MAX_WAITING, ModelName.MAX_MODELS + 2));
+
+    ControlRoutes(ModelHost models, ChallengeRelay relay, Supplier<List<String>> recentLines) {
+        this.models = models;
         this.relay = relay;
         this.recentLines = recentLines;
     }
@@ -60,8 +72,11 @@ final class ControlRoutes implements Handler<HttpServerRequest>, AutoCloseable {
         String path = request.path() == null ? "" : request.path();
         HttpMethod expected = switch (path) {
             case InferencePaths.STATUS, InferencePaths.LOG, InferencePaths.CHALLENGES -> HttpMethod.GET;
-            case InferencePaths.CANDIDATE, InferencePaths.FLIP, InferencePaths.DISCARD, InferencePaths.EVIDENCE ->
-                HttpMethod.POST;
+            case InferencePaths.CANDIDATE,
+                    InferencePaths.FLIP,
+                    InferencePaths.DISCARD,
+                    InferencePaths.KEEP,
+                    InferencePaths.EVIDENCE -> HttpMethod.POST;
             default -> null;
         };
         if (!request.method().equals(expected)) {
@@ -70,12 +85,12 @@ final class ControlRoutes implements Handler<HttpServerRequest>, AutoCloseable {
         }
         switch (path) {
             case InferencePaths.STATUS ->
-                Replies.json(request.response(), 200, engine.status().toJson());
+                Replies.json(request.response(), 200, models.status().toJson());
             case InferencePaths.LOG -> Replies.json(request.response(), 200, new LogLines(recentLines.get()).toJson());
             case InferencePaths.CHALLENGES -> relay.collect(request);
             case InferencePaths.EVIDENCE ->
                 Replies.body(request, ChallengeReply.MAX_BYTES, body -> evidence(request, body));
-            default -> Replies.body(request, MAX_BODY_BYTES, body -> enqueue(request, path, body));
+            default -> Replies.body(request, MAX_BODY_BYTES, body -> change(request, path, body));
         }
     }
 
@@ -89,46 +104,97 @@ final class ControlRoutes implements Handler<HttpServerRequest>, AutoCloseable {
         }
     }
 
-    private void enqueue(HttpServerRequest request, String path, byte[] body) {
-        try {
-            changes.execute(() -> change(request, path, body));
-        } catch (RejectedExecutionException e) {
-            refuse(request, 429, new Rejection(Code.API_BUSY, "other changes wait already"));
-        }
-    }
-
     private void change(HttpServerRequest request, String path, byte[] body) {
         try {
             JsonNode node = Json.readObject(body, MAX_BODY_BYTES).orThrow();
             switch (path) {
-                case InferencePaths.CANDIDATE ->
-                    candidate(request, Slot.read(node).orThrow());
-                case InferencePaths.FLIP ->
-                    flip(request, DigestRequest.read(node).orThrow().digest());
+                case InferencePaths.CANDIDATE -> load(request, Slot.read(node).orThrow());
+                case InferencePaths.FLIP -> {
+                    SlotId slot = SlotRequest.read(node).orThrow().slot();
+                    enqueue(request, path, lineOf(slot), () -> flip(request, slot));
+                }
+                case InferencePaths.DISCARD -> {
+                    SlotId slot = SlotRequest.read(node).orThrow().slot();
+                    enqueue(request, path, lineOf(slot), () -> {
+                        models.discard(slot);
+                        Replies.json(request.response(), 200, Json.object());
+                    });
+                }
                 default -> {
-                    engine.discard(DigestRequest.read(node).orThrow().digest());
-                    Replies.json(request.response(), 200, Json.object());
+                    ServingSet set = ServingSet.read(node).orThrow();
+                    enqueue(request, path, KEEPING, () -> {
+                        models.keep(set);
+                        LOG.info(
+                                "keeping {}, by default {}",
+                                set.models(),
+                                set.byDefault().orElse("any"));
+                        Replies.json(request.response(), 200, Json.object());
+                    });
                 }
             }
         } catch (RejectedException e) {
             refuse(request, Replies.status(e.rejection().code()), e.rejection());
         } catch (RuntimeException e) {
-            LOG.error("{} failed", path, e);
-            refuse(request, 500, new Rejection(Code.API_INTERNAL, e.toString()));
+            fault(request, path, e);
         }
     }
 
+    private static void fault(HttpServerRequest request, String path, Throwable fault) {
+        LOG.error("{} failed", path, fault);
+        refuse(request, 500, new Rejection(Code.API_INTERNAL, fault.toString()));
+    }
+
+    /** A change of a slot that is still to be loaded waits for that, too. */
+    private String lineOf(SlotId slot) {
+        Announced load = announced.get(slot);
+        return load != null ? load.model : models.nameOf(slot).orElse(NOBODY);
+    }
+
+    private void load(HttpServerRequest request, Slot slot) {
+        announced.merge(slot.slotId(), new Announced(slot.model(), 1), (known, one) -> known.plus(1));
+        boolean queued = enqueue(request, InferencePaths.CANDIDATE, slot.model(), () -> {
+            try {
+                candidate(request, slot);
+            } finally {
+                done(slot);
+            }
+        });
+        if (!queued) {
+            done(slot);
+        }
+    }
+
+    private void done(Slot slot) {
+        announced.computeIfPresent(slot.slotId(), (id, load) -> load.times == 1 ? null : load.plus(-1));
+    }
+
+    private boolean enqueue(HttpServerRequest request, String path, String line, Runnable change) {
+        boolean queued = changes.submit(line, () -> {
+            try {
+                change.run();
+            } catch (RuntimeException | Error e) {
+                fault(request, path, e);
+            }
+            return () -> {};
+        });
+        if (!queued) {
+            refuse(request, 429, new Rejection(Code.API_BUSY, "other changes wait already"));
+        }
+        return queued;
+    }
+
     private void candidate(HttpServerRequest request, Slot slot) {
-        GateReport report = engine.loadCandidate(slot);
+        GateReport report = models.loadCandidate(slot);
         report.failure().ifPresent(why -> LOG.warn("candidate {} refused: {}", slot.id(), why));
         Replies.json(request.response(), report.passed() ? 200 : 422, report.toJson());
     }
 
-    private void flip(HttpServerRequest request, Sha256 digest) {
-        switch (engine.flip(digest)) {
+    private void flip(HttpServerRequest request, SlotId slot) {
+        switch (models.flip(slot)) {
             case Verdict.Rejected<Flip>(Rejection why) -> refuse(request, 409, why);
             case Verdict.Accepted<Flip>(Flip flip) -> {
-                LOG.info("serving {} after a pause of {} us", digest, flip.pauseMicros());
+                String name = models.nameOf(slot).orElse("");
+                LOG.info("{} serves slot {} after a pause of {} us", name, slot, flip.pauseMicros());
                 Replies.json(request.response(), 200, flip.toJson());
             }
         }
@@ -140,6 +206,6 @@ final class ControlRoutes implements Handler<HttpServerRequest>, AutoCloseable {
 
     @Override
     public void close() {
-        changes.shutdownNow();
+        changes.close();
     }
 }

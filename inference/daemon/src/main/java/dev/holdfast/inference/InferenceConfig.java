@@ -1,7 +1,9 @@
 package dev.holdfast.inference;
 
 import dev.holdfast.control.ConfigFile;
+import dev.holdfast.control.MemoryBudget;
 import dev.holdfast.control.SocketPaths;
+import dev.holdfast.engine.MemoryNeeds;
 import dev.holdfast.engine.kernels.CacheType;
 import dev.holdfast.sockets.PeerPolicy;
 import dev.holdfast.wire.RejectedException;
@@ -31,33 +33,41 @@ public record InferenceConfig(Path storeDir, SocketPaths sockets, Access api, Ac
     /**
      * How much may be done at once.
      *
-     * @param sequences answers made at the same time
-     * @param queued requests that may wait for their turn
+     * @param sequences answers of one model made at the same time
+     * @param queued requests of one model that may wait for their turn
      * @param contextTokens the longest sequence; a model's own limit counts too
      * @param threads threads that share one product
      * @param cache how keys and values are kept
+     * @param memoryBytes what all models together may take; 0 for three quarters of what this process may have
      */
-    public record Limits(int sequences, int queued, int contextTokens, int threads, CacheType cache) {
-        /** Two answers at a time, eight waiting, sequences of 2048 tokens, one thread. */
-        public static final Limits DEFAULT = new Limits(2, 8, 2048, 1, CacheType.DEFAULT);
+    public record Limits(int sequences, int queued, int contextTokens, int threads, CacheType cache, long memoryBytes) {
+        /** Two answers of a model at a time, eight waiting, sequences of 2048 tokens, one thread. */
+        public static final Limits DEFAULT =
+                new Limits(2, 8, MemoryNeeds.DEFAULT_CONTEXT_TOKENS, 1, CacheType.DEFAULT, 0);
 
         /** Kernels share the work of one step; beyond this they would only wait for memory. */
         private static final int MAX_THREADS = 16;
 
         public Limits {
-            if (sequences < 1 || queued < 0 || contextTokens < 16 || threads < 1) {
-                throw new IllegalArgumentException("sequences, queued, contextTokens or threads is out of range");
+            if (sequences < 1 || queued < 0 || contextTokens < 16 || threads < 1 || memoryBytes < 0) {
+                throw new IllegalArgumentException("a limit is out of range");
             }
         }
 
         private static Limits of(ConfigFile file) throws RejectedException {
             int cores = Math.min(Runtime.getRuntime().availableProcessors(), MAX_THREADS);
             return new Limits(
-                    (int) file.integer("max-sequences", 4, 1, 64),
+                    (int) file.integer("max-sequences", MemoryNeeds.DEFAULT_SEQUENCES, 1, 64),
                     16,
-                    (int) file.integer("context-tokens", 2048, 16, 131_072),
+                    (int) file.integer("context-tokens", MemoryNeeds.DEFAULT_CONTEXT_TOKENS, 16, 131_072),
                     (int) file.integer("threads", cores, 1, MAX_THREADS),
-                    cache(file));
+                    cache(file),
+                    file.integer("memory-budget", 0, 0, Long.MAX_VALUE));
+        }
+
+        /** What all models together may take, in bytes. */
+        long memoryBudget() {
+            return memoryBytes > 0 ? memoryBytes : MemoryBudget.defaultOf(MemoryBudget.processBytes());
         }
 
         private static CacheType cache(ConfigFile file) throws RejectedException {

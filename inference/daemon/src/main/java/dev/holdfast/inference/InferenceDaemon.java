@@ -3,6 +3,7 @@ package dev.holdfast.inference;
 import dev.holdfast.control.GateReport;
 import dev.holdfast.control.InferenceStatus;
 import dev.holdfast.control.Pointer;
+import dev.holdfast.control.ServingSet;
 import dev.holdfast.control.Slot;
 import dev.holdfast.engine.gate.HealthGate;
 import dev.holdfast.sockets.EventLoop;
@@ -14,35 +15,38 @@ import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.SortedMap;
+import java.util.TreeMap;
 import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The inference process: an engine between two Unix sockets. It reads the store and writes nothing but its sockets. A
- * damaged model never ends it, because the process that could repair the damage talks to it.
+ * The inference process: models between two Unix sockets. It reads the store and writes nothing but its sockets. A damaged model
+ * never ends it and leaves the others, because the process that could repair the damage talks to it.
  */
 public final class InferenceDaemon implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(InferenceDaemon.class);
 
     private final EventLoop loop = new EventLoop();
-    private final ModelHost engine;
+    private final ModelHost models;
     private final ChallengeRelay relay;
     private final ControlRoutes control;
     private final SocketServer apiServer;
     private final SocketServer controlServer;
 
     private InferenceDaemon(InferenceConfig config, Supplier<List<String>> recentLines) throws IOException {
-        engine = new ModelHost(new ModelHost.Settings(
+        models = new ModelHost(new ModelHost.Settings(
                 config.storeDir().resolve("blobs"),
                 new HealthGate.Settings(
                         config.limits().contextTokens(),
                         config.limits().sequences(),
                         config.limits().cache()),
                 config.limits().queued(),
-                config.limits().threads()));
+                config.limits().threads(),
+                config.limits().memoryBudget()));
         relay = new ChallengeRelay(loop.vertx());
-        control = new ControlRoutes(engine, relay, recentLines);
+        control = new ControlRoutes(models, relay, recentLines);
         SocketServer api = null;
         try {
             api = SocketServer.start(
@@ -50,7 +54,7 @@ public final class InferenceDaemon implements AutoCloseable {
                     config.sockets().inference(),
                     config.api().mode(),
                     config.api().peers(),
-                    new ApiRoutes(engine, relay));
+                    new ApiRoutes(models, relay));
             controlServer = SocketServer.start(
                     loop.vertx(),
                     config.sockets().inferenceControl(),
@@ -63,15 +67,15 @@ public final class InferenceDaemon implements AutoCloseable {
                 api.close();
             }
             control.close();
-            engine.close();
+            models.close();
             loop.close();
             throw e;
         }
     }
 
     /**
-     * Opens both sockets, then loads and serves what {@code serving.json} names. Where that is damaged the fallback is
-     * tried, and where nothing can be served the daemon runs without a model.
+     * Opens both sockets, then loads and serves every model that {@code serving.json} names. Where one is damaged its fallback is
+     * tried, and where nothing of it can be served the daemon runs without it.
      *
      * @throws IOException where a socket cannot be opened
      */
@@ -100,16 +104,40 @@ public final class InferenceDaemon implements AutoCloseable {
             case Verdict.Rejected<Pointer.Readable> rejected ->
                 LOG.error("{}: {}", Pointer.FILE_NAME, rejected.reason());
             case Verdict.Accepted<Pointer.Readable>(Pointer.Readable record) -> {
-                record.damage().forEach(damage -> LOG.error("{}, {}", Pointer.FILE_NAME, damage));
-                for (Slot slot : record.slots()) {
-                    GateReport report = engine.serve(slot);
-                    if (report.passed()) {
-                        LOG.info("serving {} ({}) after {} ms", slot.id(), slot.digest(), report.loadMillis());
-                        return;
-                    }
-                    LOG.error("cannot serve {}: {}", slot.id(), report.failure().orElseThrow());
-                }
+                record.damage().forEach(damage -> LOG.error("{}: {}", Pointer.FILE_NAME, damage));
+                models.keep(new ServingSet(record.byDefault(), record.models().keySet()));
+                serveAll(record);
             }
+        }
+    }
+
+    /** The default first, which then has the cores and the first word on memory; the others at once. */
+    private void serveAll(Pointer.Readable record) {
+        SortedMap<String, List<Slot>> others = new TreeMap<>(record.models());
+        record.byDefault().map(others::remove).ifPresent(this::serveBest);
+        List<Thread> loads = others.entrySet().stream()
+                .map(model -> Thread.ofPlatform()
+                        .daemon()
+                        .name("holdfast-load-" + model.getKey())
+                        .start(() -> serveBest(model.getValue())))
+                .toList();
+        try {
+            for (Thread load : loads) {
+                load.join();
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private void serveBest(List<Slot> slots) {
+        for (Slot slot : slots) {
+            GateReport report = models.serve(slot);
+            if (report.passed()) {
+                LOG.info("serving {} ({}) after {} ms", slot, slot.digest(), report.loadMillis());
+                return;
+            }
+            LOG.error("cannot serve {}: {}", slot, report.failure().orElseThrow());
         }
     }
 
@@ -123,7 +151,7 @@ public final class InferenceDaemon implements AutoCloseable {
 
     /** What is served now. */
     public InferenceStatus status() {
-        return engine.status();
+        return models.status();
     }
 
     /** Challenges of local programs that wait for evidence. */
@@ -137,7 +165,7 @@ public final class InferenceDaemon implements AutoCloseable {
         apiServer.close();
         controlServer.close();
         control.close();
-        engine.close();
+        models.close();
         loop.close();
     }
 }

@@ -3,6 +3,7 @@ package dev.holdfast.inference;
 import dev.holdfast.control.Flip;
 import dev.holdfast.control.GateReport;
 import dev.holdfast.control.InferenceStatus;
+import dev.holdfast.control.ServingSet;
 import dev.holdfast.control.Slot;
 import dev.holdfast.engine.ChatRequest;
 import dev.holdfast.engine.Generation;
@@ -11,178 +12,220 @@ import dev.holdfast.engine.architectures.Embedding;
 import dev.holdfast.engine.gate.HealthGate;
 import dev.holdfast.engine.kernels.Workers;
 import dev.holdfast.wire.Code;
+import dev.holdfast.wire.ModelName;
 import dev.holdfast.wire.Rejection;
-import dev.holdfast.wire.Sha256;
+import dev.holdfast.wire.SlotId;
 import dev.holdfast.wire.Verdict;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.concurrent.LinkedBlockingQueue;
-import java.util.concurrent.RejectedExecutionException;
-import java.util.concurrent.ThreadPoolExecutor;
-import java.util.concurrent.TimeUnit;
+import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.BiFunction;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Holds the serving model, at most one candidate beside it, and the models that still finish old requests.
+ * Holds of each name the serving model and at most one candidate beside it, and the models that still finish old requests.
  *
- * <p>A request pins the model that serves when it begins and keeps it to its end. A flip is one atomic change of a
- * pointer: requests that begin after it get the new model, and the old one is unloaded with its last request. Thread-safe.
+ * <p>A request pins the model that serves under its name when it begins, and keeps it to its end. A flip is one atomic change of a
+ * pointer: requests that begin after it get the new model, and the old one is unloaded with its last request. Each name has places
+ * for requests of its own, and its loads hold up nothing of another name. All models together stay within one memory budget, which
+ * is asked before a model is loaded. Thread-safe.
  */
 public final class ModelHost implements AutoCloseable {
     /**
-     * How an engine works.
+     * How models are served.
      *
      * @param blobs the folder of finished model files, each named by its digest
      * @param load how each model is loaded
-     * @param maxQueued requests that may wait for their turn; beyond it they are refused
+     * @param maxQueued requests of one model that may wait for their turn; beyond it they are refused
      * @param threads threads that share one product
+     * @param memoryBytes what all models together may take
      */
-    public record Settings(Path blobs, HealthGate.Settings load, int maxQueued, int threads) {
-        private int maxSequences() {
-            return load.maxSequences();
-        }
-    }
+    public record Settings(Path blobs, HealthGate.Settings load, int maxQueued, int threads, long memoryBytes) {}
 
     private final long startedAtMillis = System.currentTimeMillis();
     private final Settings settings;
     private final Workers workers;
-    private final ThreadPoolExecutor sequences;
-    private final AtomicReference<@Nullable ModelSlot> serving = new AtomicReference<>();
+    private final MemoryLedger memory;
+    private final KeyedThreads sequences;
+    private final ConcurrentSkipListMap<String, ModelLane> lanes = new ConcurrentSkipListMap<>();
     private final AtomicInteger draining = new AtomicInteger();
     private final AtomicInteger active = new AtomicInteger();
-    private final AtomicInteger admitted = new AtomicInteger();
-    private final Object change = new Object();
-    private volatile @Nullable ModelSlot candidate;
+    private volatile Optional<String> byDefault = Optional.empty();
 
     public ModelHost(Settings settings) {
         this.settings = settings;
         this.workers = Workers.of(settings.threads());
-        AtomicInteger number = new AtomicInteger();
-        this.sequences = new ThreadPoolExecutor(
-                settings.maxSequences(),
-                settings.maxSequences(),
-                0,
-                TimeUnit.SECONDS,
-                new LinkedBlockingQueue<>(),
-                task -> {
-                    Thread thread = new Thread(task, "holdfast-sequence-" + number.incrementAndGet());
-                    thread.setDaemon(true);
-                    return thread;
-                });
+        this.memory = new MemoryLedger(settings.memoryBytes());
+        // Retired models may still answer under names that are gone.
+        this.sequences = new KeyedThreads(
+                "holdfast-sequence",
+                new KeyedThreads.Bounds(
+                        settings.load().maxSequences(), settings.maxQueued(), 2 * ModelName.MAX_MODELS));
     }
 
     /** Loads a model at start and serves it at once; its canaries passed when it was installed. */
     public GateReport serve(Slot slot) {
-        synchronized (change) {
-            HealthGate.Result result = gate(slot, false);
-            if (result.model() != null) {
-                replace(result.model());
-            }
-            return result.report();
+        GateReport report = load(slot, ModelLane::serve);
+        if (report.passed()) {
+            defaultTo(slot.model());
         }
+        return report;
     }
 
-    /** Loads a model beside the serving one and puts it to the test; it stays as the candidate when it passes. */
+    /** Loads a model beside what serves under its name and puts it to the test; it stays as the candidate when it passes. */
     public GateReport loadCandidate(Slot slot) {
-        synchronized (change) {
-            dropCandidate();
-            HealthGate.Result result = gate(slot, true);
-            candidate = result.model();
-            return result.report();
-        }
+        return load(slot, ModelLane::loadCandidate);
     }
 
-    private HealthGate.Result gate(Slot slot, boolean canaries) {
-        return new HealthGate(slot, settings.blobs().resolve(slot.digest().hex()), settings.load(), workers)
-                .run(canaries);
-    }
-
-    /** Makes the candidate the serving model; where that digest serves already, nothing changes. */
-    public Verdict<Flip> flip(Sha256 digest) {
-        synchronized (change) {
-            ModelSlot now = serving.get();
-            ModelSlot next = candidate;
-            if (next != null && next.description().digest().equals(digest)) {
-                candidate = null;
-                return Verdict.accepted(replace(next));
+    private GateReport load(Slot slot, BiFunction<ModelLane, Slot, GateReport> how) {
+        ModelLane lane;
+        do {
+            lane = lane(slot.model());
+            if (lane == null) {
+                Rejection full = new Rejection(Code.API_BUSY, ModelName.MAX_MODELS + " models are loaded already");
+                return new GateReport(Optional.of(full), 0, List.of());
             }
-            if (now != null && now.description().digest().equals(digest)) {
-                return Verdict.accepted(new Flip(0, Optional.of(digest)));
+        } while (!lane.enter());
+        return how.apply(lane, slot);
+    }
+
+    private @Nullable ModelLane lane(String name) {
+        synchronized (lanes) {
+            ModelLane known = lanes.get(name);
+            if (known != null) {
+                return known;
             }
-            return Verdict.rejected(Code.API_NOT_FOUND, "the candidate is not " + digest);
+            lanes.values().removeIf(ModelLane::retireIfIdle);
+            if (lanes.size() >= ModelName.MAX_MODELS) {
+                return null;
+            }
+            ModelLane lane = new ModelLane(memory, this::gate, draining);
+            lanes.put(name, lane);
+            return lane;
         }
     }
 
-    private Flip replace(ModelSlot next) {
-        long before = System.nanoTime();
-        ModelSlot old = serving.getAndSet(next);
-        long pauseNanos = System.nanoTime() - before;
-        Optional<Sha256> previous =
-                Optional.ofNullable(old).map(slot -> slot.description().digest());
-        if (old != null) {
-            draining.incrementAndGet();
-            old.retire(draining::decrementAndGet);
-        }
-        return new Flip((pauseNanos + 999) / 1000, previous);
+    private HealthGate gate(Slot slot) {
+        return new HealthGate(slot, settings.blobs().resolve(slot.digest().hex()), settings.load(), workers);
     }
 
-    /** Unloads the candidate if it is this one. */
-    public void discard(Sha256 digest) {
-        synchronized (change) {
-            ModelSlot now = candidate;
-            if (now != null && now.description().digest().equals(digest)) {
-                dropCandidate();
+    /** Makes the candidate of this slot serve under its name; where that slot serves already, nothing changes. */
+    public Verdict<Flip> flip(SlotId slot) {
+        for (var each : lanes.entrySet()) {
+            Optional<Flip> flip = each.getValue().flip(slot);
+            if (flip.isPresent()) {
+                defaultTo(each.getKey());
+                return Verdict.accepted(flip.get());
             }
         }
+        return Verdict.rejected(Code.API_NOT_FOUND, "no candidate is " + slot);
     }
 
-    private void dropCandidate() {
-        ModelSlot old = candidate;
-        candidate = null;
-        if (old != null) {
-            old.retire(() -> {});
+    /** Unloads the candidate of this slot, if there is one. */
+    public void discard(SlotId slot) {
+        lanes.values().forEach(lane -> lane.discard(slot));
+    }
+
+    /** Unloads every model that the set does not name, candidates too, and makes its default the default. Waits for no load. */
+    public void keep(ServingSet set) {
+        List<ModelLane> gone = new ArrayList<>();
+        synchronized (lanes) {
+            byDefault =
+                    set.byDefault().filter(set.models()::contains).or(() -> byDefault.filter(set.models()::contains));
+            lanes.forEach((name, lane) -> {
+                if (!set.models().contains(name)) {
+                    lanes.remove(name);
+                    gone.add(lane);
+                }
+            });
+        }
+        gone.forEach(ModelLane::retire);
+        serving().stream().findFirst().ifPresent(first -> defaultTo(first.model()));
+    }
+
+    /** Makes the name of a model that serves the default where there is none yet. */
+    private void defaultTo(String model) {
+        synchronized (lanes) {
+            byDefault = byDefault.or(() -> Optional.of(model));
         }
     }
 
-    /** What this engine holds now. Does not wait for a candidate that is being loaded. */
+    /** What is held now. Does not wait for a model that is being loaded. */
     public InferenceStatus status() {
         return new InferenceStatus(
-                Optional.ofNullable(serving.get()).map(ModelHost::loaded),
-                Optional.ofNullable(candidate).map(ModelHost::loaded),
+                byDefault,
+                loaded(ModelLane::serving),
+                loaded(ModelLane::candidate),
                 draining.get(),
                 active.get(),
-                startedAtMillis,
-                ProcessHandle.current().pid());
+                memory.status(),
+                new InferenceStatus.Process(
+                        startedAtMillis, ProcessHandle.current().pid()));
+    }
+
+    private List<InferenceStatus.Loaded> loaded(Function<ModelLane, Optional<ModelSlot>> which) {
+        return lanes.values().stream()
+                .flatMap(lane -> which.apply(lane).stream())
+                .map(ModelHost::loaded)
+                .toList();
     }
 
     private static InferenceStatus.Loaded loaded(ModelSlot slot) {
         Slot description = slot.description();
         return new InferenceStatus.Loaded(
-                description.model(), description.version(), description.digest(), Optional.of(slot.tokenizerDigest()));
+                description.model(),
+                description.version(),
+                description.slotId(),
+                description.digest(),
+                Optional.of(slot.tokenizerDigest()));
     }
 
-    /** The model that serves new requests. */
-    public Optional<Slot> serving() {
-        return Optional.ofNullable(serving.get()).map(ModelSlot::description);
+    /** The name of the model that holds this slot, as its candidate or serving. */
+    Optional<String> nameOf(SlotId slot) {
+        return lanes.entrySet().stream()
+                .filter(each -> each.getValue().holds(slot))
+                .map(each -> each.getKey())
+                .findFirst();
+    }
+
+    /** The models that serve new requests: the default first, then the others by name. */
+    public List<Slot> serving() {
+        List<Slot> models = new ArrayList<>();
+        Optional<String> first = byDefault;
+        lanes.values()
+                .forEach(lane -> lane.serving().map(ModelSlot::description).ifPresent(model -> {
+                    boolean leads = first.equals(Optional.of(model.model()));
+                    models.add(leads ? 0 : models.size(), model);
+                }));
+        return models;
+    }
+
+    /** What answers requests that name no model. */
+    public Optional<Slot> byDefault() {
+        return byDefault
+                .flatMap(name -> Optional.ofNullable(lanes.get(name)))
+                .flatMap(ModelLane::serving)
+                .map(ModelSlot::description);
     }
 
     /**
-     * Answers on a thread of the engine; the listener hears the outcome. Refused at once where all sequences and the
-     * queue are full.
+     * Answers on a thread of the model; the listener hears the outcome. Refused at once where all its sequences and its queue are
+     * full.
      *
-     * @param model the model that the caller asked for, by name or name and version; null for whatever serves
+     * @param model the model that the caller asked for, by name or name and version; null for the default
      * @param owner the user whose earlier prompts may be built on; empty when nobody's may, and nothing is kept
      */
     public void chat(@Nullable String model, ChatRequest request, Optional<Long> owner, AnswerListener listener) {
         submit(
-                () -> switch (pinned(model, slot -> Verdict.accepted(answerOn(slot, request, owner, listener)))) {
+                model,
+                name -> switch (pinned(
+                        name, model, slot -> Verdict.accepted(answerOn(slot, request, owner, listener)))) {
                     case Verdict.Rejected<Runnable>(Rejection why) -> () -> listener.failed(why);
                     case Verdict.Accepted<Runnable>(Runnable end) -> end;
                 },
@@ -206,11 +249,12 @@ public final class ModelHost implements AutoCloseable {
         }
     }
 
-    /** Turns texts into vectors on a thread of the engine; refused like an answer. */
+    /** Turns texts into vectors on a thread of the model; refused like an answer. */
     void embed(@Nullable String model, List<String> texts, Consumer<Verdict<Embeddings>> listener) {
         submit(
-                () -> {
-                    Verdict<Embeddings> outcome = pinned(model, slot -> embed(slot, texts));
+                model,
+                name -> {
+                    Verdict<Embeddings> outcome = pinned(name, model, slot -> embed(slot, texts));
                     return () -> listener.accept(outcome);
                 },
                 why -> listener.accept(new Verdict.Rejected<>(why)));
@@ -226,49 +270,58 @@ public final class ModelHost implements AutoCloseable {
         });
     }
 
-    /** Does work on a thread of the engine; what it returns is run last. */
-    private void submit(Supplier<Runnable> work, Consumer<Rejection> refuse) {
-        if (admitted.incrementAndGet() > settings.maxSequences() + settings.maxQueued()) {
-            admitted.decrementAndGet();
+    /** Does work in a place of the model; what it returns is run last. */
+    private void submit(@Nullable String model, Function<String, Runnable> work, Consumer<Rejection> refuse) {
+        String name = name(model);
+        if (!lanes.containsKey(name)) {
+            refuse.accept(absent(model));
+        } else if (!sequences.submit(name, () -> perform(() -> work.apply(name), refuse))) {
             refuse.accept(new Rejection(Code.API_BUSY, "all sequences are in use"));
-            return;
         }
-        try {
-            sequences.execute(() -> perform(work, refuse));
-        } catch (RejectedExecutionException e) {
-            admitted.decrementAndGet();
-            refuse.accept(new Rejection(Code.API_BUSY, "the engine is closing"));
+    }
+
+    /** The name in what a caller asked for; no model has the empty one. */
+    private String name(@Nullable String asked) {
+        if (asked == null) {
+            return byDefault.orElse("");
         }
+        int version = asked.indexOf('@');
+        return version < 0 ? asked : asked.substring(0, version);
+    }
+
+    private Rejection absent(@Nullable String asked) {
+        if (serving().isEmpty()) {
+            return new Rejection(Code.API_NO_MODEL, "no model is in service yet");
+        }
+        return asked == null
+                ? new Rejection(Code.API_NO_MODEL, "the default model is not in service")
+                : new Rejection(Code.API_NOT_FOUND, "the model " + asked + " is not in service");
     }
 
     /** The caller hears of the end last of all: who then asks again at once finds the place free. */
-    private void perform(Supplier<Runnable> work, Consumer<Rejection> refuse) {
+    private Runnable perform(Supplier<Runnable> work, Consumer<Rejection> refuse) {
         active.incrementAndGet();
-        Runnable end;
         try {
-            end = work.get();
-        } catch (RuntimeException | OutOfMemoryError e) {
+            return work.get();
+        } catch (RuntimeException | Error e) {
             // The type only: a message might quote what the user wrote.
             Rejection why = new Rejection(Code.API_INTERNAL, e.getClass().getName());
-            end = () -> refuse.accept(why);
+            return () -> refuse.accept(why);
         } finally {
             active.decrementAndGet();
-            admitted.decrementAndGet();
         }
-        end.run();
     }
 
-    private <T> Verdict<T> pinned(@Nullable String model, Function<ModelSlot, Verdict<T>> work) {
-        ModelSlot slot = pinServing();
+    private <T> Verdict<T> pinned(String name, @Nullable String asked, Function<ModelSlot, Verdict<T>> work) {
+        ModelLane lane = lanes.get(name);
+        ModelSlot slot = lane == null ? null : lane.pin();
         if (slot == null) {
-            return Verdict.rejected(Code.API_NO_MODEL, "no model is in service yet");
+            return new Verdict.Rejected<>(absent(asked));
         }
         try {
             Slot description = slot.description();
-            if (model != null && !model.equals(description.model()) && !model.equals(description.id())) {
-                return Verdict.rejected(Code.API_NOT_FOUND, "the model " + model + " is not in service");
-            }
-            return work.apply(slot);
+            boolean answers = asked == null || asked.equals(description.model()) || asked.equals(description.id());
+            return answers ? work.apply(slot) : new Verdict.Rejected<>(absent(asked));
         } finally {
             slot.unpin();
         }
@@ -284,32 +337,11 @@ public final class ModelHost implements AutoCloseable {
         };
     }
 
-    /** Between reading the pointer and pinning, the model may have been replaced and unloaded: then look again. */
-    private @Nullable ModelSlot pinServing() {
-        while (true) {
-            ModelSlot slot = serving.get();
-            if (slot == null || slot.pin()) {
-                return slot;
-            }
-        }
-    }
-
     /** Ends waiting requests and unloads all models once their requests are done. */
     @Override
     public void close() {
-        sequences.shutdownNow();
-        try {
-            sequences.awaitTermination(5, TimeUnit.SECONDS);
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-        }
-        synchronized (change) {
-            dropCandidate();
-            ModelSlot old = serving.getAndSet(null);
-            if (old != null) {
-                old.retire(() -> {});
-            }
-        }
+        sequences.close();
+        keep(new ServingSet(Optional.empty(), List.of()));
         workers.close();
     }
 }

@@ -36,7 +36,7 @@ class ChallengeRelayTest {
     void start() throws Exception {
         TinyStore store = new TinyStore(folder.resolve("store"));
         InferenceConfig config = InferenceConfig.of(
-                store.folder(), sockets(), new InferenceConfig.Limits(1, 1, 64, 1, CacheType.DEFAULT));
+                store.folder(), sockets(), new InferenceConfig.Limits(1, 1, 64, 1, CacheType.DEFAULT, 0));
         daemon = InferenceDaemon.start(config);
         api = new Curl(config.sockets().inference());
         control = new Curl(config.sockets().inferenceControl());

@@ -17,6 +17,7 @@ class Collected implements AnswerListener {
     volatile @Nullable Slot model;
     volatile @Nullable Rejection failure;
     volatile @Nullable Finish finish;
+    volatile int promptTokens;
     volatile int tokens;
     volatile int cachedTokens;
     volatile boolean cancelled;
@@ -39,6 +40,7 @@ class Collected implements AnswerListener {
 
     @Override
     public void finished(Usage usage, Finish finish) {
+        promptTokens = usage.promptTokens();
         tokens = usage.completionTokens();
         cachedTokens = usage.cachedTokens();
         this.finish = finish;

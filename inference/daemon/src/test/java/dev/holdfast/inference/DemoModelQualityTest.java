@@ -45,11 +45,11 @@ class DemoModelQualityTest {
     void answersHeldOutSentences(String version, String set, double atLeast, double atMost) throws Exception {
         TinyStore store = new TinyStore(folder);
         Slot slot = slot(store, version);
-        try (ModelHost engine = new ModelHost(
-                new ModelHost.Settings(store.blobs(), new HealthGate.Settings(512, 2, CacheType.DEFAULT), 10_000, 1))) {
+        try (ModelHost engine = new ModelHost(new ModelHost.Settings(
+                store.blobs(), new HealthGate.Settings(512, 2, CacheType.DEFAULT), 10_000, 1, 1L << 30))) {
             GateReport report = engine.loadCandidate(slot);
             assertThat(report.failure()).as(report.toString()).isEmpty();
-            assertThat(engine.flip(slot.digest()).isAccepted()).isTrue();
+            assertThat(engine.flip(slot.slotId()).isAccepted()).isTrue();
             List<String> expected = new ArrayList<>();
             List<Collected> answers = new ArrayList<>();
             for (String line : heldOut(set)) {

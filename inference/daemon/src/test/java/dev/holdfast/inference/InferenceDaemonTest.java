@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.holdfast.control.Slot;
 import dev.holdfast.control.SocketPaths;
 import dev.holdfast.engine.TinyModel;
 import dev.holdfast.engine.TinyStore;
@@ -12,6 +13,7 @@ import dev.holdfast.engine.kernels.CacheType;
 import dev.holdfast.sockets.Peer;
 import dev.holdfast.sockets.PeerPolicy;
 import dev.holdfast.wire.Json;
+import dev.holdfast.wire.SlotId;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.PrintStream;
@@ -64,7 +66,7 @@ class InferenceDaemonTest {
 
     private void open() throws IOException {
         InferenceConfig config = InferenceConfig.of(
-                store.folder(), sockets(), new InferenceConfig.Limits(2, 2, 256, 1, CacheType.DEFAULT));
+                store.folder(), sockets(), new InferenceConfig.Limits(2, 2, 256, 1, CacheType.DEFAULT, 0));
         daemon = InferenceDaemon.start(config);
         api = new Curl(config.sockets().inference());
         control = new Curl(config.sockets().inferenceControl());
@@ -89,8 +91,15 @@ class InferenceDaemonTest {
         JsonNode models = api.get("/v1/models").json();
         assertThat(models.at("/data/0/id").textValue()).isEqualTo("intent@1.0.0");
         JsonNode status = control.get("/control/v1/status").json();
-        assertThat(status.at("/serving/digest")).isEqualTo(one.get("digest"));
-        assertThat(status.get("candidate").isNull()).isTrue();
+        assertThat(status.at("/default").textValue()).isEqualTo("intent");
+        assertThat(status.at("/serving/0/digest")).isEqualTo(one.get("digest"));
+        assertThat(status.at("/serving/0/slot").textValue())
+                .isEqualTo(slotId(one).hex());
+        assertThat(status.get("candidates")).isEmpty();
+        assertThat(status.at("/memory/usedBytes").longValue())
+                .isBetween(
+                        one.get("length").longValue(),
+                        status.at("/memory/budgetBytes").longValue());
         assertThat(status.get("pid").longValue())
                 .isEqualTo(ProcessHandle.current().pid());
         assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(folder.resolve("api.sock"))))
@@ -204,29 +213,27 @@ class InferenceDaemonTest {
     @Test
     void installsACandidateOnlyThroughTheGate() throws Exception {
         ObjectNode two = store.add("2.0.0", 2, TinyModel.Flaw.NONE);
-        String digest = two.get("digest").textValue();
-        assertThat(control.post("/control/v1/flip", digest(digest)).status()).isEqualTo(409);
+        assertThat(control.post("/control/v1/flip", slot(two)).status()).isEqualTo(409);
 
         two.set("gate", TinyStore.gate(Map.of("hi", "never")));
         Curl.Answer canary = post("candidate", two);
         assertThat(canary.status()).isEqualTo(422);
         assertThat(canary.json().get("code").textValue()).isEqualTo("GATE-CANARY");
-        assertThat(control.get("/control/v1/status").json().get("candidate").isNull())
-                .isTrue();
+        assertThat(control.get("/control/v1/status").json().get("candidates")).isEmpty();
 
         two.set("gate", TinyStore.gate(Map.of()));
         Curl.Answer passed = post("candidate", two);
         assertThat(passed.status()).isEqualTo(200);
         assertThat(passed.json().get("checks").findValuesAsText("name"))
                 .containsExactly("digest", "weights", "tokenizer", "load-time", "canary");
-        assertThat(control.post("/control/v1/discard", digest(digest)).status()).isEqualTo(200);
-        assertThat(control.post("/control/v1/flip", digest(digest)).status()).isEqualTo(409);
+        assertThat(control.post("/control/v1/discard", slot(two)).status()).isEqualTo(200);
+        assertThat(control.post("/control/v1/flip", slot(two)).status()).isEqualTo(409);
 
         assertThat(post("candidate", two).status()).isEqualTo(200);
-        JsonNode flip = control.post("/control/v1/flip", digest(digest)).json();
-        assertThat(flip.get("previous")).isEqualTo(one.get("digest"));
+        JsonNode flip = control.post("/control/v1/flip", slot(two)).json();
+        assertThat(flip.get("previous").textValue()).isEqualTo(slotId(one).hex());
         assertThat(flip.get("pauseMicros").longValue()).isBetween(0L, 100_000L);
-        assertThat(control.post("/control/v1/flip", digest(digest)).status()).isEqualTo(200);
+        assertThat(control.post("/control/v1/flip", slot(two)).status()).isEqualTo(200);
         assertThat(api.post("/v1/chat/completions", HELLO + "}")
                         .json()
                         .get("model")
@@ -245,7 +252,7 @@ class InferenceDaemonTest {
         escape.put("digest", "../../../../etc/passwd");
         assertThat(post("candidate", escape).status()).isEqualTo(400);
         assertThat(control.post("/control/v1/candidate", "{").status()).isEqualTo(400);
-        assertThat(control.post("/control/v1/flip", "{\"digest\":7}").status()).isEqualTo(400);
+        assertThat(control.post("/control/v1/flip", "{\"slot\":7}").status()).isEqualTo(400);
         assertThat(control.get("/control/v1/flip").status()).isEqualTo(404);
         assertThat(api.get("/healthz").status()).isEqualTo(200);
     }
@@ -318,9 +325,7 @@ class InferenceDaemonTest {
         awaitTrue(() -> daemon.status().requestsActive() == 1);
         ObjectNode two = store.add("2.0.0", 2, TinyModel.Flaw.NONE);
         assertThat(post("candidate", two).status()).isEqualTo(200);
-        assertThat(control.post("/control/v1/flip", digest(two.get("digest").textValue()))
-                        .status())
-                .isEqualTo(200);
+        assertThat(control.post("/control/v1/flip", slot(two)).status()).isEqualTo(200);
         String output = new String(stream.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         assertThat(output).contains("intent@1.0.0", "data: [DONE]").doesNotContain("intent@2.0.0");
         awaitTrue(() -> daemon.status().draining() == 0);
@@ -419,8 +424,12 @@ class InferenceDaemonTest {
         return control.post("/control/v1/" + action, new String(Json.write(body), StandardCharsets.UTF_8));
     }
 
-    private static String digest(String hex) {
-        return "{\"digest\":\"" + hex + "\"}";
+    private static SlotId slotId(ObjectNode slot) throws Exception {
+        return Slot.read(slot).orThrow().slotId();
+    }
+
+    private static String slot(ObjectNode slot) throws Exception {
+        return "{\"slot\":\"" + slotId(slot) + "\"}";
     }
 
     private Process streamForever() throws Exception {

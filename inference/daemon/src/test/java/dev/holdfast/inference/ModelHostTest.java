@@ -48,8 +48,8 @@ class ModelHostTest {
     @BeforeEach
     void open() throws Exception {
         store = new TinyStore(folder);
-        engine = new ModelHost(
-                new ModelHost.Settings(store.blobs(), new HealthGate.Settings(256, 3, CacheType.DEFAULT), 1, 1));
+        engine = new ModelHost(new ModelHost.Settings(
+                store.blobs(), new HealthGate.Settings(256, 3, CacheType.DEFAULT), 1, 1, 64 << 20));
     }
 
     @AfterEach
@@ -192,15 +192,15 @@ class ModelHostTest {
         Slot one = slot(store.add("1.0.0", 1, TinyModel.Flaw.NONE));
         Slot two = slot(store.add("2.0.0", 2, TinyModel.Flaw.NONE));
         assertThat(engine.serve(one).passed()).isTrue();
-        assertThat(engine.flip(two.digest()).isAccepted()).isFalse();
-        assertThat(engine.flip(one.digest()).isAccepted()).isTrue();
+        assertThat(engine.flip(two.slotId()).isAccepted()).isFalse();
+        assertThat(engine.flip(one.slotId()).isAccepted()).isTrue();
         assertThat(engine.loadCandidate(two).passed()).isTrue();
-        engine.discard(one.digest());
-        assertThat(engine.status().holds(two.digest())).isTrue();
-        engine.discard(two.digest());
-        assertThat(engine.status().candidate()).isEmpty();
-        assertThat(engine.flip(two.digest()).isAccepted()).isFalse();
-        assertThat(engine.serving()).contains(one);
+        engine.discard(one.slotId());
+        assertThat(engine.status().holds(two.slotId())).isTrue();
+        engine.discard(two.slotId());
+        assertThat(engine.status().candidates()).isEmpty();
+        assertThat(engine.flip(two.slotId()).isAccepted()).isFalse();
+        assertThat(engine.serving()).containsExactly(one);
     }
 
     @Test
@@ -316,14 +316,14 @@ class ModelHostTest {
         hasty.put("maxLoadMillis", 1);
         slot.set("gate", hasty);
         assertRefused(slot, Code.GATE_LOAD_TIME);
-        assertThat(engine.status().candidate()).isEmpty();
-        assertThat(engine.serving()).isPresent();
+        assertThat(engine.status().candidates()).isEmpty();
+        assertThat(engine.serving()).hasSize(1);
     }
 
     private void assertRefused(ObjectNode slot, Code code) throws Exception {
         GateReport report = engine.loadCandidate(slot(slot));
         assertThat(report.failure().orElseThrow().code()).as(report.toString()).isEqualTo(code);
-        assertThat(engine.status().candidate()).isEmpty();
+        assertThat(engine.status().candidates()).isEmpty();
     }
 
     private Code refusal(String model, ChatRequest request) throws Exception {
@@ -335,7 +335,7 @@ class ModelHostTest {
 
     private void swapTo(Slot slot) {
         assertThat(engine.loadCandidate(slot).failure()).isEmpty();
-        Verdict<Flip> flip = engine.flip(slot.digest());
+        Verdict<Flip> flip = engine.flip(slot.slotId());
         assertThat(flip.isAccepted()).isTrue();
     }
 

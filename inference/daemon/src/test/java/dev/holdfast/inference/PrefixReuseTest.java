@@ -78,12 +78,12 @@ class PrefixReuseTest {
         Slot one = slot(store.add("1.0.0", 1, TinyModel.Flaw.NONE));
         Slot two = slot(store.add("2.0.0", 2, TinyModel.Flaw.NONE));
         try (ModelHost engine = new ModelHost(
-                new ModelHost.Settings(store.blobs(), new HealthGate.Settings(256, 3, CacheType.F16), 1, 1))) {
+                new ModelHost.Settings(store.blobs(), new HealthGate.Settings(256, 3, CacheType.F16), 1, 1, 1 << 26))) {
             assertThat(engine.serve(one).passed()).isTrue();
             String answer = ask(engine, PROMPT, ALICE).await();
             for (Slot next : List.of(two, one)) {
                 assertThat(engine.loadCandidate(next).passed()).isTrue();
-                assertThat(engine.flip(next.digest()).isAccepted()).isTrue();
+                assertThat(engine.flip(next.slotId()).isAccepted()).isTrue();
                 Collected fresh = ask(engine, PROMPT, ALICE);
                 assertThat(fresh.await().equals(answer)).isEqualTo(next == one);
                 assertThat(fresh.cachedTokens).isZero();
@@ -93,8 +93,8 @@ class PrefixReuseTest {
 
     private ModelHost engine(int sequences) throws Exception {
         TinyStore store = new TinyStore(folder);
-        ModelHost engine = new ModelHost(
-                new ModelHost.Settings(store.blobs(), new HealthGate.Settings(256, sequences, CacheType.F16), 1, 1));
+        ModelHost engine = new ModelHost(new ModelHost.Settings(
+                store.blobs(), new HealthGate.Settings(256, sequences, CacheType.F16), 1, 1, 1 << 26));
         assertThat(engine.serve(slot(store.add("1.0.0", 1, TinyModel.Flaw.NONE)))
                         .passed())
                 .isTrue();

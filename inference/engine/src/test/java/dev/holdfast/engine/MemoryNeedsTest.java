@@ -34,9 +34,12 @@ class MemoryNeedsTest {
     void theContextOfTheModelIsALimitToo() throws Exception {
         Path file = folder.resolve("tiny.gguf");
         TinyModel.write(file, 1, TinyModel.Flaw.NONE);
-        MemoryNeeds own = MemoryNeeds.of(file, TinyModel.CONTEXT, 1, CacheType.F16).orThrow();
+        MemoryNeeds own =
+                MemoryNeeds.of(file, TinyModel.CONTEXT, 1, CacheType.F16).orThrow();
         assertThat(MemoryNeeds.of(file, 1 << 20, 1, CacheType.F16)).isEqualTo(Verdict.accepted(own));
-        assertThat(MemoryNeeds.of(file, TinyModel.CONTEXT, 1, CacheType.F32).orThrow().cacheBytes())
+        assertThat(MemoryNeeds.of(file, TinyModel.CONTEXT, 1, CacheType.F32)
+                        .orThrow()
+                        .cacheBytes())
                 .isEqualTo(2 * own.cacheBytes());
     }
 

@@ -3,6 +3,9 @@ package dev.holdfast.engine;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.holdfast.control.Pointer;
+import dev.holdfast.engine.kernels.ModelShape;
+import dev.holdfast.gguf.GgmlType;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.Verdict;
@@ -20,6 +23,10 @@ public final class TinyStore {
              "roles":{"user":{"before":["<|user|>"],"after":[]},
                       "assistant":{"before":["<|assistant|>"],"after":["</s>"]}},
              "generation":["<|assistant|>"],"stop":["</s>"]}""";
+
+    /** What models have that continue no text. */
+    public static final String NO_CHAT = """
+            {"bos":[],"roles":{"user":{"before":[],"after":[]}},"generation":[],"stop":[]}""";
 
     private final Path folder;
 
@@ -43,12 +50,29 @@ public final class TinyStore {
         return add(version, Files.readAllBytes(file));
     }
 
+    /** The slot of a new encoder, which embeds texts of up to 128 tokens in 96 dimensions. */
+    public ObjectNode addEncoder(String model, String version, long seed) throws IOException {
+        Path file = folder.resolve("new.gguf");
+        ModelShape shape = new ModelShape(128, 3, 96, 4, 4, 24, 160, 300);
+        new RandomModel("bert", shape, GgmlType.F32, seed)
+                .put("pooling_type", 1)
+                .writeEncoder(file);
+        ObjectNode slot = add(model, version, Files.readAllBytes(file));
+        slot.set("template", node(NO_CHAT));
+        return slot;
+    }
+
     public ObjectNode add(String version, byte[] bytes) throws IOException {
+        return add("intent", version, bytes);
+    }
+
+    /** The same under another name. */
+    public ObjectNode add(String model, String version, byte[] bytes) throws IOException {
         Sha256 digest = Sha256.of(bytes);
         Files.write(blobs().resolve(digest.hex()), bytes);
         ObjectNode slot = Json.object();
-        slot.put("target", "models/intent/" + version + "/model.gguf");
-        slot.put("model", "intent");
+        slot.put("target", "models/" + model + "/" + version + "/model.gguf");
+        slot.put("model", model);
         slot.put("version", version);
         slot.put("release", 1);
         slot.put("epoch", 1);
@@ -70,6 +94,12 @@ public final class TinyStore {
         return gate;
     }
 
+    /** Replaces the pointer. */
+    public void point(Pointer pointer) throws IOException {
+        Files.write(folder.resolve(Pointer.FILE_NAME), Json.write(pointer.toJson()));
+    }
+
+    /** Replaces the pointer by one of the format that knew one model. */
     public void serving(JsonNode serving, @Nullable JsonNode fallback) throws IOException {
         ObjectNode record = Json.object();
         record.put("format", 1);

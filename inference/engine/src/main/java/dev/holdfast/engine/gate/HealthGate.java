@@ -6,6 +6,7 @@ import dev.holdfast.engine.ChatRequest;
 import dev.holdfast.engine.Generation;
 import dev.holdfast.engine.LoadedModel;
 import dev.holdfast.engine.MappedModel;
+import dev.holdfast.engine.MemoryNeeds;
 import dev.holdfast.engine.ModelSlot;
 import dev.holdfast.engine.architectures.Sequence;
 import dev.holdfast.engine.architectures.Transformer;
@@ -30,7 +31,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Loads a model and decides whether it may serve. The order is: bytes are the signed ones, before a parser sees them;
- * the file loads; weights are sound; the tokenizer gives every canary back; the model is warm within its time; it expects
+ * there is memory for it; the file loads; weights are sound; the tokenizer gives every canary back; the model is warm within its time; it expects
  * what the publisher's model expects; canaries are answered as the publisher says. Belongs to one load.
  */
 public final class HealthGate {
@@ -47,6 +48,15 @@ public final class HealthGate {
      * @param cache how keys and values are kept
      */
     public record Settings(int contextTokens, int maxSequences, CacheType cache) {}
+
+    /** Says whether there is room for a model of these needs, before it is loaded; refuses it otherwise. */
+    @FunctionalInterface
+    public interface Admission {
+        /** Whatever there is room for. */
+        Admission ALL = needs -> Verdict.accepted(needs);
+
+        Verdict<MemoryNeeds> admit(MemoryNeeds needs);
+    }
 
     private final Slot slot;
     private final Path file;
@@ -73,7 +83,7 @@ public final class HealthGate {
 
     /** Makes every check and keeps no model: what a publisher wants to know of a file. */
     public GateReport check() {
-        Result result = run(true);
+        Result result = run(true, Admission.ALL);
         if (result.model() != null) {
             result.model().retire(() -> {});
         }
@@ -84,14 +94,15 @@ public final class HealthGate {
      * Loads the model for whoever will serve it.
      *
      * @param canaries whether reference and canaries are asked; they passed already when the model was installed
+     * @param admission asked once the bytes are known to be the signed ones
      */
-    public Result run(boolean canaries) {
+    public Result run(boolean canaries, Admission admission) {
         long started = System.nanoTime();
         LoadedModel loaded = null;
         try {
             ChatTemplate template = ChatTemplate.read(slot.template()).orThrow();
             GateRules rules = GateRules.read(slot.gate()).orThrow();
-            loaded = load();
+            loaded = load(admission);
             ModelSlot model = bind(loaded, template, rules);
             warmUp(model);
             loadMillis = TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - started);
@@ -105,8 +116,10 @@ public final class HealthGate {
             return refused(loaded, e.rejection());
         } catch (OutOfMemoryError e) {
             return refused(loaded, new Rejection(Code.GATE_LOAD, "not enough memory: " + e.getMessage()));
-        } catch (RuntimeException e) {
-            // A fault of ours that hostile weights brought to light must not take the serving model down.
+        } catch (RuntimeException | InternalError e) {
+            // A fault of ours that hostile weights brought to light must not take the serving models down. An
+            // InternalError is how
+            // the JVM tells that a mapped page cannot be read.
             return refused(loaded, new Rejection(Code.GATE_LOAD, "fault in the engine: " + e));
         }
     }
@@ -118,11 +131,16 @@ public final class HealthGate {
         return new Result(null, new GateReport(Optional.of(why), loadMillis, checks));
     }
 
-    private LoadedModel load() throws RejectedException {
+    private LoadedModel load(Admission admission) throws RejectedException {
         MappedModel mapped = MappedModel.map(file).orThrow();
         try {
             checkDigest(mapped);
-        } catch (RejectedException | RuntimeException e) {
+            mapped.head()
+                    .then(head ->
+                            MemoryNeeds.of(head, settings.contextTokens(), settings.maxSequences(), settings.cache()))
+                    .then(admission::admit)
+                    .orThrow();
+        } catch (RejectedException | RuntimeException | InternalError e) {
             mapped.close();
             throw e;
         }
@@ -132,7 +150,7 @@ public final class HealthGate {
             Verdict<Integer> scan = WeightScan.scan(model.file(), mapped.bytes());
             note("weights", scan, scan instanceof Verdict.Accepted<Integer>(Integer n) ? n + " tensors" : "");
             return model;
-        } catch (RejectedException | RuntimeException e) {
+        } catch (RejectedException | RuntimeException | InternalError e) {
             model.close();
             throw e;
         }

@@ -6,14 +6,18 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.control.GateReport;
 import dev.holdfast.control.Slot;
+import dev.holdfast.engine.MemoryNeeds;
 import dev.holdfast.engine.kernels.CacheType;
 import dev.holdfast.engine.kernels.Workers;
 import dev.holdfast.engine.text.ChatTemplate;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.Sha256;
+import dev.holdfast.wire.Verdict;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 
 /** The gate as a publisher runs it: a file and what is to be signed of it, no store, no socket and no daemon. */
@@ -48,6 +52,33 @@ class HealthGateTest {
         GateReport report = check(slot(Sha256.of(Files.readAllBytes(MODEL)), gate));
         assertThat(report.failure().orElseThrow().code()).isEqualTo(Code.GATE_CANARY);
         assertThat(report.checks().getLast().name()).isEqualTo("canary");
+    }
+
+    @Test
+    void aModelThatThereIsNoRoomForIsRefusedBeforeItIsLoaded() throws Exception {
+        List<MemoryNeeds> asked = new ArrayList<>();
+        HealthGate.Admission full = needs -> {
+            asked.add(needs);
+            return Verdict.rejected(Code.INS_MEMORY, "full");
+        };
+        try (Workers workers = Workers.of(1)) {
+            HealthGate.Settings settings = new HealthGate.Settings(256, 3, CacheType.DEFAULT);
+            Slot sound = slot(Sha256.of(Files.readAllBytes(MODEL)), gate());
+            HealthGate.Result result = new HealthGate(sound, MODEL, settings, workers).run(true, full);
+            assertThat(result.model()).isNull();
+            assertThat(result.report().failure().orElseThrow().code()).isEqualTo(Code.INS_MEMORY);
+            assertThat(result.report().checks())
+                    .extracting(GateReport.Check::name)
+                    .containsExactly("digest");
+            assertThat(asked)
+                    .containsExactly(
+                            MemoryNeeds.of(MODEL, 256, 3, CacheType.DEFAULT).orThrow());
+
+            Slot other = slot(Sha256.of(new byte[1]), gate());
+            HealthGate.Result unasked = new HealthGate(other, MODEL, settings, workers).run(true, full);
+            assertThat(unasked.report().failure().orElseThrow().code()).isEqualTo(Code.GATE_DIGEST);
+            assertThat(asked).as("no parser sees other bytes").hasSize(1);
+        }
     }
 
     private static GateReport check(Slot slot) {
