@@ -10,6 +10,7 @@ import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Verdict;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.Optional;
 
 /**
@@ -85,8 +86,10 @@ public record AgentConfig(
     private static AgentConfig of(ConfigFile file) throws RejectedException {
         String fleet = file.text("fleet", "");
         String device = file.text("device", "");
-        if (!Topics.isName(fleet) || !Topics.isName(device)) {
-            throw ConfigFile.invalid("fleet and device must be 1 to 64 letters, digits, '.', '_' or '-'");
+        for (String name : List.of(fleet, device)) {
+            if (!Topics.isName(name)) {
+                throw ConfigFile.invalid(Topics.refusal(name));
+            }
         }
         return new AgentConfig(
                 new Topics(fleet, device),
