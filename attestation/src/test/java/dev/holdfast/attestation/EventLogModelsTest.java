@@ -369,6 +369,22 @@ class EventLogModelsTest {
         }
     }
 
+    /** The first install of a model was cut off before its flip, and it does not serve now. */
+    @Test
+    void whatACrashInterruptedIsSettledAlthoughItDoesNotServe() throws Exception {
+        try (EventLog log = open()) {
+            log.beforeServe(Models.EMBED);
+        }
+        try (EventLog log = open()) {
+            assertThat(log.interrupted()).containsOnlyKeys("embed");
+            log.ensureServing(List.of(Models.V1));
+            assertThat(log.interrupted()).isEmpty();
+            assertThat(writeAhead()).doesNotExist();
+            assertThat(log.confirm(log.changes(), List.of(Models.V1)))
+                    .containsExactly(Map.entry("embed", Serving.ABSENT), Map.entry("intent", Serving.CONFIRMED));
+        }
+    }
+
     /** A taken inference process claims ever other models. */
     @Test
     void theModelsThatTheLogNamesAreBounded() throws Exception {
