@@ -52,7 +52,7 @@ public enum Code {
             "Order only what is published"),
     UPD_EPOCH(
             "UPD-EPOCH",
-            "The model's security epoch is below the floor that the TEE holds",
+            "The model's security epoch is below the floor of that model on this device",
             "Publish with the current epoch"),
     UPD_INCOMPATIBLE("UPD-INCOMPATIBLE", "The model asks for more than this device or agent has", "Upgrade the agent"),
 

@@ -102,7 +102,7 @@ class ProvisionTest {
         assertThat(first.out())
                 .contains("anchored " + root)
                 .contains("locked for good")
-                .contains("epoch counter");
+                .contains("state counter");
         Ran again = run("provision");
         assertThat(again.status()).isZero();
         assertThat(again.out()).contains("already anchored: " + root);
@@ -119,7 +119,7 @@ class ProvisionTest {
         assertThat(before)
                 .containsPattern("FAIL {2}anchor +not provisioned")
                 .containsPattern("FAIL {2}factory root index +not provisioned")
-                .containsPattern("FAIL {2}epoch counter +NV 0x18f4801 and its base are not both there")
+                .containsPattern("FAIL {2}state counter +NV 0x18f4804 and its base are not both there")
                 .contains("-> holdfast provision");
         assertThat(doctor()).as("looking makes nothing").isEqualTo(before);
         assertThat(run("provision").status()).isZero();
@@ -127,7 +127,7 @@ class ProvisionTest {
                 .containsPattern("warn {2}TEE +TPM2, assurance EMULATED")
                 .containsPattern("ok {4}anchor +the factory root " + Sha256.ofFile(dir.resolve("root.json")))
                 .containsPattern("ok {4}factory root index +NV 0x18f4803, written once, locked for good")
-                .containsPattern("ok {4}epoch counter +NV 0x18f4801 is at 0, its base 0x18f4802 is locked")
+                .containsPattern("ok {4}state counter +NV 0x18f4804 is at 0, its base 0x18f4805 is locked")
                 .containsPattern("ok {4}lockout counter +0 of 3 failures, one is forgotten every 1000 s")
                 .containsPattern("ok {4}keys +signs as [0-9a-f]{64}, quotes as [0-9a-f]{64}")
                 .containsPattern("ok {4}register +number 14, 1 resets so far, holds nothing yet");
