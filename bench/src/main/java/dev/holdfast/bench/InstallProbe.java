@@ -78,11 +78,7 @@ final class InstallProbe implements BlockSource, InferenceControl, Measurements,
             BlockTree tree = new BlockTree(BLOCK_BYTES, hash(arguments[3]));
             ModelTarget target = target(bytes.size(), hash(arguments[2]), tree);
             InstallOutcome outcome = installer.install(new ModelOrder(
-                    "d",
-                    1,
-                    target,
-                    List.of(),
-                    new ModelTerms(target.file().path(), true, Optional.empty())));
+                    "d", 1, target, List.of(), new ModelTerms(target.file().path(), true, Optional.empty())));
             if (!(outcome instanceof InstallOutcome.Committed)) {
                 throw new IllegalStateException("ended as " + outcome);
             }

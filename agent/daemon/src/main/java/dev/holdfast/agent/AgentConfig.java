@@ -21,7 +21,13 @@ import java.util.Optional;
  * @param memoryBudget bytes that all models together may need
  */
 public record AgentConfig(
-        Topics topics, Path stateDir, SocketPaths sockets, Broker broker, Root root, Updates updates, long memoryBudget) {
+        Topics topics,
+        Path stateDir,
+        SocketPaths sockets,
+        Broker broker,
+        Root root,
+        Updates updates,
+        long memoryBudget) {
     /**
      * The way to the fleet.
      *

@@ -109,17 +109,11 @@ public final class AgentDaemon implements AutoCloseable {
         Installer installer = Installer.open(
                 store,
                 installerConfig(config),
-                new InstallerPorts(
-                        fleet,
-                        inference,
-                        measurements,
-                        floors,
-                        clock,
-                        record -> {
-                            LOG.info("order {}: {} {}", record.orderVersion(), record.state(), record.slot());
-                            reporting.get().run();
-                            observer.entered(record);
-                        }));
+                new InstallerPorts(fleet, inference, measurements, floors, clock, record -> {
+                    LOG.info("order {}: {} {}", record.orderVersion(), record.state(), record.slot());
+                    reporting.get().run();
+                    observer.entered(record);
+                }));
         ModelWorks works = opened.add(
                 "work on the models",
                 new ModelWorks(new ModelWork.Parts(

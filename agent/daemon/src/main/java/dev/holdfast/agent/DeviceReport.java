@@ -89,7 +89,8 @@ final class DeviceReport {
     private void byDefault(ObjectNode status, AgentState now) {
         Pointer pointer = store.pointer();
         pointer.byDefault().flatMap(pointer::model).ifPresent(entry -> {
-            status.put("model", entry.serving().model()).put("version", entry.serving().version());
+            status.put("model", entry.serving().model())
+                    .put("version", entry.serving().version());
             status.set("serving", brief(entry.serving()));
             entry.fallback().ifPresent(slot -> status.set("fallback", brief(slot)));
         });
@@ -149,12 +150,15 @@ final class DeviceReport {
                     .flatMap(work -> installer.progress(name))
                     .ifPresent(progress -> one.set("install", progress(progress)));
             state.flatMap(ModelWork.State::lastRejection).ifPresent(reason -> put(one, reason));
-            lastFailure(installer.history().stream().filter(r -> r.slot().model().equals(name)))
+            lastFailure(installer.history().stream()
+                            .filter(r -> r.slot().model().equals(name)))
                     .ifPresent(record -> one.putObject("lastFailure")
                             .put("at", record.at().toString())
                             .put("version", record.slot().version())
                             .put("state", record.state().name())
-                            .put("code", record.reason().map(why -> why.code().id()).orElse("")));
+                            .put(
+                                    "code",
+                                    record.reason().map(why -> why.code().id()).orElse("")));
         }
     }
 

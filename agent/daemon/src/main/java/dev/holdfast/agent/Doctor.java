@@ -278,7 +278,8 @@ final class Doctor {
                         entry.serving() + (sound ? ", its bytes hash right" : ", its bytes are damaged"),
                         "restart the agent: it goes back to the release before, and fetches this one again");
                 entry.fallback()
-                        .ifPresent(slot -> check("store", "release to fall back to", Outcome.PASS, slot.toString(), ""));
+                        .ifPresent(
+                                slot -> check("store", "release to fall back to", Outcome.PASS, slot.toString(), ""));
             }
         } catch (IOException e) {
             check("store", "folder", Outcome.FAIL, String.valueOf(e.getMessage()), "check the rights on " + folder);

@@ -43,8 +43,7 @@ final class ModelMeasurements implements Measurements {
 
     @Override
     public void beforeServe(Slot slot) throws IOException, TeeException {
-        ModelEvent.Kind kind =
-                rollingBack.contains(slot.model()) ? ModelEvent.Kind.ROLLBACK : ModelEvent.Kind.SERVE;
+        ModelEvent.Kind kind = rollingBack.contains(slot.model()) ? ModelEvent.Kind.ROLLBACK : ModelEvent.Kind.SERVE;
         log.beforeServe(event(slot, kind, tokenizers.of(slot.slotId())));
     }
 

@@ -33,7 +33,10 @@ final class ModelWork implements AutoCloseable {
      * @param report told whenever the state changed
      */
     record Parts(
-            Installer installer, FleetClient fleet, Clock clock, java.util.function.Supplier<RefreshSchedule> pauses,
+            Installer installer,
+            FleetClient fleet,
+            Clock clock,
+            java.util.function.Supplier<RefreshSchedule> pauses,
             Runnable report) {}
 
     /** What an order says of the model. */
@@ -172,7 +175,8 @@ final class ModelWork implements AutoCloseable {
                     yield Optional.empty();
                 }
                 yield interrupted.get().code() == Code.INS_WAITING
-                        ? Optional.of(order.rollout().next(order.device(), parts.clock().instant()))
+                        ? Optional.of(order.rollout()
+                                .next(order.device(), parts.clock().instant()))
                         : Optional.of(Instant.MIN);
             }
         };

@@ -51,8 +51,7 @@ final class ModelWorks implements AutoCloseable {
             of(name).ifPresent(work -> work.want(new ModelWork.Wish.Retire(order.version())));
         }
         for (ModelOrder model : order.models()) {
-            of(model.model().model())
-                    .ifPresent(work -> work.want(new ModelWork.Wish.Serve(model, order.expires())));
+            of(model.model().model()).ifPresent(work -> work.want(new ModelWork.Wish.Serve(model, order.expires())));
         }
         return refused;
     }

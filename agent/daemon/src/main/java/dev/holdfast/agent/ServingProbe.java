@@ -44,7 +44,10 @@ final class ServingProbe implements ServingModels {
             event(known, loaded).ifPresentOrElse(events::add, () -> nameless.add(loaded.digest()));
         }
         // One of them is enough to refuse the evidence, and always the same one costs one event.
-        nameless.stream().min(Comparator.comparing(Sha256::hex)).map(ServingProbe::nameless).ifPresent(events::add);
+        nameless.stream()
+                .min(Comparator.comparing(Sha256::hex))
+                .map(ServingProbe::nameless)
+                .ifPresent(events::add);
         return events;
     }
 
@@ -60,8 +63,8 @@ final class ServingProbe implements ServingModels {
 
     private Optional<ModelEvent> event(Pointer pointer, InferenceStatus.Loaded loaded) {
         return pointer.slot(loaded.slot())
-                .filter(slot -> slot.digest().equals(loaded.digest())
-                        && slot.model().equals(loaded.model()))
+                .filter(slot ->
+                        slot.digest().equals(loaded.digest()) && slot.model().equals(loaded.model()))
                 .map(slot -> log.event(slot, ModelEvent.Kind.SERVE, loaded.tokenizer()));
     }
 

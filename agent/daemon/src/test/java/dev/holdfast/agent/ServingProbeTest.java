@@ -26,9 +26,8 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** Which model is measured, when the inference process says which bytes it serves. */
 class ServingProbeTest {
-    private static final String REST =
-            "\"candidates\":[],\"draining\":0,\"requestsActive\":0,"
-                    + "\"memory\":{\"usedBytes\":0,\"budgetBytes\":1},\"startedAtMillis\":1,\"pid\":1}";
+    private static final String REST = "\"candidates\":[],\"draining\":0,\"requestsActive\":0,"
+            + "\"memory\":{\"usedBytes\":0,\"budgetBytes\":1},\"startedAtMillis\":1,\"pid\":1}";
     private static final Sha256 TOKENIZER = hash("tokenizer");
 
     @TempDir
@@ -45,8 +44,8 @@ class ServingProbeTest {
         return Sha256.of(text.getBytes(StandardCharsets.UTF_8));
     }
 
-    private static final Slot EMBED = new Slot(
-            "models/e/1/model.gguf", "e", "1", 1, 1, hash("e"), 10, 0, Json.object(), Json.object());
+    private static final Slot EMBED =
+            new Slot("models/e/1/model.gguf", "e", "1", 1, 1, hash("e"), 10, 0, Json.object(), Json.object());
 
     private static Slot slot(String version) {
         return new Slot(

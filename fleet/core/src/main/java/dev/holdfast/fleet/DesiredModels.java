@@ -61,8 +61,7 @@ public record DesiredModels(long counter, Optional<String> byDefault, SortedMap<
         private static Wish read(Fields wish) throws RejectedException {
             Optional<Rollout> rollout =
                     wish.has(Rollout.FIELD) ? Optional.of(Rollout.of(wish.object(Rollout.FIELD))) : Optional.empty();
-            return new Wish(
-                    wish.modelName("version"), rollout, wish.integerOr("since", 1, Long.MAX_VALUE, 0));
+            return new Wish(wish.modelName("version"), rollout, wish.integerOr("since", 1, Long.MAX_VALUE, 0));
         }
     }
 
@@ -229,10 +228,7 @@ public record DesiredModels(long counter, Optional<String> byDefault, SortedMap<
             Wish wish = Objects.requireNonNull(models.get(model));
             terms.put(
                     model,
-                    new ModelTerms(
-                                    release.model().file().path(),
-                                    byDefault.equals(Optional.of(model)),
-                                    wish.rollout())
+                    new ModelTerms(release.model().file().path(), byDefault.equals(Optional.of(model)), wish.rollout())
                             .since(wish.since));
         }
         return new Content(releases, files, terms);

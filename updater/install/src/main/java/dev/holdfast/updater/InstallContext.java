@@ -43,8 +43,7 @@ record InstallContext(
     }
 
     private InstallContext with(InstallerConfig otherConfig, InstallerPorts otherPorts) {
-        return new InstallContext(
-                model, store, otherConfig, otherPorts, journal, turns, sets, cancellation, backoff);
+        return new InstallContext(model, store, otherConfig, otherPorts, journal, turns, sets, cancellation, backoff);
     }
 
     /** The release of this model in service. */

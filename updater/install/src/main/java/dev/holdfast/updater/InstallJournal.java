@@ -292,9 +292,7 @@ public final class InstallJournal {
 
     /** The same of each model. */
     List<InstallRecord> unfinished() {
-        return models().stream()
-                .flatMap(model -> unfinished(model).stream())
-                .toList();
+        return models().stream().flatMap(model -> unfinished(model).stream()).toList();
     }
 
     private static String link(byte[] line) {

@@ -4,8 +4,8 @@ import dev.holdfast.control.Pointer;
 import dev.holdfast.control.Slot;
 import dev.holdfast.tee.TeeException;
 import dev.holdfast.trust.release.DeltaTarget;
-import dev.holdfast.trust.release.ModelTarget;
 import dev.holdfast.trust.release.ModelOrder;
+import dev.holdfast.trust.release.ModelTarget;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Sha256;
 import java.io.IOException;
@@ -48,8 +48,7 @@ record InstallPlan(Optional<DeltaTarget> delta, boolean present) {
             long floor = ports.epochFloors().of(slot.model());
             if (slot.epoch() < floor || slot.epoch() - floor > MAX_EPOCH_STEP) {
                 throw InstallStop.failed(
-                        Code.UPD_EPOCH,
-                        "epoch " + slot.epoch() + " of " + slot.model() + ", the floor is " + floor);
+                        Code.UPD_EPOCH, "epoch " + slot.epoch() + " of " + slot.model() + ", the floor is " + floor);
             }
         } catch (TeeException e) {
             throw InstallStop.interrupted(e.code(), "epoch floor: " + e.getMessage());

@@ -47,7 +47,8 @@ public final class Installer {
         this.timer = timer;
         this.turns = new DownloadTurns(config.pace(), timer);
         this.sets = new ServingSets(store, journal, ports.inference());
-        this.backoff = new Backoff(config.retries().firstPause(), config.retries().longestPause(), new Random());
+        this.backoff =
+                new Backoff(config.retries().firstPause(), config.retries().longestPause(), new Random());
     }
 
     /** Reads the journal; a torn last line is cut off, damage is reported by {@link #recover}. */
@@ -67,8 +68,8 @@ public final class Installer {
             if (stopping) {
                 cancellation.stop();
             }
-            return new ModelInstaller(new InstallContext(
-                    fresh, store, config, ports, journal, turns, sets, cancellation, backoff));
+            return new ModelInstaller(
+                    new InstallContext(fresh, store, config, ports, journal, turns, sets, cancellation, backoff));
         });
     }
 

@@ -103,7 +103,8 @@ final class ModelFetch {
         context.store().adopt(verified);
     }
 
-    private InstallPlan plan(ModelOrder order, Optional<Sha256> base, boolean deltaAllowed) throws IOException, InstallStop {
+    private InstallPlan plan(ModelOrder order, Optional<Sha256> base, boolean deltaAllowed)
+            throws IOException, InstallStop {
         boolean present = context.store().has(order.model().file().sha256());
         InstallPlan plan = InstallPlan.choose(
                 order,
@@ -148,7 +149,8 @@ final class ModelFetch {
         return context.store().part(digest).toFile().length();
     }
 
-    private ModelStore.Verified patched(ModelOrder order, DeltaTarget delta) throws IOException, InstallStop, DeltaFailed {
+    private ModelStore.Verified patched(ModelOrder order, DeltaTarget delta)
+            throws IOException, InstallStop, DeltaFailed {
         enter(order, InstallState.DOWNLOADING);
         download.run(delta.file(), delta.blocks());
         Path patch = context.store().part(delta.file().sha256());

@@ -57,8 +57,7 @@ final class ModelInstaller {
 
     InstallOutcome install(ModelOrder order, OfflineBundle bundle) throws IOException {
         return install(
-                order,
-                context.from(bundle, bundle.offers(order.model().file().sha256())));
+                order, context.from(bundle, bundle.offers(order.model().file().sha256())));
     }
 
     private InstallOutcome install(ModelOrder order, InstallContext from) throws IOException {
@@ -183,7 +182,8 @@ final class ModelInstaller {
         turn.lock();
         try {
             context.cancellation().reset();
-            Optional<Slot> leaving = context.serving().or(() -> context.unfinished().map(InstallRecord::slot));
+            Optional<Slot> leaving =
+                    context.serving().or(() -> context.unfinished().map(InstallRecord::slot));
             if (leaving.isPresent()) {
                 // First of all, so that nothing brings back a model whose pointer is found damaged.
                 context.enter(InstallState.RETIRED, orderVersion, leaving.get(), Optional.empty(), "");

@@ -78,9 +78,10 @@ public final class ModelStore {
         if (!Files.exists(file)) {
             return Optional.of(Pointer.NOTHING);
         }
-        return bytes(file).flatMap(bytes -> Pointer.read(bytes) instanceof Verdict.Accepted<Pointer>(Pointer read)
-                ? Optional.of(read)
-                : Optional.empty());
+        return bytes(file)
+                .flatMap(bytes -> Pointer.read(bytes) instanceof Verdict.Accepted<Pointer>(Pointer read)
+                        ? Optional.of(read)
+                        : Optional.empty());
     }
 
     /** Whether there is a pointer, however it reads. */
@@ -92,7 +93,8 @@ public final class ModelStore {
     List<Slot> readableSlots() throws IOException {
         return bytes(pointerFile())
                 .filter(bytes -> Pointer.readable(bytes).isAccepted())
-                .map(bytes -> Pointer.readable(bytes) instanceof Verdict.Accepted<Pointer.Readable>(Pointer.Readable read)
+                .map(bytes -> Pointer.readable(bytes)
+                                instanceof Verdict.Accepted<Pointer.Readable>(Pointer.Readable read)
                         ? read.models().values().stream().flatMap(List::stream).toList()
                         : List.<Slot>of())
                 .orElse(List.of());

@@ -79,7 +79,9 @@ final class ModelSwap {
     /** Every file of this model but those that it still needs. */
     private Set<Sha256> replaced() {
         Set<Sha256> digests = new HashSet<>();
-        context.journal().records(context.model()).forEach(record -> digests.add(record.slot().digest()));
+        context.journal()
+                .records(context.model())
+                .forEach(record -> digests.add(record.slot().digest()));
         context.store().pointer().slots().forEach(slot -> digests.remove(slot.digest()));
         return digests;
     }

@@ -36,8 +36,8 @@ public final class OfflineInstall {
         };
     }
 
-    private static Verdict<SortedMap<String, InstallOutcome>> run(Order order, OfflineBundle bundle, Installer installer)
-            throws IOException {
+    private static Verdict<SortedMap<String, InstallOutcome>> run(
+            Order order, OfflineBundle bundle, Installer installer) throws IOException {
         Optional<Rejection> refused = installer.arrange(order);
         if (refused.isPresent() && refused.get().code() == Code.UPD_INCOMPATIBLE) {
             return new Verdict.Rejected<>(refused.get());

@@ -35,7 +35,8 @@ final class OperatorRollback {
         Optional<Slot> serving = context.serving();
         Optional<Slot> fallback = context.fallback();
         if (serving.isEmpty() || fallback.isEmpty()) {
-            return new InstallOutcome.Failed(new Rejection(Code.INS_NO_FALLBACK, "there is only one release of " + context.model()));
+            return new InstallOutcome.Failed(
+                    new Rejection(Code.INS_NO_FALLBACK, "there is only one release of " + context.model()));
         }
         if (!context.store().verifies(fallback.get())) {
             return new InstallOutcome.Failed(

@@ -46,7 +46,8 @@ final class ServingSets {
             return Optional.empty();
         } catch (IOException e) {
             return Optional.of(new Rejection(
-                    Code.INS_CANDIDATE_LOST, "the inference process does not take its set of models: " + e.getMessage()));
+                    Code.INS_CANDIDATE_LOST,
+                    "the inference process does not take its set of models: " + e.getMessage()));
         }
     }
 }

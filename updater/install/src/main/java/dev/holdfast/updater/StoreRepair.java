@@ -59,7 +59,8 @@ final class StoreRepair {
     private boolean othersNeed(Slot slot) {
         return store.pointer()
                 .slots()
-                .anyMatch(other -> other.digest().equals(slot.digest()) && !other.model().equals(slot.model()));
+                .anyMatch(other ->
+                        other.digest().equals(slot.digest()) && !other.model().equals(slot.model()));
     }
 
     private boolean maySucceed(Slot fallback) throws IOException {
@@ -85,8 +86,8 @@ final class StoreRepair {
 
     /** Without a fallback it serves on as it was mapped, while a sound copy takes the place of its name. */
     private Checked repairBeside(Slot slot, Optional<ModelTarget> listed) throws IOException {
-        Verdict<Long> room =
-                store.reserve(slot.model(), slot.length(), 0, context.config().device().diskReserveBytes());
+        Verdict<Long> room = store.reserve(
+                slot.model(), slot.length(), 0, context.config().device().diskReserveBytes());
         if (room instanceof Verdict.Rejected<Long>(Rejection reason)) {
             return new Checked(slot, Finding.DAMAGED, reason.toString());
         }

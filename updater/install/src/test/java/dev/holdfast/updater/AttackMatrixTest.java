@@ -404,15 +404,15 @@ class AttackMatrixTest {
                     TargetFile embed = world.repo.target("embed", "models/embed/1.0.0/model.gguf", 1);
                     world.repo.publish();
                     world.repo.ordered = Optional.of(List.of(embed));
-                    world.repo.terms = Optional.of(new TreeMap<>(
-                            Map.of("intent", new ModelTerms(embed.path(), true, Optional.empty()))));
+                    world.repo.terms = Optional.of(
+                            new TreeMap<>(Map.of("intent", new ModelTerms(embed.path(), true, Optional.empty()))));
                     world.refused(Code.UPD_FORMAT);
                     world.repo.terms = Optional.empty();
                     world.repo.targets.remove(embed.path());
                 }),
                 attack("stolen Director key names a target that it does not list", world -> {
-                    world.repo.terms = Optional.of(new TreeMap<>(
-                            Map.of("intent", new ModelTerms("models/intent/9.9.9/model.gguf", true, Optional.empty()))));
+                    world.repo.terms = Optional.of(new TreeMap<>(Map.of(
+                            "intent", new ModelTerms("models/intent/9.9.9/model.gguf", true, Optional.empty()))));
                     world.refused(Code.UPD_FORMAT);
                     world.repo.terms = Optional.empty();
                 }),
@@ -429,8 +429,8 @@ class AttackMatrixTest {
                 }),
                 attack("stolen Director key claims that a wish is of an order to come", world -> {
                     String path = "models/intent/1.0.0/model.gguf";
-                    world.repo.terms = Optional.of(new TreeMap<>(
-                            Map.of("intent", new ModelTerms(path, true, Optional.empty()).since(99))));
+                    world.repo.terms = Optional.of(
+                            new TreeMap<>(Map.of("intent", new ModelTerms(path, true, Optional.empty()).since(99))));
                     world.refused(Code.UPD_FORMAT);
                     world.repo.terms = Optional.empty();
                 }));
@@ -472,9 +472,7 @@ class AttackMatrixTest {
                                     Verdict.Rejected.class,
                                     r -> assertThat(r.reason().code()).isEqualTo(Code.TEE_ROLLBACK));
                     TrustClient.readmit(
-                                    world.dir.resolve("state"),
-                                    world.dir.resolve("factory.json"),
-                                    world.tee.anchors())
+                                    world.dir.resolve("state"), world.dir.resolve("factory.json"), world.tee.anchors())
                             .orThrow();
                 }),
                 attack("emergency re-release of old content above the floor is no attack", world -> {
@@ -509,11 +507,13 @@ class AttackMatrixTest {
                             outcome -> assertThat(outcome)
                                     .isInstanceOfSatisfying(
                                             InstallOutcome.Failed.class,
-                                            failed -> assertThat(failed.reason().code()).isEqualTo(expected)),
+                                            failed -> assertThat(failed.reason().code())
+                                                    .isEqualTo(expected)),
                             outcome -> assertThat(outcome)
                                     .isInstanceOfSatisfying(
                                             InstallOutcome.Interrupted.class,
-                                            cut -> assertThat(cut.reason().code()).isEqualTo(expected)));
+                                            cut -> assertThat(cut.reason().code())
+                                                    .isEqualTo(expected)));
         }
     }
 

@@ -17,8 +17,8 @@ import dev.holdfast.trust.client.RetryLaterException;
 import dev.holdfast.trust.release.Attachment;
 import dev.holdfast.trust.release.BlockTree;
 import dev.holdfast.trust.release.DeltaTarget;
-import dev.holdfast.trust.release.ModelTarget;
 import dev.holdfast.trust.release.ModelOrder;
+import dev.holdfast.trust.release.ModelTarget;
 import dev.holdfast.trust.release.ModelTerms;
 import dev.holdfast.trust.schema.TargetFile;
 import dev.holdfast.wire.Binary;
@@ -91,6 +91,7 @@ public final class InstallWorld implements BlockSource, InferenceControl, Measur
     Optional<String> byDefault = Optional.empty();
     /** Told of each slot that is about to be loaded; may wait, as a load does. */
     Consumer<Slot> prepared = slot -> {};
+
     long startedAt = 1;
     Optional<Rejection> gate = Optional.empty();
     boolean inferenceGone;
@@ -220,8 +221,7 @@ public final class InstallWorld implements BlockSource, InferenceControl, Measur
     }
 
     Installer installer(Disk disk) throws IOException {
-        InstallerPorts ports =
-                new InstallerPorts(this, this, this, floors(), clock, record -> observer.accept(record));
+        InstallerPorts ports = new InstallerPorts(this, this, this, floors(), clock, record -> observer.accept(record));
         return Installer.open(ModelStore.open(dir.resolve("store"), () -> Long.MAX_VALUE, disk), config, ports, timer);
     }
 
@@ -292,7 +292,10 @@ public final class InstallWorld implements BlockSource, InferenceControl, Measur
      * @param pending of each model what could not be done yet
      */
     record Recovered(
-            Pointer pointer, List<InstallRecord> unfinished, Optional<Rejection> journalDamage, List<Rejection> pending) {}
+            Pointer pointer,
+            List<InstallRecord> unfinished,
+            Optional<Rejection> journalDamage,
+            List<Rejection> pending) {}
 
     /** Everything that an agent does at its start, of every model. */
     Recovered recover(Installer installer) throws IOException {
@@ -405,8 +408,9 @@ public final class InstallWorld implements BlockSource, InferenceControl, Measur
 
     @Override
     public Verdict<Flip> flip(SlotId id) {
-        Optional<Slot> found =
-                candidates.values().stream().filter(slot -> slot.slotId().equals(id)).findFirst();
+        Optional<Slot> found = candidates.values().stream()
+                .filter(slot -> slot.slotId().equals(id))
+                .findFirst();
         if (found.isEmpty()) {
             return Verdict.rejected(Code.GATE_LOAD, "not the candidate");
         }

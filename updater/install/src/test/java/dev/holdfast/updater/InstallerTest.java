@@ -58,8 +58,7 @@ class InstallerTest {
         Installer installer = world.installer();
         assertThat(installer.install(world.secondOrder)).isInstanceOf(InstallOutcome.Committed.class);
         assertServes(world.second);
-        assertThat(world.pointer().fallback("intent").orElseThrow().version())
-                .isEqualTo("1.0.0");
+        assertThat(world.pointer().fallback("intent").orElseThrow().version()).isEqualTo("1.0.0");
         assertThat(states())
                 .containsExactly(
                         InstallState.ANNOUNCED,
@@ -181,9 +180,8 @@ class InstallerTest {
         byte[] nonsense = RepositorySimulator.model(77);
         byte[] cut = java.util.Arrays.copyOf(nonsense, 9000);
         Path file = Files.write(world.dir.resolve("nonsense"), cut);
-        return InstallWorld.order(2,
-                world.secondOrder.model(),
-                List.of(world.delta(cut, world.first, world.second, file)));
+        return InstallWorld.order(
+                2, world.secondOrder.model(), List.of(world.delta(cut, world.first, world.second, file)));
     }
 
     @Test
@@ -255,8 +253,7 @@ class InstallerTest {
 
     @Test
     void nothingBelowTheFloorIsKeptToFallBackTo() throws Exception {
-        ModelOrder raised =
-                InstallWorld.order(2, world.target(world.second, "2.0.0", 2), List.of());
+        ModelOrder raised = InstallWorld.order(2, world.target(world.second, "2.0.0", 2), List.of());
         assertThat(world.installer().install(raised)).isInstanceOf(InstallOutcome.Committed.class);
         assertThat(world.floor()).isEqualTo(2);
         assertThat(world.pointer().fallback("intent")).isEmpty();

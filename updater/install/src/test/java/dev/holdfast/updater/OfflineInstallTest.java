@@ -6,10 +6,10 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.trust.bundle.MemoryBytes;
 import dev.holdfast.trust.bundle.OfflineBundleWriter;
 import dev.holdfast.trust.bundle.TarHeader;
+import dev.holdfast.trust.client.FakeTee;
 import dev.holdfast.trust.client.RepositorySimulator;
 import dev.holdfast.trust.client.TrustClient;
 import dev.holdfast.trust.release.DirectorOrder;
-import dev.holdfast.trust.client.FakeTee;
 import dev.holdfast.trust.release.ModelOrder;
 import dev.holdfast.trust.release.ModelTerms;
 import dev.holdfast.trust.schema.TargetFile;
@@ -100,8 +100,7 @@ class OfflineInstallTest {
 
     private static SortedMap<String, ModelTerms> all(ModelOrder release) {
         return new TreeMap<>(Map.of(
-                release.model().model(),
-                new ModelTerms(release.model().file().path(), true, Optional.empty())));
+                release.model().model(), new ModelTerms(release.model().file().path(), true, Optional.empty())));
     }
 
     private byte[] sign(ObjectNode order) {
@@ -246,7 +245,8 @@ class OfflineInstallTest {
 
     @Test
     void refusesAnExpiredOrderBesideFreshMetadata() throws Exception {
-        byte[] order = sign(DirectorOrder.offline("device-1", 1, now, now.minusSeconds(1), only(world.firstOrder), all(world.firstOrder))
+        byte[] order = sign(DirectorOrder.offline(
+                        "device-1", 1, now, now.minusSeconds(1), only(world.firstOrder), all(world.firstOrder))
                 .signedPart());
         assertRefused(bundle(order, Sha256.of(world.first)), Code.UPD_EXPIRED);
     }
@@ -254,7 +254,13 @@ class OfflineInstallTest {
     @Test
     void refusesAnOrderThatWasSignedForTheNetwork() throws Exception {
         byte[] online = sign(DirectorOrder.answering(
-                        Binary.copyOf(new byte[32]), "device-1", 1, now, repo.expires, only(world.firstOrder), all(world.firstOrder))
+                        Binary.copyOf(new byte[32]),
+                        "device-1",
+                        1,
+                        now,
+                        repo.expires,
+                        only(world.firstOrder),
+                        all(world.firstOrder))
                 .signedPart());
         assertRefused(bundle(online, Sha256.of(world.first)), Code.UPD_DIRECTOR_NONCE);
     }

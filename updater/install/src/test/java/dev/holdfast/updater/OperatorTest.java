@@ -102,10 +102,10 @@ class OperatorTest {
     void goesBackMeasuredLikeAnyModelAndTheOrderIsNotRepeated() throws Exception {
         assertThat(world.installer().install(world.secondOrder)).isInstanceOf(InstallOutcome.Committed.class);
         world.log.clear();
-        assertThat(world.installer().rollback("intent", "answers in French")).isInstanceOf(InstallOutcome.RolledBack.class);
+        assertThat(world.installer().rollback("intent", "answers in French"))
+                .isInstanceOf(InstallOutcome.RolledBack.class);
         assertThat(world.serving()).contains(Sha256.of(world.first));
-        assertThat(world.log)
-                .containsExactly("rolled back 2.0.0", "before " + Sha256.of(world.first), "after");
+        assertThat(world.log).containsExactly("rolled back 2.0.0", "before " + Sha256.of(world.first), "after");
         assertThat(world.installer().history().getLast().reason())
                 .contains(new Rejection(Code.INS_ROLLBACK_ASKED, "by the operator: answers in French"));
         assertFailed(world.installer().rollback("intent", ""), Code.INS_NO_FALLBACK);
@@ -140,7 +140,8 @@ class OperatorTest {
         byte[] third = RepositorySimulator.model(3);
         ModelOrder next = InstallWorld.order(3, world.target(third, "3.0.0", 1), List.of());
         Installer installer = world.installer();
-        InstallOutcome outcome = at(InstallState.DOWNLOADING, installer, next, () -> installer.rollback("intent", "no"));
+        InstallOutcome outcome =
+                at(InstallState.DOWNLOADING, installer, next, () -> installer.rollback("intent", "no"));
         assertThat(outcome).isInstanceOf(InstallOutcome.RolledBack.class);
         assertFailed(installed, Code.INS_ROLLBACK_ASKED);
         assertThat(world.serving()).contains(Sha256.of(world.first));

@@ -373,18 +373,19 @@ class PowerCutTest {
                 && reason.code() == dev.holdfast.wire.Code.INS_FAILED_BEFORE) {
             gaveUp = true;
             ModelOrder order = order(scenario);
-            outcome = world.installer()
-                    .install(InstallWorld.order(order.version() + 1, order.model(), order.deltas()));
+            outcome = world.installer().install(InstallWorld.order(order.version() + 1, order.model(), order.deltas()));
         }
         assertThat(outcome).isNotInstanceOfAny(InstallOutcome.Failed.class, InstallOutcome.Interrupted.class);
-        boolean firstServes =
-                scenario == Scenario.FIRST_INSTALL || scenario == Scenario.ROLLBACK || scenario == Scenario.SECOND_MODEL;
+        boolean firstServes = scenario == Scenario.FIRST_INSTALL
+                || scenario == Scenario.ROLLBACK
+                || scenario == Scenario.SECOND_MODEL;
         if (scenario == Scenario.RETIRE) {
             assertThat(world.pointer().models()).containsOnlyKeys("embed");
             assertThat(world.serving).containsOnlyKeys("embed");
             assertThat(world.named()).doesNotContain("intent");
         } else {
-            Slot wanted = TargetSlot.of(firstServes ? world.firstOrder.model() : order(scenario).model());
+            Slot wanted = TargetSlot.of(
+                    firstServes ? world.firstOrder.model() : order(scenario).model());
             assertThat(world.pointed()).isEqualTo(wanted);
             assertThat(world.serving).containsEntry("intent", wanted);
         }

@@ -173,7 +173,8 @@ class RolloutTest {
 
     @Test
     void theOrdersBudgetCountsBesideTheDevices() throws Exception {
-        ModelOrder order = order(new Rollout("r1", Instant.EPOCH, Duration.ZERO, Optional.empty(), world.second.length - 1));
+        ModelOrder order =
+                order(new Rollout("r1", Instant.EPOCH, Duration.ZERO, Optional.empty(), world.second.length - 1));
         assertFailed(world.installer().install(order), Code.INS_BUDGET);
         assertThat(world.requests).isZero();
     }

@@ -2,7 +2,6 @@ package dev.holdfast.updater;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.control.Slot;
 import dev.holdfast.storage.Disk;
@@ -214,7 +213,8 @@ class SeveralModelsTest {
     // --- the same bytes, signed anew ---
 
     private ModelOrder mended(long version, long epoch) {
-        ObjectNode custom = ((ObjectNode) world.firstOrder.model().file().custom().deepCopy())
+        ObjectNode custom = ((ObjectNode)
+                        world.firstOrder.model().file().custom().deepCopy())
                 .put("version", "1.0.1")
                 .put("release", 2)
                 .put("epoch", epoch);
@@ -258,8 +258,7 @@ class SeveralModelsTest {
     void oneModelsFloorShutsOutNoOther() throws Exception {
         world.floors.put("intent", 5L);
         Installer installer = world.installer();
-        assertCommitted(
-                installer.install(InstallWorld.order(1, world.target(world.first, "1.0.0", 5), List.of())));
+        assertCommitted(installer.install(InstallWorld.order(1, world.target(world.first, "1.0.0", 5), List.of())));
         assertCommitted(installer.install(world.embedder()));
         assertThat(world.floors).containsEntry("intent", 5L).containsEntry("embed", 1L);
         assertFailed(installer.install(world.secondOrder), Code.UPD_EPOCH);
@@ -269,11 +268,12 @@ class SeveralModelsTest {
 
     private ModelOrder needing(String model, int seed, long version, long bytes) throws IOException {
         byte[] content = RepositorySimulator.model(seed);
-        ObjectNode custom = (ObjectNode)
-                world.target(model, content, version + ".0.0", 1).file().custom().deepCopy();
+        ObjectNode custom = (ObjectNode) world.target(model, content, version + ".0.0", 1)
+                .file()
+                .custom()
+                .deepCopy();
         custom.set("needs", Json.object().put("memoryBytes", bytes));
-        return InstallWorld.order(
-                version, InstallWorld.target(model, content, version + ".0.0", custom), List.of());
+        return InstallWorld.order(version, InstallWorld.target(model, content, version + ".0.0", custom), List.of());
     }
 
     private void budget(long bytes) {

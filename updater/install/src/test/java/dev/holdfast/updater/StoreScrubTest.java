@@ -77,8 +77,7 @@ class StoreScrubTest {
         StoreScrub.Pass pass = scrub();
         assertThat(findings(pass)).containsExactly(Finding.HEALED, Finding.SOUND);
         assertThat(world.delivered).as("blocks that were pulled").hasSize(2);
-        assertThat(world.pointer().fallback("intent").orElseThrow().digest())
-                .isEqualTo(Sha256.of(world.first));
+        assertThat(world.pointer().fallback("intent").orElseThrow().digest()).isEqualTo(Sha256.of(world.first));
         assertThat(world.store.verifies(TargetSlot.of(world.firstOrder.model())))
                 .isTrue();
         assertThat(CrashDisk.files(world.dir.resolve("store/partial"))).isEmpty();

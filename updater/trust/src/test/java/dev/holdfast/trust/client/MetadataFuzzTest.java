@@ -143,7 +143,8 @@ class MetadataFuzzTest {
                 "intent",
                 new ModelTerms(
                         path,
-                        false, 1,
+                        false,
+                        1,
                         Optional.of(
                                 new Rollout("r", RepositorySimulator.NOW, Duration.ofHours(1), Optional.empty(), 9)),
                         List.of(new ModelTerms.Grace(other, 9)),

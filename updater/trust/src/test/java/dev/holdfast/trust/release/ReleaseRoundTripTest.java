@@ -167,7 +167,8 @@ class ReleaseRoundTripTest {
         ModelTerms atOnce = new ModelTerms(PATH, true, Optional.empty());
         ModelTerms all = new ModelTerms(
                 PATH,
-                true, 3,
+                true,
+                3,
                 Optional.of(rollout),
                 List.of(new ModelTerms.Grace("models/old/1/model.gguf", 1798859045)),
                 Optional.of("models/draft/1/model.gguf"),
