@@ -3,6 +3,8 @@ package dev.holdfast.acceptance;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.holdfast.wire.Json;
 import dev.holdfast.wire.Sha256;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -42,6 +44,8 @@ class KillTest {
     private static Stack rest;
 
     private static String v2;
+    /** The slot of the encoder, which no install of the other model may touch. */
+    private static String beside;
 
     @BeforeAll
     static void aDeviceServesVersionOne() throws Exception {
@@ -52,6 +56,10 @@ class KillTest {
         rest.startAgent();
         rest.desire("1.0.0");
         rest.awaitCommitted("1.0.0");
+        rest.publishEncoder("1.0.0");
+        rest.fleet("desire", "device-1", "sentence", "1.0.0");
+        rest.awaitCommitted("sentence", "1.0.0");
+        beside = rest.status().at("/models/1/slot").asText();
         rest.stop("agent");
         rest.stop("inference");
         rest.stop("swtpm");
@@ -76,6 +84,7 @@ class KillTest {
                     stack.kill("agent");
                     assertThat(stack.serves()).as("while the agent is dead").startsWith("intent@");
                     assertThat(stack.answer("lock the front door")).contains("lock");
+                    assertThat(encoderAnswers(stack)).as("the encoder, while the agent is dead").isTrue();
                     stack.startAgent();
                     ends(stack);
                 }
@@ -114,6 +123,26 @@ class KillTest {
         }
     }
 
+    private static boolean encoderAnswers(Stack stack) throws Exception {
+        ObjectNode body = Json.object().put("model", "sentence@1.0.0").put("input", "lock the front door");
+        return UnixSocket.postJson(stack.socket("inference"), "/v1/embeddings", body)
+                        .at("/data/0/embedding")
+                        .size()
+                > 0;
+    }
+
+    /** Whatever became of the one model: the other serves the release that it did, in words, bytes and evidence. */
+    private static void untouched(Stack stack) throws Exception {
+        Tools.until(LIMIT, "the encoder answers", () -> encoderAnswers(stack));
+        JsonNode other = stack.status().at("/models/1");
+        assertThat(other.path("model").asText()).isEqualTo("sentence");
+        assertThat(other.path("slot").asText()).isEqualTo(beside);
+        assertThat(other.has("lastFailure")).isFalse();
+        Path blob = stack.dir.resolve("device/store/blobs")
+                .resolve(other.path("digest").asText());
+        assertThat(Sha256.ofFile(blob).hex()).isEqualTo(other.path("digest").asText());
+    }
+
     /** Brings a copy of the device to a standstill in one state of the install of version 2. */
     private static Stack begin(String name, String state) throws Exception {
         Stack stack = rest.copyTo(dir.resolve(name));
@@ -130,6 +159,7 @@ class KillTest {
         stack.awaitCommitted("2.0.0");
         stack.awaitServing("2.0.0");
         verified(stack, v2);
+        untouched(stack);
         attests(stack, "2.0.0");
     }
 
@@ -139,11 +169,11 @@ class KillTest {
                 LIMIT,
                 "the install ends",
                 () -> List.of("COMMITTED", "ROLLED_BACK", "FAILED")
-                                .contains(Stack.lastOf(stack.history())
+                                .contains(Stack.lastOf(stack.history(), "intent")
                                         .path("state")
                                         .asText())
                         && !stack.status().at("/state").asText().equals("installing"));
-        JsonNode end = Stack.lastOf(stack.history());
+        JsonNode end = Stack.lastOf(stack.history(), "intent");
         String serving = stack.status().at("/serving/version").asText();
         if (end.path("state").asText().equals("COMMITTED")) {
             assertThat(serving).isEqualTo("2.0.0");
@@ -153,6 +183,7 @@ class KillTest {
         }
         stack.awaitServing(serving);
         verified(stack, stack.status().at("/serving/digest").asText());
+        untouched(stack);
         attests(stack, serving);
     }
 
@@ -180,6 +211,6 @@ class KillTest {
             return !ran[0].err().contains("ATT-SERVING");
         });
         assertThat(ran[0].status()).as(ran[0].err()).isZero();
-        assertThat(ran[0].out()).contains("affirming").contains(version).containsIgnoringCase("emulated");
+        assertThat(ran[0].out()).contains("affirming").contains(version).contains("sentence").containsIgnoringCase("emulated");
     }
 }

@@ -3,6 +3,7 @@ package dev.holdfast.acceptance;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.MissingNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.wire.Json;
 import java.io.IOException;
@@ -74,6 +75,18 @@ final class Stack implements AutoCloseable {
                 DEMO.resolve("template.json").toString(),
                 "--canaries",
                 DEMO.resolve("canaries-" + version + ".json").toString());
+    }
+
+    /** The demo's encoder under some version. */
+    void publishEncoder(String version, String... more) throws Exception {
+        List<String> arguments = new ArrayList<>(List.of(
+                "sentence",
+                version,
+                DEMO.resolve("sentence-1.0.0.gguf").toString(),
+                "--template",
+                DEMO.resolve("sentence-template.json").toString()));
+        arguments.addAll(List.of(more));
+        fleet("publish", arguments.toArray(String[]::new));
     }
 
     /**
@@ -297,8 +310,13 @@ final class Stack implements AutoCloseable {
     }
 
     void awaitCommitted(String version) {
-        Tools.until(LIMIT, version + " is committed", () -> {
-            JsonNode last = lastOf(history());
+        awaitCommitted("intent", version);
+    }
+
+    /** The last line that the history has of this model says so. */
+    void awaitCommitted(String model, String version) {
+        Tools.until(LIMIT, model + " " + version + " is committed", () -> {
+            JsonNode last = lastOf(history(), model);
             return last.path("state").asText().equals("COMMITTED")
                     && last.path("version").asText().equals(version);
         });
@@ -314,6 +332,15 @@ final class Stack implements AutoCloseable {
     static JsonNode lastOf(JsonNode history) {
         JsonNode lines = history.isArray() ? history : history.path("history");
         return lines.path(lines.size() - 1);
+    }
+
+    /** The last line of one model. */
+    static JsonNode lastOf(JsonNode history, String model) {
+        JsonNode last = MissingNode.getInstance();
+        for (JsonNode line : history) {
+            last = line.path("model").asText().equals(model) ? line : last;
+        }
+        return last;
     }
 
     String log(String name) {
