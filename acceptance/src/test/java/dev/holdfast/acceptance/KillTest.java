@@ -84,7 +84,9 @@ class KillTest {
                     stack.kill("agent");
                     assertThat(stack.serves()).as("while the agent is dead").startsWith("intent@");
                     assertThat(stack.answer("lock the front door")).contains("lock");
-                    assertThat(encoderAnswers(stack)).as("the encoder, while the agent is dead").isTrue();
+                    assertThat(encoderAnswers(stack))
+                            .as("the encoder, while the agent is dead")
+                            .isTrue();
                     stack.startAgent();
                     ends(stack);
                 }
@@ -138,7 +140,8 @@ class KillTest {
         assertThat(other.path("model").asText()).isEqualTo("sentence");
         assertThat(other.path("slot").asText()).isEqualTo(beside);
         assertThat(other.has("lastFailure")).isFalse();
-        Path blob = stack.dir.resolve("device/store/blobs")
+        Path blob = stack.dir
+                .resolve("device/store/blobs")
                 .resolve(other.path("digest").asText());
         assertThat(Sha256.ofFile(blob).hex()).isEqualTo(other.path("digest").asText());
     }
@@ -211,6 +214,10 @@ class KillTest {
             return !ran[0].err().contains("ATT-SERVING");
         });
         assertThat(ran[0].status()).as(ran[0].err()).isZero();
-        assertThat(ran[0].out()).contains("affirming").contains(version).contains("sentence").containsIgnoringCase("emulated");
+        assertThat(ran[0].out())
+                .contains("affirming")
+                .contains(version)
+                .contains("sentence")
+                .containsIgnoringCase("emulated");
     }
 }

@@ -125,7 +125,9 @@ class SeveralModelsTest {
         assertThat(result.at("/claims/models/1/name").asText()).isEqualTo("sentence");
         Path evidence = stack.dir.resolve("set.cbor");
         stack.holdfastOk("attest", "--nonce", NONCE, "--out", evidence.toString());
-        assertThat(verify(evidence, "[\"intent\",\"sentence\"]", 0).path("status").asText())
+        assertThat(verify(evidence, "[\"intent\",\"sentence\"]", 0)
+                        .path("status")
+                        .asText())
                 .isEqualTo("affirming");
         JsonNode unlisted = verify(evidence, "[\"intent\"]", 1);
         assertThat(unlisted.path("status").asText()).isEqualTo("contraindicated");
@@ -208,8 +210,7 @@ class SeveralModelsTest {
     private static String stream() {
         ObjectNode body = Json.object().put("stream", true);
         body.putArray("messages").addObject().put("role", "user").put("content", "lock the front door");
-        String post = UnixSocket.post(
-                "/v1/chat/completions", new String(Json.write(body), StandardCharsets.UTF_8));
+        String post = UnixSocket.post("/v1/chat/completions", new String(Json.write(body), StandardCharsets.UTF_8));
         try {
             String reply = new String(
                     UnixSocket.exchange(stack.socket("inference"), post.getBytes(StandardCharsets.UTF_8)),
