@@ -13,6 +13,8 @@ import java.time.Instant;
 import java.util.Optional;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
+import java.util.function.BooleanSupplier;
+import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -33,11 +35,7 @@ final class ModelWork implements AutoCloseable {
      * @param report told whenever the state changed
      */
     record Parts(
-            Installer installer,
-            FleetClient fleet,
-            Clock clock,
-            java.util.function.Supplier<RefreshSchedule> pauses,
-            Runnable report) {}
+            Installer installer, FleetClient fleet, Clock clock, Supplier<RefreshSchedule> pauses, Runnable report) {}
 
     /** What an order says of the model. */
     sealed interface Wish {
@@ -159,27 +157,42 @@ final class ModelWork implements AutoCloseable {
 
     /** Empty where nothing is left to do, else when to go on; {@link Instant#MIN} after a failure. */
     private Optional<Instant> carryOut() throws IOException {
-        return switch (wish.orElse(null)) {
-            case null -> Optional.empty();
-            case Wish.Retire(long order) -> retire(order);
-            case Wish.Serve(ModelOrder order, Instant expires) -> {
-                if (!parts.fleet().connected() || parts.clock().instant().isAfter(expires)) {
-                    // The loop brings the order again as soon as it hears of it.
-                    yield Optional.empty();
-                }
-                phase = new Phase.Installing();
-                parts.report().run();
-                InstallOutcome outcome = parts.installer().install(order);
-                Optional<Rejection> interrupted = ended(outcome);
-                if (interrupted.isEmpty()) {
-                    yield Optional.empty();
-                }
-                yield interrupted.get().code() == Code.INS_WAITING
-                        ? Optional.of(order.rollout()
-                                .next(order.device(), parts.clock().instant()))
-                        : Optional.of(Instant.MIN);
+        while (true) {
+            Optional<Wish> wanted = wish;
+            if (wanted.isEmpty()) {
+                return Optional.empty();
             }
-        };
+            switch (wanted.get()) {
+                case Wish.Retire(long order) -> {
+                    return retire(order);
+                }
+                case Wish.Serve(ModelOrder order, Instant expires) -> {
+                    if (!parts.fleet().connected() || parts.clock().instant().isAfter(expires)) {
+                        // The loop brings the order again as soon as it hears of it.
+                        return Optional.empty();
+                    }
+                    Optional<Rejection> interrupted = serve(order, () -> wish.equals(wanted));
+                    if (interrupted.isEmpty()) {
+                        return Optional.empty();
+                    }
+                    if (interrupted.get().code() != Code.INS_SUPERSEDED || wish.equals(wanted)) {
+                        return Optional.of(
+                                interrupted.get().code() == Code.INS_WAITING
+                                        ? order.rollout()
+                                                .next(
+                                                        order.device(),
+                                                        parts.clock().instant())
+                                        : Instant.MIN);
+                    }
+                }
+            }
+        }
+    }
+
+    private Optional<Rejection> serve(ModelOrder order, BooleanSupplier wanted) throws IOException {
+        phase = new Phase.Installing();
+        parts.report().run();
+        return ended(parts.installer().install(order, wanted));
     }
 
     private Optional<Instant> retire(long order) throws IOException {
@@ -226,8 +239,7 @@ final class ModelWork implements AutoCloseable {
                 phase = new Phase.Waiting();
                 yield Optional.of(reason);
             }
-            // Whoever said so has brought the next wish.
-            case INS_SUPERSEDED -> Optional.empty();
+            case INS_SUPERSEDED -> Optional.of(reason);
             default -> {
                 note(reason);
                 yield Optional.of(reason);

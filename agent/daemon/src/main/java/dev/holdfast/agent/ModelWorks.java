@@ -20,9 +20,9 @@ final class ModelWorks implements AutoCloseable {
         this.parts = parts;
     }
 
-    /** Goes on with every model that this device knows of. */
+    /** Goes on with every model that is in use here. */
     void start() {
-        parts.installer().models().forEach(this::of);
+        parts.installer().inUse().forEach(this::of);
     }
 
     private synchronized Optional<ModelWork> of(String model) {

@@ -15,6 +15,7 @@ import java.util.SortedSet;
 import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentMap;
+import java.util.function.BooleanSupplier;
 
 /**
  * Carries orders out: download, reconstruction, health gate, measurement, swap, probation, and the way back, of each model by
@@ -81,6 +82,14 @@ public final class Installer {
         return names;
     }
 
+    /** The models that serve here, are being installed, or are named by the event log. */
+    public SortedSet<String> inUse() {
+        SortedSet<String> names = new TreeSet<>(store.pointer().models().keySet());
+        journal.unfinished().forEach(record -> names.add(record.slot().model()));
+        names.addAll(ports.measurements().named());
+        return names;
+    }
+
     /**
      * Makes the pointer name verified releases only, by what is on the disk alone. Call once at start, before everything else;
      * {@link #settle} of each model follows.
@@ -127,11 +136,9 @@ public final class Installer {
         return untold;
     }
 
-    /** The models that an order names no more and that are still in use here, or in the event log: each is to be retired. */
+    /** The models {@linkplain #inUse in use} that an order names no more: each is to be retired. */
     public SortedSet<String> dropped(Order order) {
-        SortedSet<String> names = new TreeSet<>(store.pointer().models().keySet());
-        journal.unfinished().forEach(record -> names.add(record.slot().model()));
-        names.addAll(ports.measurements().named());
+        SortedSet<String> names = inUse();
         order.models().forEach(each -> names.remove(each.model().model()));
         return names;
     }
@@ -148,7 +155,15 @@ public final class Installer {
 
     /** Carries out what an order says of one model, or continues it. Blocks until the end. */
     public InstallOutcome install(ModelOrder order) throws IOException {
-        return model(order.model().model()).install(order);
+        return install(order, () -> true);
+    }
+
+    /**
+     * The same where {@code wanted} still holds when the model's turn has come; else it is interrupted by {@code INS-SUPERSEDED}.
+     * Whoever changes what is wanted and then calls {@link #supersede} or {@link #cancel} is heard in every case.
+     */
+    public InstallOutcome install(ModelOrder order, BooleanSupplier wanted) throws IOException {
+        return model(order.model().model()).install(order, wanted);
     }
 
     /** The same from an offline bundle instead of the link, at once. */

@@ -45,23 +45,13 @@ final class ModelFetch {
         InstallPlan plan = plan(order, base, deltaAllowed);
         new AttachmentFetch(context, download).run(order.model());
         if (plan.present()) {
-            confirm(order);
+            enter(order, InstallState.VERIFIED);
         } else if (plan.delta().isPresent()) {
             fromDelta(order, plan.delta().get(), base);
         } else {
             whole(order);
         }
         enter(order, InstallState.STAGED);
-    }
-
-    /** The model came with an earlier order, and its file may have gone bad since. */
-    private void confirm(ModelOrder order) throws IOException, InstallStop {
-        Slot slot = TargetSlot.of(order.model());
-        if (!context.store().verifies(slot)) {
-            context.store().disk().deleteIfExists(context.store().blob(slot.digest()));
-            throw InstallStop.failed(Code.INS_DIGEST, "the stored " + slot.target());
-        }
-        enter(order, InstallState.VERIFIED);
     }
 
     private void whole(ModelOrder order) throws IOException, InstallStop {
@@ -105,7 +95,9 @@ final class ModelFetch {
 
     private InstallPlan plan(ModelOrder order, Optional<Sha256> base, boolean deltaAllowed)
             throws IOException, InstallStop {
-        boolean present = context.store().has(order.model().file().sha256());
+        // A file that came with an earlier order may have gone bad since: it is pulled again, and replaced when it is
+        // whole.
+        boolean present = context.store().verifies(TargetSlot.of(order.model()));
         InstallPlan plan = InstallPlan.choose(
                 order,
                 base,

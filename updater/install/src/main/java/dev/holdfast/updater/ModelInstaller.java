@@ -11,6 +11,7 @@ import java.nio.channels.ClosedByInterruptException;
 import java.time.Instant;
 import java.util.Optional;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 
 /** The installs of one model, one at a time; what a caller may ask is in {@link Installer}. Thread-safe. */
@@ -51,18 +52,23 @@ final class ModelInstaller {
         }
     }
 
-    InstallOutcome install(ModelOrder order) throws IOException {
-        return install(order, context.within(order.rollout()));
+    InstallOutcome install(ModelOrder order, BooleanSupplier wanted) throws IOException {
+        return install(order, context.within(order.rollout()), wanted);
     }
 
     InstallOutcome install(ModelOrder order, OfflineBundle bundle) throws IOException {
-        return install(
-                order, context.from(bundle, bundle.offers(order.model().file().sha256())));
+        InstallContext from =
+                context.from(bundle, bundle.offers(order.model().file().sha256()));
+        return install(order, from, () -> true);
     }
 
-    private InstallOutcome install(ModelOrder order, InstallContext from) throws IOException {
+    private InstallOutcome install(ModelOrder order, InstallContext from, BooleanSupplier wanted) throws IOException {
         turn.lock();
         try {
+            if (!wanted.getAsBoolean()) {
+                return new InstallOutcome.Interrupted(
+                        InstallState.ANNOUNCED, new Rejection(Code.INS_SUPERSEDED, "something else is wanted by now"));
+            }
             Slot slot = TargetSlot.of(order.model());
             Optional<InstallRecord> open = context.unfinished();
             if (open.isPresent() && open.get().state().compareTo(InstallState.MEASURED) >= 0) {
