@@ -14,6 +14,9 @@ public final class ModelName {
     /** Models that one device runs side by side. */
     public static final int MAX_MODELS = 16;
 
+    /** What evidence calls bytes that serve and that no release is known for; no release may have this name. */
+    public static final String UNKNOWN = "unknown";
+
     private static final Pattern NAME = Pattern.compile("[A-Za-z0-9][A-Za-z0-9._+-]{0,63}");
 
     private ModelName() {}

@@ -21,7 +21,7 @@ final class AttachmentReport {
     /** Adds {@code provenance} and {@code bom} where the store has them. */
     static void into(ObjectNode brief, ModelStore store, Slot slot) {
         for (Attachment.Kind kind : Attachment.Kind.values()) {
-            Path file = store.attachment(slot.digest(), kind);
+            Path file = store.attachment(slot.slotId(), kind);
             try {
                 if (Files.isRegularFile(file) && Files.size(file) <= Attachment.MAX_BYTES) {
                     brief.set(kind.field(), facts(kind, file));

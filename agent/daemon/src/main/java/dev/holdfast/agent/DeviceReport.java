@@ -51,10 +51,11 @@ final class DeviceReport {
                 .put("agent", AgentDaemon.VERSION)
                 .put("state", now.phase().word())
                 .put("connected", now.connected())
-                .put("enrolled", now.enrolled())
-                .put("paused", installer.isPaused());
+                .put("enrolled", now.enrolled());
         List<OperatorRecord> actions = installer.operatorHistory();
-        if (installer.isPaused()) {
+        boolean paused = !actions.isEmpty() && actions.getLast().action() == OperatorRecord.Action.PAUSED;
+        status.put("paused", paused);
+        if (paused) {
             status.putObject("pause")
                     .put("at", actions.getLast().at().toString())
                     .put("reason", actions.getLast().reason());

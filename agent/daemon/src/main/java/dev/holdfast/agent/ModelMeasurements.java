@@ -2,6 +2,7 @@ package dev.holdfast.agent;
 
 import dev.holdfast.attestation.EventLog;
 import dev.holdfast.attestation.ModelEvent;
+import dev.holdfast.control.InferenceStatus;
 import dev.holdfast.control.Pointer;
 import dev.holdfast.control.Slot;
 import dev.holdfast.tee.TeeException;
@@ -78,6 +79,12 @@ final class ModelMeasurements implements Measurements {
             events.add(event(slot, ModelEvent.Kind.SERVE, tokenizers.of(slot.slotId())));
         }
         log.ensureServing(events);
+    }
+
+    /** What the log says of a model that the pointer names no more and that still serves what was measured. */
+    Optional<ModelEvent> leaving(InferenceStatus.Loaded loaded) {
+        return Optional.ofNullable(log.serving().get(loaded.model()))
+                .filter(event -> event.slot().equals(loaded.slot()) && event.digest().equals(loaded.digest()));
     }
 
     /** What the log holds of a slot in service, with the tokenizer that the process which parsed it reports. */

@@ -3,6 +3,7 @@ package dev.holdfast.agent;
 import dev.holdfast.control.Slot;
 import dev.holdfast.trust.release.ModelOrder;
 import dev.holdfast.updater.InstallOutcome;
+import dev.holdfast.updater.InstallState;
 import dev.holdfast.updater.Installer;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Rejection;
@@ -101,12 +102,19 @@ final class ModelWork implements AutoCloseable {
     private static boolean sameAs(ModelOrder order, Wish last) {
         return last instanceof Wish.Serve(ModelOrder known, Instant _)
                 && known.version() == order.version()
-                && known.model().equals(order.model());
+                && known.model().equals(order.model())
+                && known.terms().equals(order.terms());
     }
 
     /** Forgets what was wanted: a person at the device brought another order. */
     void forget() {
         wish = Optional.empty();
+    }
+
+    /** Nothing is wanted of the model, and nothing is left of it. */
+    void drop() {
+        wish = Optional.empty();
+        lastRejection = Optional.empty();
     }
 
     private void work() {
@@ -115,6 +123,7 @@ final class ModelWork implements AutoCloseable {
             try {
                 wake.drainPermits();
                 pause = look();
+                parts.report().run();
             } catch (IOException e) {
                 note(new Rejection(Code.INS_JOURNAL, String.valueOf(e.getMessage())));
                 pause = afterFailure();
@@ -122,7 +131,6 @@ final class ModelWork implements AutoCloseable {
                 LOG.error("the work for {} failed and goes on", model, e);
                 pause = afterFailure();
             }
-            parts.report().run();
             try {
                 boolean woken = wake.tryAcquire(pause.toMillis(), TimeUnit.MILLISECONDS);
                 LOG.debug("{} woken: {}", model, woken);
@@ -216,13 +224,17 @@ final class ModelWork implements AutoCloseable {
                 lastRejection = Optional.empty();
             }
             case InstallOutcome.Unchanged(Slot _) -> lastRejection = Optional.empty();
-            case InstallOutcome.RolledBack(Slot _, Rejection reason) -> note(reason);
+            case InstallOutcome.RolledBack(Slot _, Rejection reason) -> {
+                note(reason);
+                settled = false;
+            }
             case InstallOutcome.Failed(Rejection reason) -> {
                 if (reason.code() != Code.INS_FAILED_BEFORE) {
                     note(reason);
                 }
             }
-            case InstallOutcome.Interrupted(var _, Rejection reason) -> {
+            case InstallOutcome.Interrupted(var state, Rejection reason) -> {
+                settled &= state.compareTo(InstallState.MEASURED) < 0;
                 return interrupted(reason);
             }
         }
@@ -254,11 +266,18 @@ final class ModelWork implements AutoCloseable {
         lastRejection = Optional.of(reason);
     }
 
-    /** Says what an operation that others asked for came to. */
+    /** Says what an operation that others asked for came to; what it left to do is done here. */
     void noteOutcome(InstallOutcome outcome) {
         if (outcome instanceof InstallOutcome.RolledBack(Slot _, Rejection reason)) {
             note(reason);
         }
+        settleAgain();
+    }
+
+    /** Makes the model's parts agree once more, as after a start. */
+    void settleAgain() {
+        settled = false;
+        wake.release();
     }
 
     /** The installer must have been told to stop. */

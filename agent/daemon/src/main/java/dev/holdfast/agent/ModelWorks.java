@@ -6,9 +6,12 @@ import dev.holdfast.updater.Installer;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Rejection;
 import java.io.IOException;
+import java.util.HashSet;
 import java.util.Optional;
+import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.stream.Collectors;
 
 /** The work on every model of the device, one {@link ModelWork} each. Thread-safe. */
 final class ModelWorks implements AutoCloseable {
@@ -47,18 +50,38 @@ final class ModelWorks implements AutoCloseable {
         if (refused.filter(why -> why.code() == Code.UPD_INCOMPATIBLE).isPresent()) {
             return refused;
         }
-        for (String name : installer.dropped(order)) {
+        Set<String> dropped = installer.dropped(order);
+        for (String name : dropped) {
             of(name).ifPresent(work -> work.want(new ModelWork.Wish.Retire(order.version())));
         }
+        Set<String> named = order.models().stream()
+                .map(model -> model.model().model())
+                .collect(Collectors.toCollection(HashSet::new));
+        named.addAll(dropped);
+        drop(named);
         for (ModelOrder model : order.models()) {
             of(model.model().model()).ifPresent(work -> work.want(new ModelWork.Wish.Serve(model, order.expires())));
         }
         return refused;
     }
 
+    /** What no order names and nothing here is left of, such as a model that failed, is not wanted and not told of any more. */
+    private synchronized void drop(Set<String> named) {
+        works.forEach((name, work) -> {
+            if (!named.contains(name)) {
+                work.drop();
+            }
+        });
+    }
+
     /** Forgets what the fleet ordered last: a person at the device brought another order. */
     synchronized void forget() {
         works.values().forEach(ModelWork::forget);
+    }
+
+    /** Has the parts of every model in use made agree once more, after an operation that went around this work. */
+    void settleAgain() {
+        parts.installer().inUse().forEach(name -> of(name).ifPresent(ModelWork::settleAgain));
     }
 
     /** The state of each model that is worked on. */

@@ -6,6 +6,7 @@ import dev.holdfast.control.InferenceControl;
 import dev.holdfast.control.InferenceStatus;
 import dev.holdfast.control.Pointer;
 import dev.holdfast.wire.Binary;
+import dev.holdfast.wire.ModelName;
 import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.SlotId;
 import java.io.IOException;
@@ -21,7 +22,6 @@ import java.util.function.Supplier;
  * name, and no reference value fits.
  */
 final class ServingProbe implements ServingModels {
-    private static final String NAMELESS = "unknown";
     private static final Sha256 NOTHING = new Sha256(Binary.copyOf(new byte[Sha256.BYTES]));
 
     private final InferenceControl inference;
@@ -65,14 +65,15 @@ final class ServingProbe implements ServingModels {
         return pointer.slot(loaded.slot())
                 .filter(slot ->
                         slot.digest().equals(loaded.digest()) && slot.model().equals(loaded.model()))
-                .map(slot -> log.event(slot, ModelEvent.Kind.SERVE, loaded.tokenizer()));
+                .map(slot -> log.event(slot, ModelEvent.Kind.SERVE, loaded.tokenizer()))
+                .or(() -> log.leaving(loaded));
     }
 
     static ModelEvent nameless(Sha256 digest) {
         return new ModelEvent(
                 ModelEvent.Kind.SERVE,
-                NAMELESS,
-                NAMELESS,
+                ModelName.UNKNOWN,
+                ModelName.UNKNOWN,
                 digest,
                 Binary.empty(),
                 "",

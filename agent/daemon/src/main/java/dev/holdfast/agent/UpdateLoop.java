@@ -251,8 +251,12 @@ final class UpdateLoop implements AutoCloseable {
             return Verdict.rejected(Code.API_BUSY, "an install is under way");
         }
         Phase before = phase;
-        phase = new Phase.Installing();
         try {
+            // The look that held the turn may just have begun installs, which a bundle would have to wait for.
+            if (state().phase() instanceof Phase.Installing) {
+                return Verdict.rejected(Code.API_BUSY, "an install is under way");
+            }
+            phase = new Phase.Installing();
             parts.works().forget();
             Verdict<SortedMap<String, InstallOutcome>> outcomes =
                     OfflineInstall.run(bundle, parts.fleet().topics().device(), client.get(), parts.installer());
@@ -262,6 +266,7 @@ final class UpdateLoop implements AutoCloseable {
             return outcomes;
         } finally {
             phase = before;
+            parts.works().settleAgain();
             turn.unlock();
             wake();
         }

@@ -15,7 +15,7 @@ public interface InferenceControl {
 
     /**
      * Loads {@code slot} beside what serves under its name and runs its health gate; a {@code GATE-} code says why it was
-     * refused, {@code INS-MEMORY} that it does not fit beside the others.
+     * refused, {@code INS-MEMORY} that it does not fit beside the others. {@code API-BUSY} is no refusal of the model: ask again.
      */
     GateReport prepare(Slot slot) throws IOException;
 

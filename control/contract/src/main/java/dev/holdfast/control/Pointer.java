@@ -164,11 +164,6 @@ public record Pointer(Optional<String> byDefault, SortedMap<String, Entry> model
         return models.containsKey(name) ? new Pointer(Optional.of(name), models, lease) : this;
     }
 
-    /** What the inference process is told to keep loaded. */
-    public ServingSet servingSet() {
-        return new ServingSet(byDefault, models.keySet());
-    }
-
     public ObjectNode toJson() {
         ObjectNode json = Json.object().put("format", FORMAT).put("default", byDefault.orElse(null));
         ObjectNode entries = json.putObject("models");

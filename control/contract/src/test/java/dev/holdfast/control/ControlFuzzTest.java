@@ -109,7 +109,7 @@ class ControlFuzzTest {
         good.put("slot", Json.write(MessagesTest.slot("1.0.0").toJson()));
         good.put("status", Json.write(MessagesTest.STATUS.toJson()));
         good.put("report", Json.write(MessagesTest.REPORT.toJson()));
-        good.put("serving set", Json.write(MessagesTest.POINTER.servingSet().toJson()));
+        good.put("serving set", Json.write(MessagesTest.SERVING.toJson()));
         good.put("pointer", Json.write(MessagesTest.POINTER.toJson()));
         good.put("pointer of one model", Json.write(MessagesTest.pointerOfOneModel()));
         Random random = new Random(seed);

@@ -76,6 +76,8 @@ class MessagesTest {
         return new InferenceStatus.Loaded(slot.model(), slot.version(), slot.slotId(), slot.digest(), tokenizer);
     }
 
+    static final ServingSet SERVING = new ServingSet(Optional.of("intent"), List.of("embed", "intent"));
+
     static final GateReport REPORT = new GateReport(
             Optional.of(new Rejection(Code.GATE_CANARY, "1 of 20")),
             12,
@@ -102,9 +104,8 @@ class MessagesTest {
         assertReadsBack(refusal, ChallengeReply.read(refusal.toJson()));
         SlotRequest slot = new SlotRequest(slot("1.0.0").slotId());
         assertReadsBack(slot, SlotRequest.read(slot.toJson()));
-        assertReadsBack(
-                POINTER.servingSet(), ServingSet.read(POINTER.servingSet().toJson()));
-        ServingSet nothing = Pointer.NOTHING.servingSet();
+        assertReadsBack(SERVING, ServingSet.read(SERVING.toJson()));
+        ServingSet nothing = new ServingSet(Optional.empty(), List.of());
         assertReadsBack(nothing, ServingSet.read(nothing.toJson()));
         ReasonRequest reason = new ReasonRequest("why");
         assertReadsBack(reason, ReasonRequest.read(Json.write(reason.toJson())));

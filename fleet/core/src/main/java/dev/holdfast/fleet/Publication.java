@@ -111,6 +111,10 @@ public record Publication(
 
     private Published inTurn(FleetRepository repository, AttachmentFiles attached)
             throws IOException, RejectedException {
+        if (model.equals(ModelName.UNKNOWN)) {
+            throw new RejectedException(
+                    Code.CFG_INVALID, "no model is called \"" + model + "\": evidence says so of bytes that nobody signed");
+        }
         for (String name : List.of(model, version)) {
             if (!ModelName.isName(name)) {
                 throw new RejectedException(

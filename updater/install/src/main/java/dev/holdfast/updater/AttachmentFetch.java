@@ -23,7 +23,7 @@ final class AttachmentFetch {
     /** Returns when every file that the model's block names is beside its place in the store and was checked today. */
     void run(ModelTarget model) throws IOException, InstallStop {
         for (Attachment attachment : model.attachments()) {
-            Path place = context.store().attachment(model.file().sha256(), attachment.kind());
+            Path place = context.store().attachment(TargetSlot.of(model).slotId(), attachment.kind());
             Optional<byte[]> kept = kept(place, attachment);
             byte[] bytes = kept.isPresent() ? kept.get() : fetched(attachment);
             Optional<Rejection> reason = attachment.check(bytes, model.file());

@@ -94,6 +94,19 @@ record InstallContext(
         }
     }
 
+    /** The first line of an install, then the observer, who may take his time. */
+    void begin(long orderVersion, Slot slot) throws IOException {
+        InstallRecord record = sets.begin(() -> journal.append(
+                ports.clock().instant(),
+                orderVersion,
+                InstallState.ANNOUNCED,
+                slot,
+                Optional.empty(),
+                "",
+                Optional.empty()));
+        ports.observer().entered(record);
+    }
+
     /** One durable line, then the observer. */
     InstallRecord enter(InstallState state, long orderVersion, Slot slot, Optional<Rejection> reason, String note)
             throws IOException {

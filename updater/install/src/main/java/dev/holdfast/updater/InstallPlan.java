@@ -7,11 +7,14 @@ import dev.holdfast.trust.release.DeltaTarget;
 import dev.holdfast.trust.release.ModelOrder;
 import dev.holdfast.trust.release.ModelTarget;
 import dev.holdfast.wire.Code;
+import dev.holdfast.wire.ModelName;
 import dev.holdfast.wire.Sha256;
 import java.io.IOException;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
+import java.util.SortedMap;
 
 /**
  * What is transferred for an order.
@@ -56,36 +59,38 @@ record InstallPlan(Optional<DeltaTarget> delta, boolean present) {
     }
 
     /**
-     * By what was signed. Until the flip the release before it serves too, so both must fit. Where only another model's candidate
-     * is in the way, the install waits for that one's end.
+     * By what was signed. Until the flip the release before it serves too, so both must fit. Where only models are in the way that
+     * the order drops, the install waits for their end.
      */
     private static void requireMemory(Slot slot, InstallContext context) throws InstallStop {
-        long budget = context.config().device().memoryBytes();
-        List<Slot> serving = context.store().pointer().models().values().stream()
-                .map(Pointer.Entry::serving)
-                .toList();
-        List<Slot> candidates = context.journal().unfinished().stream()
-                .map(InstallRecord::slot)
-                .filter(other -> !other.model().equals(slot.model()) && !serving.contains(other))
-                .toList();
-        long others = sum(serving);
-        long needs = slot.needsBytes();
-        boolean mapped = serving.stream().anyMatch(other -> other.digest().equals(slot.digest()));
-        if (mapped) {
-            needs -= slot.length();
-        }
+        SortedMap<String, Pointer.Entry> models = context.store().pointer().models();
         if (context.serves(slot)) {
             return;
         }
-        if (others > budget - needs) {
+        Set<String> leaving = context.sets().leaving();
+        if (models.size() >= ModelName.MAX_MODELS && !models.containsKey(slot.model())) {
+            throw InstallStop.interrupted(
+                    Code.INS_MEMORY, models.size() + " models serve; " + slot.id() + " waits until one is retired");
+        }
+        List<Slot> serving = models.values().stream().map(Pointer.Entry::serving).toList();
+        List<Slot> staying =
+                serving.stream().filter(other -> !leaving.contains(other.model())).toList();
+        long budget = context.config().device().memoryBytes();
+        boolean mapped = serving.stream().anyMatch(other -> other.digest().equals(slot.digest()));
+        long needs = slot.needsBytes() - (mapped ? slot.length() : 0);
+        if (sum(staying) > budget - needs) {
             throw InstallStop.failed(
                     Code.INS_MEMORY,
                     "%s needs %,d MiB, the %d models in service %,d, the budget is %,d"
-                            .formatted(slot.id(), mebibytes(needs), serving.size(), mebibytes(others), budget >> 20));
+                            .formatted(
+                                    slot.id(),
+                                    mebibytes(needs),
+                                    staying.size(),
+                                    mebibytes(sum(staying)),
+                                    budget >> 20));
         }
-        if (others + sum(candidates) > budget - needs) {
-            throw InstallStop.interrupted(
-                    Code.INS_MEMORY, slot.id() + " waits until " + candidates.getFirst() + " is installed");
+        if (sum(serving) > budget - needs) {
+            throw InstallStop.interrupted(Code.INS_MEMORY, slot.id() + " waits until " + leaving + " are retired");
         }
     }
 

@@ -3,7 +3,6 @@ package dev.holdfast.updater;
 import dev.holdfast.control.Slot;
 import dev.holdfast.wire.Rejection;
 import java.io.IOException;
-import java.util.List;
 import java.util.Optional;
 
 /** Makes journal, inference process and pointer agree about one model after a start. Every step can be done again. */
@@ -24,14 +23,13 @@ final class InstallRecovery {
                 swap.rollBack(open.get());
                 open = Optional.empty();
             }
-            List<InstallRecord> records = context.journal().records(context.model());
-            if (open.isEmpty() && !records.isEmpty() && records.getLast().state() == InstallState.COMMITTED) {
-                swap.raiseFloor(records.getLast().slot());
-            }
+            Optional<Slot> serving = context.serving();
             if (open.isEmpty()) {
+                if (serving.isPresent() && wasCommitted(serving.get())) {
+                    swap.raiseFloor(serving.get());
+                }
                 context.collect();
             }
-            Optional<Slot> serving = context.serving();
             boolean swapping = open.isPresent() && open.get().state().compareTo(InstallState.MEASURED) >= 0;
             if (serving.isPresent() && !swapping) {
                 swap.align(serving.get());
@@ -41,5 +39,11 @@ final class InstallRecovery {
         } catch (InstallStop stop) {
             return Optional.of(stop.reason());
         }
+    }
+
+    private boolean wasCommitted(Slot slot) {
+        return context.journal().records(context.model()).stream()
+                .anyMatch(record -> record.state() == InstallState.COMMITTED
+                        && record.slot().slotId().equals(slot.slotId()));
     }
 }

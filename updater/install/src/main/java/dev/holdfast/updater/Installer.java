@@ -127,7 +127,9 @@ public final class Installer {
             return Optional.of(new Rejection(Code.UPD_INCOMPATIBLE, "this agent knows no leases"));
         }
         Optional<String> wanted = order.byDefault();
-        if (wanted.isEmpty() || wanted.equals(told)) {
+        sets.want(dropped(order), wanted);
+        if (wanted.isEmpty()
+                || wanted.equals(told) && wanted.equals(store.pointer().byDefault())) {
             return Optional.empty();
         }
         store.point(pointer -> pointer.withDefault(wanted.get()));

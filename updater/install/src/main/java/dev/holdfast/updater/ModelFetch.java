@@ -27,12 +27,7 @@ final class ModelFetch {
 
     /** {@code deltaAllowed} is false where a delta of this very order failed before. */
     void run(ModelOrder order, boolean deltaAllowed) throws IOException, InstallStop {
-        Set<Sha256> files = new HashSet<>(Set.of(order.model().file().sha256()));
-        order.deltas().forEach(delta -> files.add(delta.file().sha256()));
-        order.model()
-                .attachments()
-                .forEach(attachment -> files.add(attachment.file().sha256()));
-        DownloadTurns.Turn turn = context.turns().take(files, context.cancellation());
+        DownloadTurns.Turn turn = context.turns().take(order.digests(), context.cancellation());
         try {
             inTurn(order, deltaAllowed);
         } finally {
@@ -52,6 +47,7 @@ final class ModelFetch {
             whole(order);
         }
         enter(order, InstallState.STAGED);
+        context.store().releaseReservation(context.model());
     }
 
     private void whole(ModelOrder order) throws IOException, InstallStop {

@@ -79,6 +79,10 @@ final class ModelInstaller {
                 open = Optional.empty();
             }
             if (context.serves(slot)) {
+                if (context.journal().orderOf(slot) != order.version()) {
+                    // What serves is what this wish says from now on, also for whoever takes it back.
+                    context.enter(InstallState.COMMITTED, order.version(), slot, Optional.empty(), "serves already");
+                }
                 return new InstallOutcome.Unchanged(slot);
             }
             if (new OrderHistory(context.journal(), order).failed()) {
@@ -114,10 +118,9 @@ final class ModelInstaller {
         try {
             InstallState from = open.map(InstallRecord::state).orElse(InstallState.ANNOUNCED);
             if (open.isEmpty() || open.get().orderVersion() != order.version()) {
-                context.sets()
-                        .begin(() ->
-                                context.enter(InstallState.ANNOUNCED, order.version(), slot, Optional.empty(), ""));
+                context.begin(order.version(), slot);
             }
+            context.store().hold(context.model(), order.digests());
             InstallPlan.requireCompatible(order, context);
             requireTime(context, order.rollout().begins(order.device()), "begin");
             boolean staged = from.compareTo(InstallState.STAGED) >= 0;
@@ -130,7 +133,7 @@ final class ModelInstaller {
             }
             InstallOutcome outcome = swap.run(order.version(), slot, InstallState.STAGED);
             context.collect();
-            if (order.terms().byDefault()) {
+            if (context.sets().wantsAsDefault(context.model())) {
                 context.store().point(pointer -> pointer.withDefault(context.model()));
                 context.sets().tell();
             }

@@ -7,6 +7,7 @@ import dev.holdfast.trust.release.Attachment;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.Sha256;
+import dev.holdfast.wire.SlotId;
 import dev.holdfast.wire.Verdict;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -133,9 +134,9 @@ public final class ModelStore {
                 && Sha256.ofFile(blob(slot.digest())).equals(slot.digest());
     }
 
-    /** Where what is known about the model of this digest is or would be. */
-    public Path attachment(Sha256 model, Attachment.Kind kind) {
-        return attachment().resolve(model.hex() + kind.suffix());
+    /** Where what is known about this release is or would be; the same bytes may be published again with other words. */
+    public Path attachment(SlotId slot, Attachment.Kind kind) {
+        return attachment().resolve(slot.hex() + kind.suffix());
     }
 
     Disk disk() {
@@ -258,6 +259,11 @@ public final class ModelStore {
         held.put(model, Set.copyOf(digests));
     }
 
+    /** The bytes that were set aside for {@code model} are on the disk now. */
+    synchronized void releaseReservation(String model) {
+        reserved.remove(model);
+    }
+
     /** Keeps nothing for {@code model} beside what the pointer names. */
     synchronized void release(String model) {
         held.remove(model);
@@ -272,8 +278,10 @@ public final class ModelStore {
      */
     synchronized void collect(List<Slot> unfinished) throws IOException {
         Set<String> keep = new HashSet<>();
-        pointer().slots().forEach(slot -> keep.add(slot.digest().hex()));
-        unfinished.forEach(slot -> keep.add(slot.digest().hex()));
+        Stream.concat(pointer().slots(), unfinished.stream()).forEach(slot -> {
+            keep.add(slot.digest().hex());
+            keep.add(slot.slotId().hex());
+        });
         held.values().forEach(digests -> digests.forEach(digest -> keep.add(digest.hex())));
         if (knowsPointer()) {
             for (Path file : list(blobs())) {

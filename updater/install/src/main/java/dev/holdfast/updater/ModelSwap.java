@@ -3,6 +3,7 @@ package dev.holdfast.updater;
 import dev.holdfast.control.Flip;
 import dev.holdfast.control.GateReport;
 import dev.holdfast.control.InferenceStatus;
+import dev.holdfast.control.Pointer;
 import dev.holdfast.control.Slot;
 import dev.holdfast.tee.TeeException;
 import dev.holdfast.wire.Code;
@@ -50,20 +51,9 @@ final class ModelSwap {
             if (from.compareTo(InstallState.PROBATION) < 0) {
                 serve(slot);
             }
-            long begun = context.journal().records().stream()
-                    .filter(r -> r.state() == InstallState.PROBATION
-                            && r.orderVersion() == orderVersion
-                            && r.slot().slotId().equals(slot.slotId()))
-                    .count();
-            if (begun >= MAX_PROBATIONS) {
-                throw InstallStop.failed(Code.INS_PROBATION, "cut off " + begun + " times");
+            while (!onProbation(orderVersion, slot)) {
+                // It was cut off by what another model did, and begins again.
             }
-            InferenceStatus baseline = await(InstallState.PROBATION);
-            if (!baseline.serves(slot.slotId())) {
-                throw InstallStop.failed(Code.INS_PROBATION, "another model serves");
-            }
-            enter(InstallState.PROBATION, orderVersion, slot, "");
-            watch(slot, baseline);
         } catch (InstallStop stop) {
             if (stop.kind() == InstallStop.Kind.INTERRUPTED && stop.reason().code() == Code.INS_CANCELLED) {
                 throw stop;
@@ -107,8 +97,14 @@ final class ModelSwap {
         }
         Cancellation.Deadline deadline =
                 context.cancellation().deadline(context.config().deadlines().state());
+        Trials trials = context.sets().trials();
+        trials.begin(context.model(), Trials.Stage.LOADING);
         try {
             GateReport gate = context.ports().inference().prepare(slot);
+            if (gate.failure().filter(why -> why.code() == Code.INS_MEMORY).isPresent() && !crowded()) {
+                // What was in the way may have gone just now.
+                gate = context.ports().inference().prepare(slot);
+            }
             checks = gate.checks();
             if (gate.failure().isPresent()) {
                 throw new InstallStop(
@@ -116,20 +112,36 @@ final class ModelSwap {
                         gate.failure().get());
             }
         } catch (IOException e) {
-            // It answered just now: loading this model took it away, or it hangs.
-            throw InstallStop.failed(Code.INS_CANDIDATE_LOST, String.valueOf(e.getMessage()));
+            // It answered just now: loading this model took it away, or it hangs; or loading another one did.
+            throw trials.othersLoading(context.model())
+                    ? InstallStop.interrupted(Code.INS_CANDIDATE_LOST, "beside another model: " + e.getMessage())
+                    : InstallStop.failed(Code.INS_CANDIDATE_LOST, String.valueOf(e.getMessage()));
+        } finally {
+            trials.end(context.model());
         }
         context.cancellation().requireGoing();
         deadline.require(state);
     }
 
-    /** Memory that another candidate or a model on its way out takes comes back by itself. */
+    /** What only time stands against: memory that others give back, changes that wait, or a process that was told otherwise. */
     private boolean passes(Rejection failure) throws IOException {
-        if (failure.code() != Code.INS_MEMORY) {
-            return false;
-        }
+        return switch (failure.code()) {
+            case API_BUSY, API_NOT_FOUND, INS_SUPERSEDED -> true;
+            case INS_MEMORY -> crowded();
+            default -> false;
+        };
+    }
+
+    /** Whether memory is taken by what goes by itself: a candidate, a model on its way out, or one that an order dropped. */
+    private boolean crowded() throws IOException {
         InferenceStatus now = context.ports().inference().status();
-        return now.draining() > 0 || !now.candidates().isEmpty();
+        Pointer pointer = context.store().pointer();
+        // What the pointer names and does not serve yet is being loaded by a process that starts.
+        return now.draining() > 0
+                || !now.candidates().isEmpty()
+                || !context.sets().leaving().isEmpty()
+                || pointer.models().size() > now.serving().size()
+                || now.serving().stream().anyMatch(loaded -> !pointer.models().containsKey(loaded.model()));
     }
 
     private void measure(Slot slot) throws IOException, InstallStop {
@@ -144,12 +156,24 @@ final class ModelSwap {
         if (!context.serves(slot)) {
             context.point(slot, context.serving());
         }
-        InferenceStatus status = await(InstallState.MEASURED);
-        if (!status.serves(slot.slotId())) {
-            if (!status.holds(slot.slotId())) {
-                candidate(slot, InstallState.MEASURED);
+        for (int attempt = 1; ; attempt++) {
+            try {
+                InferenceStatus status = await(InstallState.MEASURED);
+                if (!status.serves(slot.slotId())) {
+                    if (!status.holds(slot.slotId())) {
+                        candidate(slot, InstallState.MEASURED);
+                    }
+                    flip(slot);
+                }
+                break;
+            } catch (InstallStop stop) {
+                // The process may have gone because another model was being loaded.
+                if (stop.reason().code() != Code.INS_CANDIDATE_LOST
+                        || attempt == MAX_PROBATIONS
+                        || !context.sets().trials().othersOnTrial(context.model())) {
+                    throw stop;
+                }
             }
-            flip(slot);
         }
         afterServe();
     }
@@ -172,6 +196,36 @@ final class ModelSwap {
         }
     }
 
+    /** Whether it passed; false where the process went away and another model may be to blame. */
+    private boolean onProbation(long orderVersion, Slot slot) throws IOException, InstallStop {
+        long begun = context.journal().records(context.model()).stream()
+                .filter(r -> r.state() == InstallState.PROBATION
+                        && r.orderVersion() == orderVersion
+                        && r.slot().slotId().equals(slot.slotId()))
+                .count();
+        if (begun >= MAX_PROBATIONS) {
+            throw InstallStop.failed(Code.INS_PROBATION, "cut off " + begun + " times");
+        }
+        Trials trials = context.sets().trials();
+        trials.begin(context.model(), Trials.Stage.PROBATION);
+        try {
+            InferenceStatus baseline = await(InstallState.PROBATION);
+            if (!baseline.serves(slot.slotId())) {
+                throw InstallStop.failed(Code.INS_PROBATION, "another release serves");
+            }
+            enter(InstallState.PROBATION, orderVersion, slot, "");
+            watch(slot, baseline);
+            return true;
+        } catch (InstallStop stop) {
+            if (stop.reason().code() == Code.INS_PROBATION && trials.othersOnTrial(context.model())) {
+                return false;
+            }
+            throw stop;
+        } finally {
+            trials.end(context.model());
+        }
+    }
+
     private void watch(Slot slot, InferenceStatus baseline) throws InstallStop {
         Cancellation.Deadline end =
                 context.cancellation().deadline(context.config().probation().lasts());
@@ -187,7 +241,7 @@ final class ModelSwap {
                 throw InstallStop.failed(Code.INS_PROBATION, "the inference process was restarted");
             }
             if (!status.serves(slot.slotId())) {
-                throw InstallStop.failed(Code.INS_PROBATION, "another model serves");
+                throw InstallStop.failed(Code.INS_PROBATION, "another release serves");
             }
         } while (!end.passed());
     }
@@ -224,8 +278,10 @@ final class ModelSwap {
         Optional<Slot> target = context.serves(slot) ? context.fallback() : context.serving();
         String note = "";
         if (target.isPresent()) {
-            context.point(target.get(), Optional.empty());
+            // Until the flip the failed one serves, and is named: evidence tells no lie meanwhile.
+            context.point(target.get(), Optional.of(slot));
             note = bringBack(slot, target.get());
+            context.point(target.get(), Optional.empty());
         } else {
             context.store().point(pointer -> pointer.without(context.model()));
             note = "there was no release before it";

@@ -88,7 +88,7 @@ final class PointerRepair {
         store.point(pointer -> pointer.with(new Pointer.Entry(slot, Optional.empty())));
     }
 
-    /** A TEE that does not answer now must not take the last sound model away; the floor is asked again with each order. */
+    /** A TEE that does not answer now must not take the last sound model away; nothing below the floor is ever a fallback otherwise. */
     private boolean maySucceed(Slot slot) throws IOException {
         try {
             return store.verifies(slot) && slot.epoch() >= ports.epochFloors().of(slot.model());

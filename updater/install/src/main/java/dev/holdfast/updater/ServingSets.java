@@ -11,13 +11,17 @@ import java.util.Set;
 import java.util.TreeSet;
 
 /**
- * Tells the inference process which models to keep. What the pointer names stays, and so does every model that is being installed: a
+ * What the models of the device have to do with each other: which of them the inference process keeps, which one is the default, and
+ * which are on trial. What the pointer names stays, and so does every model that is being installed: a
  * candidate is not lost because another model goes. Thread-safe.
  */
 final class ServingSets {
     private final ModelStore store;
     private final InstallJournal journal;
     private final InferenceControl inference;
+    private final Trials trials = new Trials();
+    private volatile Set<String> leaving = Set.of();
+    private volatile Optional<String> wanted = Optional.empty();
 
     ServingSets(ModelStore store, InstallJournal journal, InferenceControl inference) {
         this.store = store;
@@ -25,15 +29,42 @@ final class ServingSets {
         this.inference = inference;
     }
 
-    /** An operation that makes an install begin. */
+    Trials trials() {
+        return trials;
+    }
+
+    /**
+     * Says what the newest order wants of the set.
+     *
+     * @param names models that are to be retired
+     * @param byDefault the model that is to answer requests which name none
+     */
+    void want(Set<String> names, Optional<String> byDefault) {
+        leaving = Set.copyOf(names);
+        wanted = byDefault;
+    }
+
+    /** Whether the newest order wants this model to be the default. */
+    boolean wantsAsDefault(String model) {
+        return wanted.equals(Optional.of(model));
+    }
+
+    /** Models that still serve although the newest order drops them: what they take comes back. */
+    Set<String> leaving() {
+        Set<String> left = new TreeSet<>(leaving);
+        left.retainAll(store.pointer().models().keySet());
+        return left;
+    }
+
+    /** The line of the journal with which an install begins. */
     @FunctionalInterface
     interface Beginning {
-        void run() throws IOException;
+        InstallRecord write() throws IOException;
     }
 
     /** Begins an install; while {@link #tell} is at work it waits, so that the set names its model or does not see it. */
-    synchronized void begin(Beginning beginning) throws IOException {
-        beginning.run();
+    synchronized InstallRecord begin(Beginning beginning) throws IOException {
+        return beginning.write();
     }
 
     /** Has every other model unloaded, and the default made the default; why not, where the process does not answer. */

@@ -13,6 +13,7 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.Optional;
+import java.util.Set;
 
 /**
  * What is done about a model that was found damaged at rest. Its good blocks are the seed of its own repair: they are checked
@@ -34,6 +35,22 @@ final class StoreRepair {
         if (context.unfinished().isPresent()) {
             return new Checked(slot, Finding.DAMAGED, "an install is under way");
         }
+        context.store().hold(context.model(), Set.of(slot.digest()));
+        DownloadTurns.Turn turn;
+        try {
+            turn = context.turns().take(Set.of(slot.digest()), context.cancellation());
+        } catch (InstallStop stop) {
+            return new Checked(slot, Finding.DAMAGED, stop.reason().toString());
+        }
+        try {
+            return inTurn(slot, listed);
+        } finally {
+            turn.end();
+            context.store().release(context.model());
+        }
+    }
+
+    private Checked inTurn(Slot slot, Optional<ModelTarget> listed) throws IOException {
         if (othersNeed(slot)) {
             return repairBeside(slot, listed);
         }

@@ -14,6 +14,7 @@ import dev.holdfast.trust.schema.TargetFile;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.Sha256;
+import dev.holdfast.wire.SlotId;
 import dev.holdfast.wire.Verdict;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -67,6 +68,26 @@ class AttachmentTest {
         assertThat(names("partial")).isEmpty();
     }
 
+    private SlotId slot(ObjectNode custom) {
+        return TargetSlot.of(InstallWorld.target(world.first, "1.0.0", custom)).slotId();
+    }
+
+    /** The same bytes signed again with other words: what is about the release in service stays as it is. */
+    @Test
+    void eachReleaseOfTheSameBytesHasItsOwn() throws Exception {
+        ObjectNode custom = custom();
+        world.about(custom, Attachment.Kind.BOM, BOM);
+        assertThat(install(custom)).isInstanceOf(InstallOutcome.Committed.class);
+        ObjectNode next = custom().put("version", "1.0.1").put("release", 2);
+        byte[] other = "{\"bomFormat\":\"other\"}".getBytes(StandardCharsets.US_ASCII);
+        world.about(next, Attachment.Kind.BOM, other);
+        assertThat(world.installer()
+                        .install(InstallWorld.order(2, InstallWorld.target(world.first, "1.0.1", next), List.of())))
+                .isInstanceOf(InstallOutcome.Committed.class);
+        assertThat(world.store.attachment(slot(custom), Attachment.Kind.BOM)).hasBinaryContent(BOM);
+        assertThat(names("about")).hasSize(2);
+    }
+
     private List<String> names(String folder) throws IOException {
         try (var files = Files.list(world.dir.resolve("store").resolve(folder))) {
             return files.map(file -> file.getFileName().toString()).sorted().toList();
@@ -78,25 +99,28 @@ class AttachmentTest {
         ObjectNode custom = signed(bundle(), signer.key());
         world.about(custom, Attachment.Kind.BOM, BOM);
         assertThat(install(custom)).isInstanceOf(InstallOutcome.Committed.class);
-        assertThat(names("about")).containsExactly(model + ".cdx.json", model + ".oms.json");
-        assertThat(world.store.attachment(model, Attachment.Kind.BOM)).hasBinaryContent(BOM);
+        SlotId slot = slot(custom);
+        assertThat(names("about")).containsExactly(slot + ".cdx.json", slot + ".oms.json");
+        assertThat(world.store.attachment(slot, Attachment.Kind.BOM)).hasBinaryContent(BOM);
 
         assertThat(world.installer().install(world.secondOrder)).isInstanceOf(InstallOutcome.Committed.class);
-        assertThat(names("about")).contains(model + ".cdx.json").hasSize(3);
+        assertThat(names("about")).contains(slot + ".cdx.json").hasSize(3);
         byte[] third = InstallWorld.nudged(world.second);
         ModelOrder thirdOrder = InstallWorld.order(3, world.target(third, "3.0.0", 1), List.of());
         assertThat(world.installer().install(thirdOrder)).isInstanceOf(InstallOutcome.Committed.class);
         assertThat(names("about"))
-                .containsExactlyInAnyOrder(Sha256.of(world.second) + ".cdx.json", Sha256.of(third) + ".cdx.json");
+                .containsExactlyInAnyOrder(
+                        TargetSlot.of(world.secondOrder.model()).slotId() + ".cdx.json",
+                        TargetSlot.of(thirdOrder.model()).slotId() + ".cdx.json");
     }
 
     @Test
     void replacesWhatLiesInItsPlaceButIsNotWhatWasSigned() throws Exception {
-        Files.write(world.store.attachment(model, Attachment.Kind.BOM), new byte[BOM.length]);
         ObjectNode custom = custom();
         world.about(custom, Attachment.Kind.BOM, BOM);
+        Files.write(world.store.attachment(slot(custom), Attachment.Kind.BOM), new byte[BOM.length]);
         assertThat(install(custom)).isInstanceOf(InstallOutcome.Committed.class);
-        assertThat(world.store.attachment(model, Attachment.Kind.BOM)).hasBinaryContent(BOM);
+        assertThat(world.store.attachment(slot(custom), Attachment.Kind.BOM)).hasBinaryContent(BOM);
     }
 
     @Test

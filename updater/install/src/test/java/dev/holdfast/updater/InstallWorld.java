@@ -96,6 +96,12 @@ public final class InstallWorld implements BlockSource, InferenceControl, Measur
     Optional<Rejection> gate = Optional.empty();
     boolean inferenceGone;
     boolean dieOnPrepare;
+    /** The model whose loading ends the process. */
+    Optional<String> deadly = Optional.empty();
+    /** The next load ends the process. */
+    boolean dieOnce;
+
+    boolean keepFails;
     boolean restartOnProbation;
 
     public InstallWorld(Path dir) throws IOException {
@@ -380,6 +386,11 @@ public final class InstallWorld implements BlockSource, InferenceControl, Measur
     @Override
     public GateReport prepare(Slot slot) throws IOException {
         prepared.accept(slot);
+        if (deadly.equals(Optional.of(slot.model())) || dieOnce) {
+            dieOnce = false;
+            reboot();
+            throw new IOException("connection reset");
+        }
         if (dieOnPrepare && slot.version().equals("2.0.0")) {
             throw new IOException("connection reset");
         }
@@ -430,7 +441,7 @@ public final class InstallWorld implements BlockSource, InferenceControl, Measur
 
     @Override
     public void keep(ServingSet set) throws IOException {
-        if (inferenceGone) {
+        if (inferenceGone || keepFails) {
             throw new IOException("no such process");
         }
         serving.keySet().retainAll(set.models());

@@ -406,7 +406,7 @@ class PowerCutTest {
         }
         if (scenario == Scenario.FULL || scenario == Scenario.DELTA || scenario == Scenario.RAISED_EPOCH) {
             expected.add("blobs/" + Sha256.of(world.second).hex());
-            expected.add("about/" + Sha256.of(world.second).hex() + Attachment.Kind.BOM.suffix());
+            expected.add("about/" + TargetSlot.of(order(scenario).model()).slotId() + Attachment.Kind.BOM.suffix());
         }
         assertThat(CrashDisk.files(store).stream()
                         .map(file -> store.relativize(file).toString()))

@@ -12,6 +12,7 @@ import dev.holdfast.trust.release.ModelTerms;
 import dev.holdfast.trust.release.Order;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
+import dev.holdfast.wire.ModelName;
 import dev.holdfast.wire.Rejection;
 import dev.holdfast.wire.Sha256;
 import java.io.IOException;
@@ -307,27 +308,58 @@ class SeveralModelsTest {
         assertCommitted(installer.install(needing("one", 7, 3, 30L << 20)));
     }
 
+    /** The process that loads them knows what is free; what another candidate takes comes back. */
     @Test
     void whereOnlyACandidateIsInTheWayTheInstallWaits() throws Exception {
+        Installer installer = world.installer();
+        assertCommitted(installer.install(world.firstOrder));
+        Slot other = TargetSlot.of(world.embedder().model());
+        world.candidates.put("embed", other);
+        world.gate = Optional.of(new Rejection(Code.INS_MEMORY, "needs 50 MiB, 10 are left of 100"));
+        assertInterrupted(installer.install(world.secondOrder), Code.INS_MEMORY);
+        world.candidates.clear();
+        assertFailed(installer.install(world.secondOrder), Code.INS_MEMORY);
+    }
+
+    /** The order drops one and adds another in its place: whichever is first, the new one comes. */
+    @Test
+    void whatAnOrderDropsIsInTheWayOfNothing() throws Exception {
         budget(100L << 20);
         Installer installer = world.installer();
-        CountDownLatch loading = new CountDownLatch(1);
-        CountDownLatch free = new CountDownLatch(1);
-        world.prepared = slot -> {
-            if (slot.model().equals("one")) {
-                loading.countDown();
-                await(free);
-            }
-        };
-        world.gate = Optional.empty();
-        CompletableFuture<InstallOutcome> first = begin(installer, needing("one", 5, 1, 60L << 20));
-        assertThat(loading.await(20, TimeUnit.SECONDS)).isTrue();
-        ModelOrder second = needing("two", 6, 1, 50L << 20);
-        assertInterrupted(installer.install(second), Code.INS_MEMORY);
-        installer.cancel("one", new Rejection(Code.INS_CANCELLED, "cancelled"));
-        free.countDown();
-        assertFailed(first.get(20, TimeUnit.SECONDS), Code.INS_CANCELLED);
-        assertCommitted(installer.install(second));
+        assertCommitted(installer.install(needing("one", 5, 1, 60L << 20)));
+        ModelOrder two = needing("two", 6, 2, 50L << 20);
+        assertThat(installer.arrange(order(2, Optional.of("two"), asDefault(two)))).isEmpty();
+        assertInterrupted(installer.install(two), Code.INS_MEMORY);
+        assertThat(installer.retire("one", 2)).isEmpty();
+        assertCommitted(installer.install(two));
+        assertThat(world.byDefault).contains("two");
+    }
+
+    @Test
+    void twoThatWereCutOffDoNotWaitForEachOther() throws Exception {
+        budget(100L << 20);
+        world.config = world.config.with(new InstallerConfig.Retries(0, Duration.ofMillis(1), Duration.ofMillis(1)));
+        Installer installer = world.installer();
+        ModelOrder one = needing("one", 5, 1, 60L << 20);
+        ModelOrder two = needing("two", 6, 1, 50L << 20);
+        world.transportFailures = 2;
+        assertInterrupted(installer.install(one), Code.LNK_TIMEOUT);
+        assertInterrupted(installer.install(two), Code.LNK_TIMEOUT);
+        assertCommitted(installer.install(two));
+        assertFailed(installer.install(one), Code.INS_MEMORY);
+    }
+
+    @Test
+    void aSeventeenthModelWaits() throws Exception {
+        Installer installer = world.installer();
+        for (int i = 0; i < ModelName.MAX_MODELS; i++) {
+            assertCommitted(installer.install(release("m" + i, 30 + i, 1)));
+        }
+        ModelOrder more = release("more", 50, 1);
+        assertInterrupted(installer.install(more), Code.INS_MEMORY);
+        assertThat(world.pointer().models()).hasSize(ModelName.MAX_MODELS);
+        assertThat(installer.retire("m3", 2)).isEmpty();
+        assertCommitted(installer.install(more));
     }
 
     @Test
@@ -425,6 +457,154 @@ class SeveralModelsTest {
         free.countDown();
         assertCommitted(embed.get(20, TimeUnit.SECONDS));
         assertThat(world.serving).containsOnlyKeys("embed");
+    }
+
+    // --- who is to blame when the process dies ---
+
+    /** A model whose loading takes the process away costs the others a new probation, never their place. */
+    @Test
+    void aModelOnProbationOutlivesACrashThatAnotherCaused() throws Exception {
+        world.config = world.config.with(new InstallerConfig.Probation(Duration.ofMillis(300), Duration.ofMillis(5)));
+        Installer installer = world.installer();
+        CountDownLatch onTrial = new CountDownLatch(1);
+        world.observer = record -> {
+            if (record.state() == InstallState.PROBATION) {
+                onTrial.countDown();
+            }
+        };
+        CompletableFuture<InstallOutcome> chat = begin(installer, world.firstOrder);
+        assertThat(onTrial.await(20, TimeUnit.SECONDS)).isTrue();
+        world.deadly = Optional.of("embed");
+        assertFailed(installer.install(world.embedder()), Code.INS_CANDIDATE_LOST);
+        assertCommitted(chat.get(20, TimeUnit.SECONDS));
+        assertThat(installer.history())
+                .filteredOn(r -> r.slot().model().equals("intent") && r.state() == InstallState.PROBATION)
+                .hasSize(2);
+    }
+
+    @Test
+    void aModelThatTakesTheProcessAwayAloneIsToBlame() throws Exception {
+        Installer installer = world.installer();
+        assertCommitted(installer.install(world.firstOrder));
+        world.deadly = Optional.of("embed");
+        assertFailed(installer.install(world.embedder()), Code.INS_CANDIDATE_LOST);
+        assertFailed(installer.install(world.embedder()), Code.INS_FAILED_BEFORE);
+    }
+
+    @Test
+    void ofTwoThatAreLoadedAtOnceNobodyKnowsWhoItWas() throws Exception {
+        Installer installer = world.installer();
+        CountDownLatch loading = new CountDownLatch(1);
+        CountDownLatch free = new CountDownLatch(1);
+        world.prepared = slot -> {
+            if (slot.model().equals("intent")) {
+                loading.countDown();
+                await(free);
+            }
+        };
+        CompletableFuture<InstallOutcome> chat = begin(installer, world.firstOrder);
+        assertThat(loading.await(20, TimeUnit.SECONDS)).isTrue();
+        world.deadly = Optional.of("embed");
+        assertInterrupted(installer.install(world.embedder()), Code.INS_CANDIDATE_LOST);
+        world.dieOnce = true;
+        free.countDown();
+        assertInterrupted(chat.get(20, TimeUnit.SECONDS), Code.INS_CANDIDATE_LOST);
+        world.prepared = slot -> {};
+        assertCommitted(installer.install(world.firstOrder));
+        assertFailed(installer.install(world.embedder()), Code.INS_CANDIDATE_LOST);
+    }
+
+    // --- wishes that say the same again ---
+
+    @Test
+    void anOperatorsWayBackHoldsAgainstAWishThatWasRepeated() throws Exception {
+        Installer installer = world.installer();
+        assertCommitted(installer.install(world.firstOrder));
+        assertCommitted(installer.install(world.secondOrder));
+        ModelOrder again = world.without(world.secondOrder, 9);
+        assertThat(installer.install(again)).isInstanceOf(InstallOutcome.Unchanged.class);
+        assertThat(installer.rollback("intent", "")).isInstanceOf(InstallOutcome.RolledBack.class);
+        assertFailed(installer.install(again), Code.INS_FAILED_BEFORE);
+        assertThat(world.serving()).contains(Sha256.of(world.first));
+    }
+
+    @Test
+    void aNewerWordOnTheDefaultIsNotOverwrittenByAnOlderInstall() throws Exception {
+        Installer installer = world.installer();
+        assertCommitted(installer.install(world.firstOrder));
+        assertCommitted(installer.install(world.embedder()));
+        ModelOrder second = asDefault(world.without(world.secondOrder, 2));
+        assertThat(installer.arrange(order(2, Optional.of("intent"), second, world.embedder())))
+                .isEmpty();
+        world.observer = record -> {
+            if (record.state() == InstallState.PROBATION && record.orderVersion() == 2) {
+                try {
+                    assertThat(installer.arrange(order(3, Optional.of("embed"), second, world.embedder())))
+                            .isEmpty();
+                } catch (IOException e) {
+                    throw new java.io.UncheckedIOException(e);
+                }
+            }
+        };
+        assertCommitted(installer.install(second));
+        assertThat(world.pointer().byDefault()).contains("embed");
+        assertThat(world.byDefault).contains("embed");
+    }
+
+    @Test
+    void whatWasAskedForBeforeTheTurnCameIsInterrupted() throws Exception {
+        Installer installer = world.installer();
+        assertInterrupted(installer.install(world.firstOrder, () -> false), Code.INS_SUPERSEDED);
+        assertThat(installer.history()).isEmpty();
+    }
+
+    // --- files ---
+
+    /** Bytes that rotted under a release that is signed anew are pulled again; the file of the one in service stays until then. */
+    @Test
+    void aDamagedFileIsPulledAgainForTheSameBytes() throws Exception {
+        Installer installer = world.installer();
+        assertCommitted(installer.install(world.firstOrder));
+        Path blob = world.store.blob(Sha256.of(world.first));
+        byte[] rotten = world.first.clone();
+        rotten[70_000] ^= 1;
+        java.nio.file.Files.write(blob, rotten);
+        world.delivered.clear();
+        AtomicBoolean missing = new AtomicBoolean();
+        world.observer = record -> missing.set(missing.get() || !java.nio.file.Files.exists(blob));
+        assertCommitted(installer.install(mended(2, 1)));
+        assertThat(missing).as("the release in service kept its file").isFalse();
+        assertThat(world.store.verifies(world.pointed())).isTrue();
+    }
+
+    @Test
+    void whatAFinishedInstallSetAsideIsFreeForTheNext() throws Exception {
+        long length = RepositorySimulator.model(5).length;
+        long[] usable = {length + 10};
+        ModelStore tight = ModelStore.open(world.dir.resolve("store"), () -> usable[0], Disk.LOCAL);
+        budgetless();
+        InstallerPorts ports = new InstallerPorts(world, world, world, world.floors(), world.clock, record -> {});
+        Installer installer = Installer.open(tight, world.config, ports);
+        world.gate = Optional.of(new Rejection(Code.INS_MEMORY, "crowded"));
+        world.candidates.put("x", TargetSlot.of(world.embedder().model()));
+        // Staged, and interrupted before its swap: its bytes are on the disk.
+        assertInterrupted(installer.install(release("one", 5, 2)), Code.INS_MEMORY);
+        world.candidates.clear();
+        world.gate = Optional.empty();
+        assertCommitted(installer.install(release("two", 6, 1)));
+    }
+
+    @Test
+    void aRollbackToNothingThatNobodyHeardIsMadeUpFor() throws Exception {
+        Installer installer = world.installer();
+        world.restartOnProbation = true;
+        world.keepFails = true;
+        assertThat(installer.install(world.firstOrder)).isInstanceOf(InstallOutcome.RolledBack.class);
+        assertThat(world.serving).as("it was not told").containsOnlyKeys("intent");
+        world.keepFails = false;
+        assertThat(installer.settle("intent")).isEmpty();
+        assertThat(world.serving).isEmpty();
+        assertThat(world.named()).isEmpty();
     }
 
     // --- what this agent does not know ---

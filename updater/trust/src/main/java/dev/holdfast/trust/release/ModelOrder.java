@@ -1,6 +1,9 @@
 package dev.holdfast.trust.release;
 
+import dev.holdfast.wire.Sha256;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 
 /**
  * What an {@link Order} says of one model. Each is carried out by itself.
@@ -14,6 +17,14 @@ import java.util.List;
 public record ModelOrder(String device, long version, ModelTarget model, List<DeltaTarget> deltas, ModelTerms terms) {
     public ModelOrder {
         deltas = List.copyOf(deltas);
+    }
+
+    /** Every file that an install of it may make: the model, its patches, and what is about it. */
+    public Set<Sha256> digests() {
+        Set<Sha256> digests = new HashSet<>(Set.of(model.file().sha256()));
+        deltas.forEach(delta -> digests.add(delta.file().sha256()));
+        model.attachments().forEach(about -> digests.add(about.file().sha256()));
+        return digests;
     }
 
     /** When and at what cost it may be carried out. */
