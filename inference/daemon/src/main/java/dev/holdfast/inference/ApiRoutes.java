@@ -143,9 +143,9 @@ final class ApiRoutes implements Handler<HttpServerRequest> {
                 case Verdict.Accepted<EmbeddingCall>(EmbeddingCall call) ->
                     models.embed(call.model(), call.texts(), verdict -> {
                         switch (verdict) {
-                            case Verdict.Rejected<ModelHost.Embeddings>(Rejection why) ->
+                            case Verdict.Rejected<Embeddings>(Rejection why) ->
                                 Replies.error(request.response(), Replies.status(why.code()), why);
-                            case Verdict.Accepted<ModelHost.Embeddings>(ModelHost.Embeddings embeddings) ->
+                            case Verdict.Accepted<Embeddings>(Embeddings embeddings) ->
                                 Replies.json(request.response(), 200, call.reply(embeddings));
                         }
                     });

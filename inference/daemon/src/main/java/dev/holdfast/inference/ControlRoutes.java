@@ -186,7 +186,13 @@ final class ControlRoutes implements Handler<HttpServerRequest>, AutoCloseable {
     private void candidate(HttpServerRequest request, Slot slot) {
         GateReport report = models.loadCandidate(slot);
         report.failure().ifPresent(why -> LOG.warn("candidate {} refused: {}", slot.id(), why));
-        Replies.json(request.response(), report.passed() ? 200 : 422, report.toJson());
+        int status = report.failure().map(ControlRoutes::status).orElse(200);
+        Replies.json(request.response(), status, report.toJson());
+    }
+
+    /** 422 says that the model must not serve; where too many models are held, nothing was found out about it. */
+    private static int status(Rejection failure) {
+        return failure.code() == Code.API_BUSY ? 429 : 422;
     }
 
     private void flip(HttpServerRequest request, SlotId slot) {

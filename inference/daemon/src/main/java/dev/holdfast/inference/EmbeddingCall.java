@@ -63,7 +63,7 @@ record EmbeddingCall(@Nullable String model, List<String> texts, boolean base64)
         return texts;
     }
 
-    ObjectNode reply(ModelHost.Embeddings embeddings) {
+    ObjectNode reply(Embeddings embeddings) {
         ObjectNode body = Json.object()
                 .put("object", "list")
                 .put("model", embeddings.model().id());

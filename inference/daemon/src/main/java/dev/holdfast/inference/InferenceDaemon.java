@@ -1,10 +1,7 @@
 package dev.holdfast.inference;
 
-import dev.holdfast.control.GateReport;
 import dev.holdfast.control.InferenceStatus;
 import dev.holdfast.control.Pointer;
-import dev.holdfast.control.ServingSet;
-import dev.holdfast.control.Slot;
 import dev.holdfast.engine.gate.HealthGate;
 import dev.holdfast.sockets.EventLoop;
 import dev.holdfast.sockets.SocketServer;
@@ -15,8 +12,7 @@ import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.SortedMap;
-import java.util.TreeMap;
+import java.util.Optional;
 import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -30,6 +26,7 @@ public final class InferenceDaemon implements AutoCloseable {
 
     private final EventLoop loop = new EventLoop();
     private final ModelHost models;
+    private final Optional<StartUpLoads> startUp;
     private final ChallengeRelay relay;
     private final ControlRoutes control;
     private final SocketServer apiServer;
@@ -45,6 +42,9 @@ public final class InferenceDaemon implements AutoCloseable {
                 config.limits().queued(),
                 config.limits().threads(),
                 config.limits().memoryBudget()));
+        // Before the sockets: what the agent asks for is newer than the pointer.
+        startUp =
+                stored(config.storeDir().resolve(Pointer.FILE_NAME)).map(pointer -> new StartUpLoads(models, pointer));
         relay = new ChallengeRelay(loop.vertx());
         control = new ControlRoutes(models, relay, recentLines);
         SocketServer api = null;
@@ -75,7 +75,7 @@ public final class InferenceDaemon implements AutoCloseable {
 
     /**
      * Opens both sockets, then loads and serves every model that {@code serving.json} names. Where one is damaged its fallback is
-     * tried, and where nothing of it can be served the daemon runs without it.
+     * tried, and where nothing of it can be served the daemon runs without it. What the agent flips or retires meanwhile stays.
      *
      * @throws IOException where a socket cannot be opened
      */
@@ -91,53 +91,25 @@ public final class InferenceDaemon implements AutoCloseable {
     private static InferenceDaemon start(InferenceConfig config, Supplier<List<String>> recentLines)
             throws IOException {
         InferenceDaemon daemon = new InferenceDaemon(config, recentLines);
-        daemon.serveStored(config.storeDir().resolve(Pointer.FILE_NAME));
+        daemon.startUp.ifPresent(StartUpLoads::run);
         return daemon;
     }
 
-    private void serveStored(Path file) {
+    /** What the store names; nothing where no model was installed yet, or where the record is damaged. */
+    private static Optional<Pointer.Readable> stored(Path file) {
         if (Files.notExists(file)) {
             LOG.info("no model has been installed yet");
-            return;
+            return Optional.empty();
         }
         switch (pointer(file)) {
-            case Verdict.Rejected<Pointer.Readable> rejected ->
+            case Verdict.Rejected<Pointer.Readable> rejected -> {
                 LOG.error("{}: {}", Pointer.FILE_NAME, rejected.reason());
+                return Optional.empty();
+            }
             case Verdict.Accepted<Pointer.Readable>(Pointer.Readable record) -> {
                 record.damage().forEach(damage -> LOG.error("{}: {}", Pointer.FILE_NAME, damage));
-                models.keep(new ServingSet(record.byDefault(), record.models().keySet()));
-                serveAll(record);
+                return Optional.of(record);
             }
-        }
-    }
-
-    /** The default first, which then has the cores and the first word on memory; the others at once. */
-    private void serveAll(Pointer.Readable record) {
-        SortedMap<String, List<Slot>> others = new TreeMap<>(record.models());
-        record.byDefault().map(others::remove).ifPresent(this::serveBest);
-        List<Thread> loads = others.entrySet().stream()
-                .map(model -> Thread.ofPlatform()
-                        .daemon()
-                        .name("holdfast-load-" + model.getKey())
-                        .start(() -> serveBest(model.getValue())))
-                .toList();
-        try {
-            for (Thread load : loads) {
-                load.join();
-            }
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-        }
-    }
-
-    private void serveBest(List<Slot> slots) {
-        for (Slot slot : slots) {
-            GateReport report = models.serve(slot);
-            if (report.passed()) {
-                LOG.info("serving {} ({}) after {} ms", slot, slot.digest(), report.loadMillis());
-                return;
-            }
-            LOG.error("cannot serve {}: {}", slot, report.failure().orElseThrow());
         }
     }
 

@@ -69,45 +69,56 @@ public final class ModelHost implements AutoCloseable {
                         settings.load().maxSequences(), settings.maxQueued(), 2 * ModelName.MAX_MODELS));
     }
 
-    /** Loads a model at start and serves it at once; its canaries passed when it was installed. */
+    /** Loads a model and serves it at once where nothing serves under its name; its canaries passed when it was installed. */
     public GateReport serve(Slot slot) {
-        GateReport report = load(slot, ModelLane::serve);
+        return load(slot, this::serve);
+    }
+
+    /** The same in a lane that was entered before. */
+    GateReport serve(ModelLane lane, Slot slot) {
+        GateReport report = lane.serve(slot);
         if (report.passed()) {
             defaultTo(slot.model());
         }
         return report;
     }
 
-    /** Loads a model beside what serves under its name and puts it to the test; it stays as the candidate when it passes. */
+    /**
+     * Loads a model beside what serves under its name and puts it to the test; it stays as the candidate when it passes.
+     * {@code API-BUSY} where too many models are held: that says nothing of this one.
+     */
     public GateReport loadCandidate(Slot slot) {
         return load(slot, ModelLane::loadCandidate);
     }
 
     private GateReport load(Slot slot, BiFunction<ModelLane, Slot, GateReport> how) {
-        ModelLane lane;
-        do {
-            lane = lane(slot.model());
-            if (lane == null) {
-                Rejection full = new Rejection(Code.API_BUSY, ModelName.MAX_MODELS + " models are loaded already");
-                return new GateReport(Optional.of(full), 0, List.of());
-            }
-        } while (!lane.enter());
-        return how.apply(lane, slot);
+        Optional<ModelLane> entered = enter(slot.model());
+        if (entered.isEmpty()) {
+            Rejection full = new Rejection(Code.API_BUSY, ModelName.MAX_MODELS + " models are loaded already");
+            return new GateReport(Optional.of(full), 0, List.of());
+        }
+        ModelLane lane = entered.get();
+        try {
+            return how.apply(lane, slot);
+        } finally {
+            lane.leave();
+        }
     }
 
-    private @Nullable ModelLane lane(String name) {
+    /** Enters the lane of a name for loads, until {@link ModelLane#leave}; empty where too many names hold something. */
+    Optional<ModelLane> enter(String name) {
         synchronized (lanes) {
-            ModelLane known = lanes.get(name);
-            if (known != null) {
-                return known;
+            ModelLane lane = lanes.get(name);
+            if (lane == null) {
+                lanes.values().removeIf(ModelLane::retireIfIdle);
+                if (lanes.size() >= ModelName.MAX_MODELS) {
+                    return Optional.empty();
+                }
+                lane = new ModelLane(memory, this::gate, draining);
+                lanes.put(name, lane);
             }
-            lanes.values().removeIf(ModelLane::retireIfIdle);
-            if (lanes.size() >= ModelName.MAX_MODELS) {
-                return null;
-            }
-            ModelLane lane = new ModelLane(memory, this::gate, draining);
-            lanes.put(name, lane);
-            return lane;
+            lane.enter();
+            return Optional.of(lane);
         }
     }
 
@@ -149,10 +160,10 @@ public final class ModelHost implements AutoCloseable {
         serving().stream().findFirst().ifPresent(first -> defaultTo(first.model()));
     }
 
-    /** Makes the name of a model that serves the default where there is none yet. */
+    /** Makes the name of a model that serves the default where there is none yet; not that of one which was retired just now. */
     private void defaultTo(String model) {
         synchronized (lanes) {
-            byDefault = byDefault.or(() -> Optional.of(model));
+            byDefault = byDefault.or(() -> Optional.of(model).filter(lanes::containsKey));
         }
     }
 
@@ -235,18 +246,6 @@ public final class ModelHost implements AutoCloseable {
     /** As {@link #chat(String, ChatRequest, Optional, AnswerListener)}, for nobody in particular. */
     public void chat(@Nullable String model, ChatRequest request, AnswerListener listener) {
         chat(model, request, Optional.empty(), listener);
-    }
-
-    /**
-     * Vectors of texts.
-     *
-     * @param model which model made them
-     * @param vectors in the order of the texts
-     */
-    record Embeddings(Slot model, List<Embedding> vectors) {
-        Embeddings {
-            vectors = List.copyOf(vectors);
-        }
     }
 
     /** Turns texts into vectors on a thread of the model; refused like an answer. */

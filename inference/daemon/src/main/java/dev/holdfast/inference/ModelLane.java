@@ -18,8 +18,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The models of one name: the one that serves, at most one candidate beside it, and what is being loaded. Loads of one lane follow
- * each other; nothing else waits for them. A lane that was retired takes nothing in any more: what was still being loaded is
- * unloaded as soon as it is there. Thread-safe.
+ * each other; nothing else waits for them. What was still being loaded when its lane was retired is unloaded as soon as it is there,
+ * and so is what was to serve at once where something serves already. Thread-safe.
  */
 final class ModelLane {
     /** A loaded model with what it reserved. */
@@ -52,18 +52,27 @@ final class ModelLane {
         this.draining = draining;
     }
 
-    /** Announces a load, which keeps the lane from being {@link #retireIfIdle}; false where it was retired already. */
-    synchronized boolean enter() {
-        loads += retired ? 0 : 1;
-        return !retired;
+    /** Announces loads, which keep the lane from being {@link #retireIfIdle} until {@link #leave}. */
+    synchronized void enter() {
+        loads++;
     }
 
-    /** Loads a model that was announced, and serves it at once: its canaries passed when it was installed. */
+    synchronized void leave() {
+        loads--;
+    }
+
+    /**
+     * Loads a model that was announced, and serves it at once: its canaries passed when it was installed. {@code INS-SUPERSEDED}
+     * where something serves already, {@code API-NOT-FOUND} where the lane was retired; also where that came about during the load.
+     */
     GateReport serve(Slot slot) {
         return load(slot, false);
     }
 
-    /** Loads a model that was announced, in place of the candidate before it, and puts it to the test. */
+    /**
+     * Loads a model that was announced, in place of the candidate before it, and puts it to the test; {@code API-NOT-FOUND} where
+     * the lane was retired.
+     */
     GateReport loadCandidate(Slot slot) {
         return load(slot, true);
     }
@@ -71,6 +80,10 @@ final class ModelLane {
     private GateReport load(Slot slot, boolean asCandidate) {
         loading.lock();
         try {
+            Optional<Rejection> late = overtaken(asCandidate);
+            if (late.isPresent()) {
+                return new GateReport(late, 0, List.of());
+            }
             if (asCandidate) {
                 unload(takeCandidate(Optional.empty()));
             }
@@ -81,8 +94,19 @@ final class ModelLane {
             };
         } finally {
             loading.unlock();
-            leave();
         }
+    }
+
+    /** Why a load comes too late. What serves first serves by a flip, which is newer than anything that was to serve at once. */
+    private synchronized Optional<Rejection> overtaken(boolean asCandidate) {
+        if (retired) {
+            return Optional.of(new Rejection(Code.API_NOT_FOUND, "the model was retired before it was loaded"));
+        }
+        Held now = serving;
+        return asCandidate || now == null
+                ? Optional.empty()
+                : Optional.of(new Rejection(
+                        Code.INS_SUPERSEDED, now.model().description().id() + " serves already"));
     }
 
     private GateReport load(Slot slot, boolean asCandidate, MemoryLedger.Share share) {
@@ -97,32 +121,27 @@ final class ModelLane {
                 share.release();
             }
         }
-        if (model == null || take(new Held(model, share), asCandidate)) {
-            return report;
-        }
-        Rejection why = new Rejection(Code.API_NOT_FOUND, "the model was retired while it was loaded");
-        return new GateReport(Optional.of(why), report.loadMillis(), report.checks());
+        Optional<Rejection> late = model == null ? Optional.empty() : take(new Held(model, share), asCandidate);
+        return late.isEmpty() ? report : new GateReport(late, report.loadMillis(), report.checks());
     }
 
-    private boolean take(Held held, boolean asCandidate) {
-        Held before;
+    /** Holds what was loaded, or unloads it again where it comes too late. */
+    private Optional<Rejection> take(Held held, boolean asCandidate) {
+        Optional<Rejection> late;
+        Held before = null;
         synchronized (this) {
-            if (retired) {
+            late = overtaken(asCandidate);
+            if (late.isPresent()) {
                 before = held;
             } else if (asCandidate) {
                 before = candidate;
                 candidate = held;
             } else {
-                before = serving;
                 serving = held;
             }
         }
         unload(before);
-        return before != held;
-    }
-
-    private synchronized void leave() {
-        loads--;
+        return late;
     }
 
     /** Makes the candidate serve if it is of this slot; empty where neither it nor what serves is. */
@@ -168,13 +187,16 @@ final class ModelLane {
     /** Unloads everything, also what is still being loaded. */
     void retire() {
         Held before;
+        Held beside;
         synchronized (this) {
             retired = true;
             before = serving;
+            beside = candidate;
             serving = null;
+            candidate = null;
         }
         unload(before);
-        unload(takeCandidate(Optional.empty()));
+        unload(beside);
     }
 
     /** Retires a lane that holds nothing and loads nothing; false where it does. */

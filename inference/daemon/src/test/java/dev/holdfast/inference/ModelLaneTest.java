@@ -15,6 +15,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Function;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -56,32 +57,78 @@ class ModelLaneTest {
     }
 
     private CompletableFuture<GateReport> loadsTwo() throws Exception {
-        assertThat(lane.enter()).isTrue();
-        CompletableFuture<GateReport> report = CompletableFuture.supplyAsync(() -> lane.loadCandidate(two));
+        return begins(lane::loadCandidate);
+    }
+
+    private CompletableFuture<GateReport> begins(Function<Slot, GateReport> load) throws Exception {
+        lane.enter();
+        CompletableFuture<GateReport> report = CompletableFuture.supplyAsync(() -> {
+            try {
+                return load.apply(two);
+            } finally {
+                lane.leave();
+            }
+        });
         assertThat(loading.await(20, TimeUnit.SECONDS)).isTrue();
         return report;
     }
 
+    private static Code code(GateReport report) {
+        return report.failure().orElseThrow().code();
+    }
+
     @Test
     void whatIsStillBeingLoadedIsUnloadedWhereTheLaneWasRetired() throws Exception {
-        assertThat(lane.enter()).isTrue();
         assertThat(lane.serve(one).passed()).isTrue();
         CompletableFuture<GateReport> report = loadsTwo();
         lane.retire();
         assertThat(lane.serving()).isEmpty();
         assertThat(memory.status().usedBytes()).isEqualTo(two.length());
         open.countDown();
-        GateReport late = report.get(20, TimeUnit.SECONDS);
-        assertThat(late.failure().orElseThrow().code()).isEqualTo(Code.API_NOT_FOUND);
+        assertThat(code(report.get(20, TimeUnit.SECONDS))).isEqualTo(Code.API_NOT_FOUND);
         assertThat(lane.candidate()).isEmpty();
         assertThat(memory.status().usedBytes()).isZero();
         assertThat(draining).hasValue(0);
-        assertThat(lane.enter()).as("a retired lane takes nothing").isFalse();
+        assertThat(code(lane.loadCandidate(one)))
+                .as("a retired lane takes nothing")
+                .isEqualTo(Code.API_NOT_FOUND);
+        assertThat(code(lane.serve(one))).isEqualTo(Code.API_NOT_FOUND);
+        assertThat(lane.serving()).isEmpty();
+    }
+
+    @Test
+    void whatWasToServeAtOnceIsUnloadedWhereAFlipWasFaster() throws Exception {
+        assertThat(lane.loadCandidate(one).passed()).isTrue();
+        CompletableFuture<GateReport> report = begins(lane::serve);
+        assertThat(lane.flip(one.slotId()).orElseThrow().previous()).isEmpty();
+        long used = memory.status().usedBytes() - two.length();
+        open.countDown();
+        assertThat(code(report.get(20, TimeUnit.SECONDS))).isEqualTo(Code.INS_SUPERSEDED);
+        assertThat(lane.serving().orElseThrow().description()).isEqualTo(one);
+        assertThat(memory.status().usedBytes()).isEqualTo(used);
+        assertThat(draining).hasValue(0);
+    }
+
+    @Test
+    void whatWasToServeAtOnceIsNotLoadedWhereSomethingServes() {
+        assertThat(lane.serve(one).passed()).isTrue();
+        assertThat(code(lane.serve(two))).isEqualTo(Code.INS_SUPERSEDED);
+        assertThat(loading.getCount()).as("not even begun").isEqualTo(1);
+        assertThat(lane.serving().orElseThrow().description()).isEqualTo(one);
+    }
+
+    @Test
+    void whatWasToServeAtOnceIsUnloadedWhereTheLaneWasRetired() throws Exception {
+        CompletableFuture<GateReport> report = begins(lane::serve);
+        lane.retire();
+        open.countDown();
+        assertThat(code(report.get(20, TimeUnit.SECONDS))).isEqualTo(Code.API_NOT_FOUND);
+        assertThat(lane.serving()).isEmpty();
+        assertThat(memory.status().usedBytes()).isZero();
     }
 
     @Test
     void flipsAndDiscardsDoNotWaitForALoad() throws Exception {
-        assertThat(lane.enter()).isTrue();
         assertThat(lane.serve(one).passed()).isTrue();
         CompletableFuture<GateReport> report = loadsTwo();
         assertThat(lane.flip(one.slotId()).orElseThrow().previous()).contains(one.slotId());
@@ -103,6 +150,6 @@ class ModelLaneTest {
         assertThat(lane.retireIfIdle()).as("a candidate").isFalse();
         lane.discard(two.slotId());
         assertThat(lane.retireIfIdle()).isTrue();
-        assertThat(lane.enter()).isFalse();
+        assertThat(code(lane.loadCandidate(one))).isEqualTo(Code.API_NOT_FOUND);
     }
 }

@@ -86,7 +86,7 @@ class SeveralModelsTest {
         serveBoth();
         Collected stream = chat(null, request(200, 20));
         assertThat(stream.first.await(20, TimeUnit.SECONDS)).isTrue();
-        ModelHost.Embeddings vectors = embed("embed").orThrow();
+        Embeddings vectors = embed("embed").orThrow();
         assertThat(vectors.model()).isEqualTo(embed);
         assertThat(vectors.vectors()).hasSize(1);
         assertThat(embed("embed@1.0.0").isAccepted()).isTrue();
@@ -354,8 +354,8 @@ class SeveralModelsTest {
         }
     }
 
-    private Verdict<ModelHost.Embeddings> embed(@Nullable String model) throws Exception {
-        CompletableFuture<Verdict<ModelHost.Embeddings>> answer = new CompletableFuture<>();
+    private Verdict<Embeddings> embed(@Nullable String model) throws Exception {
+        CompletableFuture<Verdict<Embeddings>> answer = new CompletableFuture<>();
         host.embed(model, List.of("a text"), answer::complete);
         return answer.get(20, TimeUnit.SECONDS);
     }

@@ -30,9 +30,9 @@ import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Loads a model and decides whether it may serve. The order is: bytes are the signed ones, before a parser sees them;
- * there is memory for it; the file loads; weights are sound; the tokenizer gives every canary back; the model is warm within its time; it expects
- * what the publisher's model expects; canaries are answered as the publisher says. Belongs to one load.
+ * Loads a model and decides whether it may serve. The order is: bytes are the signed ones, before a parser sees them; there is
+ * memory for it; the file loads; weights are sound; the tokenizer gives every canary back; the model is warm within its time; it
+ * expects what the publisher's model expects; canaries are answered as the publisher says. Belongs to one load.
  */
 public final class HealthGate {
     /** Enough for the compiler to see the kernels as hot; the canaries do the rest. */
@@ -117,9 +117,8 @@ public final class HealthGate {
         } catch (OutOfMemoryError e) {
             return refused(loaded, new Rejection(Code.GATE_LOAD, "not enough memory: " + e.getMessage()));
         } catch (RuntimeException | InternalError e) {
-            // A fault of ours that hostile weights brought to light must not take the serving models down. An
-            // InternalError is how
-            // the JVM tells that a mapped page cannot be read.
+            // A fault of ours that hostile weights brought to light must not take the serving models down.
+            // An InternalError is how the JVM tells that a mapped page cannot be read.
             return refused(loaded, new Rejection(Code.GATE_LOAD, "fault in the engine: " + e));
         }
     }
