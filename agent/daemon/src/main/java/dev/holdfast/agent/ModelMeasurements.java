@@ -84,7 +84,8 @@ final class ModelMeasurements implements Measurements {
     /** What the log says of a model that the pointer names no more and that still serves what was measured. */
     Optional<ModelEvent> leaving(InferenceStatus.Loaded loaded) {
         return Optional.ofNullable(log.serving().get(loaded.model()))
-                .filter(event -> event.slot().equals(loaded.slot()) && event.digest().equals(loaded.digest()));
+                .filter(event ->
+                        event.slot().equals(loaded.slot()) && event.digest().equals(loaded.digest()));
     }
 
     /** What the log holds of a slot in service, with the tokenizer that the process which parsed it reports. */

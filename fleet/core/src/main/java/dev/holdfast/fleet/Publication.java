@@ -113,7 +113,8 @@ public record Publication(
             throws IOException, RejectedException {
         if (model.equals(ModelName.UNKNOWN)) {
             throw new RejectedException(
-                    Code.CFG_INVALID, "no model is called \"" + model + "\": evidence says so of bytes that nobody signed");
+                    Code.CFG_INVALID,
+                    "no model is called \"" + model + "\": evidence says so of bytes that nobody signed");
         }
         for (String name : List.of(model, version)) {
             if (!ModelName.isName(name)) {

@@ -72,9 +72,11 @@ record InstallPlan(Optional<DeltaTarget> delta, boolean present) {
             throw InstallStop.interrupted(
                     Code.INS_MEMORY, models.size() + " models serve; " + slot.id() + " waits until one is retired");
         }
-        List<Slot> serving = models.values().stream().map(Pointer.Entry::serving).toList();
-        List<Slot> staying =
-                serving.stream().filter(other -> !leaving.contains(other.model())).toList();
+        List<Slot> serving =
+                models.values().stream().map(Pointer.Entry::serving).toList();
+        List<Slot> staying = serving.stream()
+                .filter(other -> !leaving.contains(other.model()))
+                .toList();
         long budget = context.config().device().memoryBytes();
         boolean mapped = serving.stream().anyMatch(other -> other.digest().equals(slot.digest()));
         long needs = slot.needsBytes() - (mapped ? slot.length() : 0);

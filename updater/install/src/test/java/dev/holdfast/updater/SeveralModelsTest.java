@@ -328,7 +328,8 @@ class SeveralModelsTest {
         Installer installer = world.installer();
         assertCommitted(installer.install(needing("one", 5, 1, 60L << 20)));
         ModelOrder two = needing("two", 6, 2, 50L << 20);
-        assertThat(installer.arrange(order(2, Optional.of("two"), asDefault(two)))).isEmpty();
+        assertThat(installer.arrange(order(2, Optional.of("two"), asDefault(two))))
+                .isEmpty();
         assertInterrupted(installer.install(two), Code.INS_MEMORY);
         assertThat(installer.retire("one", 2)).isEmpty();
         assertCommitted(installer.install(two));
