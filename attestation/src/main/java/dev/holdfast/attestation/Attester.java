@@ -30,7 +30,7 @@ import org.slf4j.LoggerFactory;
 public final class Attester {
     public static final int MIN_NONCE_BYTES = 8;
     public static final int MAX_NONCE_BYTES = 64;
-    /** A log of {@value EventLog#MAX_EVENTS} ordinary events and a quote fit. */
+    /** What the event log takes at most ({@code EventQuota}), and all else that evidence carries at most, fit. */
     public static final int MAX_EVIDENCE_BYTES = 2 * 1024 * 1024;
     /** How often a swap may come between claims and quote before the attester gives up. */
     private static final int MAX_TRIES = 4;

@@ -1,5 +1,6 @@
 package dev.holdfast.attestation;
 
+import dev.holdfast.attestation.LoggedEvent.Cause;
 import dev.holdfast.attestation.verify.Steps;
 import dev.holdfast.storage.Disk;
 import dev.holdfast.wire.Binary;
@@ -18,12 +19,15 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The log's file: frames of a 32-bit big-endian length and that many bytes. The first frame is the header {@code
- * {"format": 1, "resetCount": n}}, each other one an event's content. A torn last frame, which a power cut during an
- * append leaves, is cut off; the write-ahead record still has the event. Not thread-safe.
+ * {"format": 1, "resetCount": n}}, each other one an event's content. The highest bit of an event's length says that the
+ * inference process caused it ({@link LoggedEvent.Cause#PROBE}), so that its ration outlives the agent. A torn last frame,
+ * which a power cut during an append leaves, is cut off; the write-ahead record still has the event. Not thread-safe.
  */
 final class EventFile implements AutoCloseable {
     private static final int LENGTH_BYTES = 4;
-    private static final long MAX_FILE_BYTES = (long) EventLog.MAX_EVENTS * (Event.MAX_BYTES + LENGTH_BYTES) + 64;
+    private static final int PROBED = 1 << 31;
+    private static final int MAX_HEADER_BYTES = 64;
+    private static final long MAX_FILE_BYTES = (long) EventQuota.MAX_BYTES + MAX_HEADER_BYTES;
 
     /**
      * What the file holds.
@@ -31,7 +35,7 @@ final class EventFile implements AutoCloseable {
      * @param isNew whether there was no header
      * @param damage why frames beyond {@code events} could not be read; a torn tail is no damage
      */
-    record Content(boolean isNew, long resetCount, List<Binary> events, Optional<String> damage) {}
+    record Content(boolean isNew, long resetCount, List<LoggedEvent> events, Optional<String> damage) {}
 
     private final Path path;
     private final Disk disk;
@@ -60,14 +64,15 @@ final class EventFile implements AutoCloseable {
             return new Content(false, 0, List.of(), Optional.of("the log file is too long"));
         }
         ByteBuffer bytes = ByteBuffer.wrap(Files.readAllBytes(path));
-        Optional<Binary> head = frame(bytes);
-        long resetCount = head.map(EventFile::resetCountOf).orElse(-1L);
+        Optional<LoggedEvent> head = frame(bytes);
+        long resetCount =
+                head.map(LoggedEvent::content).map(EventFile::resetCountOf).orElse(-1L);
         if (resetCount < 0) {
             return new Content(false, 0, List.of(), Optional.of("the log file's header is damaged"));
         }
-        List<Binary> events = new ArrayList<>();
+        List<LoggedEvent> events = new ArrayList<>();
         int whole = bytes.position();
-        Optional<Binary> next;
+        Optional<LoggedEvent> next;
         while ((next = frame(bytes)).isPresent()) {
             events.add(next.get());
             whole = bytes.position();
@@ -95,12 +100,18 @@ final class EventFile implements AutoCloseable {
                 .put("resetCount", Cbor.of(resetCount))
                 .build());
         steps.before("begin a fresh log");
-        disk.replace(path, framed(head), Disk.Access.PRIVATE);
-        end = framed(head).length;
+        byte[] frame = framed(Binary.copyOf(head), 0);
+        disk.replace(path, frame, Disk.Access.PRIVATE);
+        end = frame.length;
     }
 
-    void append(Binary content) throws IOException {
-        ByteBuffer frame = ByteBuffer.wrap(framed(content.toArray()));
+    /** How many bytes {@code event} takes in the file, which is at least what it takes in evidence. */
+    static int frameBytes(LoggedEvent event) {
+        return LENGTH_BYTES + event.content().length();
+    }
+
+    void append(LoggedEvent event) throws IOException {
+        ByteBuffer frame = ByteBuffer.wrap(framed(event.content(), event.cause() == Cause.PROBE ? PROBED : 0));
         int half = frame.limit() / 2;
         Disk.OpenFile open = file();
         // Two writes, so that a test can end the process within an event: a disk may do the same to one.
@@ -130,25 +141,26 @@ final class EventFile implements AutoCloseable {
         return open;
     }
 
-    private static byte[] framed(byte[] content) {
-        return ByteBuffer.allocate(LENGTH_BYTES + content.length)
-                .putInt(content.length)
-                .put(content)
+    private static byte[] framed(Binary content, int flag) {
+        return ByteBuffer.allocate(LENGTH_BYTES + content.length())
+                .putInt(content.length() | flag)
+                .put(content.toArray())
                 .array();
     }
 
     /** The next whole frame; absent at the end, and where the rest is torn. */
-    private static Optional<Binary> frame(ByteBuffer bytes) {
+    private static Optional<LoggedEvent> frame(ByteBuffer bytes) {
         if (bytes.remaining() < LENGTH_BYTES) {
             return Optional.empty();
         }
-        int length = bytes.getInt(bytes.position());
+        int head = bytes.getInt(bytes.position());
+        int length = head & ~PROBED;
         if (length < 1 || length > Event.MAX_BYTES || length > bytes.remaining() - LENGTH_BYTES) {
             return Optional.empty();
         }
         byte[] content = new byte[length];
         bytes.position(bytes.position() + LENGTH_BYTES).get(content);
-        return Optional.of(Binary.copyOf(content));
+        return Optional.of(new LoggedEvent(Binary.copyOf(content), head < 0 ? Cause.PROBE : Cause.AGENT));
     }
 
     private static long resetCountOf(Binary head) {

@@ -2,6 +2,7 @@ package dev.holdfast.attestation;
 
 import dev.holdfast.attestation.EvidenceClaims.Measured;
 import dev.holdfast.attestation.EvidenceClaims.Serving;
+import dev.holdfast.attestation.LoggedEvent.Cause;
 import dev.holdfast.attestation.verify.Steps;
 import dev.holdfast.storage.Disk;
 import dev.holdfast.tee.MeasurementRegister;
@@ -9,7 +10,6 @@ import dev.holdfast.tee.TeeException;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.ModelName;
 import dev.holdfast.wire.Sha256;
-import dev.holdfast.wire.Verdict;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Collection;
@@ -22,7 +22,6 @@ import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.function.Function;
 import java.util.function.LongSupplier;
-import org.jspecify.annotations.Nullable;
 
 /**
  * The device's replayable record of what was extended into the register since the TEE was reset. The last event of each model
@@ -37,30 +36,19 @@ import org.jspecify.annotations.Nullable;
  * <p>The log belongs to one reset of the TEE: after a reboot a fresh one begins. Thread-safe.
  */
 public final class EventLog implements AutoCloseable {
-    /** More than a device swaps between two boots; bounds file and evidence. */
+    /** More than a device swaps between two boots. The bytes are bounded, too, so that evidence can carry the log. */
     public static final int MAX_EVENTS = 4096;
 
     /** Models that the log names at one time: those of an order, and those of the one before that are not retired yet. */
     public static final int MAX_NAMED = 2 * ModelName.MAX_MODELS;
 
-    private final MeasurementRegister register;
-    private final EventFile file;
-    private final WriteAhead writeAhead;
-    private final Steps steps;
     private final Replay replay = new Replay();
     private final Swaps swaps;
-    private long resetCount;
-    private @Nullable String broken;
-    /** Whether a step failed half way: register and log must be brought together before the next one. */
-    private boolean unsettled;
+    private final Recorder recorder;
 
-    private EventLog(
-            MeasurementRegister register, EventFile file, WriteAhead writeAhead, Steps steps, LongSupplier nanoClock) {
-        this.register = register;
-        this.file = file;
-        this.writeAhead = writeAhead;
-        this.steps = steps;
+    private EventLog(Recorder.Ports ports, LongSupplier nanoClock) {
         this.swaps = new Swaps(nanoClock);
+        this.recorder = new Recorder(ports, replay, swaps);
     }
 
     /** Opens or begins the log in {@code dir} (made with mode 0700), and recovers from a crash. */
@@ -71,9 +59,10 @@ public final class EventLog implements AutoCloseable {
     static EventLog open(Path dir, MeasurementRegister register, Disk disk, Steps steps, LongSupplier nanoClock)
             throws IOException, TeeException {
         EventFile file = EventFile.open(dir, disk, steps);
-        EventLog log = new EventLog(register, file, new WriteAhead(dir, disk, steps), steps, nanoClock);
+        EventLog log =
+                new EventLog(new Recorder.Ports(register, file, new WriteAhead(dir, disk, steps), steps), nanoClock);
         try {
-            log.recover();
+            log.recorder.recover();
             return log;
         } catch (IOException | TeeException e) {
             file.close();
@@ -81,34 +70,55 @@ public final class EventLog implements AutoCloseable {
         }
     }
 
-    /** Records that the agent started; nothing where the log's last start says the same, so that restarts do not fill it. */
+    /**
+     * Records that the agent started; nothing where the log's last start says the same, so that restarts do not fill it. An
+     * agent starts with a full log, too: then {@link #broken} says that it is not in there.
+     */
     public synchronized void agentStarted(String name, String version) throws IOException, TeeException {
-        renewAfterReset();
-        Binary content = new Event.AgentStart(name, version).content();
-        if (!replay.startedAs(content)) {
-            record(content);
+        recorder.renewAfterReset();
+        LoggedEvent start = new LoggedEvent(new Event.AgentStart(name, version).content(), Cause.AGENT);
+        if (!replay.startedAs(start.content())) {
+            Optional<String> full = replay.refusal(start);
+            if (full.isEmpty()) {
+                recorder.record(start);
+            } else {
+                recorder.breaks("the log does not name this agent: " + full.get());
+            }
         }
-        clearUnlessUnderWay();
+        recorder.clearUnlessUnderWay();
     }
 
     /**
      * To be called when a release is ready and before its model's pointer flips: write-ahead, extend, append; nothing of it
-     * where the model's last event says so already. When it throws, the release must not serve; {@link #ensureServing} of
+     * where the model's last event says so already, or all but the tokenizer and the process that says it has used up its
+     * ration. When it throws, the release must not serve; {@link #ensureServing} of
      * the one that does then sets the record straight.
      *
-     * @throws IOException where the log is full, names {@value #MAX_NAMED} other models, or cannot be written
+     * @throws EventLogFullException where the log is full, or names {@value #MAX_NAMED} other models
+     * @throws IOException where it cannot be written
      * @throws IllegalArgumentException for a {@code model-retire}
      */
     public synchronized void beforeServe(ModelEvent event) throws IOException, TeeException {
+        begin(event, Cause.AGENT);
+    }
+
+    private void begin(ModelEvent event, Cause cause) throws IOException, TeeException {
         if (event.kind() == ModelEvent.Kind.RETIRE) {
             throw new IllegalArgumentException("a model that is retired does not serve");
         }
-        renewAfterReset();
-        if (!event.equals(replay.models().get(event.model()))) {
-            if (replay.models().size() >= MAX_NAMED && !replay.models().containsKey(event.model())) {
-                throw new IOException("the event log names " + MAX_NAMED + " models already, not " + event.model());
+        recorder.renewAfterReset();
+        ModelEvent last = replay.models().get(event.model());
+        if (!event.equals(last)) {
+            // Of one and the same release only the tokenizer can differ, which is the inference process's own word.
+            boolean named =
+                    last != null && last.kind() == event.kind() && last.slot().equals(event.slot());
+            Cause account = named ? Cause.PROBE : cause;
+            Optional<String> refusal = replay.refusal(event, account);
+            if (refusal.isEmpty()) {
+                recorder.record(LoggedEvent.of(event, account));
+            } else if (!named) {
+                throw new EventLogFullException(refusal.get());
             }
-            record(new Event.Model(event).content());
         }
         swaps.begin(event.model());
     }
@@ -116,7 +126,7 @@ public final class EventLog implements AutoCloseable {
     /** To be called once the pointer of {@code model} has flipped for good. */
     public synchronized void afterServe(String model) throws IOException {
         if (swaps.isEmpty() || swaps.models().equals(Set.of(model))) {
-            writeAhead.clear();
+            recorder.clear();
         }
         swaps.end(model);
     }
@@ -126,10 +136,10 @@ public final class EventLog implements AutoCloseable {
      * log does not name it. After a crash it is to be called again.
      */
     public synchronized void retired(String model) throws IOException, TeeException {
-        renewAfterReset();
+        recorder.renewAfterReset();
         ModelEvent last = replay.models().get(model);
         if (last != null) {
-            record(new Event.Model(last.as(ModelEvent.Kind.RETIRE)).content());
+            recorder.record(LoggedEvent.of(last.as(ModelEvent.Kind.RETIRE), Cause.AGENT));
         }
         afterServe(model);
     }
@@ -145,29 +155,42 @@ public final class EventLog implements AutoCloseable {
     /**
      * Before evidence is made: {@link #ensureServing} of each of {@code actual}, unless its own swap is under way, in which
      * the log names already what is about to serve, or it changed since {@code changesBefore}. A model that does not answer
-     * stays in the log: only an order retires it.
+     * stays in the log: only an order retires it. What the process can have recorded so is rationed for the whole boot;
+     * beyond that nothing is recorded, and the model is {@code ABSENT} as far as the log names it.
      *
      * @param actual what serves, one of each name
-     * @return what is known of each model that the log names: {@code CONFIRMED}, {@code CHANGING} or {@code ABSENT}
-     * @throws IOException as {@link #beforeServe}
+     * @return what is known of each model that the log names: {@code CONFIRMED}, {@code CHANGING} or {@code ABSENT}; all
+     *     {@code UNKNOWN} where the log named another tokenizer of a release
      */
     public synchronized SortedMap<String, Serving> confirm(long changesBefore, Collection<ModelEvent> actual)
             throws IOException, TeeException {
-        renewAfterReset();
-        SortedMap<String, Serving> states = new TreeMap<>();
+        return states(compare(changesBefore, actual), changesBefore);
+    }
+
+    private SortedMap<String, Serving> states(Answer answer, long changesBefore) {
+        return answer.states(replay.models().keySet(), model -> swaps.isChanging(model, changesBefore));
+    }
+
+    private Answer compare(long changesBefore, Collection<ModelEvent> actual) throws IOException, TeeException {
+        recorder.renewAfterReset();
+        Answer answer = new Answer();
         for (ModelEvent event : actual) {
-            boolean changing = swaps.isChanging(event.model(), changesBefore);
-            if (!changing) {
-                measure(event);
+            if (swaps.isChanging(event.model(), changesBefore)) {
+                continue;
             }
-            states.put(event.model(), changing ? Serving.CHANGING : Serving.CONFIRMED);
+            boolean named = replay.names(event);
+            Optional<String> refusal = named ? Optional.empty() : replay.refusal(event, Cause.PROBE);
+            if (refusal.isPresent()) {
+                answer.unrecorded(event.model(), refusal.get());
+                continue;
+            }
+            if (!named && replay.contradicts(event)) {
+                answer.contradictory();
+            }
+            measure(event, Cause.PROBE);
+            answer.confirmed(event.model());
         }
-        for (String model : replay.models().keySet()) {
-            states.computeIfAbsent(
-                    model, name -> swaps.isChanging(name, changesBefore) ? Serving.CHANGING : Serving.ABSENT);
-        }
-        states.keySet().retainAll(replay.models().keySet());
-        return states;
+        return answer;
     }
 
     /**
@@ -176,12 +199,12 @@ public final class EventLog implements AutoCloseable {
      * Costs one question to the TEE when there is nothing to do.
      */
     public synchronized void ensureServing(Collection<ModelEvent> actual) throws IOException, TeeException {
-        renewAfterReset();
+        recorder.renewAfterReset();
         for (ModelEvent event : actual) {
-            measure(event);
+            measure(event, Cause.AGENT);
         }
         swaps.forgetInterrupted();
-        clearUnlessUnderWay();
+        recorder.clearUnlessUnderWay();
     }
 
     /** The last event of each model in service, by its name. */
@@ -199,9 +222,12 @@ public final class EventLog implements AutoCloseable {
         return found;
     }
 
-    /** Why the log does not lead to the register, if it does not. It is told in the evidence, never hidden. */
+    /**
+     * Why the log does not lead to the register, or does not name the agent that runs, if so. It is told in the evidence,
+     * never hidden.
+     */
     public synchronized Optional<String> broken() {
-        return Optional.ofNullable(broken);
+        return recorder.broken();
     }
 
     /** The contents of all events of this boot, in order. */
@@ -215,20 +241,21 @@ public final class EventLog implements AutoCloseable {
     /** {@link #confirm}, and the view right after it. */
     synchronized Snapshot confirmed(long changesBefore, Collection<ModelEvent> actual)
             throws IOException, TeeException {
-        SortedMap<String, Serving> states = confirm(changesBefore, actual);
-        return snapshot(model -> Objects.requireNonNull(states.get(model)));
+        Answer answer = compare(changesBefore, actual);
+        SortedMap<String, Serving> states = states(answer, changesBefore);
+        return snapshot(model -> Objects.requireNonNull(states.get(model)), answer.gap());
     }
 
     /** The view where nobody knows what serves. */
     synchronized Snapshot unconfirmed() {
-        return snapshot(model -> Serving.UNKNOWN);
+        return snapshot(model -> Serving.UNKNOWN, Optional.empty());
     }
 
-    private Snapshot snapshot(Function<String, Serving> states) {
+    private Snapshot snapshot(Function<String, Serving> states, Optional<String> gap) {
         List<Measured> models = replay.models().values().stream()
                 .map(event -> new Measured(event, states.apply(event.model())))
                 .toList();
-        return new Snapshot(replay.register(), models, broken(), resetCount);
+        return new Snapshot(replay.register(), models, broken().or(() -> gap), recorder.resetCount());
     }
 
     /** What the register must hold when the log is whole. */
@@ -238,109 +265,15 @@ public final class EventLog implements AutoCloseable {
 
     @Override
     public synchronized void close() throws IOException {
-        file.close();
+        recorder.close();
     }
 
-    private void measure(ModelEvent actual) throws IOException, TeeException {
-        ModelEvent last = replay.models().get(actual.model());
-        if (last == null || !last.as(actual.kind()).equals(actual)) {
-            beforeServe(actual);
+    private void measure(ModelEvent actual, Cause cause) throws IOException, TeeException {
+        if (!replay.names(actual)) {
+            begin(actual, cause);
         }
         if (swaps.has(actual.model())) {
             afterServe(actual.model());
         }
-    }
-
-    private void clearUnlessUnderWay() throws IOException {
-        if (swaps.isEmpty()) {
-            writeAhead.clear();
-        }
-    }
-
-    private void recover() throws IOException, TeeException {
-        resetCount = register.resetCount();
-        EventFile.Content found = file.read();
-        if (found.damage().isEmpty() && (found.isNew() || found.resetCount() != resetCount)) {
-            begin();
-            return;
-        }
-        for (Binary content : found.events()) {
-            replay.add(content);
-        }
-        found.damage().ifPresent(damage -> broken = damage);
-        settle(register.read()).forEach(this::markInterrupted);
-        clearUnlessUnderWay();
-    }
-
-    /**
-     * Brings file, write-ahead record and register together; each case is one place where the power can have gone.
-     *
-     * @return the other models that were between measurement and flip when the write-ahead record was written
-     */
-    private Set<String> settle(Sha256 now) throws IOException, TeeException {
-        unsettled = false;
-        Optional<WriteAhead.Pending> pending = writeAhead.read().filter(found -> found.resetCount() == resetCount);
-        if (pending.isPresent()) {
-            Binary content = pending.get().content();
-            boolean extended = now.equals(Event.extend(pending.get().before(), Event.digest(content)));
-            if (extended && replay.register().equals(pending.get().before())) {
-                file.append(content);
-                replay.add(content);
-            }
-            if (extended
-                    && Event.parse(content) instanceof Verdict.Accepted<Event>(Event.Model(ModelEvent event))
-                    && event.equals(replay.models().get(event.model()))) {
-                markInterrupted(event.model()); // the caller settles whether its pointer flipped
-            }
-        }
-        if (broken == null && !replay.register().equals(now)) {
-            broken = "the log leads to " + replay.register() + ", the register holds " + now;
-        }
-        return pending.map(WriteAhead.Pending::underWay).orElse(Collections.emptySortedSet());
-    }
-
-    private void markInterrupted(String model) {
-        if (replay.models().containsKey(model)) {
-            swaps.interrupted(model);
-        }
-    }
-
-    /** A TEE that was reset under a running agent has forgotten everything: so does the log. */
-    private void renewAfterReset() throws IOException, TeeException {
-        long now = register.resetCount();
-        if (now != resetCount) {
-            resetCount = now;
-            begin();
-        } else if (unsettled) {
-            settle(register.read());
-            clearUnlessUnderWay();
-        }
-    }
-
-    private void begin() throws IOException, TeeException {
-        unsettled = false;
-        replay.clear();
-        swaps.clear();
-        writeAhead.clear();
-        file.begin(resetCount);
-        Sha256 now = register.read();
-        broken = now.equals(Event.ZERO) ? null : "the register held " + now + " before the first event";
-    }
-
-    private void record(Binary content) throws IOException, TeeException {
-        if (replay.contents().size() >= MAX_EVENTS) {
-            throw new IOException("the event log is full: " + MAX_EVENTS + " events since the last boot");
-        }
-        Sha256 before = register.read();
-        if (broken == null && !before.equals(replay.register())) {
-            broken = "the register moved from " + replay.register() + " to " + before + " without the log";
-        }
-        unsettled = true;
-        writeAhead.write(new WriteAhead.Pending(resetCount, before, content, swaps.models()));
-        steps.before("extend the register");
-        register.extend(Event.digest(content));
-        file.append(content);
-        replay.add(content);
-        unsettled = false;
     }
 }

@@ -36,7 +36,8 @@ import java.util.TreeMap;
  * nothing under it; a name without one is not in it</td></tr>
  * <tr><td>hf-platform</td><td>what became of {@code boot-log} and {@code ima-log}: carried, absent, too-long; {@code
  * vm-report}, where the agent is told to ask for one: the provider's name, or failed</td></tr>
- * <tr><td>hf-log-broken</td><td>text, present when the device knows that its log does not lead to its register</td></tr>
+ * <tr><td>hf-log-broken</td><td>text, present when the device knows that its log does not lead to its register, or does not
+ * name what serves or the agent that runs</td></tr>
  * <tr><td>hf-sandbox</td><td>a map of short texts</td></tr>
  * </table>
  */
@@ -60,9 +61,9 @@ public record EvidenceClaims(
         CONFIRMED,
         /** A swap of this model is under way: the log names what is about to serve. */
         CHANGING,
-        /** The process was asked, and does not serve this model. */
+        /** The process was asked, and does not serve this model as the log names it. */
         ABSENT,
-        /** The process did not answer. */
+        /** The process did not answer, or said another tokenizer of the same release than before. */
         UNKNOWN
     }
 

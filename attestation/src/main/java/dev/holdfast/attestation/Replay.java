@@ -2,10 +2,13 @@ package dev.holdfast.attestation;
 
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Sha256;
+import dev.holdfast.wire.SlotId;
 import dev.holdfast.wire.Verdict;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.SortedMap;
 import java.util.TreeMap;
@@ -14,14 +17,23 @@ import java.util.TreeMap;
 final class Replay {
     private final List<Binary> contents = new ArrayList<>();
     private final SortedMap<String, ModelEvent> models = new TreeMap<>();
+    /** What was said last of each release's tokenizer. */
+    private final Map<SlotId, Sha256> tokenizers = new HashMap<>();
+
+    private final EventQuota quota = new EventQuota();
     private Sha256 register = Event.ZERO;
     private Optional<Binary> lastStart = Optional.empty();
 
-    void add(Binary content) {
+    void add(LoggedEvent logged) {
+        Binary content = logged.content();
         contents.add(content);
+        quota.add(logged);
         register = Event.extend(register, Event.digest(content));
         switch (Event.parse(content)) {
-            case Verdict.Accepted<Event>(Event.Model(ModelEvent event)) -> event.applyTo(models);
+            case Verdict.Accepted<Event>(Event.Model(ModelEvent event)) -> {
+                event.applyTo(models);
+                event.tokenizer().ifPresent(said -> tokenizers.put(event.slot(), said));
+            }
             case Verdict.Accepted<Event>(Event.AgentStart _) -> lastStart = Optional.of(content);
             case Verdict.Rejected<Event> _ -> {} // It was extended, so it stays; a verifier refuses it.
         }
@@ -30,6 +42,8 @@ final class Replay {
     void clear() {
         contents.clear();
         models.clear();
+        tokenizers.clear();
+        quota.clear();
         register = Event.ZERO;
         lastStart = Optional.empty();
     }
@@ -46,6 +60,30 @@ final class Replay {
     /** What the register must hold. */
     Sha256 register() {
         return register;
+    }
+
+    /** Whether the last event of the model puts this release into service, for whatever reason. */
+    boolean names(ModelEvent actual) {
+        ModelEvent last = models.get(actual.model());
+        return last != null && last.as(actual.kind()).equals(actual);
+    }
+
+    /** Whether the log names another tokenizer of the same release, or one where now nobody says it: bytes have but one. */
+    boolean contradicts(ModelEvent actual) {
+        Sha256 said = tokenizers.get(actual.slot());
+        return said != null && !actual.tokenizer().equals(Optional.of(said));
+    }
+
+    /** Why the log does not take {@code event}; empty where it does. */
+    Optional<String> refusal(ModelEvent event, LoggedEvent.Cause cause) {
+        if (models.size() >= EventLog.MAX_NAMED && !models.containsKey(event.model())) {
+            return Optional.of("the event log names " + EventLog.MAX_NAMED + " models already");
+        }
+        return refusal(LoggedEvent.of(event, cause));
+    }
+
+    Optional<String> refusal(LoggedEvent event) {
+        return quota.refusal(event);
     }
 
     /** Whether the last start of an agent is this event. */

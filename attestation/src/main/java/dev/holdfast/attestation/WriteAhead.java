@@ -1,8 +1,8 @@
 package dev.holdfast.attestation;
 
+import dev.holdfast.attestation.LoggedEvent.Cause;
 import dev.holdfast.attestation.verify.Steps;
 import dev.holdfast.storage.Disk;
-import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Cbor;
 import dev.holdfast.wire.CborReader;
 import dev.holdfast.wire.CborWriter;
@@ -27,10 +27,10 @@ final class WriteAhead {
     /**
      * @param resetCount the reset of the TEE in which it was written
      * @param before the register before the event is extended
-     * @param content the event
+     * @param event the event
      * @param underWay the models whose events are in the log already and whose pointers may not have flipped yet
      */
-    record Pending(long resetCount, Sha256 before, Binary content, SortedSet<String> underWay) {
+    record Pending(long resetCount, Sha256 before, LoggedEvent event, SortedSet<String> underWay) {
         Pending {
             underWay = Collections.unmodifiableSortedSet(new TreeSet<>(underWay));
         }
@@ -56,7 +56,8 @@ final class WriteAhead {
                 CborWriter.write(Cbor.dict()
                         .put("resetCount", Cbor.of(pending.resetCount()))
                         .put("before", Cbor.of(pending.before().value()))
-                        .put("content", Cbor.of(pending.content()))
+                        .put("content", Cbor.of(pending.event().content()))
+                        .put("probe", Cbor.of(pending.event().cause() == Cause.PROBE))
                         .put(
                                 "underWay",
                                 new Cbor.Array(pending.underWay().stream()
@@ -78,7 +79,9 @@ final class WriteAhead {
             return new Pending(
                     fields.integer("resetCount", 0, Long.MAX_VALUE),
                     fields.sha256("before"),
-                    fields.bytes("content", 1, Event.MAX_BYTES),
+                    new LoggedEvent(
+                            fields.bytes("content", 1, Event.MAX_BYTES),
+                            fields.bool("probe") ? Cause.PROBE : Cause.AGENT),
                     names(fields.array("underWay", EventLog.MAX_NAMED)));
         });
         return read instanceof Verdict.Accepted<Pending>(Pending pending) ? Optional.of(pending) : Optional.empty();

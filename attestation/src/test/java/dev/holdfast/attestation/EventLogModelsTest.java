@@ -6,13 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.holdfast.attestation.EvidenceClaims.Serving;
 import dev.holdfast.attestation.verify.Steps;
 import dev.holdfast.storage.Disk;
-import dev.holdfast.wire.Binary;
-import java.io.ByteArrayOutputStream;
-import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -250,36 +244,6 @@ class EventLogModelsTest {
     }
 
     @Test
-    void aFullLogTakesNoEventAndAnAgentStartsAllTheSame() throws Exception {
-        try (EventLog log = open()) {
-            log.agentStarted("agent", "1");
-        }
-        fill(temp.resolve("log/events.log"));
-        try (EventLog log = open()) {
-            assertThat(log.broken()).isEmpty();
-            assertThat(log.contents()).hasSize(EventLog.MAX_EVENTS);
-            log.agentStarted("agent", "1");
-            log.ensureServing(List.of(Models.V1));
-            assertThatThrownBy(() -> log.agentStarted("agent", "2")).isInstanceOf(IOException.class);
-            assertThatThrownBy(() -> log.beforeServe(Models.V2)).isInstanceOf(IOException.class);
-            assertThat(log.serving()).containsEntry("intent", Models.V1);
-            assertThat(log.replayed()).isEqualTo(register.read());
-        }
-    }
-
-    /** Appends events until the log is full, without the two syncs that each takes of a log that is open. */
-    private void fill(Path file) throws IOException {
-        ByteArrayOutputStream frames = new ByteArrayOutputStream();
-        for (int i = 1; i < EventLog.MAX_EVENTS; i++) {
-            Binary content = new Event.Model(i % 2 == 0 ? Models.V2 : Models.V1).content();
-            frames.writeBytes(ByteBuffer.allocate(4).putInt(content.length()).array());
-            frames.writeBytes(content.toArray());
-            register.extend(Event.digest(content));
-        }
-        Files.write(file, frames.toByteArray(), StandardOpenOption.APPEND);
-    }
-
-    @Test
     void confirmTellsOfEachModelWhatIsKnownOfIt() throws Exception {
         try (EventLog log = servingTwo()) {
             ModelEvent other = Models.serve("other", "1.0.0", 1);
@@ -394,9 +358,11 @@ class EventLogModelsTest {
                     .toList();
             log.confirm(log.changes(), first);
             int events = log.contents().size();
-            assertThatThrownBy(() -> log.confirm(log.changes(), List.of(Models.V1)))
-                    .isInstanceOf(IOException.class);
-            assertThatThrownBy(() -> log.beforeServe(Models.V1)).isInstanceOf(IOException.class);
+            EventLog.Snapshot told = log.confirmed(log.changes(), List.of(Models.V1));
+            assertThat(told.broken().orElseThrow())
+                    .contains("does not name what serves as intent", EventLog.MAX_NAMED + " models");
+            assertThat(told.models()).hasSize(EventLog.MAX_NAMED).allMatch(each -> each.state() == Serving.ABSENT);
+            assertThatThrownBy(() -> log.beforeServe(Models.V1)).isInstanceOf(EventLogFullException.class);
             assertThat(log.contents()).hasSize(events);
             assertThat(log.serving()).hasSize(EventLog.MAX_NAMED);
             log.retired("model-0");

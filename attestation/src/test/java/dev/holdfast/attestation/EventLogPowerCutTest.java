@@ -81,6 +81,7 @@ class EventLogPowerCutTest {
             log.beforeServe(Models.EMBED);
             log.afterServe("intent");
             log.afterServe("embed");
+            log.confirm(log.changes(), List.of(Models.V1, Models.EMBED_2));
             log.beforeServe(Models.V2);
             log.afterServe("intent");
             log.retired("embed");

@@ -85,7 +85,7 @@ class EvidencePageTest {
                 (Cbor.Dict) Diagnostic.read(blocks("cbor-diag claims").get(0));
         EvidenceClaims read = Models.accepted(Verdict.of(() -> EvidenceClaims.parse(claims)));
         Replay replay = new Replay();
-        events().forEach(event -> replay.add(event.content()));
+        events().forEach(event -> replay.add(new LoggedEvent(event.content(), LoggedEvent.Cause.AGENT)));
         assertThat(read.models().stream().map(EvidenceClaims.Measured::event))
                 .containsExactlyElementsOf(replay.models().values())
                 .isNotEmpty();

@@ -5,6 +5,7 @@ import dev.holdfast.attestation.verify.EnrolmentPolicy;
 import dev.holdfast.attestation.verify.EvidenceVerifier;
 import dev.holdfast.attestation.verify.ReferenceModels;
 import dev.holdfast.wire.Binary;
+import dev.holdfast.wire.ModelName;
 import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.Verdict;
 import java.nio.charset.StandardCharsets;
@@ -84,6 +85,38 @@ public final class Models {
                 event.template(),
                 event.gate(),
                 event.tokenizer());
+    }
+
+    /** The same release, of which the process that serves says another tokenizer, or none. */
+    static ModelEvent withTokenizer(ModelEvent event, Optional<Sha256> tokenizer) {
+        return new ModelEvent(
+                event.kind(),
+                event.model(),
+                event.version(),
+                event.digest(),
+                event.authority(),
+                event.target(),
+                event.release(),
+                event.epoch(),
+                event.template(),
+                event.gate(),
+                tokenizer);
+    }
+
+    /** A release of which everything is as long as it may be; the name begins with {@code name}. */
+    static ModelEvent largest(String name) {
+        return new ModelEvent(
+                ModelEvent.Kind.ROLLBACK,
+                name + "m".repeat(ModelName.MAX_CHARS - name.length()),
+                "1".repeat(ModelName.MAX_CHARS),
+                hash("largest"),
+                Binary.copyOf(new byte[ModelEvent.MAX_AUTHORITY_BYTES]),
+                "\u20ac".repeat(ModelEvent.MAX_TEXT_CHARS),
+                Long.MAX_VALUE,
+                Long.MAX_VALUE,
+                hash("template"),
+                hash("gate"),
+                Optional.of(hash("tokenizer")));
     }
 
     /** Reference values with everything that was signed of these releases. */

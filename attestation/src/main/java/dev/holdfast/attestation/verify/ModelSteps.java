@@ -102,7 +102,10 @@ final class ModelSteps {
 
     private void serving(List<Measured> models) {
         if (models.stream().anyMatch(model -> model.state() == Serving.UNKNOWN)) {
-            checks.weaken("serving", Code.ATT_SERVING, "the process that answers requests did not answer");
+            checks.weaken(
+                    "serving",
+                    Code.ATT_SERVING,
+                    "the process that answers requests did not answer, or contradicted itself");
         } else {
             checks.pass(
                     "serving",
