@@ -1,6 +1,7 @@
 package dev.holdfast.agent;
 
 import dev.holdfast.attestation.EventLog;
+import dev.holdfast.attestation.EventLogFullException;
 import dev.holdfast.attestation.ModelEvent;
 import dev.holdfast.control.InferenceStatus;
 import dev.holdfast.control.Pointer;
@@ -10,6 +11,7 @@ import dev.holdfast.trust.release.AuthorityId;
 import dev.holdfast.updater.Measurements;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.CanonicalJson;
+import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.SlotId;
 import java.io.IOException;
@@ -45,7 +47,21 @@ final class ModelMeasurements implements Measurements {
     @Override
     public void beforeServe(Slot slot) throws IOException, TeeException {
         ModelEvent.Kind kind = rollingBack.contains(slot.model()) ? ModelEvent.Kind.ROLLBACK : ModelEvent.Kind.SERVE;
-        log.beforeServe(event(slot, kind, tokenizers.of(slot.slotId())));
+        ModelEvent event = event(slot, kind, tokenizers.of(slot.slotId()));
+        write(() -> log.beforeServe(event));
+    }
+
+    private interface Entry {
+        void write() throws IOException, TeeException;
+    }
+
+    /** A full log is empty again after a restart of the device: what cannot be measured now is put off, not refused for good. */
+    private static void write(Entry entry) throws IOException, TeeException {
+        try {
+            entry.write();
+        } catch (EventLogFullException e) {
+            throw new TeeException(Code.TEE_UNAVAILABLE, String.valueOf(e.getMessage()), e);
+        }
     }
 
     @Override
@@ -63,7 +79,7 @@ final class ModelMeasurements implements Measurements {
     @Override
     public void retired(String model) throws IOException, TeeException {
         rollingBack.remove(model);
-        log.retired(model);
+        write(() -> log.retired(model));
     }
 
     @Override

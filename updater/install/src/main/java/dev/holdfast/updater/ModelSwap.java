@@ -55,7 +55,9 @@ final class ModelSwap {
                 // It was cut off by what another model did, and begins again.
             }
         } catch (InstallStop stop) {
-            if (stop.kind() == InstallStop.Kind.INTERRUPTED && stop.reason().code() == Code.INS_CANCELLED) {
+            if (stop.kind() == InstallStop.Kind.INTERRUPTED
+                    && (stop.reason().code() == Code.INS_CANCELLED
+                            || stop.reason().code() == Code.TEE_UNAVAILABLE)) {
                 throw stop;
             }
             return rollBack(orderVersion, slot, stop.reason());
@@ -148,7 +150,10 @@ final class ModelSwap {
         try {
             context.ports().measurements().beforeServe(slot);
         } catch (TeeException e) {
-            throw InstallStop.failed(e.code(), "measurement: " + e.getMessage());
+            // A TEE that is away, or a log that is full until the next start, is no fault of the model.
+            throw e.code() == Code.TEE_UNAVAILABLE
+                    ? InstallStop.interrupted(e.code(), "measurement: " + e.getMessage())
+                    : InstallStop.failed(e.code(), "measurement: " + e.getMessage());
         }
     }
 
