@@ -4,7 +4,7 @@ import dev.holdfast.control.Slot;
 import dev.holdfast.trust.release.ModelOrder;
 import dev.holdfast.updater.InstallOutcome;
 import dev.holdfast.updater.InstallState;
-import dev.holdfast.updater.Installer;
+import dev.holdfast.updater.Installs;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Rejection;
 import java.io.IOException;
@@ -36,7 +36,7 @@ final class ModelWork implements AutoCloseable {
      * @param report told whenever the state changed
      */
     record Parts(
-            Installer installer, FleetClient fleet, Clock clock, Supplier<RefreshSchedule> pauses, Runnable report) {}
+            Installs installer, FleetClient fleet, Clock clock, Supplier<RefreshSchedule> pauses, Runnable report) {}
 
     /** What an order says of the model. */
     sealed interface Wish {

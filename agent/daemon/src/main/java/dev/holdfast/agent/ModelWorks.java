@@ -2,7 +2,7 @@ package dev.holdfast.agent;
 
 import dev.holdfast.trust.release.ModelOrder;
 import dev.holdfast.trust.release.Order;
-import dev.holdfast.updater.Installer;
+import dev.holdfast.updater.Installs;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Rejection;
 import java.io.IOException;
@@ -45,7 +45,7 @@ final class ModelWorks implements AutoCloseable {
      * @return why the order as a whole is not carried out, or what of it is left to do
      */
     Optional<Rejection> carryOut(Order order) throws IOException {
-        Installer installer = parts.installer();
+        Installs installer = parts.installer();
         Optional<Rejection> refused = installer.arrange(order);
         if (refused.filter(why -> why.code() == Code.UPD_INCOMPATIBLE).isPresent()) {
             return refused;

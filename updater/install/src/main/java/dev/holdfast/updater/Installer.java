@@ -25,7 +25,7 @@ import java.util.function.BooleanSupplier;
  * where it was. Operations on one model exclude each other, those on different models do not; all may be called from any thread. An
  * {@link IOException} means that the device's own disk or event log fails.
  */
-public final class Installer {
+public final class Installer implements Installs {
     private final ModelStore store;
     private final InstallerConfig config;
     private final InstallerPorts ports;
@@ -82,7 +82,7 @@ public final class Installer {
         return names;
     }
 
-    /** The models that serve here, are being installed, or are named by the event log. */
+    @Override
     public SortedSet<String> inUse() {
         SortedSet<String> names = new TreeSet<>(store.pointer().models().keySet());
         journal.unfinished().forEach(record -> names.add(record.slot().model()));
@@ -101,27 +101,17 @@ public final class Installer {
         return journal.damage();
     }
 
-    /**
-     * Makes journal and inference process agree with the pointer about one model, and has what the pointer does not name
-     * unloaded. May wait for the inference process.
-     *
-     * @return what could not be done yet, such as reaching the inference process or the TEE; to be called again then
-     */
+    @Override
     public Optional<Rejection> settle(String name) throws IOException {
         return model(name).settle();
     }
 
-    /** Finishes an install that was measured or on probation when the process ended; needs no network. */
+    @Override
     public Optional<InstallOutcome> finishPending(String name) throws IOException {
         return model(name).finishPending();
     }
 
-    /**
-     * Has the order's default answer where that model serves already; installs and retires nothing.
-     *
-     * @return {@code UPD-INCOMPATIBLE} where the order asks for what this agent does not know: it must not be carried out; or why
-     *     the inference process does not know of the new default yet, which it is told again by each call
-     */
+    @Override
     public Optional<Rejection> arrange(Order order) throws IOException {
         if (order.leaseSeconds().isPresent()) {
             return Optional.of(new Rejection(Code.UPD_INCOMPATIBLE, "this agent knows no leases"));
@@ -138,19 +128,14 @@ public final class Installer {
         return untold;
     }
 
-    /** The models {@linkplain #inUse in use} that an order names no more: each is to be retired. */
+    @Override
     public SortedSet<String> dropped(Order order) {
         SortedSet<String> names = inUse();
         order.models().forEach(each -> names.remove(each.model().model()));
         return names;
     }
 
-    /**
-     * Takes a model out of service for good: pointer, unloading, event log. An install of it under way ends first.
-     *
-     * @param orderVersion the order that names it no more
-     * @return what could not be done yet; to be called again then
-     */
+    @Override
     public Optional<Rejection> retire(String name, long orderVersion) throws IOException {
         return model(name).retire(orderVersion);
     }
@@ -160,10 +145,7 @@ public final class Installer {
         return install(order, () -> true);
     }
 
-    /**
-     * The same where {@code wanted} still holds when the model's turn has come; else it is interrupted by {@code INS-SUPERSEDED}.
-     * Whoever changes what is wanted and then calls {@link #supersede} or {@link #cancel} is heard in every case.
-     */
+    @Override
     public InstallOutcome install(ModelOrder order, BooleanSupplier wanted) throws IOException {
         return model(order.model().model()).install(order, wanted);
     }
@@ -186,12 +168,12 @@ public final class Installer {
                 : new InstallOutcome.Failed(new Rejection(Code.INS_NO_FALLBACK, "there is no model " + name));
     }
 
-    /** Ends the running install of a model at the next safe point: before the swap it fails, on probation it is rolled back. */
+    @Override
     public void cancel(String name, Rejection why) {
         model(name).cancel(why);
     }
 
-    /** Says that the running install of a model is to make place for another order: what comes before its swap is put off. */
+    @Override
     public void supersede(String name, long orderVersion) {
         model(name).supersede(orderVersion);
     }
