@@ -51,12 +51,12 @@ final class ModelSwap {
                 serve(slot);
             }
             while (!onProbation(orderVersion, slot)) {
-                // It was cut off by what another model did, and begins again.
+                // Another model may have taken the process away: whatever it serves now, this one gets its time again.
+                serve(slot);
             }
         } catch (InstallStop stop) {
-            if (stop.kind() == InstallStop.Kind.INTERRUPTED
-                    && (stop.reason().code() == Code.INS_CANCELLED
-                            || stop.reason().code() == Code.TEE_UNAVAILABLE)) {
+            // What only time stands against is gone on with; a process that stays away is given its old model first.
+            if (stop.kind() == InstallStop.Kind.INTERRUPTED && stop.reason().code() != Code.INS_CANDIDATE_LOST) {
                 throw stop;
             }
             return rollBack(orderVersion, slot, stop.reason());
@@ -177,19 +177,18 @@ final class ModelSwap {
                 throw InstallStop.failed(Code.INS_PROBATION, "another release serves");
             }
             enter(InstallState.PROBATION, orderVersion, slot, "");
-            watch(slot, baseline);
-            return true;
-        } catch (InstallStop stop) {
-            if (stop.reason().code() == Code.INS_PROBATION && trials.othersOnTrial(context.model())) {
-                return false;
+            Optional<String> gone = watch(slot, baseline);
+            if (gone.isPresent() && !trials.othersOnTrial(context.model())) {
+                throw InstallStop.failed(Code.INS_PROBATION, gone.get());
             }
-            throw stop;
+            return gone.isEmpty();
         } finally {
             trials.end(context.model());
         }
     }
 
-    private void watch(Slot slot, InferenceStatus baseline) throws InstallStop {
+    /** Empty where it served to the end; else how the process went away, which need not be this model's fault. */
+    private Optional<String> watch(Slot slot, InferenceStatus baseline) throws InstallStop {
         Cancellation.Deadline end =
                 context.cancellation().deadline(context.config().probation().lasts());
         do {
@@ -198,15 +197,16 @@ final class ModelSwap {
             try {
                 status = seen(context.ports().inference().status());
             } catch (IOException e) {
-                throw InstallStop.failed(Code.INS_PROBATION, "no answer: " + e.getMessage());
+                return Optional.of("no answer: " + e.getMessage());
             }
             if (!status.process().equals(baseline.process())) {
-                throw InstallStop.failed(Code.INS_PROBATION, "the inference process was restarted");
+                return Optional.of("the inference process was restarted");
             }
             if (!status.serves(slot.slotId())) {
                 throw InstallStop.failed(Code.INS_PROBATION, "another release serves");
             }
         } while (!end.passed());
+        return Optional.empty();
     }
 
     /**

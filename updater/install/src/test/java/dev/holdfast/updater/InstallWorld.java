@@ -102,6 +102,9 @@ public final class InstallWorld implements BlockSource, InferenceControl, Measur
     boolean dieOnce;
 
     boolean keepFails;
+    /** A process that starts serves nothing yet. */
+    boolean slowStart;
+
     boolean restartOnProbation;
 
     public InstallWorld(Path dir) throws IOException {
@@ -285,6 +288,9 @@ public final class InstallWorld implements BlockSource, InferenceControl, Measur
     void load() throws IOException {
         candidates.clear();
         serving.clear();
+        if (slowStart) {
+            return;
+        }
         for (Pointer.Entry entry : pointer().models().values()) {
             if (store.verifies(entry.serving())) {
                 serving.put(entry.serving().model(), entry.serving());

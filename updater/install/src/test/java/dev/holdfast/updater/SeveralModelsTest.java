@@ -483,6 +483,38 @@ class SeveralModelsTest {
                 .hasSize(2);
     }
 
+    /** The process that comes back serves nothing at first: the model is brought back, not given up. */
+    @Test
+    void aCrashThatAnotherCausedIsOutlivedByASlowStartToo() throws Exception {
+        world.slowStart = true;
+        aModelOnProbationOutlivesACrashThatAnotherCaused();
+        assertThat(world.serving).containsOnlyKeys("intent");
+    }
+
+    /** Nobody's crash: the process serves something else, and another model's trial is no excuse for it. */
+    @Test
+    void aReleaseThatIsPushedAsideOnProbationIsRolledBack() throws Exception {
+        world.config = world.config.with(new InstallerConfig.Probation(Duration.ofMinutes(5), Duration.ofMillis(5)));
+        Installer installer = world.installer();
+        CountDownLatch both = new CountDownLatch(2);
+        world.observer = record -> {
+            if (record.state() == InstallState.PROBATION) {
+                both.countDown();
+            }
+        };
+        CompletableFuture<InstallOutcome> chat = begin(installer, world.firstOrder);
+        CompletableFuture<InstallOutcome> embed = begin(installer, world.embedder());
+        assertThat(both.await(20, TimeUnit.SECONDS)).isTrue();
+        world.serving.remove("intent");
+        assertThat(chat.get(20, TimeUnit.SECONDS))
+                .isInstanceOfSatisfying(
+                        InstallOutcome.RolledBack.class,
+                        back -> assertThat(back.reason().code()).isEqualTo(Code.INS_PROBATION));
+        assertThat(embed).isNotDone();
+        installer.cancel("embed", new Rejection(Code.INS_CANCELLED, "the test ends"));
+        assertThat(embed.get(20, TimeUnit.SECONDS)).isInstanceOf(InstallOutcome.RolledBack.class);
+    }
+
     @Test
     void aModelThatTakesTheProcessAwayAloneIsToBlame() throws Exception {
         Installer installer = world.installer();
