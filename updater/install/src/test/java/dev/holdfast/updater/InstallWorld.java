@@ -36,7 +36,6 @@ import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -55,7 +54,7 @@ public final class InstallWorld implements BlockSource, InferenceControl, Measur
     public final Path dir;
     private final boolean withBom;
     public final ModelStore store;
-    public final Map<Sha256, byte[]> service = new HashMap<>();
+    public final Map<Sha256, byte[]> service = new ConcurrentHashMap<>();
     /** Blocks that were delivered right; asking for one of them again is the defect that the tests look for. */
     public final Set<String> delivered = ConcurrentHashMap.newKeySet();
 
@@ -326,7 +325,8 @@ public final class InstallWorld implements BlockSource, InferenceControl, Measur
         if (retryAfter.isPresent()) {
             throw new RetryLaterException("busy", retryAfter.get());
         }
-        return MerkleTree.leaves(Files.write(dir.resolve("leaf"), bytes(blob)), BLOCK)
+        // A file of its own for each: installs of two models ask at once.
+        return MerkleTree.leaves(Files.write(dir.resolve("leaf-" + blob.hex()), bytes(blob)), BLOCK)
                 .subList(from, from + count);
     }
 
