@@ -32,9 +32,11 @@ public record PeerPolicy(boolean open, Set<Long> uids, Set<Long> gids) {
     }
 
     public boolean allows(Optional<Peer> peer) {
-        if (open) {
-            return true;
-        }
+        return open || names(peer);
+    }
+
+    /** Whether this peer is one of those that the policy names: root, the user of this process, or one of {@code uids} and {@code gids}. */
+    boolean names(Optional<Peer> peer) {
         return peer.isPresent()
                 && (peer.get().uid() == ROOT
                         || peer.get().uid() == Own.UID

@@ -17,6 +17,9 @@ import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
@@ -29,19 +32,28 @@ import org.slf4j.LoggerFactory;
  */
 public final class SocketServer implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(SocketServer.class);
-    private static final int MAX_CONNECTIONS = 256;
     private static final int MAX_HEADER_BYTES = 8 * 1024;
     private static final int IDLE_SECONDS = 300;
+    /** A connection that asks nothing within this time is closed: it may hold a place that others need. */
+    private static final int FIRST_REQUEST_MILLIS = 5_000;
+
     private static final int WAIT_SECONDS = 10;
 
     private final HttpServer server;
     private final Path path;
+    private final Vertx vertx;
     private final Admission admission;
+    /** Connections that have not asked anything yet, with the timer that ends each. Touched by the event loop alone. */
+    private final Map<HttpConnection, Long> silent = new HashMap<>();
 
     private SocketServer(Vertx vertx, Path path, PeerPolicy policy, Handler<HttpServerRequest> routes) {
+        this.vertx = vertx;
         this.path = path;
-        this.admission = new Admission(policy, MAX_CONNECTIONS);
+        this.admission = new Admission(policy, Admission.Places.DEFAULT);
+        // No HTTP/2: each of its connections carries a hundred bodies at a time, and is told of only when it has
+        // spoken.
         this.server = vertx.createHttpServer(new HttpServerOptions()
+                        .setHttp2ClearTextEnabled(false)
                         .setMaxInitialLineLength(MAX_HEADER_BYTES)
                         .setMaxHeaderSize(MAX_HEADER_BYTES)
                         .setIdleTimeout(IDLE_SECONDS)
@@ -56,10 +68,14 @@ public final class SocketServer implements AutoCloseable {
                 .requestHandler(request -> {
                     request.exceptionHandler(e -> {});
                     request.response().exceptionHandler(e -> {});
+                    spoke(request.connection());
                     if (admission.allows(Peer.of(request.connection()))) {
                         routes.handle(request);
                     } else {
+                        request.response().putHeader("Connection", "close");
                         Replies.error(request, Code.API_FORBIDDEN, "this user may not use this socket");
+                        request.response()
+                                .endHandler(ended -> request.connection().close());
                     }
                 });
     }
@@ -107,10 +123,23 @@ public final class SocketServer implements AutoCloseable {
     private void connected(HttpConnection connection) {
         connection.exceptionHandler(
                 e -> LOG.debug("connection failed: {}", e.getClass().getName()));
-        if (!admission.enter()) {
+        Optional<Admission.Place> place = admission.enter(Peer.of(connection));
+        if (place.isEmpty()) {
             connection.close();
+            return;
         }
-        connection.closeHandler(ended -> admission.leave());
+        silent.put(connection, vertx.setTimer(FIRST_REQUEST_MILLIS, late -> connection.close()));
+        connection.closeHandler(ended -> {
+            spoke(connection);
+            place.get().leave();
+        });
+    }
+
+    private void spoke(HttpConnection connection) {
+        Long timer = silent.remove(connection);
+        if (timer != null) {
+            vertx.cancelTimer(timer);
+        }
     }
 
     @Override
