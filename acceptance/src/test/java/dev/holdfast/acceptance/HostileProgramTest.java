@@ -92,7 +92,8 @@ class HostileProgramTest {
                         "--reuid=" + NOBODY,
                         "--regid=" + NOBODY,
                         "--clear-groups",
-                        Tools.path("python3", "python3"),
+                        // Not one below somebody's home, which another user cannot read.
+                        "/usr/bin/python3",
                         "-c",
                         HOLD,
                         stack.socket("inference").toString(),
