@@ -19,6 +19,9 @@ import org.junit.jupiter.api.io.TempDir;
 /** A local program of another user, which may connect to the sockets and is up to no good; the operator is root. */
 class HostileProgramTest {
     private static final int NOBODY = 65534;
+    /** Not one below somebody's home, which another user cannot read. */
+    private static final Path PYTHON = Path.of("/usr/bin/python3");
+
     private static final Duration LIMIT = Duration.ofSeconds(120);
 
     /** Holds as many silent connections as it gets, says so, and counts eight seconds later which are open still. */
@@ -87,13 +90,13 @@ class HostileProgramTest {
         assumeThat(System.getProperty("user.name"))
                 .as("another user can be taken by root")
                 .isEqualTo("root");
+        assumeThat(PYTHON).as("a Python that any user can run").isExecutable();
         Process hostile = new ProcessBuilder(
                         Tools.path("setpriv", "util-linux"),
                         "--reuid=" + NOBODY,
                         "--regid=" + NOBODY,
                         "--clear-groups",
-                        // Not one below somebody's home, which another user cannot read.
-                        "/usr/bin/python3",
+                        PYTHON.toString(),
                         "-c",
                         HOLD,
                         stack.socket("inference").toString(),
