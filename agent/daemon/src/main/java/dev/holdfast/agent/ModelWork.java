@@ -111,9 +111,12 @@ final class ModelWork implements AutoCloseable {
         wish = Optional.empty();
     }
 
-    /** Nothing is wanted of the model, and nothing is left of it. */
+    /** Nothing is wanted of the model, and nothing is left of it; an install that is only just beginning ends. */
     void drop() {
-        wish = Optional.empty();
+        if (wish.isPresent()) {
+            wish = Optional.empty();
+            parts.installer().cancel(model, new Rejection(Code.INS_SUPERSEDED, "no order names the model any more"));
+        }
         lastRejection = Optional.empty();
     }
 
@@ -147,9 +150,7 @@ final class ModelWork implements AutoCloseable {
     private Duration look() throws IOException {
         if (!settled) {
             phase = new Phase.Recovering();
-            Optional<Rejection> pending = parts.installer().settle(model);
-            pending.ifPresent(this::note);
-            settled = pending.isEmpty();
+            settle();
         }
         Optional<InstallOutcome> pending = parts.installer().finishPending(model);
         boolean done = pending.isEmpty() || ended(pending.get()).isEmpty();
@@ -161,6 +162,21 @@ final class ModelWork implements AutoCloseable {
             return afterFailure();
         }
         return pauses.afterSuccess(again.orElse(Instant.MAX));
+    }
+
+    /** Whoever asks for it again meanwhile is heard: the mark is set before the work, and only taken back after it. */
+    private void settle() throws IOException {
+        settled = true;
+        boolean done = false;
+        try {
+            Optional<Rejection> pending = parts.installer().settle(model);
+            pending.ifPresent(this::note);
+            done = pending.isEmpty();
+        } finally {
+            if (!done) {
+                settled = false;
+            }
+        }
     }
 
     /** Empty where nothing is left to do, else when to go on; {@link Instant#MIN} after a failure. */

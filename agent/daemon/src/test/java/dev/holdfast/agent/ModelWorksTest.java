@@ -53,6 +53,7 @@ class ModelWorksTest {
         volatile Function<ModelOrder, InstallOutcome> install =
                 order -> new InstallOutcome.Committed(TargetSlot.of(order.model()));
         volatile Optional<Rejection> unsettled = Optional.empty();
+        volatile Runnable whileSettling = () -> {};
         volatile Optional<Rejection> unretired = Optional.empty();
 
         @Override
@@ -63,6 +64,7 @@ class ModelWorksTest {
         @Override
         public Optional<Rejection> settle(String name) {
             asked.add("settle " + name);
+            whileSettling.run();
             Optional<Rejection> now = unsettled;
             unsettled = Optional.empty();
             return now;
@@ -276,6 +278,23 @@ class ModelWorksTest {
         assertThat(script.asked.stream().filter("install a 1"::equals).count()).isEqualTo(asked);
     }
 
+    /** It has left no trace in the store yet, so nothing would retire it. */
+    @Test
+    void aModelThatIsDroppedAsItBeginsIsCalledOff() throws Exception {
+        CountDownLatch free = new CountDownLatch(1);
+        script.install = order -> {
+            reach(free);
+            return Script.superseded();
+        };
+        carryOut(model("a", 1));
+        awaitAsked("install a 1");
+        carryOut();
+        assertThat(script.asked).contains("cancel a");
+        free.countDown();
+        await().until(() -> state("a").phase() instanceof Phase.Idle);
+        assertThat(state("a").lastRejection()).isEmpty();
+    }
+
     @Test
     void nothingBeginsWithoutALinkOrAfterTheEndOfAnOrder() throws Exception {
         connected = false;
@@ -291,6 +310,18 @@ class ModelWorksTest {
     void whatCouldNotBeSettledIsTriedAgain() {
         script.inUse.add("a");
         script.unsettled = Optional.of(new Rejection(Code.TEE_UNAVAILABLE, "away"));
+        works.start();
+        await().until(() -> script.asked.stream().filter("settle a"::equals).count() == 2);
+    }
+
+    /** The call comes while the parts are being made to agree: it may have come too late for that time, so another follows. */
+    @Test
+    void whoAsksForItWhileItIsSettledIsHeard() {
+        script.inUse.add("a");
+        script.whileSettling = () -> {
+            script.whileSettling = () -> {};
+            works.find("a").orElseThrow().settleAgain();
+        };
         works.start();
         await().until(() -> script.asked.stream().filter("settle a"::equals).count() == 2);
     }
