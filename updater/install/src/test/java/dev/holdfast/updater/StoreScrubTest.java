@@ -2,6 +2,7 @@ package dev.holdfast.updater;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.holdfast.control.Slot;
 import dev.holdfast.storage.CrashDisk;
 import dev.holdfast.trust.client.RepositorySimulator;
 import dev.holdfast.trust.release.ModelOrder;
@@ -15,6 +16,7 @@ import java.nio.file.StandardOpenOption;
 import java.time.Instant;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -128,6 +130,22 @@ class StoreScrubTest {
         assertThat(world.store.verifies(TargetSlot.of(world.firstOrder.model())))
                 .isTrue();
         assertThat(world.delivered).hasSize(1);
+    }
+
+    /** The first model has one before it, but its file is also all that the other model has. */
+    @Test
+    void whatAnotherModelIsMadeOfIsRepairedBesideAndNeverTakenAway() throws Exception {
+        ModelOrder twin = InstallWorld.order(2, world.target("twin", world.second, "2.0.0", 1), List.of());
+        assertThat(world.installer().install(twin)).isInstanceOf(InstallOutcome.Committed.class);
+        damage(world.second, 70_000);
+        Map<String, Slot> before = Map.copyOf(world.serving);
+        StoreScrub.Pass unlisted = scrub(world.installer(), slot -> Optional.empty());
+        assertThat(findings(unlisted)).containsExactly(Finding.SOUND, Finding.DAMAGED, Finding.DAMAGED);
+        assertThat(world.store.has(Sha256.of(world.second))).isTrue();
+        assertThat(world.serving).isEqualTo(before);
+        assertThat(findings(scrub())).containsExactly(Finding.SOUND, Finding.HEALED, Finding.SOUND);
+        assertThat(world.serving).isEqualTo(before);
+        assertThat(world.delivered).as("the damaged block and nothing else").hasSize(1);
     }
 
     @Test
