@@ -11,6 +11,8 @@ import dev.holdfast.attestation.verify.EnrolledDevice;
 import dev.holdfast.attestation.verify.EnrolmentAuthority;
 import dev.holdfast.attestation.verify.EnrolmentPolicy;
 import dev.holdfast.attestation.verify.EvidenceVerifier;
+import dev.holdfast.attestation.verify.Steps;
+import dev.holdfast.storage.Disk;
 import dev.holdfast.tee.Assurance;
 import dev.holdfast.tee.P256;
 import dev.holdfast.tee.TeeBridge;
@@ -22,7 +24,9 @@ import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Cbor;
 import dev.holdfast.wire.CborReader;
 import dev.holdfast.wire.Verdict;
+import java.io.IOException;
 import java.lang.management.ManagementFactory;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.interfaces.ECPublicKey;
 import java.time.Clock;
@@ -98,6 +102,36 @@ class EvidenceFuzzTest {
                 && Verdict.of(() -> EvidenceClaims.parse(dict))
                         instanceof Verdict.Accepted<EvidenceClaims>(EvidenceClaims claims)) {
             assertThat(claims.models()).hasSizeLessThanOrEqualTo(EventLog.MAX_NAMED);
+        }
+    }
+
+    /** What is read once stays: nothing that comes later in the file changes what was before, and the torn rest goes once. */
+    @FuzzTest
+    void logFile(byte[] bytes) throws IOException {
+        Path dir = temp.resolve("logs");
+        Files.createDirectories(dir);
+        Files.write(dir.resolve("events.log"), bytes);
+        try (EventFile file = EventFile.open(dir, Disk.LOCAL, Steps.UNWATCHED)) {
+            EventFile.Content first = file.read();
+            long length =
+                    first.events().stream().mapToLong(EventFile::frameBytes).sum();
+            assertThat(length).isLessThanOrEqualTo(bytes.length);
+            assertThat(file.read()).isEqualTo(first);
+        }
+    }
+
+    @Test
+    void someMutatedLogFilesAreRead() throws Exception {
+        try (TeeBridge bridge = SoftwareBridge.open(temp.resolve("tee"));
+                EventLog log =
+                        EventLog.open(temp.resolve("log"), bridge.register().orElseThrow())) {
+            log.agentStarted("holdfast", "0.1.0");
+            log.ensureServing(List.of(Models.V1, Models.EMBED));
+        }
+        byte[] good = Files.readAllBytes(temp.resolve("log/events.log"));
+        Random random = new Random(15);
+        for (int i = 0; i < 2_000; i++) {
+            logFile(ByteChanges.change(good, random));
         }
     }
 
