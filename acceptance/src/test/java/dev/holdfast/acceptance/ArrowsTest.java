@@ -27,6 +27,7 @@ class ArrowsTest {
     /** Each module's package, and those that it names itself; what these may use, it may use too. */
     private static final Map<String, List<String>> ARROWS = Map.ofEntries(
             Map.entry("wire", List.of()),
+            Map.entry("testkit", List.of("wire")),
             Map.entry("storage", List.of("wire")),
             Map.entry("tee", List.of("storage")),
             Map.entry("gguf", List.of("wire")),
