@@ -14,6 +14,9 @@ import java.util.Optional;
 
 /** The trusted root, verified link by link from the hash in the TEE, and the state record beside it. */
 final class RootChain implements TrustedRoot, SeenVersions {
+    /** Folder of the stored metadata: one of its own, since whoever delegates chooses names of files. */
+    static final String METADATA = "metadata";
+
     private final Path directory;
     private final Disk disk;
     private final TrustAnchors anchors;
@@ -47,10 +50,23 @@ final class RootChain implements TrustedRoot, SeenVersions {
         byte[] factory = Files.readAllBytes(factoryRoot);
         requireAnchored(factory, anchors);
         RootDocument first = RootDocument.parse(factory);
-        TrustStateStore store = new TrustStateStore(directory, anchors, disk);
+        TrustState nothing = TrustState.first(first.version(), first.hash());
+        TrustStateStore store = new TrustStateStore(directory, anchors, disk, first.hash());
         Optional<TrustState> seen = store.load();
         store.requireCurrent(seen);
-        TrustState state = store.settle(seen).orElse(TrustState.first(first.version(), first.hash()));
+        if (seen.isPresent() && !seen.get().anchor().equals(first.hash())) {
+            // Provisioned anew under another factory root, which needs the TEE owner's word. Files of the old one go
+            // first:
+            // where both fleets share keys they would verify, and bind.
+            Path metadata = directory.resolve(METADATA);
+            if (Files.isDirectory(metadata)) {
+                disk.deleteIfExists(metadata.resolve("timestamp.json"));
+                disk.delete(metadata.resolve("snapshot.json"));
+            }
+            seen = Optional.of(
+                    nothing.numbered(seen.get().sequence(), seen.get().generation()));
+        }
+        TrustState state = store.settle(seen).orElse(nothing);
         RootChain chain = new RootChain(directory, disk, anchors, store, first, state);
         chain.replay();
         return chain;
@@ -65,7 +81,7 @@ final class RootChain implements TrustedRoot, SeenVersions {
         byte[] factory = Files.readAllBytes(factoryRoot);
         requireAnchored(factory, anchors);
         RootDocument first = RootDocument.parse(factory);
-        TrustStateStore store = new TrustStateStore(directory, anchors, disk);
+        TrustStateStore store = new TrustStateStore(directory, anchors, disk, first.hash());
         store.readmit(store.load().orElse(TrustState.first(first.version(), first.hash())));
     }
 
@@ -135,7 +151,7 @@ final class RootChain implements TrustedRoot, SeenVersions {
             changed = changed.image(0, 0, 0);
         }
         if (next.rotates(RootDocument.DIRECTOR, previous)) {
-            changed = changed.director(0, 0);
+            changed = changed.withoutOrders();
         }
         return changed;
     }

@@ -74,8 +74,7 @@ public final class TrustClient {
         disk.createDirectories(stateDir);
         try {
             RootChain chain = RootChain.load(stateDir, factoryRoot, anchors, disk);
-            // A directory of their own: whoever delegates chooses names of files.
-            Path metadata = stateDir.resolve("metadata");
+            Path metadata = stateDir.resolve(RootChain.METADATA);
             disk.createDirectories(metadata);
             TufClient client = new TufClient(metadata, disk, chain, chain, anchors.verifier());
             return Verdict.accepted(new TrustClient(chain, anchors, source, clock, client));
@@ -149,6 +148,11 @@ public final class TrustClient {
                 .orElse("");
     }
 
+    /** Number of the last order that was accepted under this name; 0 where there was none. Waits for nobody. */
+    public long orderSeen(String deviceId) {
+        return chain.state().orders().of(deviceId);
+    }
+
     /** Version of the trusted root. */
     public synchronized long rootVersion() {
         return chain.state().root().version();
@@ -197,7 +201,8 @@ public final class TrustClient {
         }
         requireAnswer(said, nonce, from);
         TrustState state = chain.state();
-        TufClient.requireNotOlder("director", order.version(), state.seen().director());
+        // Under the name that the configuration gives, which the order was just found to have: see OrdersSeen.
+        TufClient.requireNotOlder("director", order.version(), state.orders().of(deviceId));
         order.requireFresh(now);
         Order checked = agree(said, image);
         // Whoever stole the Director's key may not set the time to a day on which everything has expired: no further
@@ -205,9 +210,9 @@ public final class TrustClient {
         // the end of the Image repository's own timestamp.
         long issued = Math.min(said.issuedSeconds(), said.expires().getEpochSecond());
         issued = Math.min(issued, client.timestampExpires().getEpochSecond() - 1);
-        if (order.version() > state.seen().director() || issued > state.trustedTime() + TIME_STEP_SECONDS) {
+        if (state.orders().changesWith(deviceId, order.version()) || issued > state.trustedTime() + TIME_STEP_SECONDS) {
             long time = issued;
-            chain.update(known -> known.director(order.version(), time));
+            chain.update(known -> known.ordered(deviceId, order.version(), time));
         }
         return checked;
     }

@@ -11,61 +11,86 @@ import java.util.SortedMap;
 import java.util.TreeMap;
 
 /**
- * What this device has seen: the floor for every later refresh and install. Versions are 0 where nothing was seen.
+ * What this device has seen under one factory root: the floor for every later refresh and install. Versions are 0 where nothing was
+ * seen.
  *
  * @param sequence number of the record
  * @param generation what the TEE's counter said when versions or floors changed last
+ * @param anchor hash of the factory root: under another one, nothing of this counts
  * @param root the last root of the chain
- * @param seen versions of the other metadata
+ * @param seen versions of the Image repository's metadata
+ * @param orders numbers of the Director's orders, for each name that the device had
  * @param trustedTime lower bound of the time, in seconds since 1970, raised by authenticated statements only
  * @param floors lowest security epoch that is accepted of each model, by its name; absent for 0
  */
 record TrustState(
-        long sequence, long generation, Root root, Seen seen, long trustedTime, SortedMap<String, Long> floors) {
+        long sequence,
+        long generation,
+        Sha256 anchor,
+        Root root,
+        Seen seen,
+        OrdersSeen orders,
+        long trustedTime,
+        SortedMap<String, Long> floors) {
     /** Models whose floors are kept: more than a device ever runs. */
     static final int MAX_FLOORS = 512;
 
-    private static final int FORMAT = 2;
+    private static final int FORMAT = 3;
 
     /** A root by version and hash. */
     record Root(long version, Sha256 hash) {}
 
-    /** Versions of the timestamp, the snapshot that it names, the targets that this one names, and the Director's last order. */
-    record Seen(long timestamp, long snapshot, long targets, long director) {
-        private static final Seen NOTHING = new Seen(0, 0, 0, 0);
+    /** Versions of the timestamp, the snapshot that it names, and the targets that this one names. */
+    record Seen(long timestamp, long snapshot, long targets) {
+        private static final Seen NOTHING = new Seen(0, 0, 0);
     }
 
     TrustState {
         floors = Collections.unmodifiableSortedMap(new TreeMap<>(floors));
     }
 
+    /** A device that has seen its factory root, which is the first of the chain, and nothing else. */
     static TrustState first(long rootVersion, Sha256 rootHash) {
-        return new TrustState(0, 0, new Root(rootVersion, rootHash), Seen.NOTHING, 0, new TreeMap<>());
+        return new TrustState(
+                0, 0, rootHash, new Root(rootVersion, rootHash), Seen.NOTHING, OrdersSeen.NONE, 0, new TreeMap<>());
     }
 
     TrustState root(long version, Sha256 hash) {
-        return new TrustState(sequence, generation, new Root(version, hash), seen, trustedTime, floors);
+        return new TrustState(sequence, generation, anchor, new Root(version, hash), seen, orders, trustedTime, floors);
     }
 
     TrustState image(long timestamp, long snapshot, long targets) {
-        Seen image = new Seen(timestamp, snapshot, targets, seen.director);
-        return new TrustState(sequence, generation, root, image, trustedTime, floors);
+        Seen image = new Seen(timestamp, snapshot, targets);
+        return new TrustState(sequence, generation, anchor, root, image, orders, trustedTime, floors);
     }
 
-    TrustState director(long version, long time) {
-        Seen ordered = new Seen(seen.timestamp, seen.snapshot, seen.targets, version);
-        return new TrustState(sequence, generation, root, ordered, Math.max(trustedTime, time), floors);
+    /** After an order that was signed at {@code time}, in seconds since 1970, or later. */
+    TrustState ordered(String device, long version, long time) {
+        return new TrustState(
+                sequence,
+                generation,
+                anchor,
+                root,
+                seen,
+                orders.with(device, version),
+                Math.max(trustedTime, time),
+                floors);
+    }
+
+    /** The Director has other keys: what the old ones signed verifies no more, so no number of theirs binds. */
+    TrustState withoutOrders() {
+        return new TrustState(sequence, generation, anchor, root, seen, OrdersSeen.NONE, trustedTime, floors);
     }
 
     TrustState numbered(long number, long counted) {
-        return new TrustState(number, counted, root, seen, trustedTime, floors);
+        return new TrustState(number, counted, anchor, root, seen, orders, trustedTime, floors);
     }
 
     /** A floor never falls. */
     TrustState floor(String model, long epoch) {
         SortedMap<String, Long> raised = new TreeMap<>(floors);
         raised.merge(model, epoch, Math::max);
-        return new TrustState(sequence, generation, root, seen, trustedTime, raised);
+        return new TrustState(sequence, generation, anchor, root, seen, orders, trustedTime, raised);
     }
 
     long floor(String model) {
@@ -74,10 +99,11 @@ record TrustState(
 
     /** Whether {@code other} knows of other versions or floors than this one; a timestamp alone, or the time, does not count. */
     boolean differsFrom(TrustState other) {
-        return root.version != other.root.version
+        return !anchor.equals(other.anchor)
+                || root.version != other.root.version
                 || seen.snapshot != other.seen.snapshot
                 || seen.targets != other.seen.targets
-                || seen.director != other.seen.director
+                || !orders.equals(other.orders)
                 || !floors.equals(other.floors);
     }
 
@@ -86,20 +112,22 @@ record TrustState(
                 .put("format", FORMAT)
                 .put("sequence", sequence)
                 .put("generation", generation)
+                .put("anchor", anchor.hex())
                 .put("rootVersion", root.version)
                 .put("rootHash", root.hash.hex())
                 .put("timestampVersion", seen.timestamp)
                 .put("snapshotVersion", seen.snapshot)
                 .put("targetsVersion", seen.targets)
-                .put("directorVersion", seen.director)
                 .put("trustedTime", trustedTime);
+        orders.into(json);
         ObjectNode named = json.putObject("floors");
         floors.forEach(named::put);
         return json;
     }
 
-    static TrustState fromJson(Fields fields) throws RejectedException {
-        fields.integer("format", 1, FORMAT);
+    /** @param factory hash of the factory root, which records of formats 1 and 2 do not name */
+    static TrustState fromJson(Fields fields, Sha256 factory) throws RejectedException {
+        long format = fields.integer("format", 1, FORMAT);
         SortedMap<String, Long> floors = new TreeMap<>();
         if (fields.has("floors")) {
             Fields named = fields.object("floors");
@@ -111,12 +139,13 @@ record TrustState(
         return new TrustState(
                 fields.integer("sequence", 0),
                 fields.integer("generation", 0),
+                format < FORMAT ? factory : fields.sha256("anchor"),
                 new Root(fields.integer("rootVersion", 1), fields.sha256("rootHash")),
                 new Seen(
                         fields.integer("timestampVersion", 0),
                         fields.integer("snapshotVersion", 0),
-                        fields.integer("targetsVersion", 0),
-                        fields.integer("directorVersion", 0)),
+                        fields.integer("targetsVersion", 0)),
+                OrdersSeen.read(fields),
                 fields.integer("trustedTime", 0),
                 floors);
     }

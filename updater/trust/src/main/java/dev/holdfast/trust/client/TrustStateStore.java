@@ -31,12 +31,15 @@ final class TrustStateStore {
     private final Path directory;
     private final TrustAnchors anchors;
     private final Disk disk;
+    private final Sha256 factory;
     /** Highest number and generation that a save gave, also one that failed: the disk may hold it, and the TEE have counted it. */
     private long numbered;
 
     private long generation;
 
-    TrustStateStore(Path directory, TrustAnchors anchors, Disk disk) {
+    /** @param factory the factory root that is anchored, which records of formats 1 and 2 do not name */
+    TrustStateStore(Path directory, TrustAnchors anchors, Disk disk, Sha256 factory) {
+        this.factory = factory;
         this.directory = directory;
         this.anchors = anchors;
         this.disk = disk;
@@ -124,7 +127,7 @@ final class TrustStateStore {
             Fields state = file.object("state");
             byte[] signature = Binary.fromHex(file.text("sig", 128)).orThrow().toArray();
             boolean good = anchors.verifier().verify(anchors.signer().publicKey(), digest(state), signature);
-            return good ? Optional.of(TrustState.fromJson(state)) : Optional.empty();
+            return good ? Optional.of(TrustState.fromJson(state, factory)) : Optional.empty();
         } catch (TeeException e) {
             throw new RejectedException(e.code(), "state record: " + e.getMessage());
         } catch (RejectedException e) {

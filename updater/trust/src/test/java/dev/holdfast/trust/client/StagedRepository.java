@@ -15,6 +15,8 @@ import java.util.Map;
  * A repository that can serve what it served before. Signed once, since signatures cost more than all the rest of a trial.
  */
 final class StagedRepository {
+    static final String DEVICE = "device-1";
+
     /** Of each role the version; a newer root begins the others anew. */
     record Versions(long root, long timestamp, long snapshot, long targets, long director) {
         static final Versions NONE = new Versions(0, 0, 0, 0, 0);
@@ -25,7 +27,7 @@ final class StagedRepository {
                     state.seen().timestamp(),
                     state.seen().snapshot(),
                     state.seen().targets(),
-                    state.seen().director());
+                    state.orders().of(DEVICE));
         }
 
         void requireNotBelow(Versions reported) {

@@ -49,11 +49,14 @@ class TrustPowerCutTest {
         FAST_FORWARD,
         /** Nothing is published; the floors of two models rise, one of them twice. */
         RAISED_FLOORS,
+        /** Nothing is published; the device gets another name, and the first order under it. */
+        RENAMED,
         /** The directory was put back on purpose. */
         READMITTED
     }
 
-    private static final String DEVICE = "device-1";
+    private static final String DEVICE = StagedRepository.DEVICE;
+    private static final String OTHER_NAME = "device-2";
     private static final int TWICE = 25;
 
     private static Path root = Path.of("");
@@ -72,6 +75,9 @@ class TrustPowerCutTest {
     private SortedMap<String, Long> floors = Collections.emptySortedMap();
     private boolean readmit;
     private boolean raise;
+    private boolean rename;
+    /** Whether an order under the other name was reported as accepted. */
+    private boolean renamed;
 
     @BeforeAll
     static void begin() throws IOException {
@@ -126,7 +132,8 @@ class TrustPowerCutTest {
             reportedBefore = Versions.NONE;
         }
         raise = scenario == Scenario.RAISED_FLOORS;
-        return new Cut(older, raise ? List.of(older) : stages(scenario));
+        rename = scenario == Scenario.RENAMED;
+        return new Cut(older, raise || rename ? List.of(older) : stages(scenario));
     }
 
     private void keep() throws IOException {
@@ -141,7 +148,7 @@ class TrustPowerCutTest {
     /** What is new when the process begins that is interrupted. */
     private List<Stage> stages(Scenario scenario) {
         switch (scenario) {
-            case FIRST_START, RAISED_FLOORS -> {}
+            case FIRST_START, RAISED_FLOORS, RENAMED -> {}
             case READMITTED, NEW_RELEASE -> staged.release(repo.version + 1);
             case NEW_TIMESTAMP -> staged.timestamp();
             case NEW_ROOTS -> staged.newKeys();
@@ -177,6 +184,19 @@ class TrustPowerCutTest {
             report(staged.served().versions());
         }
         return order;
+    }
+
+    /** The first order that the fleet gives under the other name. */
+    private Verdict<Order> orderRenamed(TrustClient client) {
+        long number = repo.directorVersion;
+        repo.device = OTHER_NAME;
+        repo.directorVersion = 1;
+        try {
+            return client.order(OTHER_NAME);
+        } finally {
+            repo.device = DEVICE;
+            repo.directorVersion = number;
+        }
     }
 
     /** Where it is raised, that is reported. */
@@ -255,6 +275,7 @@ class TrustPowerCutTest {
             tee.generation = generationBefore;
             reported = reportedBefore;
             floors = floorsBefore;
+            renamed = false;
         }
 
         @Override
@@ -273,6 +294,9 @@ class TrustPowerCutTest {
             }
             if (raise) {
                 raiseFloors(client);
+            }
+            if (rename) {
+                renamed = orderRenamed(client).isAccepted();
             }
         }
 
@@ -297,6 +321,11 @@ class TrustPowerCutTest {
             if (kept.root() == older.versions().root()
                     && kept.timestamp() > older.versions().timestamp()) {
                 assertRefused(client.refresh(), Code.UPD_ROLLBACK);
+            }
+            if (rename) {
+                assertThat(state().orders().of(OTHER_NAME)).isGreaterThanOrEqualTo(renamed ? 1 : 0);
+                orderRenamed(client).orThrow();
+                assertThat(state().orders().of(DEVICE)).isEqualTo(kept.director());
             }
             Stage newest = stages.getLast();
             staged.serve(newest);
