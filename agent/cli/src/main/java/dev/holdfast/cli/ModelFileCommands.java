@@ -28,7 +28,9 @@ final class ModelFileCommands {
         }
     }
 
-    @Command(name = "tokenize", description = "Shows the token ids of a text.")
+    @Command(
+            name = "tokenize",
+            description = "Shows the token ids of a text. A file that holds a vocabulary and no tensors is enough.")
     static final class Tokenize extends ModelCommands.OnFile {
         @Option(names = "--text")
         @Nullable
@@ -41,11 +43,9 @@ final class ModelFileCommands {
         public Integer call() throws Exception {
             String given =
                     stdin ? new String(System.in.readAllBytes(), StandardCharsets.UTF_8) : text == null ? "" : text;
-            try (ModelRunner runner = open()) {
-                ObjectNode result = Json.object();
-                put(result.putArray("tokens"), runner.tokenize(given).orThrow());
-                print(result);
-            }
+            ObjectNode result = Json.object();
+            put(result.putArray("tokens"), ModelRunner.tokenize(file, given).orThrow());
+            print(result);
             return 0;
         }
     }

@@ -35,7 +35,7 @@ final class ModelMeasureCommands {
         @Override
         public Integer call() throws Exception {
             try (ModelRunner runner = open()) {
-                int[] ids = runner.tokenize(Files.readString(textFile)).orThrow();
+                int[] ids = runner.prompt(Files.readString(textFile)).orThrow();
                 print(base == null ? alone(runner, ids) : beside(base, runner, ids));
             }
             return 0;

@@ -111,7 +111,7 @@ final class ModelRunCommands {
             try (ModelRunner runner = open()) {
                 int[] prompt = tokens != null
                         ? ids(tokens)
-                        : runner.tokenize(text == null ? "" : text).orThrow();
+                        : runner.prompt(text == null ? "" : text).orThrow();
                 ModelRunner.Continuation made =
                         runner.generate(prompt, maxTokens, sampling()).orThrow();
                 ObjectNode result = Json.object()

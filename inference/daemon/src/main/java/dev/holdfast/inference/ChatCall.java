@@ -12,6 +12,7 @@ import dev.holdfast.wire.Json;
 import dev.holdfast.wire.ModelName;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Verdict;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
@@ -156,6 +157,8 @@ record ChatCall(@Nullable String model, ChatRequest request, boolean stream, boo
             if (!word.isTextual()
                     || word.textValue().isEmpty()
                     || word.textValue().length() > MAX_STOP_CHARS
+                    // Half a character would cut an answer in the middle of one.
+                    || !StandardCharsets.UTF_8.newEncoder().canEncode(word.textValue())
                     || stop.size() == MAX_STOPS) {
                 throw new RejectedException(Code.WIRE_FIELD, "stop must be a text or up to " + MAX_STOPS + " texts");
             }

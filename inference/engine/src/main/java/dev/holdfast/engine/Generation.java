@@ -129,7 +129,7 @@ public final class Generation {
         Sampler sampler = new Sampler(sampling, sequence.logits.length);
         sampler.prompt(prompt);
         LogitMask mask = limits.ignoreEnd() ? LogitMask.without(ends) : LogitMask.NONE;
-        TextDecoder words = new TextDecoder(tokenizer);
+        TextDecoder words = new TextDecoder(tokenizer, tokenizer.isSpecial(prompt[prompt.length - 1]));
         StopSequences stop = new StopSequences(limits.stop());
         // The last token needs no room: it is not read.
         int most = Math.min(limits.maxTokens(), sequence.room() + 1);
@@ -165,7 +165,8 @@ public final class Generation {
                 member.read(token[0]);
             }
         }
-        String rest = stop.pass(words.end()) + stop.rest();
+        // A character whose last bytes did not come any more is left out: an answer ends on a whole one.
+        String rest = stop.rest();
         if (!rest.isEmpty() && !say(listener, rest)) {
             finish = Finish.CANCELLED;
         }

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.engine.architectures.Architectures;
 import dev.holdfast.engine.architectures.TensorTable;
+import dev.holdfast.engine.text.Tokenizer;
 import dev.holdfast.gguf.GgufFile;
 import dev.holdfast.gguf.GgufTensor;
 import dev.holdfast.gguf.GgufValue;
@@ -53,6 +54,11 @@ public record ModelInspection(ObjectNode json) {
         json.put("runnable", engine.isAccepted());
         if (engine instanceof Verdict.Rejected<?> rejected) {
             json.put("reason", rejected.reason().toString());
+        }
+        Verdict<?> words = Verdict.of(() -> Tokenizer.of(file));
+        json.put("tokenizes", words.isAccepted());
+        if (words instanceof Verdict.Rejected<?> rejected) {
+            json.put("tokenizer_reason", rejected.reason().toString());
         }
         return json;
     }

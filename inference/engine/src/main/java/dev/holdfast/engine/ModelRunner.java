@@ -68,9 +68,27 @@ public final class ModelRunner implements AutoCloseable {
         return model.contextTokens();
     }
 
-    /** The tokens of a plain text, with the begin token where the model wants one. Text yields no control tokens. */
+    /**
+     * The tokens of a plain text, framed as the model wants it; text yields no control tokens. The file may hold a vocabulary and no
+     * tensors, and its architecture need not be known: nothing is loaded.
+     */
+    public static Verdict<int[]> tokenize(Path file, String text) {
+        return MappedModel.map(file).then(mapped -> {
+            try (mapped) {
+                return mapped.head()
+                        .then(head -> Verdict.of(() -> Tokenizer.of(head).encodeText(text)));
+            }
+        });
+    }
+
+    /** The tokens of a plain text, framed as the model wants it. Text yields no control tokens. */
     public Verdict<int[]> tokenize(String text) {
         return model.tokenizer().then(tokenizer -> Verdict.accepted(tokenizer.encodeText(text)));
+    }
+
+    /** The tokens of a text that is to be continued, behind the begin token where the model wants one. */
+    public Verdict<int[]> prompt(String text) {
+        return model.tokenizer().then(tokenizer -> Verdict.accepted(tokenizer.encodePrompt(text)));
     }
 
     /** The sequence of this runner, empty; only a decoder has one. */

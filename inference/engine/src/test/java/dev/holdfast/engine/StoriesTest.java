@@ -28,6 +28,8 @@ class StoriesTest {
                 ModelRunner.Continuation told =
                         runner.generate(prompt, 64, Sampling.GREEDY).orThrow();
                 assertThat(told.tokens()).isEqualTo(Fixtures.ints(greedy.get("continuation_tokens")));
+                assertThat(told.text())
+                        .isEqualTo(greedy.get("continuation_text").textValue());
                 assertThat(told.finish()).isEqualTo(Finish.LENGTH);
             }
         }

@@ -40,15 +40,33 @@ final class BpeTokenizer extends Tokenizer {
     }
 
     public static BpeTokenizer of(GgufFile file) throws RejectedException {
-        String name = file.text("tokenizer.ggml.pre", "default").orThrow();
-        PreTokenizer words = PreTokenizer.of(name)
-                .orElseThrow(() -> new RejectedException(Code.GGUF_UNSUPPORTED, "the pre-tokenizer " + name));
+        if (file.flag("tokenizer.ggml.add_space_prefix", false).orThrow()) {
+            throw new RejectedException(
+                    Code.GGUF_UNSUPPORTED, "tokenizer.ggml.add_space_prefix is true for a byte-level BPE");
+        }
+        PreTokenizer words = words(file.text("tokenizer.ggml.pre", "").orThrow());
         boolean llama = words == PreTokenizer.LLAMA3;
         Vocabulary vocabulary = Vocabulary.of(file, false, -1);
         Frame frame = frame(file, vocabulary.begin(), llama, vocabulary.end(), "add_eos_token", false);
         MergeTable merges = new MergeTable(file.texts("tokenizer.ggml.merges").orThrow(), vocabulary);
         // Llama 3 takes a word that is a token as it is, whatever the merges would make of it.
         return new BpeTokenizer(vocabulary, frame, words, merges, llama, new BitSet());
+    }
+
+    /** How a text is cut into words. Nothing else in a file tells, and a wrong guess gives other tokens than the model was trained with. */
+    private static PreTokenizer words(String name) throws RejectedException {
+        if (name.isEmpty() || name.equals("default")) {
+            throw new RejectedException(
+                    Code.GGUF_UNSUPPORTED,
+                    "tokenizer.ggml.pre " + (name.isEmpty() ? "is missing" : "is default")
+                            + ": the file does not say how its tokenizer cuts words; convert the model with a newer converter,"
+                            + " or add the key (known: " + PreTokenizer.NAMES + ")");
+        }
+        return PreTokenizer.of(name)
+                .orElseThrow(() -> new RejectedException(
+                        Code.GGUF_UNSUPPORTED,
+                        "tokenizer.ggml.pre is " + name + ", which this engine does not know (known: "
+                                + PreTokenizer.NAMES + ")"));
     }
 
     @Override

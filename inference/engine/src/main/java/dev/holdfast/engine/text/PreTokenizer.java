@@ -19,6 +19,9 @@ enum PreTokenizer {
     /** As LLAMA3, with each {@code \p{N}} alone. */
     QWEN2(true, 1);
 
+    /** One name of each kind, for messages. */
+    static final String NAMES = "gpt-2, smollm, llama-bpe, qwen2 and their relatives";
+
     private static final String[] SUFFIXES = {"s", "t", "re", "ve", "m", "ll", "d"};
 
     private final boolean newer;

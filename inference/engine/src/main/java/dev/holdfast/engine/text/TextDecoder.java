@@ -18,9 +18,15 @@ public final class TextDecoder {
 
     private boolean dropSpace;
 
-    public TextDecoder(Tokenizer tokenizer) {
+    /**
+     * A decoder for what comes behind tokens that were read.
+     *
+     * @param afterSpecial whether the text begins here or behind a control token, where a tokenizer puts a space that was not there
+     *     and the decoder takes it off; behind text a space is the text's own
+     */
+    public TextDecoder(Tokenizer tokenizer, boolean afterSpecial) {
         this.tokenizer = tokenizer;
-        this.dropSpace = tokenizer.spacePrefix();
+        this.dropSpace = afterSpecial && tokenizer.spacePrefix();
     }
 
     /** The text that is complete after this token. */
@@ -33,8 +39,8 @@ public final class TextDecoder {
         return take(pending.put(bytes), false);
     }
 
-    /** What is left: a replacement character for an unfinished one. */
-    public String end() {
+    /** What is left of a whole text: a replacement character for an unfinished one. A text that is cut has no use for it. */
+    String end() {
         return take(pending, true);
     }
 

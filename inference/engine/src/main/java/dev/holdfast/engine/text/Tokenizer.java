@@ -41,12 +41,26 @@ public abstract sealed class Tokenizer permits SentencePieceTokenizer, BpeTokeni
 
     public static Tokenizer of(GgufFile file) throws RejectedException {
         String model = file.text(PREFIX + "model", null).orThrow();
+        refuseUnread(file);
         return switch (model) {
             case "llama" -> SentencePieceTokenizer.of(file);
             case "gpt2" -> BpeTokenizer.of(file);
             case "bert" -> WordPieceTokenizer.of(file);
             default -> throw new RejectedException(Code.GGUF_UNSUPPORTED, "the tokenizer " + model);
         };
+    }
+
+    /** Refuses what a file asks of a tokenizer or of the choice of tokens and nobody does here, by the name of the key. */
+    private static void refuseUnread(GgufFile file) throws RejectedException {
+        if (file.flag(PREFIX + "remove_extra_whitespaces", false).orThrow()) {
+            throw new RejectedException(Code.GGUF_UNSUPPORTED, PREFIX + "remove_extra_whitespaces is true");
+        }
+        for (String list : new String[] {"precompiled_charsmap", "suppress_tokens"}) {
+            if (file.metadata().containsKey(PREFIX + list)
+                    && file.numbers(PREFIX + list).orThrow().size() > 0) {
+                throw new RejectedException(Code.GGUF_UNSUPPORTED, PREFIX + list + " is not empty");
+            }
+        }
     }
 
     /** The frame that a file asks for, where it does not say otherwise {@code addBegin} and {@code addEnd}. */
@@ -82,17 +96,32 @@ public abstract sealed class Tokenizer permits SentencePieceTokenizer, BpeTokeni
         return !vocabulary.isControl(id) && !excluded.get(id);
     }
 
-    /** A whole text, framed as the model wants it; the prompt of a plain completion, or a text to embed. */
+    /** Whether a text behind this token begins as behind a control token, with a space prefix where the model wants one. */
+    public final boolean isSpecial(int id) {
+        return !mayCome(id) || vocabulary.kind(id) == Vocabulary.Kind.USER_DEFINED;
+    }
+
+    /** A whole text, framed as the model wants it, such as one to embed. */
     public final int[] encodeText(String text) {
+        TokenIds out = begun(text);
+        if (frame.end >= 0) {
+            out.add(frame.end);
+        }
+        return out.toArray();
+    }
+
+    /** A text that is to be continued: as {@link #encodeText}, without the token that ends a text. */
+    public final int[] encodePrompt(String text) {
+        return begun(text).toArray();
+    }
+
+    private TokenIds begun(String text) {
         TokenIds out = new TokenIds();
         if (frame.begin >= 0) {
             out.add(frame.begin);
         }
         encode(text, true, out);
-        if (frame.end >= 0) {
-            out.add(frame.end);
-        }
-        return out.toArray();
+        return out;
     }
 
     /**
@@ -136,7 +165,7 @@ public abstract sealed class Tokenizer permits SentencePieceTokenizer, BpeTokeni
 
     /** The text of tokens; malformed UTF-8 becomes U+FFFD, and the space prefix is taken off again. */
     public final String decode(int[] ids) {
-        TextDecoder decoder = new TextDecoder(this);
+        TextDecoder decoder = new TextDecoder(this, true);
         StringBuilder text = new StringBuilder();
         for (int id : ids) {
             text.append(decoder.next(id));

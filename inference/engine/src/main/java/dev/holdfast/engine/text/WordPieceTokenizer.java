@@ -43,9 +43,12 @@ final class WordPieceTokenizer extends Tokenizer {
         // The misspelled key is the one that converters write.
         int end = vocabulary.id(file, "seperator_token_id", 102);
         Frame frame = frame(file, begin, true, end, "add_sep_token", true);
+        // As in BERT's own: accents go with the capitals, where the file does not say otherwise.
+        boolean lowerCase =
+                file.flag("tokenizer.ggml.normalizer.lowercase", true).orThrow();
         Normalization normalization = new Normalization(
-                file.flag("tokenizer.ggml.normalizer.lowercase", true).orThrow(),
-                file.flag("tokenizer.ggml.normalizer.strip_accents", true).orThrow());
+                lowerCase,
+                file.flag("tokenizer.ggml.normalizer.strip_accents", lowerCase).orThrow());
         return new WordPieceTokenizer(vocabulary, frame, normalization, new BitSet());
     }
 
