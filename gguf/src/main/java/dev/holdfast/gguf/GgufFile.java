@@ -87,7 +87,18 @@ public record GgufFile(
 
     private static <T> Verdict<T> wrong(String key, String expected, @Nullable GgufValue found) {
         return Verdict.rejected(
-                Code.GGUF_FORMAT,
-                key + " is " + (found == null ? "missing" : found.getClass().getSimpleName()) + ", not " + expected);
+                Code.GGUF_FORMAT, key + " is " + (found == null ? "missing" : kind(found)) + ", not " + expected);
+    }
+
+    private static String kind(GgufValue value) {
+        return switch (value) {
+            case GgufValue.Whole whole -> "a whole number";
+            case GgufValue.Real(GgufType type, double number) ->
+                Double.isFinite(number) ? "a number with a fraction" : "no number";
+            case GgufValue.Flag flag -> "a flag";
+            case GgufValue.Text text -> "a text";
+            case GgufValue.Numbers numbers -> "a list of numbers";
+            case GgufValue.Texts texts -> "a list of texts";
+        };
     }
 }

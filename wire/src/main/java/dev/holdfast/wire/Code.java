@@ -114,8 +114,8 @@ public enum Code {
     GGUF_TENSOR("GGUF-TENSOR", "A tensor is missing, misplaced or of an unexpected shape", "Convert the model again"),
     GGUF_UNSUPPORTED(
             "GGUF-UNSUPPORTED",
-            "Architecture, tensor type or tokenizer is not supported",
-            "Convert the model to a supported type"),
+            "The model needs something that this engine does not compute; the detail names it",
+            "Convert the model again without what the detail names, or publish a model of a supported architecture"),
 
     // Health gate
     GATE_DIGEST("GATE-DIGEST", "The bytes that were mapped are not the signed model", "None: it was discarded"),

@@ -44,8 +44,25 @@ public final class RandomModel {
         return this;
     }
 
-    RandomModel put(String key, String value) {
+    public RandomModel put(String key, String value) {
         writer.put(architecture + "." + key, value);
+        return this;
+    }
+
+    public RandomModel put(String key, GgufValue value) {
+        writer.put(architecture + "." + key, value);
+        return this;
+    }
+
+    /** A key by its whole name. */
+    public RandomModel metadata(String key, GgufValue value) {
+        writer.put(key, value);
+        return this;
+    }
+
+    /** A tensor that the architecture does not ask for, of normally distributed numbers. */
+    public RandomModel extra(String name, double mean, double spread, long... dims) {
+        writer.tensor(name, GgmlType.F32, gaussian(mean, spread), dims);
         return this;
     }
 
@@ -84,8 +101,10 @@ public final class RandomModel {
         };
     }
 
-    /** A decoder with norms on heads, as qwen3 has them, and no biases. */
+    /** A decoder with the tensors that its architecture must have; its output is its embedding, turned round. */
     public void writeDecoder(Path file) throws IOException {
+        boolean gemma = architecture.equals("gemma3");
+        boolean headNorms = gemma || architecture.equals("qwen3");
         put("attention.key_length", shape.headSize());
         put("attention.value_length", shape.headSize());
         put("attention.layer_norm_rms_epsilon", 1e-6f);
@@ -97,8 +116,19 @@ public final class RandomModel {
             matrix(at + "attn_q.weight", shape.width(), shape.queryWidth(), 0.2);
             matrix(at + "attn_k.weight", shape.width(), shape.keyWidth(), 0.2);
             matrix(at + "attn_v.weight", shape.width(), shape.keyWidth(), 0.2);
-            vector(at + "attn_q_norm.weight", shape.headSize(), 1);
-            vector(at + "attn_k_norm.weight", shape.headSize(), 1);
+            if (headNorms) {
+                vector(at + "attn_q_norm.weight", shape.headSize(), 1);
+                vector(at + "attn_k_norm.weight", shape.headSize(), 1);
+            }
+            if (architecture.equals("qwen2")) {
+                vector(at + "attn_q.bias", shape.queryWidth(), 0);
+                vector(at + "attn_k.bias", shape.keyWidth(), 0);
+                vector(at + "attn_v.bias", shape.keyWidth(), 0);
+            }
+            if (gemma) {
+                vector(at + "post_attention_norm.weight", shape.width(), 1);
+                vector(at + "post_ffw_norm.weight", shape.width(), 1);
+            }
             matrix(at + "attn_output.weight", shape.queryWidth(), shape.width(), 0.1);
             vector(at + "ffn_norm.weight", shape.width(), 1);
             matrix(at + "ffn_gate.weight", shape.width(), shape.feedForward(), 0.2);
@@ -110,8 +140,13 @@ public final class RandomModel {
 
     /** An encoder as bert has it. */
     public void writeEncoder(Path file) throws IOException {
+        writeEncoder(file, false);
+    }
+
+    /** An encoder in which a token sees those before it only, if {@code causal}, which bert has not. */
+    public void writeEncoder(Path file, boolean causal) throws IOException {
         put("attention.layer_norm_epsilon", 1e-12f);
-        writer.put("bert.attention.causal", false).put("tokenizer.ggml.token_type_count", 2);
+        writer.put("bert.attention.causal", causal).put("tokenizer.ggml.token_type_count", 2);
         matrix("token_embd.weight", shape.width(), shape.vocabulary(), 1);
         writer.tensor("position_embd.weight", GgmlType.F32, gaussian(0, 0.5), shape.width(), shape.contextTokens());
         writer.tensor("token_types.weight", GgmlType.F32, gaussian(0, 0.5), shape.width(), 2);

@@ -14,13 +14,20 @@ public final class Architectures {
 
     private Architectures() {}
 
+    /**
+     * The network that a file describes. Every tensor of the file is part of it, and everything that the file says of its
+     * architecture is computed; else it is refused by the name of what is not.
+     */
     public static Network load(TensorTable table) throws RejectedException {
-        return find(table.file()).load(table);
+        Network network = find(table.file()).load(table);
+        table.keys().allRead();
+        table.allRead();
+        return network;
     }
 
     /** The sizes of a model, from what its file says. */
     public static ModelShape shape(GgufFile file) throws RejectedException {
-        return ModelSizes.read(file);
+        return ModelSizes.read(ArchitectureKeys.of(file));
     }
 
     /** What a model takes of the heap, with sequences of {@code tokens}; from what its file says, without its tensors. */
@@ -30,6 +37,10 @@ public final class Architectures {
 
     private static Architecture find(GgufFile file) throws RejectedException {
         String name = file.text("general.architecture", null).orThrow();
+        if (file.whole("split.count", 0, Long.MAX_VALUE, 1L).orThrow() > 1) {
+            throw new RejectedException(
+                    Code.GGUF_UNSUPPORTED, "split.count: this is one of several files; join them first");
+        }
         for (Architecture architecture : ALL) {
             if (architecture.name().equals(name)) {
                 return architecture;

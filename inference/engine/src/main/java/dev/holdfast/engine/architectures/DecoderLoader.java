@@ -3,8 +3,6 @@ package dev.holdfast.engine.architectures;
 import dev.holdfast.engine.kernels.Attention;
 import dev.holdfast.engine.kernels.ModelShape;
 import dev.holdfast.engine.kernels.Rotary;
-import dev.holdfast.engine.kernels.Weights;
-import dev.holdfast.gguf.GgufFile;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.RejectedException;
 import java.util.ArrayList;
@@ -12,33 +10,55 @@ import java.util.List;
 
 /** Reads the keys and tensors that all llama-like architectures share, and those that their traits ask for. */
 final class DecoderLoader {
+    private static final String WINDOW = "attention.sliding_window";
+
     private final TensorTable table;
-    private final GgufFile file;
-    private final String prefix;
+    private final ArchitectureKeys keys;
     private final DecoderTraits traits;
     private final ModelShape shape;
     private final Rotary rotary;
     private final Rotary windowRotary;
     private final int window;
-    private final int period;
+    /** Which layers see a window only. */
+    private final boolean[] windowed;
 
     private DecoderLoader(TensorTable table, DecoderTraits traits) throws RejectedException {
         this.table = table;
-        this.file = table.file();
-        this.prefix = ModelSizes.prefix(file);
+        this.keys = table.keys();
         this.traits = traits;
-        this.shape = ModelSizes.read(file);
-        this.rotary = RotaryKeys.rotary(table, shape, traits.pairs());
-        if (traits.windowPeriod() > 0 && file.metadata().containsKey(prefix + "attention.sliding_window")) {
-            window = ModelSizes.size(file, prefix + "attention.sliding_window", ModelSizes.MAX_CONTEXT, null);
-            period = ModelSizes.size(
-                    file, prefix + "attention.sliding_window_pattern", ModelSizes.MAX_LAYERS, traits.windowPeriod());
-            windowRotary = RotaryKeys.windowRotary(file, shape, traits.pairs());
+        this.shape = ModelSizes.read(keys);
+        boolean windows = traits.windowPeriod() > 0;
+        this.rotary = RotaryKeys.rotary(table, shape, traits.pairs(), !windows);
+        long found = keys.whole(WINDOW, 0, Integer.MAX_VALUE, 0L);
+        if (windows && found > 0) {
+            window = (int) found;
+            windowed = windowed();
+            windowRotary = RotaryKeys.windowRotary(keys, shape, traits.pairs());
         } else {
+            // A window that holds the whole context is none.
+            if (found > 0 && found < shape.contextTokens()) {
+                throw keys.unsupported(WINDOW);
+            }
             window = Integer.MAX_VALUE;
-            period = 1;
+            windowed = new boolean[shape.layers()];
             windowRotary = rotary;
+            keys.noEffect(WINDOW + "_pattern", "rope.freq_base_swa");
         }
+    }
+
+    private boolean[] windowed() throws RejectedException {
+        String pattern = WINDOW + "_pattern";
+        boolean[] listed = keys.flagOfEachLayer(pattern);
+        if (listed != null) {
+            return listed;
+        }
+        int period = (int) keys.whole(pattern, 0, ModelSizes.MAX_LAYERS, (long) traits.windowPeriod());
+        boolean[] windowed = new boolean[shape.layers()];
+        for (int i = 0; i < windowed.length; i++) {
+            // A period of zero: all of them.
+            windowed[i] = period == 0 || i % period < period - 1;
+        }
+        return windowed;
     }
 
     static Transformer load(TensorTable table, DecoderTraits traits) throws RejectedException {
@@ -46,51 +66,58 @@ final class DecoderLoader {
     }
 
     private Transformer transformer() throws RejectedException {
-        if (file.real(prefix + "final_logit_softcapping", 0.0).orThrow() != 0) {
-            throw new RejectedException(Code.GGUF_UNSUPPORTED, "capped logits");
-        }
-        float epsilon = (float) (double)
-                file.real(prefix + "attention.layer_norm_rms_epsilon", null).orThrow();
+        keys.flag("attention.causal", true);
+        keys.number("attention.scale", 1 / Math.sqrt(shape.headSize()));
+        float epsilon = keys.epsilon("attention.layer_norm_rms_epsilon");
         List<Transformer.Layer> layers = new ArrayList<>();
         for (int i = 0; i < shape.layers(); i++) {
-            boolean windowed = i % period < period - 1;
-            layers.add(new Transformer.Layer(attention("blk." + i + ".", windowed), feedForward("blk." + i + ".")));
+            layers.add(new Transformer.Layer(attention("blk." + i + ".", windowed[i]), feedForward("blk." + i + ".")));
         }
-        Weights embedding = table.matrix("token_embd.weight", shape.width(), shape.vocabulary());
-        Weights output = table.has("output.weight")
-                ? table.matrix("output.weight", shape.width(), shape.vocabulary())
-                : embedding;
+        Linear embedding = table.linear("token_embd", shape.width(), shape.vocabulary());
+        if (embedding.scale() != 1 || embedding.bias().length > 0) {
+            throw new RejectedException(Code.GGUF_UNSUPPORTED, "token_embd.scale or token_embd.bias");
+        }
+        // Without a matrix of its own the output is the embedding, turned round.
+        Linear output = table.has("output.weight")
+                ? table.linear("output", shape.width(), shape.vocabulary())
+                : new Linear(embedding.weights(), 1, table.bias("output", shape.vocabulary()));
         float scale = traits.scaledEmbedding() ? (float) Math.sqrt(shape.width()) : 1;
         float[] outputNorm = table.vector("output_norm.weight", shape.width());
-        return new Transformer(shape, epsilon, embedding, scale, layers, outputNorm, output);
+        return new Transformer(shape, epsilon, embedding.weights(), scale, layers, outputNorm, output);
     }
 
     private Transformer.AttentionWeights attention(String at, boolean windowed) throws RejectedException {
         int width = shape.width();
         return new Transformer.AttentionWeights(
                 table.vector(at + "attn_norm.weight", width),
-                table.matrix(at + "attn_q.weight", width, shape.queryWidth()),
-                table.matrix(at + "attn_k.weight", width, shape.keyWidth()),
-                table.matrix(at + "attn_v.weight", width, shape.keyWidth()),
-                optional(traits.biases(), at + "attn_q.bias", shape.queryWidth()),
-                optional(traits.biases(), at + "attn_k.bias", shape.keyWidth()),
-                optional(traits.biases(), at + "attn_v.bias", shape.keyWidth()),
+                projection(at + "attn_q", shape.queryWidth()),
+                projection(at + "attn_k", shape.keyWidth()),
+                projection(at + "attn_v", shape.keyWidth()),
                 optional(traits.headNorms(), at + "attn_q_norm.weight", shape.headSize()),
                 optional(traits.headNorms(), at + "attn_k_norm.weight", shape.headSize()),
                 windowed ? windowRotary : rotary,
                 new Attention.Window(windowed ? window : Integer.MAX_VALUE),
-                table.matrix(at + "attn_output.weight", shape.queryWidth(), width),
+                table.linear(at + "attn_output", shape.queryWidth(), width),
                 optional(traits.postNorms(), at + "post_attention_norm.weight", width));
+    }
+
+    /** Query, key or value. */
+    private Linear projection(String name, int rows) throws RejectedException {
+        Linear linear = table.linear(name, shape.width(), rows);
+        if (traits.biases() && linear.bias().length == 0) {
+            throw new RejectedException(Code.GGUF_TENSOR, "the tensor " + name + ".bias is missing");
+        }
+        return linear;
     }
 
     private Transformer.FeedForward feedForward(String at) throws RejectedException {
         int width = shape.width();
         return new Transformer.FeedForward(
                 table.vector(at + "ffn_norm.weight", width),
-                table.matrix(at + "ffn_gate.weight", width, shape.feedForward()),
-                table.matrix(at + "ffn_up.weight", width, shape.feedForward()),
+                table.linear(at + "ffn_gate", width, shape.feedForward()),
+                table.linear(at + "ffn_up", width, shape.feedForward()),
                 traits.activation(),
-                table.matrix(at + "ffn_down.weight", shape.feedForward(), width),
+                table.linear(at + "ffn_down", shape.feedForward(), width),
                 optional(traits.postNorms(), at + "post_ffw_norm.weight", width));
     }
 

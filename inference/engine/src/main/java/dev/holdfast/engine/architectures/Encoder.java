@@ -18,8 +18,6 @@ import org.jspecify.annotations.Nullable;
 public final class Encoder implements Network {
     private static final int BATCH = Kernels.BATCH;
 
-    record Linear(Weights weights, float[] bias) {}
-
     record Norm(float[] gain, float[] bias) {}
 
     record Layer(
@@ -153,8 +151,8 @@ public final class Encoder implements Network {
         }
 
         private void multiply(Linear linear, float[] in, float[] out) {
-            matMul.of(in, BATCH, BATCH).to(linear.weights, out).run(workers, scratch);
-            kernels.addBias(out, linear.bias, BATCH);
+            matMul.of(in, BATCH, BATCH).to(linear.weights(), out).run(workers, scratch);
+            linear.complete(kernels, out, BATCH);
         }
 
         void attend(Layer layer) {

@@ -10,27 +10,36 @@ import dev.holdfast.wire.Code;
 import dev.holdfast.wire.RejectedException;
 import java.lang.foreign.MemorySegment;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 
-/** Finds tensors by name and checks their type and shape before anything reads them. */
+/**
+ * Finds tensors by name and checks their type and shape before anything reads them. It remembers which were asked for, so that
+ * {@link #allRead} can refuse a file with a tensor that nobody computes with. Belongs to one load.
+ */
 public final class TensorTable {
-    private final GgufFile file;
+    private static final String SCALE = ".scale";
+
+    private final ArchitectureKeys keys;
     private final MemorySegment bytes;
     private final Map<String, GgufTensor> tensors = new HashMap<>();
+    private final Set<String> read = new HashSet<>();
 
-    public TensorTable(GgufFile file, MemorySegment bytes) {
-        this.file = file;
+    public TensorTable(GgufFile file, MemorySegment bytes) throws RejectedException {
+        this.keys = ArchitectureKeys.of(file);
         this.bytes = bytes;
         file.tensors().forEach(tensor -> tensors.put(tensor.name(), tensor));
     }
 
-    GgufFile file() {
-        return file;
+    /** What the file says of its architecture. */
+    ArchitectureKeys keys() {
+        return keys;
     }
 
-    MemorySegment bytes() {
-        return bytes;
+    GgufFile file() {
+        return keys.file();
     }
 
     boolean has(String name) {
@@ -51,6 +60,38 @@ public final class TensorTable {
         return values;
     }
 
+    /**
+     * {@code NAME.weight} of {@code rows} rows of {@code columns}, with {@code NAME.bias} and {@code NAME.scale} where the file has
+     * them. Both together are refused: other engines disagree on which comes first.
+     */
+    Linear linear(String name, int columns, int rows) throws RejectedException {
+        Weights weights = matrix(name + ".weight", columns, rows);
+        float[] bias = bias(name, rows);
+        float scale = has(name + SCALE) ? vector(name + SCALE, 1)[0] : 1;
+        if (scale != 1 && bias.length > 0) {
+            throw new RejectedException(Code.GGUF_UNSUPPORTED, name + SCALE + " beside " + name + ".bias");
+        }
+        return new Linear(weights, scale, bias);
+    }
+
+    /** {@code NAME.bias}, or an empty one. */
+    float[] bias(String name, int rows) throws RejectedException {
+        return has(name + ".bias") ? vector(name + ".bias", rows) : new float[0];
+    }
+
+    /** Refuses the file, by the name of the tensor, if it has one that nobody asked for. */
+    void allRead() throws RejectedException {
+        for (GgufTensor tensor : file().tensors()) {
+            if (!read.contains(tensor.name())) {
+                throw new RejectedException(
+                        Code.GGUF_UNSUPPORTED,
+                        "the tensor " + tensor.name() + " is not used by the architecture "
+                                + file().text("general.architecture", null).orThrow(),
+                        tensor.offset());
+            }
+        }
+    }
+
     private Weights weights(GgufTensor tensor, int rows, int columns) throws RejectedException {
         if (!supported(tensor.type())) {
             throw new RejectedException(
@@ -66,8 +107,13 @@ public final class TensorTable {
     private GgufTensor find(String name, List<Long> dims) throws RejectedException {
         GgufTensor tensor = tensors.get(name);
         if (tensor == null) {
-            throw new RejectedException(Code.GGUF_TENSOR, "the tensor " + name + " is missing");
+            throw new RejectedException(
+                    Code.GGUF_TENSOR,
+                    tensors.isEmpty()
+                            ? "the file has a vocabulary only, and no tensors"
+                            : "the tensor " + name + " is missing");
         }
+        read.add(name);
         if (!tensor.dims().equals(dims)) {
             throw new RejectedException(
                     Code.GGUF_TENSOR, name + " has the shape " + tensor.dims() + ", not " + dims, tensor.offset());

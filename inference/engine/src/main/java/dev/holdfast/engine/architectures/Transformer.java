@@ -21,23 +21,20 @@ import org.jspecify.annotations.Nullable;
 public final class Transformer implements Network {
     record Layer(AttentionWeights attention, FeedForward feedForward) {}
 
-    /** What attends in one layer; a bias or norm that the architecture does not have is empty. */
+    /** What attends in one layer; a norm that the architecture does not have is empty. */
     record AttentionWeights(
             float[] norm,
-            Weights query,
-            Weights key,
-            Weights value,
-            float[] queryBias,
-            float[] keyBias,
-            float[] valueBias,
+            Linear query,
+            Linear key,
+            Linear value,
             float[] queryNorm,
             float[] keyNorm,
             Rotary rotary,
             Attention.Window window,
-            Weights output,
+            Linear output,
             float[] postNorm) {}
 
-    record FeedForward(float[] norm, Weights gate, Weights up, Activation activation, Weights down, float[] postNorm) {}
+    record FeedForward(float[] norm, Linear gate, Linear up, Activation activation, Linear down, float[] postNorm) {}
 
     /** Gets the logits after each token that was read. */
     @FunctionalInterface
@@ -57,7 +54,7 @@ public final class Transformer implements Network {
     private final float embeddingScale;
     private final List<Layer> layers;
     private final float[] outputNorm;
-    private final Weights output;
+    private final Linear output;
     private Workers workers = Workers.of(1);
     private Kernels kernels = workers.kernels();
 
@@ -68,7 +65,7 @@ public final class Transformer implements Network {
             float embeddingScale,
             List<Layer> layers,
             float[] outputNorm,
-            Weights output) {
+            Linear output) {
         this.shape = shape;
         this.epsilon = epsilon;
         this.embedding = embedding;
@@ -162,6 +159,7 @@ public final class Transformer implements Network {
         }
         multiply(sequences, count);
         for (int i = 0; i < count; i++) {
+            output.complete(kernels, sequences[i].logits, 1);
             sequences[i].advance(tokens, i, 1);
         }
     }
@@ -202,27 +200,27 @@ public final class Transformer implements Network {
             kernels.rmsNorm(s.x, 0, layer.norm, s.normed, shape.width(), stride, epsilon);
             s.matMul
                     .of(s.normed, n, stride)
-                    .to(layer.query, s.query)
-                    .to(layer.key, s.key)
-                    .to(layer.value, s.value);
+                    .to(layer.query.weights(), s.query)
+                    .to(layer.key.weights(), s.key)
+                    .to(layer.value.weights(), s.value);
         }
         multiply(sequences, count);
         for (int i = 0; i < count; i++) {
             Sequence s = sequences[i];
             mix(s, index, layer, n, stride);
-            s.matMul.of(s.mixed, n, stride).to(layer.output, s.normed);
+            s.matMul.of(s.mixed, n, stride).to(layer.output.weights(), s.normed);
         }
         multiply(sequences, count);
         for (int i = 0; i < count; i++) {
-            addNormed(sequences[i], layer.postNorm, stride);
+            addNormed(sequences[i], layer.output, layer.postNorm, stride);
         }
     }
 
     /** From query, key and value to what the heads see. */
     private void mix(Sequence s, int index, AttentionWeights layer, int n, int stride) {
-        kernels.addBias(s.query, layer.queryBias, stride);
-        kernels.addBias(s.key, layer.keyBias, stride);
-        kernels.addBias(s.value, layer.valueBias, stride);
+        layer.query.complete(kernels, s.query, stride);
+        layer.key.complete(kernels, s.key, stride);
+        layer.value.complete(kernels, s.value, stride);
         normHeads(s.query, layer.queryNorm, shape.heads(), stride);
         normHeads(s.key, layer.keyNorm, shape.keyHeads(), stride);
         layer.rotary.turn(s.query, shape.heads(), shape.headSize(), s.position(), stride);
@@ -237,8 +235,9 @@ public final class Transformer implements Network {
         }
     }
 
-    /** Adds what attention or feed-forward gave, which is in {@code s.normed}. */
-    private void addNormed(Sequence s, float[] postNorm, int stride) {
+    /** Adds what attention or feed-forward gave, whose last product is in {@code s.normed}. */
+    private void addNormed(Sequence s, Linear last, float[] postNorm, int stride) {
+        last.complete(kernels, s.normed, stride);
         if (postNorm.length > 0) {
             kernels.rmsNorm(s.normed, 0, postNorm, s.normed, shape.width(), stride, epsilon);
         }
@@ -249,23 +248,26 @@ public final class Transformer implements Network {
         for (int i = 0; i < count; i++) {
             Sequence s = sequences[i];
             kernels.rmsNorm(s.x, 0, layer.norm, s.normed, shape.width(), stride, epsilon);
-            s.matMul.of(s.normed, n, stride).to(layer.gate, s.gate).to(layer.up, s.up);
+            s.matMul.of(s.normed, n, stride).to(layer.gate.weights(), s.gate).to(layer.up.weights(), s.up);
         }
         multiply(sequences, count);
         for (int i = 0; i < count; i++) {
             Sequence s = sequences[i];
+            layer.gate.complete(kernels, s.gate, stride);
+            layer.up.complete(kernels, s.up, stride);
             kernels.gate(layer.activation, s.gate, s.up, shape.feedForward() * stride);
-            s.matMul.of(s.gate, n, stride).to(layer.down, s.normed);
+            s.matMul.of(s.gate, n, stride).to(layer.down.weights(), s.normed);
         }
         multiply(sequences, count);
         for (int i = 0; i < count; i++) {
-            addNormed(sequences[i], layer.postNorm, stride);
+            addNormed(sequences[i], layer.down, layer.postNorm, stride);
         }
     }
 
     private void project(Sequence s, int token, int stride) {
         beforeOutput(s, token, stride);
         multiply(s.alone, 1);
+        output.complete(kernels, s.logits, 1);
     }
 
     private void beforeOutput(Sequence s, int token, int stride) {
@@ -273,6 +275,6 @@ public final class Transformer implements Network {
             s.last[i] = s.x[i * stride + token];
         }
         kernels.rmsNorm(s.last, 0, outputNorm, s.last, shape.width(), 1, epsilon);
-        s.matMul.of(s.last, 1, 1).to(output, s.logits);
+        s.matMul.of(s.last, 1, 1).to(output.weights(), s.logits);
     }
 }

@@ -58,6 +58,13 @@ public interface Kernels {
         }
     }
 
+    /** {@code x[i] *= by}. */
+    default void scale(float[] x, float by, int length) {
+        for (int i = 0; i < length; i++) {
+            x[i] *= by;
+        }
+    }
+
     /** {@code x[i] += more[i]}. */
     default void add(float[] x, float[] more, int length) {
         for (int i = 0; i < length; i++) {

@@ -28,7 +28,7 @@ class PlainNetworksTest {
         ModelShape shape = new ModelShape(128, 3, 96, 4, 2, 32, 160, 300);
         new RandomModel("qwen3", shape, type, 7).put("rope.freq_base", 1e6f).writeDecoder(path);
         int[] tokens = new Random(2).ints(45, 0, shape.vocabulary()).toArray();
-        double[][] expected = new PlainNetworks(path).qwen3(tokens);
+        double[][] expected = new PlainNetworks(path).decoder(tokens);
         try (Workers workers = Workers.of(2);
                 LoadedModel model =
                         LoadedModel.load(path, workers, 128, CacheType.F32).orThrow()) {
