@@ -36,8 +36,24 @@ class MessagesTest {
             .map(body -> new Reply(ID, body))
             .toList();
 
+    private static final Binary NONCE = Binary.copyOf(new byte[32]);
+
+    private static final List<Challenge> CHALLENGES = List.of(
+            new Challenge(NONCE),
+            new Challenge(
+                    NONCE,
+                    java.util.Optional.of(
+                            new Challenge.Seal(1_800_000_000, Binary.copyOf(new byte[Challenge.Seal.BYTES])))));
+
+    private static final List<Evidence> EVIDENCE = Stream.of(10, 2 * Evidence.MAX_PART_BYTES + 1)
+            .flatMap(length -> Evidence.parts(NONCE, Binary.copyOf(new byte[length])).stream())
+            .toList();
+
     @Test
     void everyMessageComesBackAsItWas() {
+        CHALLENGES.forEach(one -> assertThat(Challenge.decode(one.encode())).isEqualTo(Verdict.accepted(one)));
+        EVIDENCE.forEach(one -> assertThat(Evidence.decode(one.encode())).isEqualTo(Verdict.accepted(one)));
+        CHALLENGES.forEach(one -> assertThat(one.encode().length).isLessThanOrEqualTo(Challenge.MAX_BYTES));
         ASKS.forEach(ask -> assertThat(Request.decode(ask.encode())).isEqualTo(Verdict.accepted(ask)));
         ANSWERS.forEach(answer -> assertThat(Reply.decode(answer.encode())).isEqualTo(Verdict.accepted(answer)));
     }
@@ -51,6 +67,12 @@ class MessagesTest {
             Reply answer = ANSWERS.get(random.nextInt(ANSWERS.size()));
             rejected += refused(Request::decode, mutate(ask.encode(), random));
             rejected += refused(Reply::decode, mutate(answer.encode(), random));
+            Challenge challenge = CHALLENGES.get(random.nextInt(CHALLENGES.size()));
+            rejected += refused(Challenge::decode, mutate(challenge.encode(), random));
+        }
+        for (int round = 0; round < 500; round++) {
+            rejected += refused(
+                    Evidence::decode, mutate(EVIDENCE.get(random.nextInt(4)).encode(), random));
         }
         assertThat(rejected).isGreaterThan(10_000);
     }
