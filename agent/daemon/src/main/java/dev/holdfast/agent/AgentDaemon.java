@@ -96,7 +96,11 @@ public final class AgentDaemon implements AutoCloseable {
                         NAME,
                         VERSION,
                         ProcessConfinement::read,
-                        new ServingProbe(inference, store::pointer, measurements),
+                        new ServingProbe(
+                                new InferenceClient(
+                                        config.sockets().inferenceControl(), InferenceClient.Deadlines.PROMPT),
+                                store::pointer,
+                                measurements),
                         floors::known,
                         config.root().platformLogs(),
                         machine));
@@ -139,7 +143,13 @@ public final class AgentDaemon implements AutoCloseable {
                 clock,
                 new RefreshSchedule(config.updates().refresh(), clock, new SecureRandom()),
                 () -> reporting.get().run()));
-        EvidenceResponder responder = new EvidenceResponder(challenges, fleet);
+        EvidenceResponder responder = new EvidenceResponder(
+                challenges,
+                new FleetSeals(
+                        config.topics(),
+                        () -> loop.trust().map(TrustClient::directorKeys).orElse(List.of()),
+                        clock),
+                message -> fleet.publish(config.topics().evidence(), message, false));
         ScrubDuty scrub = opened.add(
                 "scrub",
                 ScrubDuty.start(

@@ -1,5 +1,6 @@
 package dev.holdfast.agent;
 
+import dev.holdfast.attestation.Asker;
 import dev.holdfast.attestation.ChallengeQueue;
 import dev.holdfast.control.ChallengeReply;
 import dev.holdfast.control.Challenges;
@@ -27,8 +28,8 @@ final class ChallengeCollector implements AutoCloseable {
 
     private final InferenceClient inference;
     private final ChallengeQueue queue;
-    /** Who does not take the evidence that is brought holds up no more than these. */
-    private final Semaphore deliveries = new Semaphore(Challenges.MAX_NONCES);
+    /** Who does not take the evidence that is brought holds up no more than these, each of several MiB where the log is long. */
+    private final Semaphore deliveries = new Semaphore(Challenges.MAX_HANDED_OVER);
 
     private final Thread thread;
 
@@ -52,6 +53,10 @@ final class ChallengeCollector implements AutoCloseable {
             } catch (IOException e) {
                 LOG.debug("no challenges from the inference process: {}", e.getMessage());
                 pause = PAUSE;
+            } catch (RuntimeException e) {
+                // Whatever it says, its next word is heard.
+                LOG.error("the challenges of the inference process could not be taken", e);
+                pause = PAUSE;
             }
             try {
                 Thread.sleep(pause);
@@ -63,10 +68,10 @@ final class ChallengeCollector implements AutoCloseable {
 
     private void answer(Binary nonce) {
         if (!deliveries.tryAcquire()) {
-            LOG.debug("a challenge of a local program is dropped: {} wait for delivery", Challenges.MAX_NONCES);
+            LOG.debug("a challenge of a local program is dropped: {} wait for delivery", Challenges.MAX_HANDED_OVER);
             return;
         }
-        var unused = queue.answer(nonce)
+        var unused = queue.answer(Asker.PROGRAMS, nonce)
                 .whenComplete((evidence, failure) -> Thread.ofVirtual()
                         .name("agent-evidence")
                         .start(() -> deliver(new ChallengeReply(

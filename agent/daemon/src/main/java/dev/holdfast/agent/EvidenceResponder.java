@@ -1,5 +1,6 @@
 package dev.holdfast.agent;
 
+import dev.holdfast.attestation.Asker;
 import dev.holdfast.attestation.ChallengeQueue;
 import dev.holdfast.link.Challenge;
 import dev.holdfast.link.Evidence;
@@ -10,52 +11,99 @@ import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Verdict;
 import java.io.IOException;
 import java.time.Duration;
+import java.util.EnumMap;
+import java.util.HashSet;
+import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** Answers challenges of the fleet and of the control socket; all of them go through one {@link ChallengeQueue}. Thread-safe. */
+/**
+ * Answers challenges of the fleet and of the control socket; all of them go through one {@link ChallengeQueue}. What comes over the
+ * link holds one of a few places, of its kind, from its arrival until its evidence is published: a broker that takes evidence slowly
+ * keeps no more of it in memory. Thread-safe.
+ */
 final class EvidenceResponder {
+    /** Publishes one message; blocks until the broker took it. */
+    @FunctionalInterface
+    interface Publisher {
+        void publish(byte[] message) throws IOException;
+    }
+
     private static final Logger LOG = LoggerFactory.getLogger(EvidenceResponder.class);
     /** A few challenges wait before ours, and hardware takes seconds for each. */
     private static final Duration LIMIT = Duration.ofSeconds(30);
+    /** Answers under way to each kind of asker on the link: in the queue, and on their way to the broker. */
+    private static final int PLACES = 10;
 
     private final ChallengeQueue challenges;
-    private final FleetClient fleet;
+    private final FleetSeals seals;
+    private final Publisher publisher;
+    private final Map<Asker, Set<Binary>> underWay =
+            new EnumMap<>(Map.of(Asker.FLEET, new HashSet<>(), Asker.LINK, new HashSet<>()));
 
-    EvidenceResponder(ChallengeQueue challenges, FleetClient fleet) {
+    EvidenceResponder(ChallengeQueue challenges, FleetSeals seals, Publisher publisher) {
         this.challenges = challenges;
-        this.fleet = fleet;
+        this.seals = seals;
+        this.publisher = publisher;
     }
 
     /** Takes a payload of the challenge topic; the evidence goes back over the link. Does not block. */
     void received(byte[] payload) {
         switch (Challenge.decode(payload)) {
             case Verdict.Rejected<Challenge> rejected -> LOG.warn("challenge dropped: {}", rejected.reason());
-            case Verdict.Accepted<Challenge>(Challenge challenge) -> answer(challenge.nonce());
+            case Verdict.Accepted<Challenge>(Challenge challenge) ->
+                answer(seals.admits(challenge) ? Asker.FLEET : Asker.LINK, challenge.nonce());
         }
     }
 
-    private void answer(Binary nonce) {
-        var unused = challenges.answer(nonce).whenComplete((evidence, failure) -> {
-            if (failure instanceof RejectedException rejected) {
-                LOG.debug("challenge dropped: {}", rejected.rejection());
-            } else if (failure != null) {
-                LOG.warn("challenge not answered: {}", failure.getMessage());
-            } else {
-                // Publishing waits for the broker, which must not hold up the next challenge.
-                Thread.ofVirtual()
-                        .name("agent-evidence")
-                        .start(() -> publish(new Evidence(nonce, Binary.copyOf(evidence))));
+    private void answer(Asker asker, Binary nonce) {
+        if (!enter(asker, nonce)) {
+            LOG.debug("challenge dropped: it is being answered, or {} others are", PLACES);
+            return;
+        }
+        var unused = challenges.answer(asker, nonce).whenComplete((evidence, failure) -> {
+            if (failure != null) {
+                leave(asker, nonce);
+                if (failure instanceof RejectedException rejected) {
+                    LOG.debug("challenge dropped: {}", rejected.rejection());
+                } else {
+                    LOG.warn("challenge not answered: {}", failure.getMessage());
+                }
+                return;
             }
+            // Publishing waits for the broker, which must not hold up the next challenge.
+            Thread.ofVirtual().name("agent-evidence").start(() -> {
+                try {
+                    publish(nonce, Binary.copyOf(evidence));
+                } finally {
+                    leave(asker, nonce);
+                }
+            });
         });
     }
 
-    private void publish(Evidence evidence) {
+    private synchronized boolean enter(Asker asker, Binary nonce) {
+        Set<Binary> same = places(asker);
+        return same.size() < PLACES && same.add(nonce);
+    }
+
+    private synchronized void leave(Asker asker, Binary nonce) {
+        places(asker).remove(nonce);
+    }
+
+    private Set<Binary> places(Asker asker) {
+        return underWay.getOrDefault(asker, Set.of());
+    }
+
+    private void publish(Binary nonce, Binary token) {
         try {
-            fleet.publish(fleet.topics().evidence(), evidence.encode(), false);
+            for (Evidence part : Evidence.parts(nonce, token)) {
+                publisher.publish(part.encode());
+            }
         } catch (IOException e) {
             LOG.warn("challenge not answered: {}", e.getMessage());
         }
@@ -64,7 +112,7 @@ final class EvidenceResponder {
     /** Evidence for a nonce of 8 to 64 bytes; waits for its turn. */
     Binary evidence(Binary nonce) throws IOException, TeeException, RejectedException {
         try {
-            return Binary.copyOf(challenges.answer(nonce).get(LIMIT.toSeconds(), TimeUnit.SECONDS));
+            return Binary.copyOf(challenges.answer(Asker.CONTROL, nonce).get(LIMIT.toSeconds(), TimeUnit.SECONDS));
         } catch (ExecutionException e) {
             switch (e.getCause()) {
                 case RejectedException rejected -> throw rejected;

@@ -10,10 +10,13 @@ import dev.holdfast.wire.ModelName;
 import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.SlotId;
 import java.io.IOException;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.LongSupplier;
 import java.util.function.Supplier;
 
 /**
@@ -23,20 +26,31 @@ import java.util.function.Supplier;
  */
 final class ServingProbe implements ServingModels {
     private static final Sha256 NOTHING = new Sha256(Binary.copyOf(new byte[Sha256.BYTES]));
+    /** A question that fails at once, since nobody listens, is asked again as often as evidence is wanted. */
+    private static final long SLOW_NANOS = Duration.ofSeconds(1).toNanos();
+    /** A process that let a question run out is left alone for so long, or each evidence would wait for it. */
+    private static final long REST_NANOS = Duration.ofSeconds(5).toNanos();
 
     private final InferenceControl inference;
     private final Supplier<Pointer> pointer;
     private final ModelMeasurements log;
+    private final LongSupplier nanoTime;
+    private final AtomicReference<Optional<Long>> restsUntil = new AtomicReference<>(Optional.empty());
 
     ServingProbe(InferenceControl inference, Supplier<Pointer> pointer, ModelMeasurements log) {
+        this(inference, pointer, log, System::nanoTime);
+    }
+
+    ServingProbe(InferenceControl inference, Supplier<Pointer> pointer, ModelMeasurements log, LongSupplier nanoTime) {
         this.inference = inference;
         this.pointer = pointer;
         this.log = log;
+        this.nanoTime = nanoTime;
     }
 
     @Override
     public List<ModelEvent> now() throws IOException {
-        List<InferenceStatus.Loaded> serving = inference.status().serving();
+        List<InferenceStatus.Loaded> serving = ask();
         Pointer known = pointer.get();
         List<ModelEvent> events = new ArrayList<>();
         List<Sha256> nameless = new ArrayList<>();
@@ -49,6 +63,21 @@ final class ServingProbe implements ServingModels {
                 .map(ServingProbe::nameless)
                 .ifPresent(events::add);
         return events;
+    }
+
+    private List<InferenceStatus.Loaded> ask() throws IOException {
+        long begun = nanoTime.getAsLong();
+        Optional<Long> rest = restsUntil.get();
+        if (rest.isPresent() && begun - rest.get() < 0) {
+            throw new IOException("the inference process let the last question run out a moment ago");
+        }
+        try {
+            return inference.status().serving();
+        } catch (IOException e) {
+            long now = nanoTime.getAsLong();
+            restsUntil.set(now - begun >= SLOW_NANOS ? Optional.of(now + REST_NANOS) : Optional.empty());
+            throw e;
+        }
     }
 
     /** The tokenizer's digest of a slot that serves or is about to. */

@@ -83,7 +83,7 @@ class ChallengeCollectorTest {
                     ChallengeCollector collector = ChallengeCollector.start(new InferenceClient(socket), queue)) {
                 assertThat(collector).isNotNull();
                 Awaitility.await().atMost(Duration.ofSeconds(20)).until(() -> asked.get() >= 10);
-                assertThat(evidence).hasSizeBetween(1, Challenges.MAX_NONCES);
+                assertThat(evidence).hasSizeBetween(1, Challenges.MAX_HANDED_OVER);
             }
         } finally {
             for (SocketChannel channel : evidence) {

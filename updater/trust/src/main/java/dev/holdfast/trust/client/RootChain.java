@@ -22,7 +22,7 @@ final class RootChain implements TrustedRoot, SeenVersions {
     private final TrustAnchors anchors;
     private final TrustStateStore store;
     private final FamilyPolicy families;
-    private RootDocument root;
+    private volatile RootDocument root;
     private volatile TrustState state;
 
     private RootChain(

@@ -18,6 +18,7 @@ import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Verdict;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.security.PublicKey;
 import java.security.SecureRandom;
 import java.time.Clock;
 import java.time.Instant;
@@ -151,6 +152,17 @@ public final class TrustClient {
     /** Number of the last order that was accepted under this name; 0 where there was none. Waits for nobody. */
     public long orderSeen(String deviceId) {
         return chain.state().orders().of(deviceId);
+    }
+
+    /** The Director's Ed25519 keys of the trusted root. Waits for nobody. */
+    public List<PublicKey> directorKeys() {
+        RootDocument.Role director = chain.root().roles().get(RootDocument.DIRECTOR);
+        return director == null
+                ? List.of()
+                : director.keys().values().stream()
+                        .filter(key -> key.kind() == KeyKind.ED25519)
+                        .map(TufKey::key)
+                        .toList();
     }
 
     /** Version of the trusted root. */
