@@ -16,6 +16,8 @@ import java.util.List;
 public record Challenges(List<Binary> nonces) {
     /** Programs on one device seldom ask; more at once is a flood. */
     public static final int MAX_NONCES = 16;
+    /** Of these, as many as the agent works on at a time. */
+    public static final int MAX_HANDED_OVER = 4;
 
     public static final int MIN_NONCE_BYTES = 8;
     public static final int MAX_NONCE_BYTES = 64;

@@ -14,26 +14,51 @@ import java.util.Optional;
 
 /** The inference process's control socket, from the agent's side. What comes from it is hostile until read. Thread-safe. */
 public final class InferenceClient implements InferenceControl {
-    private static final Duration QUICK = Duration.ofSeconds(10);
-    /** Loading and gating a large model takes minutes on a small device. */
-    private static final Duration LOAD = Duration.ofMinutes(15);
-    /** Longer than the process lets the question wait. */
-    private static final Duration WAIT = Duration.ofSeconds(40);
+    /** Half a megabyte of JSON becomes some 15 MiB of nodes at worst. */
+    private static final int REPORT_BYTES = 512 * 1024;
+
+    private static final int STATUS_BYTES = 64 * 1024;
+    private static final int SMALL_BYTES = 16 * 1024;
+
+    /**
+     * How long a call may take as a whole.
+     *
+     * @param quick what the process answers at once
+     * @param load loading and gating a model, which takes minutes on a small device
+     * @param challenges longer than the process lets the question wait
+     */
+    public record Deadlines(Duration quick, Duration load, Duration challenges) {
+        public static final Deadlines DEFAULT =
+                new Deadlines(Duration.ofSeconds(10), Duration.ofMinutes(15), Duration.ofSeconds(40));
+        /** For evidence, which does not wait long for a process that does not answer. */
+        public static final Deadlines PROMPT = new Deadlines(Duration.ofSeconds(3), DEFAULT.load, DEFAULT.challenges);
+    }
 
     private final UnixHttpClient http;
+    private final Deadlines deadlines;
 
     public InferenceClient(Path socket) {
-        http = new UnixHttpClient(socket);
+        this(socket, Deadlines.DEFAULT);
+    }
+
+    public InferenceClient(Path socket, Deadlines deadlines) {
+        this.http = new UnixHttpClient(socket);
+        this.deadlines = deadlines;
+    }
+
+    private UnixHttpClient.Bounds quick(int replyBytes) {
+        return new UnixHttpClient.Bounds(replyBytes, deadlines.quick);
     }
 
     @Override
     public InferenceStatus status() throws IOException {
-        return read(InferenceStatus.read(expect(http.get(InferencePaths.STATUS, QUICK))));
+        return read(InferenceStatus.read(expect(http.get(InferencePaths.STATUS, quick(STATUS_BYTES)))));
     }
 
     @Override
     public GateReport prepare(Slot slot) throws IOException {
-        UnixHttpClient.Reply reply = http.post(InferencePaths.CANDIDATE, slot.toJson(), LOAD);
+        UnixHttpClient.Reply reply = http.post(
+                InferencePaths.CANDIDATE, slot.toJson(), new UnixHttpClient.Bounds(REPORT_BYTES, deadlines.load));
         return GateReport.read(reply.body()) instanceof Verdict.Accepted<GateReport>(GateReport report)
                         && (reply.status() == 200 || !report.passed())
                 ? report
@@ -42,7 +67,7 @@ public final class InferenceClient implements InferenceControl {
 
     @Override
     public Verdict<Flip> flip(SlotId slot) throws IOException {
-        UnixHttpClient.Reply reply = http.post(InferencePaths.FLIP, new SlotRequest(slot).toJson(), QUICK);
+        UnixHttpClient.Reply reply = http.post(InferencePaths.FLIP, new SlotRequest(slot).toJson(), quick(SMALL_BYTES));
         return reply.status() == 200
                 ? Verdict.accepted(read(Flip.read(reply.body())))
                 : new Verdict.Rejected<>(refusal(reply, Code.INS_CANDIDATE_LOST));
@@ -50,28 +75,30 @@ public final class InferenceClient implements InferenceControl {
 
     @Override
     public void discard(SlotId slot) throws IOException {
-        expect(http.post(InferencePaths.DISCARD, new SlotRequest(slot).toJson(), QUICK));
+        expect(http.post(InferencePaths.DISCARD, new SlotRequest(slot).toJson(), quick(SMALL_BYTES)));
     }
 
     @Override
     public void keep(ServingSet set) throws IOException {
-        expect(http.post(InferencePaths.KEEP, set.toJson(), QUICK));
+        expect(http.post(InferencePaths.KEEP, set.toJson(), quick(SMALL_BYTES)));
     }
 
     @Override
     public List<String> recentLog() throws IOException {
-        return read(LogLines.read(expect(http.get(InferencePaths.LOG, QUICK)))).lines();
+        return read(LogLines.read(expect(http.get(InferencePaths.LOG, quick(REPORT_BYTES)))))
+                .lines();
     }
 
     /** Waits for nonces of local programs; none after a while without any. */
     public List<Binary> challenges() throws IOException {
-        return read(Challenges.read(expect(http.get(InferencePaths.CHALLENGES, WAIT))))
+        return read(Challenges.read(expect(http.get(
+                        InferencePaths.CHALLENGES, new UnixHttpClient.Bounds(SMALL_BYTES, deadlines.challenges)))))
                 .nonces();
     }
 
     /** Brings what the device answers to one of {@link #challenges}. */
     public void deliver(ChallengeReply reply) throws IOException {
-        expect(http.post(InferencePaths.EVIDENCE, reply.toJson(), QUICK));
+        expect(http.post(InferencePaths.EVIDENCE, reply.toJson(), quick(SMALL_BYTES)));
     }
 
     private static JsonNode expect(UnixHttpClient.Reply reply) throws IOException {

@@ -40,15 +40,38 @@ public final class UnixHttpClient {
     /** A reply: HTTP status and JSON body. */
     public record Reply(int status, JsonNode body) {}
 
+    /**
+     * What a call may cost.
+     *
+     * @param replyBytes of the body of the reply
+     * @param deadline of the whole exchange, whatever comes meanwhile
+     */
+    public record Bounds(int replyBytes, Duration deadline) {
+        public Bounds {
+            if (replyBytes < 1 || replyBytes > MAX_REPLY_BYTES) {
+                throw new IllegalArgumentException("a reply has 1 to " + MAX_REPLY_BYTES + " bytes");
+            }
+        }
+    }
+
     public Reply get(String uri, Duration deadline) throws IOException {
-        return call("GET", uri, null, deadline);
+        return get(uri, new Bounds(MAX_REPLY_BYTES, deadline));
+    }
+
+    public Reply get(String uri, Bounds bounds) throws IOException {
+        return call("GET", uri, null, bounds);
     }
 
     public Reply post(String uri, JsonNode body, Duration deadline) throws IOException {
-        return call("POST", uri, body, deadline);
+        return post(uri, body, new Bounds(MAX_REPLY_BYTES, deadline));
     }
 
-    private Reply call(String method, String uri, @Nullable JsonNode body, Duration deadline) throws IOException {
+    public Reply post(String uri, JsonNode body, Bounds bounds) throws IOException {
+        return call("POST", uri, body, bounds);
+    }
+
+    private Reply call(String method, String uri, @Nullable JsonNode body, Bounds bounds) throws IOException {
+        Duration deadline = bounds.deadline();
         long until = System.nanoTime() + deadline.toNanos();
         try (SocketChannel channel = connect(until, deadline);
                 Selector selector = Selector.open()) {
@@ -66,7 +89,7 @@ public final class UnixHttpClient {
                 // Whoever refuses a request before its end hangs up; the refusal may be there to read.
             }
             key.interestOps(SelectionKey.OP_READ);
-            HttpReplyReader reader = new HttpReplyReader(MAX_REPLY_BYTES);
+            HttpReplyReader reader = new HttpReplyReader(bounds.replyBytes());
             ByteBuffer buffer = ByteBuffer.allocate(BUFFER_BYTES);
             while (!reader.isComplete()) {
                 await(selector, until, deadline);
@@ -78,7 +101,8 @@ public final class UnixHttpClient {
                 }
             }
             return new Reply(
-                    reader.status(), Json.read(reader.body(), MAX_REPLY_BYTES).orThrow());
+                    reader.status(),
+                    Json.read(reader.body(), bounds.replyBytes()).orThrow());
         } catch (RejectedException e) {
             throw new IOException(name() + ": " + e.rejection(), e);
         } catch (ClosedByInterruptException e) {

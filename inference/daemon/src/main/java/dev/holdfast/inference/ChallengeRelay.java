@@ -3,6 +3,7 @@ package dev.holdfast.inference;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.control.ChallengeReply;
 import dev.holdfast.control.Challenges;
+import dev.holdfast.sockets.Peer;
 import dev.holdfast.sockets.Replies;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
@@ -12,24 +13,37 @@ import io.vertx.core.Vertx;
 import io.vertx.core.http.HttpServerRequest;
 import io.vertx.core.http.HttpServerResponse;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Local programs leave a nonce here and wait; the agent fetches it and brings evidence, which this process could not
- * forge: it has no key, and never asks the agent for anything. What came is passed on unread. Bounded in number and time;
- * thread-safe.
+ * forge: it has no key, and never asks the agent for anything. What came is passed on unread. Users take turns, and the agent is
+ * never given more than it works on, so that one user's flood holds up no other. Bounded in number and time; nothing stays of what is
+ * answered or given up. Thread-safe.
  */
 final class ChallengeRelay {
     private static final long ANSWER_MILLIS = 30_000;
     private static final long COLLECT_MILLIS = 20_000;
+    /** An agent that fetched a nonce and brings nothing, since it was restarted, gets others after that. */
+    private static final long FETCHED_MILLIS = 10_000;
+
+    private static final long NOBODY = -1;
+
     private final Vertx vertx;
-    private final Map<Binary, List<HttpServerResponse>> asked = new LinkedHashMap<>();
-    private final List<Binary> fresh = new ArrayList<>();
-    private int waiting;
-    private @Nullable HttpServerResponse collector;
+    private final WaitingNonces waiting = new WaitingNonces();
+    private final Map<Binary, List<Waiter>> asked = new HashMap<>();
+    /** What the agent fetched and has not brought yet, with the timer that gives it up. */
+    private final Map<Binary, Long> fetched = new HashMap<>();
+
+    private @Nullable Collector collector;
+
+    /** A program that waits, and the timer that ends it. */
+    private record Waiter(HttpServerResponse response, long uid, long timer) {}
+
+    private record Collector(HttpServerResponse response, long timer) {}
 
     ChallengeRelay(Vertx vertx) {
         this.vertx = vertx;
@@ -45,75 +59,100 @@ final class ChallengeRelay {
 
     private void ask(HttpServerRequest request, Binary nonce) {
         HttpServerResponse response = request.response();
+        long uid = Peer.of(request.connection()).map(Peer::uid).orElse(NOBODY);
         synchronized (this) {
-            if (waiting >= Challenges.MAX_NONCES) {
-                Replies.error(request, Code.API_BUSY, Challenges.MAX_NONCES + " challenges wait already");
+            if (!waiting.enter(uid)) {
+                Replies.error(
+                        request, Code.API_BUSY, "too many challenges wait already; ask again when one is answered");
                 return;
             }
-            waiting++;
-            if (!asked.containsKey(nonce)) {
-                fresh.add(nonce);
+            // What the agent fetched for a program that left meanwhile is still to come.
+            if (!asked.containsKey(nonce) && !fetched.containsKey(nonce)) {
+                waiting.add(uid, nonce);
             }
-            asked.computeIfAbsent(nonce, any -> new ArrayList<>()).add(response);
+            long timer = vertx.setTimer(ANSWER_MILLIS, late -> expire(nonce, response));
+            asked.computeIfAbsent(nonce, any -> new ArrayList<>()).add(new Waiter(response, uid, timer));
             handOver();
         }
         response.closeHandler(closed -> forget(nonce, response));
-        vertx.setTimer(ANSWER_MILLIS, timer -> expire(nonce, response));
     }
 
     /** {@code GET /control/v1/challenges}: answered when there is something to fetch, or after a while with nothing. */
     synchronized void collect(HttpServerRequest request) {
-        HttpServerResponse before = collector;
-        if (before != null) {
-            Replies.json(before, 200, nonces(List.of()));
+        Collector before = collector;
+        if (before != null && leave(before.response)) {
+            Replies.json(before.response, 200, nonces(List.of()));
         }
         HttpServerResponse now = request.response();
-        collector = now;
-        now.closeHandler(closed -> leave(now));
-        handOver();
-        vertx.setTimer(COLLECT_MILLIS, timer -> {
+        collector = new Collector(now, vertx.setTimer(COLLECT_MILLIS, timer -> {
             if (leave(now)) {
                 Replies.json(now, 200, nonces(List.of()));
             }
-        });
+        }));
+        now.closeHandler(closed -> leave(now));
+        handOver();
     }
 
     /** Passes on what the agent brought, to every program that asked with this nonce. */
     void deliver(ChallengeReply reply) {
-        List<HttpServerResponse> answers;
+        List<Waiter> answers;
         synchronized (this) {
             answers = asked.remove(reply.nonce());
-            fresh.remove(reply.nonce());
-            waiting -= answers == null ? 0 : answers.size();
+            waiting.drop(reply.nonce());
+            if (answers != null) {
+                answers.forEach(this::left);
+            }
+            Long timer = fetched.remove(reply.nonce());
+            if (timer != null) {
+                vertx.cancelTimer(timer);
+            }
+            handOver();
         }
-        for (HttpServerResponse response : answers == null ? List.<HttpServerResponse>of() : answers) {
+        for (Waiter waiter : answers == null ? List.<Waiter>of() : answers) {
             switch (reply.evidence()) {
-                case Verdict.Accepted<Binary> accepted -> Replies.json(response, 200, reply.toJson());
+                case Verdict.Accepted<Binary> accepted -> Replies.json(waiter.response, 200, reply.toJson());
                 case Verdict.Rejected<Binary>(Rejection why) ->
-                    Replies.error(response, why.code() == Code.API_BUSY ? 429 : 503, why);
+                    Replies.error(waiter.response, why.code() == Code.API_BUSY ? 429 : 503, why);
             }
         }
     }
 
     synchronized int waiting() {
-        return waiting;
+        return waiting.taken();
+    }
+
+    private void left(Waiter waiter) {
+        vertx.cancelTimer(waiter.timer);
+        waiting.leave(waiter.uid);
     }
 
     private synchronized void handOver() {
-        HttpServerResponse to = collector;
-        if (to != null && !fresh.isEmpty()) {
-            collector = null;
-            Replies.json(to, 200, nonces(fresh));
-            fresh.clear();
+        Collector to = collector;
+        if (to == null) {
+            return;
+        }
+        List<Binary> next = waiting.take(Challenges.MAX_HANDED_OVER - fetched.size());
+        if (!next.isEmpty() && leave(to.response)) {
+            for (Binary nonce : next) {
+                fetched.put(nonce, vertx.setTimer(FETCHED_MILLIS, late -> giveUp(nonce)));
+            }
+            Replies.json(to.response, 200, nonces(next));
         }
     }
 
+    private synchronized void giveUp(Binary nonce) {
+        fetched.remove(nonce);
+        handOver();
+    }
+
     private synchronized boolean leave(HttpServerResponse one) {
-        boolean here = collector == one;
-        if (here) {
-            collector = null;
+        Collector here = collector;
+        if (here == null || here.response != one) {
+            return false;
         }
-        return here;
+        vertx.cancelTimer(here.timer);
+        collector = null;
+        return true;
     }
 
     private void expire(Binary nonce, HttpServerResponse response) {
@@ -124,16 +163,22 @@ final class ChallengeRelay {
 
     /** Also when a program hangs up: its place is free for another. */
     private synchronized boolean forget(Binary nonce, HttpServerResponse response) {
-        List<HttpServerResponse> same = asked.get(nonce);
-        if (same == null || !same.remove(response)) {
+        List<Waiter> same = asked.get(nonce);
+        if (same == null) {
             return false;
         }
-        waiting--;
-        if (same.isEmpty()) {
-            asked.remove(nonce);
-            fresh.remove(nonce);
+        for (Waiter waiter : same) {
+            if (waiter.response == response) {
+                same.remove(waiter);
+                left(waiter);
+                if (same.isEmpty()) {
+                    asked.remove(nonce);
+                    waiting.drop(nonce);
+                }
+                return true;
+            }
         }
-        return true;
+        return false;
     }
 
     private static ObjectNode nonces(List<Binary> list) {

@@ -3,14 +3,27 @@ package dev.holdfast.inference;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import dev.holdfast.control.ChallengeReply;
+import dev.holdfast.control.Challenges;
 import dev.holdfast.control.SocketPaths;
 import dev.holdfast.engine.TinyStore;
 import dev.holdfast.engine.kernels.CacheType;
+import dev.holdfast.sockets.EventLoop;
+import dev.holdfast.sockets.PeerPolicy;
+import dev.holdfast.sockets.SocketServer;
+import dev.holdfast.wire.Binary;
+import dev.holdfast.wire.Verdict;
+import io.vertx.core.Vertx;
+import java.lang.reflect.InvocationHandler;
+import java.lang.reflect.Method;
+import java.lang.reflect.Proxy;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
@@ -127,15 +140,77 @@ class ChallengeRelayTest {
         }
         await(() -> waiting(16));
         assertThat(ask(NONCE + "ff").get(20, TimeUnit.SECONDS).status()).isEqualTo(429);
-        List<String> nonces = collect();
-        assertThat(nonces).hasSize(16);
-        for (String nonce : nonces) {
-            control.post("/control/v1/evidence", "{\"nonce\":\"" + nonce + "\",\"evidence\":\"00\"}");
+        for (int answered = 0; answered < 16; answered += Challenges.MAX_HANDED_OVER) {
+            List<String> nonces = collect();
+            assertThat(nonces).hasSize(Challenges.MAX_HANDED_OVER);
+            for (String nonce : nonces) {
+                control.post("/control/v1/evidence", "{\"nonce\":\"" + nonce + "\",\"evidence\":\"00\"}");
+            }
         }
         for (CompletableFuture<Curl.Answer> answer : first) {
             assertThat(answer.get(20, TimeUnit.SECONDS).status()).isEqualTo(200);
         }
         assertThat(waiting(0)).isTrue();
+    }
+
+    /** What is answered, or given up by a program that hung up, left a timer of 30 s before, which held the whole request. */
+    @Test
+    void nothingStaysOfWhatIsAnsweredOrGivenUp() throws Exception {
+        Path socket = folder.resolve("relay.sock");
+        try (EventLoop loop = new EventLoop()) {
+            Timers timers = new Timers(loop.vertx());
+            ChallengeRelay relay = new ChallengeRelay(timers.counted());
+            try (SocketServer server =
+                    SocketServer.start(loop.vertx(), socket, "rw-------", PeerPolicy.everyone(), relay::ask)) {
+                assertThat(server).isNotNull();
+                Curl program = new Curl(socket);
+                for (int i = 0; i < 20; i++) {
+                    String nonce = NONCE + String.format("%02x", i);
+                    boolean hangsUp = i % 2 == 0;
+                    Process curl = program.start(List.of("http://localhost/v1/attestation?nonce=" + nonce));
+                    await(() -> relay.waiting() == 1);
+                    assertThat(timers.pending()).isOne();
+                    if (hangsUp) {
+                        curl.destroy();
+                        await(() -> relay.waiting() == 0);
+                    } else {
+                        relay.deliver(new ChallengeReply(
+                                Challenges.nonce(nonce).orThrow(), Verdict.accepted(Binary.copyOf(new byte[1]))));
+                        assertThat(curl.waitFor()).isZero();
+                    }
+                    assertThat(timers.pending()).isZero();
+                }
+            }
+        }
+    }
+
+    /** Counts the timers of a Vert.x that have neither fired nor been cancelled. */
+    private static final class Timers implements InvocationHandler {
+        private final Set<Long> pending = ConcurrentHashMap.newKeySet();
+        private final Vertx vertx;
+
+        Timers(Vertx vertx) {
+            this.vertx = vertx;
+        }
+
+        Vertx counted() {
+            return (Vertx) Proxy.newProxyInstance(Vertx.class.getClassLoader(), new Class<?>[] {Vertx.class}, this);
+        }
+
+        int pending() {
+            return pending.size();
+        }
+
+        @Override
+        public Object invoke(Object proxy, Method method, Object[] arguments) throws Throwable {
+            Object result = method.invoke(vertx, arguments);
+            switch (method.getName()) {
+                case "setTimer" -> pending.add((Long) result);
+                case "cancelTimer" -> pending.remove((Long) arguments[0]);
+                default -> {}
+            }
+            return result;
+        }
     }
 
     @Test
