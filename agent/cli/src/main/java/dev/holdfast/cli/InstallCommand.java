@@ -8,6 +8,7 @@ import dev.holdfast.wire.Json;
 import dev.holdfast.wire.RejectedException;
 import java.io.DataInputStream;
 import java.io.IOException;
+import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.channels.Channels;
@@ -16,6 +17,7 @@ import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.time.Duration;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -27,6 +29,8 @@ import picocli.CommandLine.Parameters;
                 "Installs what a file of fleet bundle orders for this device; every check is the one of the network.")
 final class InstallCommand extends HoldfastCommand.Configured {
     private static final int MAX_HEAD_BYTES = 4 * 1024;
+    /** The agent says something each 30 s, however long an install takes. */
+    private static final Duration PATIENCE = Duration.ofMinutes(2);
 
     @Option(names = "--json", description = "print JSON")
     boolean json;
@@ -38,8 +42,10 @@ final class InstallCommand extends HoldfastCommand.Configured {
     public Integer call() throws Exception {
         Path control = sockets().agent();
         try (FileChannel file = FileChannel.open(bundle, StandardOpenOption.READ);
-                SocketChannel agent = SocketChannel.open(UnixDomainSocketAddress.of(control))) {
-            JsonNode end = converse(agent, file);
+                SocketChannel agent = SocketChannel.open(StandardProtocolFamily.UNIX);
+                Silence silence = new Silence(agent, PATIENCE)) {
+            agent.connect(UnixDomainSocketAddress.of(control));
+            JsonNode end = converse(agent, file, silence);
             if (end.has("code")) {
                 throw new RejectedException(
                         Code.byId(end.path("code").asText()).orElse(Code.API_INTERNAL),
@@ -50,7 +56,8 @@ final class InstallCommand extends HoldfastCommand.Configured {
         }
     }
 
-    private static JsonNode converse(SocketChannel agent, FileChannel file) throws IOException, RejectedException {
+    static JsonNode converse(SocketChannel agent, FileChannel file, Silence silence)
+            throws IOException, RejectedException {
         String question = "GET " + AgentPaths.INSTALL + "?" + AgentPaths.BYTES + "=" + file.size()
                 + " HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: " + BundleProtocol.NAME + "\r\n\r\n";
         send(agent, ByteBuffer.wrap(question.getBytes(StandardCharsets.US_ASCII)));
@@ -61,6 +68,7 @@ final class InstallCommand extends HoldfastCommand.Configured {
                     "the agent refused: " + head.lines().findFirst().orElse("nothing"));
         }
         while (true) {
+            silence.heard();
             switch (in.readByte()) {
                 case BundleProtocol.READ -> range(file, in.readLong(), in.readInt(), agent);
                 case BundleProtocol.WAIT -> {
