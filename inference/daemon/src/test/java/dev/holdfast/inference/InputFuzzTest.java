@@ -6,6 +6,7 @@ import com.code_intelligence.jazzer.junit.FuzzTest;
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.holdfast.control.Slot;
 import dev.holdfast.engine.MappedModel;
+import dev.holdfast.engine.StrangeModels;
 import dev.holdfast.engine.TinyModel;
 import dev.holdfast.engine.gate.GateReference;
 import dev.holdfast.engine.gate.GateRules;
@@ -21,7 +22,7 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Requests of local programs, descriptions of models and texts: whatever comes, the answer is a value. */
+/** Requests of local programs, descriptions of models, model files and texts: whatever comes, the answer is a value. */
 class InputFuzzTest {
     private static final int MAX_BYTES = 1 << 20;
 
@@ -46,6 +47,13 @@ class InputFuzzTest {
             assertThat(GateRules.read(node)).isNotNull();
             assertThat(GateReference.read(node)).isNotNull();
         }
+    }
+
+    @FuzzTest(maxDuration = "1m")
+    void model(byte[] bytes) throws Exception {
+        int[] at = {0};
+        // The bytes are the choices; behind the last one all are the first.
+        StrangeModels.tryOne(limit -> at[0] < bytes.length ? Byte.toUnsignedInt(bytes[at[0]++]) % limit : 0, folder);
     }
 
     @FuzzTest(maxDuration = "1m")

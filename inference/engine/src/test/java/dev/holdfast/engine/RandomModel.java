@@ -103,6 +103,11 @@ public final class RandomModel {
 
     /** A decoder with the tensors that its architecture must have; its output is its embedding, turned round. */
     public void writeDecoder(Path file) throws IOException {
+        decoder().write(file);
+    }
+
+    /** Adds what {@link #writeDecoder} writes. */
+    RandomModel decoder() {
         boolean gemma = architecture.equals("gemma3");
         boolean headNorms = gemma || architecture.equals("qwen3");
         put("attention.key_length", shape.headSize());
@@ -135,7 +140,7 @@ public final class RandomModel {
             matrix(at + "ffn_up.weight", shape.width(), shape.feedForward(), 0.2);
             matrix(at + "ffn_down.weight", shape.feedForward(), shape.width(), 0.1);
         }
-        writer.write(file);
+        return this;
     }
 
     /** An encoder as bert has it. */
@@ -145,6 +150,11 @@ public final class RandomModel {
 
     /** An encoder in which a token sees those before it only, if {@code causal}, which bert has not. */
     public void writeEncoder(Path file, boolean causal) throws IOException {
+        encoder(causal).write(file);
+    }
+
+    /** Adds what {@link #writeEncoder} writes. */
+    RandomModel encoder(boolean causal) {
         put("attention.layer_norm_epsilon", 1e-12f);
         writer.put("bert.attention.causal", causal).put("tokenizer.ggml.token_type_count", 2);
         matrix("token_embd.weight", shape.width(), shape.vocabulary(), 1);
@@ -161,6 +171,10 @@ public final class RandomModel {
             linear(at + "ffn_down", shape.feedForward(), shape.width());
             norm(at + "layer_output_norm");
         }
+        return this;
+    }
+
+    void write(Path file) throws IOException {
         writer.write(file);
     }
 

@@ -12,6 +12,8 @@ public final class Architectures {
     private static final List<Architecture> ALL =
             List.of(new Llama(), new Qwen2(), new Qwen3(), new Gemma3(), new Bert());
 
+    private static final long QUANTIZATION = 2;
+
     private Architectures() {}
 
     /**
@@ -40,6 +42,13 @@ public final class Architectures {
         if (file.whole("split.count", 0, Long.MAX_VALUE, 1L).orThrow() > 1) {
             throw new RejectedException(
                     Code.GGUF_UNSUPPORTED, "split.count: this is one of several files; join them first");
+        }
+        // Blocks of the first version are laid out differently. Plain numbers are not.
+        if (file.whole("general.quantization_version", 0, Long.MAX_VALUE, QUANTIZATION)
+                                .orThrow()
+                        != QUANTIZATION
+                && file.tensors().stream().anyMatch(tensor -> tensor.type().blockElements() > 1)) {
+            throw new RejectedException(Code.GGUF_UNSUPPORTED, "general.quantization_version is not " + QUANTIZATION);
         }
         for (Architecture architecture : ALL) {
             if (architecture.name().equals(name)) {

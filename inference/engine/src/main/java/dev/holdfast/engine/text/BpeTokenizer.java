@@ -46,7 +46,7 @@ final class BpeTokenizer extends Tokenizer {
         }
         PreTokenizer words = words(file.text("tokenizer.ggml.pre", "").orThrow());
         boolean llama = words == PreTokenizer.LLAMA3;
-        Vocabulary vocabulary = Vocabulary.of(file, false, -1);
+        Vocabulary vocabulary = Vocabulary.of(file, false, Vocabulary.Usual.NONE);
         Frame frame = frame(file, vocabulary.begin(), llama, vocabulary.end(), "add_eos_token", false);
         MergeTable merges = new MergeTable(file.texts("tokenizer.ggml.merges").orThrow(), vocabulary);
         // Llama 3 takes a word that is a token as it is, whatever the merges would make of it.

@@ -30,7 +30,7 @@ final class SentencePieceTokenizer extends Tokenizer {
     }
 
     public static SentencePieceTokenizer of(GgufFile file) throws RejectedException {
-        Vocabulary vocabulary = Vocabulary.of(file, true, 0);
+        Vocabulary vocabulary = Vocabulary.of(file, true, new Vocabulary.Usual(0, 1, 2));
         Frame frame = frame(file, vocabulary.begin(), true, vocabulary.end(), "add_eos_token", false);
         boolean spacePrefix = file.flag("tokenizer.ggml.add_space_prefix", true).orThrow();
         return new SentencePieceTokenizer(vocabulary, frame, spacePrefix, new BitSet());

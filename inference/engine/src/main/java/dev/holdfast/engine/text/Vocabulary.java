@@ -41,7 +41,12 @@ public final class Vocabulary {
     private final int begin;
     private final int end;
 
-    private Vocabulary(GgufFile file, boolean scored, int usualUnknown) throws RejectedException {
+    /** The tokens that a kind of tokenizer has where the file does not name them, or -1. */
+    record Usual(int unknown, int begin, int end) {
+        static final Usual NONE = new Usual(-1, -1, -1);
+    }
+
+    private Vocabulary(GgufFile file, boolean scored, Usual usual) throws RejectedException {
         GgufValue.Texts tokens = file.texts(PREFIX + "tokens").orThrow();
         int size = tokens.size();
         GgufValue.@Nullable Numbers listedScores = numbers(file, "scores", size, scored);
@@ -60,9 +65,9 @@ public final class Vocabulary {
             all.putIfAbsent(texts[id], id);
             note(id);
         }
-        unknown = id(file, "unknown_token_id", usualUnknown);
-        begin = id(file, "bos_token_id", -1);
-        end = id(file, "eos_token_id", -1);
+        unknown = id(file, "unknown_token_id", usual.unknown);
+        begin = id(file, "bos_token_id", usual.begin);
+        end = id(file, "eos_token_id", usual.end);
         for (String key : new String[] {"eot", "eom", "cls", "seperator", "padding", "mask"}) {
             setControl(id(file, key + "_token_id", -1));
         }
@@ -75,10 +80,9 @@ public final class Vocabulary {
      * Reads the words.
      *
      * @param scored whether the file must have a score and a kind for each word
-     * @param usualUnknown the unknown token where the file does not name it, or -1
      */
-    static Vocabulary of(GgufFile file, boolean scored, int usualUnknown) throws RejectedException {
-        return new Vocabulary(file, scored, usualUnknown);
+    static Vocabulary of(GgufFile file, boolean scored, Usual usual) throws RejectedException {
+        return new Vocabulary(file, scored, usual);
     }
 
     private void setControl(int id) {

@@ -38,7 +38,7 @@ final class WordPieceTokenizer extends Tokenizer {
     }
 
     public static WordPieceTokenizer of(GgufFile file) throws RejectedException {
-        Vocabulary vocabulary = Vocabulary.of(file, false, 100);
+        Vocabulary vocabulary = Vocabulary.of(file, false, new Vocabulary.Usual(100, -1, -1));
         int begin = vocabulary.begin() >= 0 ? vocabulary.begin() : vocabulary.id(file, "cls_token_id", 101);
         // The misspelled key is the one that converters write.
         int end = vocabulary.id(file, "seperator_token_id", 102);

@@ -233,6 +233,18 @@ class ArchitectureKeysTest {
         Logits.expect(new PlainNetworks(whole).decoder(TOKENS), whole, TOKENS);
     }
 
+    @Test
+    void blocksOfAnotherVersionAreRefused() throws Exception {
+        GgufValue first = new GgufValue.Whole(GgufType.UINT32, 1);
+        RandomModel blocks = new RandomModel("llama", SHAPE, GgmlType.Q8_0, 9);
+        assertThat(Logits.refusal(written(blocks.metadata("general.quantization_version", first)))
+                        .toString())
+                .contains("GGUF-UNSUPPORTED", "general.quantization_version");
+        // It says nothing of plain numbers.
+        Path plain = written(model("llama").metadata("general.quantization_version", first));
+        Logits.expect(new PlainNetworks(plain).decoder(TOKENS), plain, TOKENS);
+    }
+
     @ParameterizedTest
     @CsvSource({"attention.causal, true", "pooling_type, 0", "pooling_type, 4", "attention.max_alibi_bias, 8.0"})
     void soItIsInAnEncoder(String key, String value) throws Exception {

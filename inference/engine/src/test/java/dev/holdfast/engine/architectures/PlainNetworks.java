@@ -21,6 +21,7 @@ final class PlainNetworks {
     private final GgufFile file;
     private final MemorySegment bytes;
     private final Map<String, double[][]> read = new HashMap<>();
+    private final Map<Boolean, double[]> turning = new HashMap<>();
     private final String prefix;
     private final int width;
     private final int heads;
@@ -172,7 +173,15 @@ final class PlainNetworks {
     }
 
     /** What pair {@code i} of a head turns by from one position to the next, and how long a turned pair is. */
-    private double[] frequencies(boolean windowed) throws Exception {
+    private double[] frequencies(boolean windowed) {
+        try {
+            return computedFrequencies(windowed);
+        } catch (Exception e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    private double[] computedFrequencies(boolean windowed) throws Exception {
         double base = windowed ? number("rope.freq_base_swa", 10_000) : number("rope.freq_base", 10_000);
         double factor = windowed ? 1 : number("rope.scaling.factor", 1);
         boolean yarn =
@@ -211,7 +220,7 @@ final class PlainNetworks {
     private double[] normedAndTurned(double[] x, String gain, double epsilon, boolean windowed, int p)
             throws Exception {
         double[] out = new double[x.length];
-        double[] frequencies = frequencies(windowed);
+        double[] frequencies = turning.computeIfAbsent(windowed, this::frequencies);
         double magnitude = magnitude(windowed);
         boolean neighbours = prefix.equals("llama.");
         for (int h = 0; h < x.length / headSize; h++) {

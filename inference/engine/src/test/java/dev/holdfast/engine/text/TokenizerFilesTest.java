@@ -119,6 +119,19 @@ class TokenizerFilesTest {
                 .contains("add_space_prefix");
     }
 
+    @Test
+    void aSentencePieceFileThatNamesNoBeginTokenHasTheUsualOne() throws Exception {
+        GgufWriter writer = new GgufWriter()
+                .put("general.architecture", "llama")
+                .put("tokenizer.ggml.model", "llama")
+                .put("tokenizer.ggml.tokens", GgufValue.Texts.of(List.of("<unk>", "<s>", "</s>", "\u2581", "a")))
+                .put("tokenizer.ggml.scores", GgufValue.Numbers.ofFloats(0, 0, 0, 0, 0))
+                .put("tokenizer.ggml.token_type", GgufValue.Numbers.ofInts(2, 3, 3, 1, 1));
+        assertThat(tokens(writer, "a").orThrow()).containsExactly(1, 3, 4);
+        assertThat(tokens(writer.put("tokenizer.ggml.add_eos_token", true), "a").orThrow())
+                .containsExactly(1, 3, 4, 2);
+    }
+
     @ParameterizedTest
     @CsvSource({", , 3", "true, , 3", "false, , 4", "false, true, 3", "true, false, 4"})
     void accentsGoWithTheCapitalsWhereNothingElseIsSaid(Boolean lowerCase, Boolean stripAccents, int expected)
