@@ -51,12 +51,13 @@ final class EventFile implements AutoCloseable {
         this.steps = steps;
     }
 
-    static EventFile open(Path dir, Disk disk, Steps steps) throws IOException {
-        disk.createDirectories(dir, Disk.Access.PRIVATE);
+    static EventFile open(Path dir, Disk disk, Steps steps) {
         return new EventFile(dir.resolve("events.log"), disk, steps);
     }
 
+    /** Makes the directory where there is none. */
     Content read() throws IOException {
+        disk.createDirectories(Disk.directoryOf(path), Disk.Access.PRIVATE);
         if (!Files.exists(path)) {
             return new Content(true, 0, List.of(), Optional.empty());
         }

@@ -5,6 +5,7 @@ import dev.holdfast.attestation.EvidenceClaims.Serving;
 import dev.holdfast.attestation.LoggedEvent.Cause;
 import dev.holdfast.attestation.verify.Steps;
 import dev.holdfast.storage.Disk;
+import dev.holdfast.storage.DiskException;
 import dev.holdfast.tee.MeasurementRegister;
 import dev.holdfast.tee.TeeException;
 import dev.holdfast.wire.Binary;
@@ -45,13 +46,18 @@ public final class EventLog implements AutoCloseable {
     private final Replay replay = new Replay();
     private final Swaps swaps;
     private final Recorder recorder;
+    /** The start of this agent, until it is in the log. */
+    private Optional<LoggedEvent> unrecordedStart = Optional.empty();
 
     private EventLog(Recorder.Ports ports, LongSupplier nanoClock) {
         this.swaps = new Swaps(nanoClock);
         this.recorder = new Recorder(ports, replay, swaps);
     }
 
-    /** Opens or begins the log in {@code dir} (made with mode 0700), and recovers from a crash. */
+    /**
+     * Opens or begins the log in {@code dir} (made with mode 0700), and recovers from a crash. Where the disk is full, or refuses otherwise, it opens all the
+     * same: each later call tries again before it does anything else, and until then {@link #broken} says why.
+     */
     public static EventLog open(Path dir, MeasurementRegister register) throws IOException, TeeException {
         return open(dir, register, Disk.LOCAL, Steps.UNWATCHED, System::nanoTime);
     }
@@ -64,6 +70,8 @@ public final class EventLog implements AutoCloseable {
         try {
             log.recorder.recover();
             return log;
+        } catch (DiskException e) {
+            return log;
         } catch (IOException | TeeException e) {
             file.close();
             throw e;
@@ -72,20 +80,30 @@ public final class EventLog implements AutoCloseable {
 
     /**
      * Records that the agent started; nothing where the log's last start says the same, so that restarts do not fill it. An
-     * agent starts with a full log, too: then {@link #broken} says that it is not in there.
+     * agent starts with a full log, too: then {@link #broken} says that it is not in there. Where it throws, each later call records
+     * it first.
      */
     public synchronized void agentStarted(String name, String version) throws IOException, TeeException {
-        recorder.renewAfterReset();
-        LoggedEvent start = new LoggedEvent(new Event.AgentStart(name, version).content(), Cause.AGENT);
-        if (!replay.startedAs(start.content())) {
-            Optional<String> full = replay.refusal(start);
-            if (full.isEmpty()) {
-                recorder.record(start);
-            } else {
-                recorder.breaks("the log does not name this agent: " + full.get());
-            }
-        }
+        unrecordedStart = Optional.of(new LoggedEvent(new Event.AgentStart(name, version).content(), Cause.AGENT));
+        ready();
         recorder.clearUnlessUnderWay();
+    }
+
+    /** What comes before everything else: what a reset of the TEE, or a disk that refused, left to do. */
+    private void ready() throws IOException, TeeException {
+        recorder.renewAfterReset();
+        if (unrecordedStart.isPresent()) {
+            LoggedEvent start = unrecordedStart.get();
+            if (!replay.startedAs(start.content())) {
+                Optional<String> full = replay.refusal(start);
+                if (full.isEmpty()) {
+                    recorder.record(start);
+                } else {
+                    recorder.breaks("the log does not name this agent: " + full.get());
+                }
+            }
+            unrecordedStart = Optional.empty();
+        }
     }
 
     /**
@@ -106,7 +124,7 @@ public final class EventLog implements AutoCloseable {
         if (event.kind() == ModelEvent.Kind.RETIRE) {
             throw new IllegalArgumentException("a model that is retired does not serve");
         }
-        recorder.renewAfterReset();
+        ready();
         ModelEvent last = replay.models().get(event.model());
         if (!event.equals(last)) {
             // Of one and the same release only the tokenizer can differ, which is the inference process's own word.
@@ -136,7 +154,7 @@ public final class EventLog implements AutoCloseable {
      * log does not name it. After a crash it is to be called again.
      */
     public synchronized void retired(String model) throws IOException, TeeException {
-        recorder.renewAfterReset();
+        ready();
         ModelEvent last = replay.models().get(model);
         if (last != null) {
             recorder.record(LoggedEvent.of(last.as(ModelEvent.Kind.RETIRE), Cause.AGENT));
@@ -172,7 +190,7 @@ public final class EventLog implements AutoCloseable {
     }
 
     private Answer compare(long changesBefore, Collection<ModelEvent> actual) throws IOException, TeeException {
-        recorder.renewAfterReset();
+        ready();
         Answer answer = new Answer();
         for (ModelEvent event : actual) {
             if (swaps.isChanging(event.model(), changesBefore)) {
@@ -199,7 +217,7 @@ public final class EventLog implements AutoCloseable {
      * Costs one question to the TEE when there is nothing to do.
      */
     public synchronized void ensureServing(Collection<ModelEvent> actual) throws IOException, TeeException {
-        recorder.renewAfterReset();
+        ready();
         for (ModelEvent event : actual) {
             measure(event, Cause.AGENT);
         }

@@ -1,6 +1,7 @@
 package dev.holdfast.attestation;
 
 import dev.holdfast.attestation.verify.Steps;
+import dev.holdfast.storage.DiskException;
 import dev.holdfast.tee.MeasurementRegister;
 import dev.holdfast.tee.TeeException;
 import dev.holdfast.wire.Sha256;
@@ -26,6 +27,8 @@ final class Recorder implements AutoCloseable {
     private @Nullable String broken;
     /** Whether a step failed half way: register and log must be brought together before the next one. */
     private boolean unsettled;
+    /** Whether what the process before left was taken over; a full disk may refuse it for a while. */
+    private boolean recovered;
 
     Recorder(Ports ports, Replay replay, Swaps swaps) {
         this.register = ports.register();
@@ -36,8 +39,22 @@ final class Recorder implements AutoCloseable {
         this.swaps = swaps;
     }
 
-    /** Reads what the process before left, and finishes or forgets the step in which it ended. To be called once, first. */
+    /** Reads what the process before left, and finishes or forgets the step in which it ended. Before everything else. */
     void recover() throws IOException, TeeException {
+        recovered = false;
+        broken = null;
+        replay.clear();
+        swaps.clear();
+        try {
+            takeOver();
+            recovered = true;
+        } catch (DiskException e) {
+            breaks("the log cannot be written: " + e.reason());
+            throw e;
+        }
+    }
+
+    private void takeOver() throws IOException, TeeException {
         resetCount = register.resetCount();
         EventFile.Content found = file.read();
         if (found.damage().isEmpty() && (found.isNew() || found.resetCount() != resetCount)) {
@@ -52,10 +69,17 @@ final class Recorder implements AutoCloseable {
 
     /** A TEE that was reset under a running agent has forgotten everything: so does the log. */
     void renewAfterReset() throws IOException, TeeException {
+        if (!recovered) {
+            recover();
+            return;
+        }
         long now = register.resetCount();
         if (now != resetCount) {
             resetCount = now;
+            // Where the disk refuses, the next call begins it.
+            recovered = false;
             begin();
+            recovered = true;
         } else if (unsettled) {
             settle(register.read());
             clearUnlessUnderWay();

@@ -12,6 +12,8 @@ import java.nio.file.attribute.PosixFilePermissions;
  * Every change on the disk that must survive a crash, one method each, so that a test can end the process before and after
  * each of them and can forget what was not forced. Reading needs no seam.
  *
+ * <p>Each operation fails by a {@link DiskException}, so that a full disk is told as one and never as a fault of the network.
+ *
  * <p>What a power cut leaves: the bytes of a file up to its last {@link OpenFile#force}, and the names of a directory up
  * to its last {@link #syncDirectory}. Anything later may be there, in part or not at all.
  */

@@ -15,34 +15,64 @@ public final class LocalDisk implements Disk {
     private static final Set<StandardOpenOption> OPTIONS =
             Set.of(StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE);
 
-    @Override
-    public OpenFile open(Path file, Access access) throws IOException {
-        return new Channel(FileChannel.open(file, OPTIONS, access.ofFile()));
+    @FunctionalInterface
+    private interface Operation {
+        void run() throws IOException;
     }
 
-    @Override
-    public void rename(Path from, Path to) throws IOException {
-        Files.move(from, to, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+    @FunctionalInterface
+    private interface Question<T> {
+        T ask() throws IOException;
     }
 
-    @Override
-    public void deleteIfExists(Path file) throws IOException {
-        Files.deleteIfExists(file);
+    private static void run(Path file, Operation operation) throws DiskException {
+        try {
+            operation.run();
+        } catch (IOException e) {
+            throw DiskException.of(file, e);
+        }
     }
 
-    @Override
-    public void syncDirectory(Path directory) throws IOException {
-        try (FileChannel channel = FileChannel.open(directory, StandardOpenOption.READ)) {
-            channel.force(true);
+    private static <T> T ask(Path file, Question<T> question) throws DiskException {
+        try {
+            return question.ask();
+        } catch (IOException e) {
+            throw DiskException.of(file, e);
         }
     }
 
     @Override
-    public void createDirectories(Path directory, Access access) throws IOException {
-        make(directory, access);
-        if (access == Access.PRIVATE) {
-            Files.setPosixFilePermissions(directory, PosixFilePermissions.fromString("rwx------"));
-        }
+    public OpenFile open(Path file, Access access) throws DiskException {
+        return new Channel(file, ask(file, () -> FileChannel.open(file, OPTIONS, access.ofFile())));
+    }
+
+    @Override
+    public void rename(Path from, Path to) throws DiskException {
+        run(to, () -> Files.move(from, to, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING));
+    }
+
+    @Override
+    public void deleteIfExists(Path file) throws DiskException {
+        run(file, () -> Files.deleteIfExists(file));
+    }
+
+    @Override
+    public void syncDirectory(Path directory) throws DiskException {
+        run(directory, () -> {
+            try (FileChannel channel = FileChannel.open(directory, StandardOpenOption.READ)) {
+                channel.force(true);
+            }
+        });
+    }
+
+    @Override
+    public void createDirectories(Path directory, Access access) throws DiskException {
+        run(directory, () -> {
+            make(directory, access);
+            if (access == Access.PRIVATE) {
+                Files.setPosixFilePermissions(directory, PosixFilePermissions.fromString("rwx------"));
+            }
+        });
     }
 
     private void make(Path directory, Access access) throws IOException {
@@ -54,40 +84,44 @@ public final class LocalDisk implements Disk {
         }
     }
 
-    private record Channel(FileChannel channel) implements OpenFile {
+    private record Channel(Path file, FileChannel channel) implements OpenFile {
         @Override
-        public long size() throws IOException {
-            return channel.size();
+        public long size() throws DiskException {
+            return ask(file, channel::size);
         }
 
         @Override
-        public void read(ByteBuffer bytes, long offset) throws IOException {
+        public void read(ByteBuffer bytes, long offset) throws DiskException {
             int begin = bytes.position();
-            while (bytes.hasRemaining() && channel.read(bytes, offset + bytes.position() - begin) >= 0) {
-                // Until the buffer is full or the file ends.
-            }
+            run(file, () -> {
+                while (bytes.hasRemaining() && channel.read(bytes, offset + bytes.position() - begin) >= 0) {
+                    // Until the buffer is full or the file ends.
+                }
+            });
         }
 
         @Override
-        public void write(ByteBuffer bytes, long offset) throws IOException {
-            for (long at = offset; bytes.hasRemaining(); ) {
-                at += channel.write(bytes, at);
-            }
+        public void write(ByteBuffer bytes, long offset) throws DiskException {
+            run(file, () -> {
+                for (long at = offset; bytes.hasRemaining(); ) {
+                    at += channel.write(bytes, at);
+                }
+            });
         }
 
         @Override
-        public void truncate(long bytes) throws IOException {
-            channel.truncate(bytes);
+        public void truncate(long bytes) throws DiskException {
+            run(file, () -> channel.truncate(bytes));
         }
 
         @Override
-        public void force() throws IOException {
-            channel.force(true);
+        public void force() throws DiskException {
+            run(file, () -> channel.force(true));
         }
 
         @Override
-        public void close() throws IOException {
-            channel.close();
+        public void close() throws DiskException {
+            run(file, channel::close);
         }
     }
 }

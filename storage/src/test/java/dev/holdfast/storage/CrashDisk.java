@@ -128,7 +128,7 @@ public final class CrashDisk implements Disk {
             case AFTER -> whole.run();
             case ERROR -> {
                 half.run();
-                throw new IOException("no space left on device");
+                throw DiskException.of(root, new IOException("no space left on device"));
             }
         }
         throw new Killed();

@@ -90,10 +90,27 @@ public enum Code {
     INS_MEMORY(
             "INS-MEMORY",
             "The models would not fit into this device's memory budget",
-            "Order fewer or smaller models, or raise memory-budget"),
-    INS_DISK("INS-DISK", "Not enough disk space for the model", "Free space or collect old models"),
-    INS_BUDGET("INS-BUDGET", "The download would exceed the byte budget", "Raise the budget or publish a delta"),
-    INS_DEADLINE("INS-DEADLINE", "An install state lasted longer than its deadline", "Read the journal"),
+            "Order fewer or smaller models, or raise memory-budget and restart the agent; it goes on by itself"),
+    INS_DISK(
+            "INS-DISK",
+            "Not enough disk space for the model",
+            "Free space or collect old models; the device goes on by itself within minutes"),
+    INS_STORAGE(
+            "INS-STORAGE",
+            "The device's own disk refuses to be read or written, and it is not for want of space",
+            "Read the detail; check mount, rights and health of the disk; the device tries again"),
+    INS_METERED(
+            "INS-METERED",
+            "The bytes that the device may pull in a day are used up",
+            "None: it goes on the next day (UTC); or raise daily-bytes and restart the agent"),
+    INS_BUDGET(
+            "INS-BUDGET",
+            "The download would exceed the byte budget",
+            "Publish a delta, order with a larger budget, or raise the device's byte-budget"),
+    INS_DEADLINE(
+            "INS-DEADLINE",
+            "An install state lasted longer than its deadline",
+            "Read the journal; the device tries again"),
     INS_CANCELLED("INS-CANCELLED", "The install was cancelled", "Order it again"),
     INS_WAITING("INS-WAITING", "The rollout's start or maintenance window has not come", "None: it goes on by itself"),
     INS_SUPERSEDED("INS-SUPERSEDED", "A newer order takes the place of this one", "None"),
@@ -102,7 +119,7 @@ public enum Code {
     INS_CANDIDATE_LOST(
             "INS-CANDIDATE-LOST",
             "The inference process went away while it held the candidate",
-            "Check its memory limit; the serving model was restarted"),
+            "Check its memory limit and its log; the device tries again, three times where the model may be to blame"),
     INS_PROBATION("INS-PROBATION", "The new model failed on probation and was rolled back", "Read the history"),
     INS_FAILED_BEFORE("INS-FAILED-BEFORE", "This very order failed here before", "Order again with a new number"),
     INS_ROLLBACK_ASKED("INS-ROLLBACK-ASKED", "The operator asked for the model before this one", "None"),

@@ -163,6 +163,10 @@ final class DeviceCommands {
             if (!rejection.isMissingNode()) {
                 out.append("  ").append(rejection.path("code").asText());
             }
+            JsonNode waiting = status.path("waiting");
+            if (!waiting.isMissingNode()) {
+                out.append("  until ").append(waiting.path("until").asText());
+            }
             return out.toString().stripTrailing();
         }
     }

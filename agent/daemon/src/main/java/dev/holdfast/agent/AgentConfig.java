@@ -58,7 +58,8 @@ public record AgentConfig(
      *
      * @param probation how long a new model is watched before it is committed
      * @param refresh longest pause between two looks at the fleet's metadata
-     * @param byteBudget most bytes that one rollout may pull
+     * @param byteBudget most bytes that one rollout may pull and keep; beyond it the install waits for the owner
+     * @param dailyBytes most bytes of models that may come in a day (UTC), refused ones included; beyond it all wait for the next
      * @param metered whether a failed delta must not become a full download
      * @param bytesPerSecond most payload bytes that are asked for in a second, on average; 0 for no limit
      * @param scrub pause between two readings of the models at rest; zero for none
@@ -68,6 +69,7 @@ public record AgentConfig(
             Duration probation,
             Duration refresh,
             long byteBudget,
+            long dailyBytes,
             boolean metered,
             long bytesPerSecond,
             Duration scrub,
@@ -77,6 +79,7 @@ public record AgentConfig(
                     Duration.ofSeconds(file.integer("probation-seconds", 120, 0, 86_400)),
                     Duration.ofSeconds(file.integer("refresh-seconds", 3600, 1, 86_400)),
                     file.integer("byte-budget", Long.MAX_VALUE, 1, Long.MAX_VALUE),
+                    file.integer("daily-bytes", Long.MAX_VALUE, 1 << 20, Long.MAX_VALUE),
                     file.flag("metered"),
                     file.integer("bytes-per-second", 0, 0, Long.MAX_VALUE),
                     Duration.ofSeconds(file.integer("scrub-seconds", 7 * 86_400, 0, 366 * 86_400)),

@@ -13,6 +13,7 @@ import dev.holdfast.sockets.EventLoop;
 import dev.holdfast.sockets.PeerPolicy;
 import dev.holdfast.sockets.SocketServer;
 import dev.holdfast.storage.Disk;
+import dev.holdfast.storage.DiskException;
 import dev.holdfast.tee.TeeBridge;
 import dev.holdfast.tee.TeeException;
 import dev.holdfast.tee.VmReporter;
@@ -73,7 +74,7 @@ public final class AgentDaemon implements AutoCloseable {
 
     private static void open(AgentConfig config, InstallObserver observer, OpenedParts opened)
             throws IOException, TeeException {
-        Disk.LOCAL.createDirectories(config.stateDir());
+        tolerating(() -> Disk.LOCAL.createDirectories(config.stateDir()));
         FloorClock clock = new FloorClock(Clock.systemUTC());
         TeeBridge bridge = opened.add("root of trust", TeeBridges.open(config));
         Optional<VmReporter> machine = TeeBridges.machine(config);
@@ -84,7 +85,7 @@ public final class AgentDaemon implements AutoCloseable {
                         config.stateDir().resolve("events"),
                         bridge.register()
                                 .orElseThrow(() -> new TeeException(Code.TEE_UNAVAILABLE, "no measurement register"))));
-        log.agentStarted(NAME, VERSION);
+        tolerating(() -> log.agentStarted(NAME, VERSION));
         InferenceClient inference = new InferenceClient(config.sockets().inferenceControl());
         ModelMeasurements measurements = new ModelMeasurements(log, slot -> ServingProbe.tokenizer(inference, slot));
         TrustFloors floors = new TrustFloors();
@@ -182,6 +183,20 @@ public final class AgentDaemon implements AutoCloseable {
         loop.start();
     }
 
+    @FunctionalInterface
+    private interface Step {
+        void run() throws IOException, TeeException;
+    }
+
+    /** A disk that is full, or refuses otherwise, does not end a start: what was left out is done as soon as it can be. */
+    private static void tolerating(Step step) throws IOException, TeeException {
+        try {
+            step.run();
+        } catch (DiskException e) {
+            LOG.warn("{}; the agent starts all the same and goes on when the disk takes it", e.reason());
+        }
+    }
+
     private static LinkConfig linkConfig(AgentConfig config) {
         Topics topics = config.topics();
         return LinkConfig.of(
@@ -197,7 +212,7 @@ public final class AgentDaemon implements AutoCloseable {
         return defaults.with(new InstallerConfig.Device(
                         VERSION, config.memoryBudget(), defaults.device().diskReserveBytes()))
                 .with(new InstallerConfig.Probation(updates.probation(), Duration.ofMillis(500)))
-                .with(new InstallerConfig.Budget(updates.byteBudget(), updates.metered()))
+                .with(new InstallerConfig.Budget(updates.byteBudget(), updates.metered(), updates.dailyBytes()))
                 .with(new InstallerConfig.Retries(
                         updates.transportRetries(), Duration.ofSeconds(1), Duration.ofMinutes(2)))
                 .with(new InstallerConfig.Pace(

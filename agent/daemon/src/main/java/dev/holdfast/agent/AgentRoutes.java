@@ -9,6 +9,7 @@ import dev.holdfast.control.Challenges;
 import dev.holdfast.control.ReasonRequest;
 import dev.holdfast.control.Refusal;
 import dev.holdfast.sockets.Replies;
+import dev.holdfast.storage.DiskException;
 import dev.holdfast.tee.TeeException;
 import dev.holdfast.updater.InstallOutcome;
 import dev.holdfast.wire.Binary;
@@ -21,6 +22,7 @@ import io.vertx.core.Handler;
 import io.vertx.core.Vertx;
 import io.vertx.core.http.HttpServerRequest;
 import java.io.IOException;
+import java.util.Optional;
 import java.util.SortedMap;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -56,7 +58,14 @@ final class AgentRoutes implements Handler<HttpServerRequest> {
             refuse(request, e.rejection().code() == Code.API_BUSY ? 429 : 400, e.rejection());
         } catch (TeeException e) {
             refuse(request, 503, new Rejection(e.code(), String.valueOf(e.getMessage())));
-        } catch (IOException | RuntimeException e) {
+        } catch (IOException e) {
+            LOG.warn("control request failed", e);
+            Optional<Rejection> disk = DiskException.reasonOf(e);
+            refuse(
+                    request,
+                    disk.isPresent() ? 507 : 500,
+                    disk.orElseGet(() -> new Rejection(Code.API_INTERNAL, String.valueOf(e.getMessage()))));
+        } catch (RuntimeException e) {
             LOG.warn("control request failed", e);
             refuse(request, 500, new Rejection(Code.API_INTERNAL, String.valueOf(e.getMessage())));
         }
@@ -99,7 +108,7 @@ final class AgentRoutes implements Handler<HttpServerRequest> {
             case InstallOutcome.Unchanged(var slot) ->
                 Json.object().put("outcome", "unchanged").put("model", slot.id());
             case InstallOutcome.Failed(Rejection reason) -> throw new RejectedException(reason);
-            case InstallOutcome.Interrupted(var _, Rejection reason) -> throw new RejectedException(reason);
+            case InstallOutcome.Interrupted(var _, Rejection reason, var _) -> throw new RejectedException(reason);
         };
     }
 

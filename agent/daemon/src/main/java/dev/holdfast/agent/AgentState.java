@@ -11,6 +11,7 @@ import java.util.SortedMap;
  * @param connected whether the broker is reached
  * @param enrolled whether the fleet knows this device's keys, since the agent's start
  * @param lastRejection what was refused last, until something succeeds; of a model where the fleet refused nothing
+ * @param waits what the loop waits for, where it goes on by itself
  * @param models the state of each model
  */
 record AgentState(
@@ -18,4 +19,5 @@ record AgentState(
         boolean connected,
         boolean enrolled,
         Optional<Rejection> lastRejection,
+        Optional<ModelWork.Wait> waits,
         SortedMap<String, ModelWork.State> models) {}

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.control.AgentPaths;
 import dev.holdfast.control.BundleProtocol;
 import dev.holdfast.control.Refusal;
+import dev.holdfast.storage.DiskException;
 import dev.holdfast.updater.InstallOutcome;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
@@ -72,7 +73,11 @@ final class BundleUpload {
             };
         } catch (RejectedException e) {
             return refused(e.rejection());
-        } catch (IOException | RuntimeException e) {
+        } catch (IOException e) {
+            LOG.warn("a bundle was not installed", e);
+            return refused(DiskException.reasonOf(e)
+                    .orElseGet(() -> new Rejection(Code.API_INTERNAL, String.valueOf(e.getMessage()))));
+        } catch (RuntimeException e) {
             LOG.warn("a bundle was not installed", e);
             return refused(new Rejection(Code.API_INTERNAL, String.valueOf(e.getMessage())));
         } finally {

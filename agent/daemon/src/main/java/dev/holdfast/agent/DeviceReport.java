@@ -15,6 +15,7 @@ import dev.holdfast.updater.OperatorRecord;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.ModelName;
 import dev.holdfast.wire.Rejection;
+import java.time.temporal.ChronoUnit;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
@@ -67,6 +68,7 @@ final class DeviceReport {
         byDefault(status, now);
         models(status, now);
         now.lastRejection().ifPresent(reason -> put(status, reason));
+        now.waits().ifPresent(wait -> put(status, wait));
         lastFailure(installer.history().stream()).ifPresent(record -> status.set("lastFailure", line(record)));
         scrub.ifPresent(found -> status.set("scrub", found));
         return status;
@@ -74,6 +76,14 @@ final class DeviceReport {
 
     private static void put(ObjectNode node, Rejection reason) {
         node.putObject("lastRejection").put("code", reason.code().id()).put("detail", reason.detail());
+    }
+
+    /** What it waits for and until when; then it goes on by itself. */
+    private static void put(ObjectNode node, ModelWork.Wait wait) {
+        node.putObject("waiting")
+                .put("code", wait.reason().code().id())
+                .put("detail", wait.reason().detail())
+                .put("until", wait.until().truncatedTo(ChronoUnit.SECONDS).toString());
     }
 
     private static Optional<InstallRecord> lastFailure(Stream<InstallRecord> records) {
@@ -151,6 +161,7 @@ final class DeviceReport {
                     .flatMap(work -> installer.progress(name))
                     .ifPresent(progress -> one.set("install", progress(progress)));
             state.flatMap(ModelWork.State::lastRejection).ifPresent(reason -> put(one, reason));
+            state.flatMap(ModelWork.State::waits).ifPresent(wait -> put(one, wait));
             lastFailure(installer.history().stream()
                             .filter(r -> r.slot().model().equals(name)))
                     .ifPresent(record -> one.putObject("lastFailure")

@@ -10,6 +10,7 @@ import dev.holdfast.control.UnixHttpClient;
 import dev.holdfast.tee.TeeBridge;
 import dev.holdfast.tee.TeeException;
 import dev.holdfast.updater.ModelStore;
+import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.Sha256;
 import java.io.IOException;
@@ -30,6 +31,8 @@ import java.util.Optional;
 final class Doctor {
     private static final Duration QUICK = Duration.ofSeconds(5);
     private static final long LOW_DISK_BYTES = 512L << 20;
+    /** Less than this does not take a journal's line and a record of the trust client for long. */
+    private static final long NO_DISK_BYTES = 1 << 20;
 
     /** How a check came out. */
     enum Outcome {
@@ -246,9 +249,9 @@ final class Doctor {
         check(
                 "store",
                 "disk",
-                free >= LOW_DISK_BYTES ? Outcome.PASS : Outcome.WARN,
-                "%,d MiB free".formatted(free >> 20),
-                "free some space: an update needs room for the new model beside the old");
+                free >= LOW_DISK_BYTES ? Outcome.PASS : free >= NO_DISK_BYTES ? Outcome.WARN : Outcome.FAIL,
+                "%,d MiB free".formatted(free >> 20) + (free < NO_DISK_BYTES ? ": " + Code.INS_DISK.id() : ""),
+                "free some space: an update needs room for the new model beside the old. The agent goes on by itself");
         try {
             ModelStore store = ModelStore.openReadOnly(folder);
             Optional<Pointer> pointer = store.stored();

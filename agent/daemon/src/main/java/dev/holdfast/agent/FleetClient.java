@@ -164,8 +164,9 @@ final class FleetClient implements MetadataSource, BlockSource, AutoCloseable {
                 if (!(question.next() instanceof Reply.Block(int index, Binary data))) {
                     throw unexpected();
                 }
-                sink.accept(index, data);
-                missing.remove(index);
+                if (sink.accept(index, data)) {
+                    missing.remove(index);
+                }
             }
         }
         if (!missing.isEmpty()) {

@@ -1,6 +1,7 @@
 package dev.holdfast.agent;
 
 import dev.holdfast.control.Slot;
+import dev.holdfast.storage.DiskException;
 import dev.holdfast.trust.release.ModelOrder;
 import dev.holdfast.updater.InstallOutcome;
 import dev.holdfast.updater.InstallState;
@@ -51,8 +52,12 @@ final class ModelWork implements AutoCloseable {
      * What only this work knows of the model, at a moment.
      *
      * @param lastRejection what was refused last, until something succeeds
+     * @param waits what it waits for, where it goes on by itself
      */
-    record State(Phase phase, Optional<Rejection> lastRejection) {}
+    record State(Phase phase, Optional<Rejection> lastRejection, Optional<Wait> waits) {}
+
+    /** What somebody waits for, and until when he looks again. */
+    record Wait(Rejection reason, Instant until) {}
 
     private final String model;
     private final Parts parts;
@@ -62,6 +67,11 @@ final class ModelWork implements AutoCloseable {
     private volatile Optional<Wish> wish = Optional.empty();
     private volatile Phase phase = new Phase.Starting();
     private volatile Optional<Rejection> lastRejection = Optional.empty();
+    private volatile Optional<Wait> waits = Optional.empty();
+    /** Why the last install was interrupted, and when it can go on where that is known; for the work alone. */
+    private Optional<Rejection> interruption = Optional.empty();
+
+    private Optional<Instant> resumes = Optional.empty();
     private volatile boolean settled;
     private volatile boolean closed;
 
@@ -77,7 +87,7 @@ final class ModelWork implements AutoCloseable {
     }
 
     State state() {
-        return new State(phase, lastRejection);
+        return new State(phase, lastRejection, waits);
     }
 
     /** Says what is wanted of the model now. What runs for another wish makes place. */
@@ -118,6 +128,7 @@ final class ModelWork implements AutoCloseable {
             parts.installer().cancel(model, new Rejection(Code.INS_SUPERSEDED, "no order names the model any more"));
         }
         lastRejection = Optional.empty();
+        waits = Optional.empty();
     }
 
     private void work() {
@@ -128,8 +139,10 @@ final class ModelWork implements AutoCloseable {
                 pause = look();
                 parts.report().run();
             } catch (IOException e) {
-                note(new Rejection(Code.INS_JOURNAL, String.valueOf(e.getMessage())));
-                pause = afterFailure();
+                // Nothing of the network comes this way: a disk that is full, or fails otherwise.
+                note(DiskException.reasonOf(e)
+                        .orElseGet(() -> new Rejection(Code.INS_STORAGE, String.valueOf(e.getMessage()))));
+                pause = waiting(afterFailure());
             } catch (RuntimeException e) {
                 LOG.error("the work for {} failed and goes on", model, e);
                 pause = afterFailure();
@@ -147,7 +160,16 @@ final class ModelWork implements AutoCloseable {
         return pauses.afterFailure(parts.fleet().quiet());
     }
 
+    /** Says until when it waits for what was refused last. */
+    private Duration waiting(Duration pause) {
+        waits = lastRejection.map(
+                reason -> new Wait(reason, parts.clock().instant().plus(pause)));
+        return pause;
+    }
+
     private Duration look() throws IOException {
+        interruption = Optional.empty();
+        resumes = Optional.empty();
         if (!settled) {
             phase = new Phase.Recovering();
             settle();
@@ -159,8 +181,9 @@ final class ModelWork implements AutoCloseable {
             phase = new Phase.Idle();
         }
         if (again.equals(Optional.of(Instant.MIN)) || !settled) {
-            return afterFailure();
+            return waiting(afterFailure());
         }
+        waits = again.flatMap(until -> interruption.map(reason -> new Wait(reason, until)));
         return pauses.afterSuccess(again.orElse(Instant.MAX));
     }
 
@@ -200,13 +223,7 @@ final class ModelWork implements AutoCloseable {
                         return Optional.empty();
                     }
                     if (interrupted.get().code() != Code.INS_SUPERSEDED || wish.equals(wanted)) {
-                        return Optional.of(
-                                interrupted.get().code() == Code.INS_WAITING
-                                        ? order.rollout()
-                                                .next(
-                                                        order.device(),
-                                                        parts.clock().instant())
-                                        : Instant.MIN);
+                        return resumes.or(() -> Optional.of(Instant.MIN));
                     }
                 }
             }
@@ -249,7 +266,9 @@ final class ModelWork implements AutoCloseable {
                     note(reason);
                 }
             }
-            case InstallOutcome.Interrupted(var state, Rejection reason) -> {
+            case InstallOutcome.Interrupted(var state, Rejection reason, Optional<Instant> until) -> {
+                interruption = Optional.of(reason);
+                resumes = until;
                 settled &= state.compareTo(InstallState.MEASURED) < 0;
                 return interrupted(reason);
             }
@@ -265,6 +284,11 @@ final class ModelWork implements AutoCloseable {
             }
             case INS_WAITING -> {
                 phase = new Phase.Waiting();
+                yield Optional.of(reason);
+            }
+            case INS_METERED, INS_DISK -> {
+                phase = new Phase.Waiting();
+                note(reason);
                 yield Optional.of(reason);
             }
             case INS_SUPERSEDED -> Optional.of(reason);

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.control.Slot;
 import dev.holdfast.storage.Disk;
+import dev.holdfast.storage.DiskException;
 import dev.holdfast.trust.client.TrustClient;
 import dev.holdfast.trust.release.ModelTarget;
 import dev.holdfast.updater.StoreScrub;
@@ -89,14 +90,20 @@ final class ScrubDuty implements AutoCloseable {
     private void work() {
         try {
             Duration pause = untilFirst(recorded(record), clock.instant(), every);
-            while (true) {
+            for (int failures = 0; ; ) {
                 Thread.sleep(pause);
-                pause = every;
+                boolean done = false;
                 try {
-                    pass();
-                } catch (IOException | RuntimeException e) {
+                    done = pass();
+                } catch (IOException e) {
+                    LOG.warn(
+                            "scrub: {}",
+                            DiskException.reasonOf(e).map(Object::toString).orElseGet(e::toString));
+                } catch (RuntimeException e) {
                     LOG.warn("scrub: {}", e.toString());
                 }
+                failures = done ? 0 : failures + 1;
+                pause = untilNext(failures, every);
             }
         } catch (InterruptedException e) {
             // The agent stops.
@@ -124,7 +131,17 @@ final class ScrubDuty implements AutoCloseable {
         }
     }
 
-    private void pass() throws IOException, InterruptedException {
+    /** What could not be repaired is looked at again soon, and then less and less often: a disk that is full is free again some day. */
+    static Duration untilNext(int failures, Duration every) {
+        if (failures == 0) {
+            return every;
+        }
+        Duration soon = AFTER_START.multipliedBy(1L << Math.min(failures - 1, 10));
+        return soon.compareTo(every) < 0 ? soon : every;
+    }
+
+    /** Whether nothing is left to do. */
+    private boolean pass() throws IOException, InterruptedException {
         StoreScrub.Pass pass = scrub.run(clock.instant(), this::listed);
         last = Optional.of(pass);
         Disk.LOCAL.replace(record, clock.instant().toString().getBytes(StandardCharsets.US_ASCII), Disk.Access.PRIVATE);
@@ -138,6 +155,7 @@ final class ScrubDuty implements AutoCloseable {
         if (again) {
             takenOut.run();
         }
+        return again || pass.isSound();
     }
 
     private Optional<ModelTarget> listed(Slot slot) {

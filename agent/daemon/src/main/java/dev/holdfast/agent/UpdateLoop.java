@@ -29,6 +29,9 @@ import org.slf4j.LoggerFactory;
 final class UpdateLoop implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(UpdateLoop.class);
     private static final Duration OFFLINE_LOOK = Duration.ofSeconds(1);
+    /** The longest pause while something of the start is left to do. */
+    private static final Duration UNFINISHED_LOOK = Duration.ofSeconds(30);
+
     private static final Duration LOOK_LIMIT = Duration.ofSeconds(60);
     private static final Duration STOP_LIMIT = Duration.ofSeconds(2);
     private static final Duration END_LIMIT = Duration.ofSeconds(5);
@@ -38,15 +41,18 @@ final class UpdateLoop implements AutoCloseable {
     /** Whoever uses the trust client to change the device: the loop's look, or one offline bundle. */
     private final ReentrantLock turn = new ReentrantLock();
 
+    private final Recovery recovery;
     private final Thread thread;
     private volatile Optional<TrustClient> trust = Optional.empty();
     private volatile Phase phase = new Phase.Starting();
     private volatile boolean enrolled;
     private volatile boolean closed;
     private volatile Optional<Rejection> lastRejection = Optional.empty();
+    private volatile Optional<ModelWork.Wait> waits = Optional.empty();
 
     UpdateLoop(UpdateParts parts) {
         this.parts = parts;
+        this.recovery = new Recovery(parts, this::note);
         this.thread = Thread.ofPlatform().name("agent-work").daemon().unstarted(this::work);
     }
 
@@ -71,7 +77,10 @@ final class UpdateLoop implements AutoCloseable {
         Optional<Rejection> last = lastRejection.or(() -> models.values().stream()
                 .flatMap(model -> model.lastRejection().stream())
                 .findFirst());
-        return new AgentState(phase(models), parts.fleet().connected(), enrolled, last, models);
+        Optional<ModelWork.Wait> waiting = waits.or(() -> models.values().stream()
+                .flatMap(model -> model.waits().stream())
+                .findFirst());
+        return new AgentState(phase(models), parts.fleet().connected(), enrolled, last, waiting, models);
     }
 
     private Phase phase(SortedMap<String, ModelWork.State> models) {
@@ -101,6 +110,8 @@ final class UpdateLoop implements AutoCloseable {
                 Duration pause;
                 try {
                     pause = closed ? Duration.ZERO : look();
+                    waits = lastRejection.map(reason ->
+                            new ModelWork.Wait(reason, parts.clock().instant().plus(pause)));
                 } finally {
                     turn.unlock();
                 }
@@ -116,8 +127,17 @@ final class UpdateLoop implements AutoCloseable {
         Duration pause;
         try {
             wake.drainPermits();
+            if (!recover()) {
+                parts.report().run();
+                return parts.pace().afterFailure(Duration.ZERO);
+            }
             if (trust.isEmpty()) {
                 trust = startTrust();
+            }
+            boolean whole = recovery.isDone(false);
+            if (whole) {
+                // Whatever the disk refused was done by now.
+                lastRejection = lastRejection.filter(reason -> !Recovery.isOfDisk(reason));
             }
             if (!parts.fleet().connected()) {
                 phase = new Phase.Offline();
@@ -127,9 +147,12 @@ final class UpdateLoop implements AutoCloseable {
             } else {
                 pause = parts.pace().afterSuccess(Instant.MAX);
             }
+            if (!whole && pause.compareTo(UNFINISHED_LOOK) > 0) {
+                pause = UNFINISHED_LOOK;
+            }
             parts.report().run();
         } catch (IOException | TeeException e) {
-            note(new Rejection(Code.LNK_DOWN, String.valueOf(e.getMessage())));
+            note(Recovery.reasonOf(e, Code.LNK_DOWN));
             pause = parts.pace().afterFailure(parts.fleet().quiet());
         } catch (RuntimeException e) {
             LOG.error("the update loop failed and goes on", e);
@@ -142,7 +165,7 @@ final class UpdateLoop implements AutoCloseable {
         try {
             return startTrust();
         } catch (IOException | TeeException e) {
-            LOG.warn("trust: {}", e.getMessage());
+            note(Recovery.reasonOf(e, Code.INS_STORAGE));
             return Optional.empty();
         }
     }
@@ -161,15 +184,12 @@ final class UpdateLoop implements AutoCloseable {
         };
     }
 
-    private void recover() {
-        phase = new Phase.Recovering();
-        try {
-            parts.installer().recover().ifPresent(this::note);
-            parts.measurements().ensure(parts.store().pointer());
-        } catch (IOException | TeeException e) {
-            note(new Rejection(Code.INS_JOURNAL, String.valueOf(e.getMessage())));
+    private boolean recover() {
+        if (recovery.isDone(state().phase() instanceof Phase.Installing)) {
+            return true;
         }
-        parts.works().start();
+        phase = new Phase.Recovering();
+        return recovery.run();
     }
 
     /** One look at the fleet; true when nothing is left to do until the next hint. */

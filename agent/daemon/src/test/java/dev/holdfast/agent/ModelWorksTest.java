@@ -264,6 +264,31 @@ class ModelWorksTest {
         await().until(() -> state("a").lastRejection().isEmpty());
     }
 
+    @Test
+    void whatIsWaitedForIsToldWithTheTimeAndGoneOnWithByItself() throws Exception {
+        script.install = order -> new InstallOutcome.Interrupted(
+                InstallState.ANNOUNCED, new Rejection(Code.INS_DISK, "10 bytes are needed, 3 are free"));
+        carryOut(model("a", 1));
+        await().until(() -> state("a").waits().isPresent());
+        ModelWork.Wait wait = state("a").waits().orElseThrow();
+        assertThat(wait.reason().code()).isEqualTo(Code.INS_DISK);
+        assertThat(wait.until()).isBefore(Instant.now().plus(Duration.ofMinutes(5)));
+        script.install = order -> new InstallOutcome.Committed(TargetSlot.of(order.model()));
+        // Nobody orders it again, and nothing is restarted.
+        await().until(() -> state("a").waits().isEmpty());
+        await().until(() -> state("a").lastRejection().isEmpty());
+    }
+
+    @Test
+    void whatWaitsForATimeThatIsKnownSaysThatTime() throws Exception {
+        Instant tomorrow = Instant.now().plus(Duration.ofDays(1));
+        script.install = order -> new InstallOutcome.Interrupted(
+                InstallState.DOWNLOADING, new Rejection(Code.INS_METERED, "the day's bytes"), Optional.of(tomorrow));
+        carryOut(model("a", 1));
+        await().until(() -> state("a").waits().map(ModelWork.Wait::until).equals(Optional.of(tomorrow)));
+        assertThat(state("a").phase()).isInstanceOf(Phase.Waiting.class);
+    }
+
     /** A model that failed and never served leaves nothing behind once no order names it. */
     @Test
     void aModelThatNobodyWantsAnyMoreIsNotToldOf() throws Exception {

@@ -52,4 +52,15 @@ class ScrubDutyTest {
         Files.write(record, new byte[1 << 20]);
         assertThat(ScrubDuty.recorded(record)).isEmpty();
     }
+
+    /** A repair that a full disk refused is not put off for a week. */
+    @Test
+    void whatCouldNotBeRepairedIsLookedAtAgainSoon() {
+        Duration week = Duration.ofDays(7);
+        assertThat(ScrubDuty.untilNext(0, week)).isEqualTo(week);
+        assertThat(ScrubDuty.untilNext(1, week)).isEqualTo(Duration.ofMinutes(10));
+        assertThat(ScrubDuty.untilNext(2, week)).isEqualTo(Duration.ofMinutes(20));
+        assertThat(ScrubDuty.untilNext(40, week)).isEqualTo(week);
+        assertThat(ScrubDuty.untilNext(1, Duration.ofSeconds(5))).isEqualTo(Duration.ofSeconds(5));
+    }
 }

@@ -42,8 +42,12 @@ final class AttachmentFetch {
         download.run(attachment.file(), attachment.blocks());
         byte[] bytes = Files.readAllBytes(context.store().part(digest));
         if (!Sha256.of(bytes).equals(digest)) {
+            boolean sound = download.stillHolds(attachment.file(), attachment.blocks());
             context.store().discardPartial(digest);
-            throw InstallStop.failed(Code.INS_DIGEST, attachment.file().path());
+            throw sound
+                    ? InstallStop.failed(Code.INS_DIGEST, attachment.file().path())
+                    : InstallStop.interrupted(
+                            Code.INS_STORAGE, attachment.file().path() + " reads otherwise than it was written");
         }
         return bytes;
     }

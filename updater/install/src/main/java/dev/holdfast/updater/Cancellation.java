@@ -123,7 +123,8 @@ final class Cancellation {
 
         void require(InstallState state) throws InstallStop {
             if (passed()) {
-                throw InstallStop.failed(Code.INS_DEADLINE, state + " lasted longer than " + duration);
+                // A slow network or disk is no fault of the order.
+                throw InstallStop.interrupted(Code.INS_DEADLINE, state + " lasted longer than " + duration);
             }
         }
     }

@@ -23,8 +23,12 @@ final class CandidateLoad {
         return checks;
     }
 
-    /** Loads {@code slot} and has it pass its gate. */
-    void run(Slot slot, InstallState state) throws InstallStop {
+    /**
+     * Loads {@code slot} and has it pass its gate.
+     *
+     * @param before what the process said just before
+     */
+    void run(Slot slot, InstallState state, InferenceStatus before) throws IOException, InstallStop {
         Cancellation.Deadline deadline =
                 context.cancellation().deadline(context.config().deadlines().state());
         Trials trials = context.sets().trials();
@@ -38,14 +42,10 @@ final class CandidateLoad {
             checks = gate.checks();
             if (gate.failure().isPresent()) {
                 throw new InstallStop(
-                        passes(gate.failure().get()) ? InstallStop.Kind.INTERRUPTED : InstallStop.Kind.FAILED,
-                        gate.failure().get());
+                        kind(slot, gate.failure().get()), gate.failure().get());
             }
         } catch (IOException e) {
-            // It answered just now: loading this model took it away, or it hangs; or loading another one did.
-            throw trials.othersLoading(context.model())
-                    ? InstallStop.interrupted(Code.INS_CANDIDATE_LOST, "beside another model: " + e.getMessage())
-                    : InstallStop.failed(Code.INS_CANDIDATE_LOST, String.valueOf(e.getMessage()));
+            throw lost(state, before, String.valueOf(e.getMessage()));
         } finally {
             trials.end(context.model());
         }
@@ -53,12 +53,27 @@ final class CandidateLoad {
         deadline.require(state);
     }
 
-    /** What only time stands against: memory that others give back, changes that wait, or a process that was told otherwise. */
-    private boolean passes(Rejection failure) throws IOException {
+    /** It answered just now: this model took it away, or another one that was being loaded; or it is there, and only busy. */
+    private InstallStop lost(InstallState state, InferenceStatus before, String how) throws InstallStop {
+        boolean others = context.sets().trials().othersLoading(context.model());
+        if (others) {
+            return InstallStop.interrupted(Code.INS_CANDIDATE_LOST, "beside another model: " + how);
+        }
+        InferenceStatus now = context.awaitInference(state);
+        return now.process().equals(before.process())
+                ? InstallStop.interrupted(Code.INS_CANDIDATE_LOST, "the inference process is busy: " + how)
+                : InstallStop.suspect(Code.INS_CANDIDATE_LOST, "the inference process began anew: " + how);
+    }
+
+    /** The gate's judgement on the model fails an order; what stands against it for another reason passes. */
+    private InstallStop.Kind kind(Slot slot, Rejection failure) throws IOException {
         return switch (failure.code()) {
-            case API_BUSY, API_NOT_FOUND, INS_SUPERSEDED -> true;
-            case INS_MEMORY -> crowded();
-            default -> false;
+            // Memory that others hold, changes that wait, or a process that was told otherwise.
+            case API_BUSY, API_NOT_FOUND, INS_SUPERSEDED, INS_MEMORY -> InstallStop.Kind.INTERRUPTED;
+            case INS_CANDIDATE_LOST, GATE_LOAD_TIME, API_INTERNAL -> InstallStop.Kind.SUSPECT;
+            // The file went bad on the disk: it is pulled again.
+            case GATE_DIGEST -> context.store().verifies(slot) ? InstallStop.Kind.FAILED : InstallStop.Kind.INTERRUPTED;
+            default -> InstallStop.Kind.FAILED;
         };
     }
 

@@ -7,23 +7,30 @@ import java.util.HashSet;
 import java.util.Set;
 
 /**
- * What the downloads of different models share: one pace, so many at a time, and no file that two of them make at once. Thread-safe.
+ * What the downloads of different models share: one pace, one sum for the day, so many at a time, and no file that two of them make at once. Thread-safe.
  */
 final class DownloadTurns {
     private static final Duration LOOK = Duration.ofMillis(200);
 
     private final int most;
     private final TokenBucket pace;
+    private final DailyBytes daily;
     private final Set<Sha256> making = new HashSet<>();
     private int taken;
 
-    DownloadTurns(InstallerConfig.Pace pace, Timer timer) {
+    DownloadTurns(InstallerConfig.Pace pace, Timer timer, DailyBytes daily) {
         this.most = pace.downloads();
         this.pace = new TokenBucket(pace.bytesPerSecond(), timer::nanos);
+        this.daily = daily;
     }
 
     TokenBucket pace() {
         return pace;
+    }
+
+    /** What all of them pulled today. */
+    DailyBytes daily() {
+        return daily;
     }
 
     /** A turn; ended when the files are made. */

@@ -38,8 +38,7 @@ record InstallContext(
 
     /** The same install within the order's own budget. */
     InstallContext within(Rollout rollout) {
-        long bytes = Math.min(config.budget().bytes(), rollout.byteBudget());
-        return with(config.with(new Budget(bytes, config.budget().metered())), ports);
+        return with(config.with(config.budget().within(rollout.byteBudget())), ports);
     }
 
     private InstallContext with(InstallerConfig otherConfig, InstallerPorts otherPorts) {

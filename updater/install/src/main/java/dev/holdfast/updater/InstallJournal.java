@@ -29,7 +29,7 @@ import java.util.zip.CRC32C;
  * The append-only record of installs: one JSON object per line, forced to the disk before anything relies on it.
  *
  * <p>{@code crc} is CRC-32C of the object without that field, {@code prev} the head of SHA-256 of the line before. A last
- * line without its end, or with a hole, was torn by a power cut: it never counted and is cut off. Any other line that does not hold is
+ * line without its end, or with a hole, was torn by a power cut: it never counted, and the next line takes its place. Any other line that does not hold is
  * damage: reported as {@code INS-JOURNAL}, skipped, and the last whole line counts. The slot is written in full only where
  * it is first named. Thread-safe.
  */
@@ -48,24 +48,25 @@ public final class InstallJournal {
     private long sequence;
     /** Where the next line begins; what is beyond is what a failed write left. */
     private long end;
+    /** Whether the name of the file is durable. */
+    private boolean named;
 
     private InstallJournal(Path file, Disk disk) {
         this.file = file;
         this.disk = disk;
     }
 
+    /** Reads what is there, and writes nothing. */
     public static InstallJournal open(Path file, Disk disk) throws IOException {
         InstallJournal journal = new InstallJournal(file, disk);
         if (Files.exists(file)) {
             journal.read(Files.readAllBytes(file));
-        } else {
-            disk.open(file).close();
-            disk.syncDirectory(Disk.directoryOf(file));
+            journal.named = true;
         }
         return journal;
     }
 
-    private void read(byte[] bytes) throws IOException {
+    private void read(byte[] bytes) {
         int start = 0;
         for (int at = 0; at < bytes.length; at++) {
             if (bytes[at] == '\n') {
@@ -81,12 +82,7 @@ public final class InstallJournal {
                 start = at + 1;
             }
         }
-        if (start < bytes.length) {
-            try (Disk.OpenFile open = disk.open(file)) {
-                open.truncate(start);
-                open.force();
-            }
-        }
+        // What is beyond is cut off by the next line; here a full disk must not be in the way.
         end = start;
     }
 
@@ -235,6 +231,10 @@ public final class InstallJournal {
             }
             open.write(ByteBuffer.wrap(ended), end);
             open.force();
+        }
+        if (!named) {
+            disk.syncDirectory(Disk.directoryOf(file));
+            named = true;
         }
         end += ended.length;
         previous = link(line);

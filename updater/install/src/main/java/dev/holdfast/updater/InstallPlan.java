@@ -33,17 +33,23 @@ record InstallPlan(Optional<DeltaTarget> delta, boolean present) {
     /** Refuses what this device cannot or must not run. */
     static void requireCompatible(ModelOrder order, InstallContext context) throws IOException, InstallStop {
         ModelTarget model = order.model();
-        if (compareVersions(context.config().device().agentVersion(), model.minAgent()) < 0) {
-            throw InstallStop.failed(
-                    Code.UPD_INCOMPATIBLE,
-                    "agent " + model.minAgent() + " is needed, this is "
-                            + context.config().device().agentVersion());
-        }
-        if (!order.terms().adapters().isEmpty() || order.terms().key().isPresent()) {
-            throw InstallStop.failed(Code.UPD_INCOMPATIBLE, "this agent knows no adapters and no sealed models");
+        Optional<String> unable = unable(order, context.config().device());
+        if (unable.isPresent()) {
+            throw InstallStop.failed(Code.UPD_INCOMPATIBLE, unable.get());
         }
         requireEpoch(TargetSlot.of(model), context.ports());
         requireMemory(TargetSlot.of(model), context);
+    }
+
+    /** Why this agent cannot do what the order asks for; a newer one may. */
+    static Optional<String> unable(ModelOrder order, InstallerConfig.Device device) {
+        String needed = order.model().minAgent();
+        if (compareVersions(device.agentVersion(), needed) < 0) {
+            return Optional.of("agent " + needed + " is needed, this is " + device.agentVersion());
+        }
+        return order.terms().adapters().isEmpty() && order.terms().key().isEmpty()
+                ? Optional.empty()
+                : Optional.of("this agent knows no adapters and no sealed models");
     }
 
     static void requireEpoch(Slot slot, InstallerPorts ports) throws IOException, InstallStop {
@@ -59,8 +65,8 @@ record InstallPlan(Optional<DeltaTarget> delta, boolean present) {
     }
 
     /**
-     * By what was signed. Until the flip the release before it serves too, so both must fit. Where only models are in the way that
-     * the order drops, the install waits for their end.
+     * By what was signed. Until the flip the release before it serves too, so both must fit. What is in the way may go, and the
+     * owner may raise the budget: the install waits for either.
      */
     private static void requireMemory(Slot slot, InstallContext context) throws InstallStop {
         SortedMap<String, Pointer.Entry> models = context.store().pointer().models();
@@ -81,7 +87,7 @@ record InstallPlan(Optional<DeltaTarget> delta, boolean present) {
         boolean mapped = serving.stream().anyMatch(other -> other.digest().equals(slot.digest()));
         long needs = slot.needsBytes() - (mapped ? slot.length() : 0);
         if (sum(staying) > budget - needs) {
-            throw InstallStop.failed(
+            throw InstallStop.interrupted(
                     Code.INS_MEMORY,
                     "%s needs %,d MiB, the %d models in service %,d, the budget is %,d"
                             .formatted(
@@ -136,11 +142,7 @@ record InstallPlan(Optional<DeltaTarget> delta, boolean present) {
                         .min(Comparator.comparingLong(d -> d.file().length()))
                 : Optional.empty();
         long bytes = delta.map(d -> d.file().length()).orElse(fullBytes);
-        if (bytes > config.budget().bytes()) {
-            throw InstallStop.failed(
-                    Code.INS_BUDGET,
-                    bytes + " bytes, the budget is " + config.budget().bytes());
-        }
+        config.budget().require(bytes);
         return new InstallPlan(delta, false);
     }
 

@@ -40,19 +40,21 @@ public final class Installer implements Installs {
     private volatile Optional<String> told = Optional.empty();
 
     private Installer(
-            ModelStore store, InstallerConfig config, InstallerPorts ports, InstallJournal journal, Timer timer) {
+            ModelStore store, InstallerConfig config, InstallerPorts ports, InstallJournal journal, Timer timer)
+            throws IOException {
         this.store = store;
         this.config = config;
         this.ports = ports;
         this.journal = journal;
         this.timer = timer;
-        this.turns = new DownloadTurns(config.pace(), timer);
+        this.turns =
+                new DownloadTurns(config.pace(), timer, new DailyBytes(store.traffic(), store.disk(), ports.clock()));
         this.sets = new ServingSets(store, journal, ports.inference());
         this.backoff =
                 new Backoff(config.retries().firstPause(), config.retries().longestPause(), new Random());
     }
 
-    /** Reads the journal; a torn last line is cut off, damage is reported by {@link #recover}. */
+    /** Reads the journal, and writes nothing: a full disk hinders no start. Damage is reported by {@link #recover}. */
     public static Installer open(ModelStore store, InstallerConfig config, InstallerPorts ports) throws IOException {
         return open(store, config, ports, Timer.SYSTEM);
     }
@@ -92,11 +94,12 @@ public final class Installer implements Installs {
 
     /**
      * Makes the pointer name verified releases only, by what is on the disk alone. Call once at start, before everything else;
-     * {@link #settle} of each model follows.
+     * {@link #settle} of each model follows. Where the disk refuses, it is to be called again before anything else is.
      *
      * @return {@code INS-JOURNAL} where a line of the journal does not hold
      */
     public Optional<Rejection> recover() throws IOException {
+        store.prepare();
         new PointerRepair(store, journal, ports).run();
         return journal.damage();
     }

@@ -1,5 +1,6 @@
 package dev.holdfast.updater;
 
+import dev.holdfast.wire.Code;
 import java.time.Duration;
 
 /** What the device's owner decides about installs. */
@@ -15,12 +16,38 @@ public record InstallerConfig(
     public record Device(String agentVersion, long memoryBytes, long diskReserveBytes) {}
 
     /**
-     * What one install may pull.
+     * What may be pulled. Only what is kept counts against {@code bytes} and {@code ordered}: whoever sends wrong bytes fails no order.
      *
-     * @param bytes most payload bytes
+     * @param bytes most bytes of one install by the word of the device's owner: beyond it the install waits for him
      * @param metered on a metered link a failed delta never becomes a full download
+     * @param dailyBytes most bytes of a day by all downloads, refused ones included: beyond it all wait for the next day
+     * @param ordered most bytes of one install by the signed word of its order: beyond it the install has failed
      */
-    public record Budget(long bytes, boolean metered) {}
+    public record Budget(long bytes, boolean metered, long dailyBytes, long ordered) {
+        /** No limit for a day. */
+        public Budget(long bytes, boolean metered) {
+            this(bytes, metered, Long.MAX_VALUE, Long.MAX_VALUE);
+        }
+
+        public Budget(long bytes, boolean metered, long dailyBytes) {
+            this(bytes, metered, dailyBytes, Long.MAX_VALUE);
+        }
+
+        /** The same within what an order allows. */
+        Budget within(long orderedBytes) {
+            return new Budget(bytes, metered, dailyBytes, orderedBytes);
+        }
+
+        /** Ends an install that needs, or has kept, more bytes than it may. */
+        void require(long needed) throws InstallStop {
+            if (needed > ordered) {
+                throw InstallStop.failed(Code.INS_BUDGET, needed + " bytes, the order allows " + ordered);
+            }
+            if (needed > bytes) {
+                throw InstallStop.interrupted(Code.INS_BUDGET, needed + " bytes, the device's byte-budget is " + bytes);
+            }
+        }
+    }
 
     /**
      * How fast blocks are pulled, by all downloads together.

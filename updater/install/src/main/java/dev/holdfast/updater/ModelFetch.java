@@ -47,7 +47,7 @@ final class ModelFetch {
             whole(order);
         }
         enter(order, InstallState.STAGED);
-        context.store().releaseReservation(context.model());
+        context.store().space().release(context.model());
     }
 
     private void whole(ModelOrder order) throws IOException, InstallStop {
@@ -57,8 +57,13 @@ final class ModelFetch {
                 download.runHashed(order.model().file(), order.model().blocks());
         switch (context.store().verify(slot, made)) {
             case Verdict.Rejected<ModelStore.Verified>(Rejection reason) -> {
+                boolean sound =
+                        download.stillHolds(order.model().file(), order.model().blocks());
                 context.store().discardPartial(slot.digest());
-                throw new InstallStop(InstallStop.Kind.FAILED, reason);
+                throw sound
+                        ? new InstallStop(InstallStop.Kind.FAILED, reason)
+                        : InstallStop.interrupted(
+                                Code.INS_STORAGE, slot.target() + " reads otherwise than it was written");
             }
             case Verdict.Accepted<ModelStore.Verified>(ModelStore.Verified verified) -> adopt(order, verified);
         }
@@ -71,6 +76,11 @@ final class ModelFetch {
         } catch (DeltaFailed e) {
             // A failed delta never silently becomes a full download on a metered link or beyond the budget.
             if (context.config().budget().metered()) {
+                if (base.isPresent() && !holds(base.get())) {
+                    // Not the patch is at fault: the scrub repairs the file that it is made from.
+                    throw InstallStop.interrupted(
+                            Code.INS_DIGEST, "the model that the delta is made from is damaged on the disk");
+                }
                 throw new InstallStop(InstallStop.Kind.FAILED, e.reason);
             }
             context.store().discardPartial(order.model().file().sha256());
@@ -123,11 +133,11 @@ final class ModelFetch {
 
     private void reserve(long bytes, long present) throws InstallStop {
         long keepFree = context.config().device().diskReserveBytes();
-        if (context.store().reserve(context.model(), bytes, present, keepFree)
+        if (context.store().space().reserve(context.model(), bytes, present, keepFree)
                 instanceof Verdict.Rejected<Long>(Rejection reason)) {
-            throw new InstallStop(InstallStop.Kind.FAILED, reason);
+            throw new InstallStop(InstallStop.Kind.INTERRUPTED, reason);
         }
-        if (!context.store().reservationsFit(keepFree)) {
+        if (!context.store().space().fits(keepFree)) {
             context.store().release(context.model());
             throw InstallStop.interrupted(Code.INS_DISK, "the install of another model takes the space that is free");
         }
@@ -186,6 +196,11 @@ final class ModelFetch {
             }
             return partial.finish();
         }
+    }
+
+    private boolean holds(Sha256 base) throws IOException {
+        return context.store().has(base)
+                && Sha256.ofFile(context.store().blob(base)).equals(base);
     }
 
     private void deletePatch(DeltaTarget delta) {

@@ -1,13 +1,13 @@
 package dev.holdfast.updater;
 
 import dev.holdfast.control.Slot;
+import dev.holdfast.storage.DiskException;
 import dev.holdfast.trust.bundle.OfflineBundle;
 import dev.holdfast.trust.release.ModelOrder;
 import dev.holdfast.trust.release.ModelTarget;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Rejection;
 import java.io.IOException;
-import java.nio.channels.ClosedByInterruptException;
 import java.time.Instant;
 import java.util.Optional;
 import java.util.concurrent.locks.ReentrantLock;
@@ -85,7 +85,8 @@ final class ModelInstaller {
                 }
                 return new InstallOutcome.Unchanged(slot);
             }
-            if (new OrderHistory(context.journal(), order).failed()) {
+            if (new OrderHistory(context.journal(), order)
+                    .failed(InstallPlan.unable(order, context.config().device()).isEmpty())) {
                 return new InstallOutcome.Failed(
                         new Rejection(Code.INS_FAILED_BEFORE, "order " + order.version() + ": " + slot));
             }
@@ -140,11 +141,13 @@ final class ModelInstaller {
             return outcome;
         } catch (InstallStop stop) {
             return stopped(order, stop, swap);
-        } catch (StorageException e) {
-            if (e.getCause() instanceof ClosedByInterruptException) {
-                return stopped(order, InstallStop.interrupted(Code.INS_CANCELLED, "the agent is stopping"), swap);
-            }
-            return stopped(order, InstallStop.failed(Code.INS_DISK, String.valueOf(e.getMessage())), swap);
+        } catch (DiskException e) {
+            return stopped(
+                    order,
+                    e.isInterrupt()
+                            ? InstallStop.interrupted(Code.INS_CANCELLED, "the agent is stopping")
+                            : new InstallStop(InstallStop.Kind.INTERRUPTED, e.reason()),
+                    swap);
         }
     }
 
@@ -154,14 +157,14 @@ final class ModelInstaller {
 
     private static void requireTime(InstallContext context, Instant from, String what) throws InstallStop {
         if (context.ports().clock().instant().isBefore(from)) {
-            throw InstallStop.interrupted(Code.INS_WAITING, "may " + what + " from " + from);
+            throw InstallStop.waiting(Code.INS_WAITING, "may " + what + " from " + from, from);
         }
     }
 
     private InstallOutcome stopped(ModelOrder order, InstallStop stop, ModelSwap swap) throws IOException {
         InstallState state = context.unfinished().map(InstallRecord::state).orElse(InstallState.COMMITTED);
         if (stop.kind() == InstallStop.Kind.INTERRUPTED || state.compareTo(InstallState.MEASURED) >= 0) {
-            return new InstallOutcome.Interrupted(state, stop.reason());
+            return new InstallOutcome.Interrupted(state, stop.reason(), stop.until());
         }
         Slot slot = TargetSlot.of(order.model());
         Optional<TrialLog> trial = state.compareTo(InstallState.STAGED) >= 0 ? swap.trial() : Optional.empty();

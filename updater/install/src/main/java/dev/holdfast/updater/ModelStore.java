@@ -3,6 +3,7 @@ package dev.holdfast.updater;
 import dev.holdfast.control.Pointer;
 import dev.holdfast.control.Slot;
 import dev.holdfast.storage.Disk;
+import dev.holdfast.storage.DiskException;
 import dev.holdfast.trust.release.Attachment;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
@@ -22,6 +23,8 @@ import java.util.Set;
 import java.util.function.LongSupplier;
 import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The models on the disk, each under the name of its digest: {@code blobs/<sha256>} finished,
@@ -31,25 +34,26 @@ import java.util.stream.Stream;
  * installs of different models share it. Thread-safe but for the files of one digest, which one install at a time may make.
  */
 public final class ModelStore {
+    private static final Logger LOG = LoggerFactory.getLogger(ModelStore.class);
     private static final String QUARANTINE = ".quarantine";
 
     private final Path directory;
-    private final LongSupplier usableBytes;
+    private final DiskSpace space;
     private final Disk disk;
     /** What installs under way need beside what the pointer names, by model. */
     private final Map<String, Set<Sha256>> held = new HashMap<>();
 
-    private final Map<String, Long> reserved = new HashMap<>();
     private Optional<Pointer> pointer;
+    private boolean prepared;
 
     private ModelStore(Path directory, LongSupplier usableBytes, Disk disk) {
         this.directory = directory;
         this.disk = disk;
-        this.usableBytes = usableBytes;
+        this.space = new DiskSpace(usableBytes);
         this.pointer = Optional.empty();
     }
 
-    /** Opens or creates a store; removes temporary files that a crash left behind. */
+    /** Opens or creates a store; removes temporary files that a crash left behind. A disk that is full does not hinder it. */
     public static ModelStore open(Path directory) throws IOException {
         return open(directory, () -> directory.toFile().getUsableSpace(), Disk.LOCAL);
     }
@@ -61,7 +65,22 @@ public final class ModelStore {
 
     static ModelStore open(Path directory, LongSupplier usableBytes, Disk disk) throws IOException {
         ModelStore store = new ModelStore(directory, usableBytes, disk);
-        for (Path folder : List.of(directory, store.blobs(), store.partials(), store.attachment())) {
+        try {
+            store.prepare();
+        } catch (DiskException e) {
+            // A full disk hinders no start: the recovery does it again, and says why it cannot.
+            LOG.warn("{}", e.reason());
+        }
+        store.pointer = store.stored();
+        return store;
+    }
+
+    /** Makes what is missing of the store; removes temporary files that a crash left behind. To be done before any install. */
+    synchronized void prepare() throws IOException {
+        if (prepared) {
+            return;
+        }
+        for (Path folder : List.of(directory, blobs(), partials(), attachment())) {
             disk.createDirectories(folder);
             for (Path file : list(folder)) {
                 if (file.getFileName().toString().endsWith(Disk.TEMPORARY)) {
@@ -69,8 +88,7 @@ public final class ModelStore {
                 }
             }
         }
-        store.pointer = store.stored();
-        return store;
+        prepared = true;
     }
 
     /** What {@code serving.json} says now; empty where it does not read. Without a file nothing serves. */
@@ -143,6 +161,14 @@ public final class ModelStore {
         return disk;
     }
 
+    DiskSpace space() {
+        return space;
+    }
+
+    Path traffic() {
+        return directory.resolve(DailyBytes.FILE);
+    }
+
     Path journal() {
         return directory.resolve("journal.jsonl");
     }
@@ -155,27 +181,6 @@ public final class ModelStore {
             pointer = Optional.of(next);
         }
         return next;
-    }
-
-    /**
-     * Sets {@code bytes} more aside for an install of {@code model}, until it is released: {@code INS-DISK} where they do not fit
-     * beside {@code keepFree}. What its partial files hold already is given as {@code present}.
-     */
-    synchronized Verdict<Long> reserve(String model, long bytes, long present, long keepFree) {
-        long usable = usableBytes.getAsLong();
-        long needed = Math.max(0, bytes - present);
-        if (needed + keepFree > usable) {
-            return Verdict.rejected(
-                    Code.INS_DISK,
-                    needed + " bytes and " + keepFree + " in reserve are needed, " + usable + " are free");
-        }
-        reserved.put(model, needed);
-        return Verdict.accepted(needed);
-    }
-
-    /** Whether what is set aside for all installs still fits; where it does not, one of them waits for another's end. */
-    synchronized boolean reservationsFit(long keepFree) {
-        return reserved.values().stream().mapToLong(Long::longValue).sum() + keepFree <= usableBytes.getAsLong();
     }
 
     Path part(Sha256 digest) {
@@ -259,15 +264,10 @@ public final class ModelStore {
         held.put(model, Set.copyOf(digests));
     }
 
-    /** The bytes that were set aside for {@code model} are on the disk now. */
-    synchronized void releaseReservation(String model) {
-        reserved.remove(model);
-    }
-
     /** Keeps nothing for {@code model} beside what the pointer names. */
     synchronized void release(String model) {
         held.remove(model);
-        reserved.remove(model);
+        space.release(model);
     }
 
     /**

@@ -21,22 +21,22 @@ import java.util.Set;
  * it remembers.
  */
 final class ModelSwap {
-    /** A model whose probation was cut off this often by restarts of the device is suspect. */
-    private static final int MAX_PROBATIONS = 3;
+    /** Loads and flips into the process that serves, before the model before it is given back to it. */
+    private static final int MAX_ATTEMPTS = 3;
 
     private final InstallContext context;
+    private final ProcessWatch process;
     private List<GateReport.Check> checks = List.of();
-    private Optional<InferenceStatus> lastSeen = Optional.empty();
-    private int restarts;
 
     ModelSwap(InstallContext context) {
         this.context = context;
+        this.process = new ProcessWatch(context);
     }
 
     /** From STAGED, CANDIDATE, MEASURED or PROBATION to the end. */
     InstallOutcome run(long orderVersion, Slot slot, InstallState from) throws IOException, InstallStop {
         if (from.compareTo(InstallState.MEASURED) < 0) {
-            candidate(slot, InstallState.STAGED);
+            firstCandidate(orderVersion, slot);
             enter(InstallState.CANDIDATE, orderVersion, slot, "");
             measure(slot);
             enter(InstallState.MEASURED, orderVersion, slot, "");
@@ -50,8 +50,9 @@ final class ModelSwap {
             if (from.compareTo(InstallState.PROBATION) < 0) {
                 serve(slot);
             }
-            while (!onProbation(orderVersion, slot)) {
-                // Another model may have taken the process away: whatever it serves now, this one gets its time again.
+            Probation probation = new Probation(context, process, orderVersion, slot);
+            while (!probation.passed()) {
+                // Whatever the process serves now, this one gets its time again.
                 serve(slot);
             }
         } catch (InstallStop stop) {
@@ -87,18 +88,39 @@ final class ModelSwap {
             context.collect();
             return outcome;
         } catch (InstallStop stop) {
-            return new InstallOutcome.Interrupted(open.state(), stop.reason());
+            return new InstallOutcome.Interrupted(open.state(), stop.reason(), stop.until());
         }
     }
 
-    private void candidate(Slot slot, InstallState state) throws InstallStop {
-        InferenceStatus before = await(state);
+    /**
+     * A process that is lost while it loads this model alone may have been lost by it, or by something else: it is on record, and the
+     * install goes on later. So often under one order, and the model is to blame.
+     */
+    private void firstCandidate(long orderVersion, Slot slot) throws IOException, InstallStop {
+        try {
+            candidate(slot, InstallState.STAGED);
+        } catch (InstallStop stop) {
+            if (stop.kind() != InstallStop.Kind.SUSPECT) {
+                throw stop;
+            }
+            int lost = new OrderHistory(context.journal(), orderVersion, slot.slotId()).losses() + 1;
+            if (lost >= OrderHistory.MAX_LOSSES) {
+                throw InstallStop.failed(
+                        stop.reason().code(), stop.reason().detail() + ", " + lost + " times under this order");
+            }
+            context.enter(InstallState.STAGED, orderVersion, slot, Optional.of(stop.reason()), "");
+            throw new InstallStop(InstallStop.Kind.INTERRUPTED, stop.reason());
+        }
+    }
+
+    private void candidate(Slot slot, InstallState state) throws IOException, InstallStop {
+        InferenceStatus before = process.await(state);
         if (before.serves(slot.slotId())) {
             return;
         }
         CandidateLoad load = new CandidateLoad(context);
         try {
-            load.run(slot, state);
+            load.run(slot, state, before);
         } finally {
             checks = load.checks();
         }
@@ -108,10 +130,8 @@ final class ModelSwap {
         try {
             context.ports().measurements().beforeServe(slot);
         } catch (TeeException e) {
-            // A TEE that is away, or a log that is full until the next start, is no fault of the model.
-            throw e.code() == Code.TEE_UNAVAILABLE
-                    ? InstallStop.interrupted(e.code(), "measurement: " + e.getMessage())
-                    : InstallStop.failed(e.code(), "measurement: " + e.getMessage());
+            // Whatever the TEE says, it says nothing of the model.
+            throw InstallStop.interrupted(e.code(), "measurement: " + e.getMessage());
         }
     }
 
@@ -119,35 +139,41 @@ final class ModelSwap {
         if (!context.serves(slot)) {
             context.point(slot, context.serving());
         }
-        for (int attempt = 1; ; attempt++) {
-            try {
-                InferenceStatus status = await(InstallState.MEASURED);
-                if (!status.serves(slot.slotId())) {
-                    if (!status.holds(slot.slotId())) {
-                        candidate(slot, InstallState.MEASURED);
-                    }
-                    flip(slot);
-                }
-                break;
-            } catch (InstallStop stop) {
-                // The process may have gone because another model was being loaded.
-                if (stop.reason().code() != Code.INS_CANDIDATE_LOST
-                        || attempt == MAX_PROBATIONS
-                        || !context.sets().trials().othersOnTrial(context.model())) {
-                    throw stop;
-                }
-            }
+        for (int attempt = 1; !served(slot, attempt == MAX_ATTEMPTS); attempt++) {
+            context.cancellation().sleep(context.backoff().pause(attempt));
         }
         afterServe();
     }
 
+    /** False where the process answers and yet lost the model: because another one was being loaded, or because it was busy. */
+    private boolean served(Slot slot, boolean last) throws IOException, InstallStop {
+        // One that stays away gets its old model back, without further attempts: the pointer names one that may keep it
+        // away.
+        InferenceStatus status = process.await(InstallState.MEASURED);
+        try {
+            if (!status.serves(slot.slotId())) {
+                if (!status.holds(slot.slotId())) {
+                    candidate(slot, InstallState.MEASURED);
+                }
+                flip(slot);
+            }
+            return true;
+        } catch (InstallStop stop) {
+            if (last || stop.reason().code() != Code.INS_CANDIDATE_LOST) {
+                throw stop;
+            }
+            return false;
+        }
+    }
+
+    /** What a process that answers refuses, it has lost or has no time for: no word of the gate. */
     private void flip(Slot slot) throws InstallStop {
         try {
             if (context.ports().inference().flip(slot.slotId()) instanceof Verdict.Rejected<Flip>(Rejection reason)) {
-                throw new InstallStop(InstallStop.Kind.FAILED, reason);
+                throw InstallStop.suspect(Code.INS_CANDIDATE_LOST, "flip: " + reason);
             }
         } catch (IOException e) {
-            throw InstallStop.failed(Code.INS_CANDIDATE_LOST, "flip: " + e.getMessage());
+            throw InstallStop.suspect(Code.INS_CANDIDATE_LOST, "flip: " + e.getMessage());
         }
     }
 
@@ -155,58 +181,8 @@ final class ModelSwap {
         try {
             context.ports().measurements().afterServe(context.model());
         } catch (TeeException e) {
-            throw InstallStop.failed(e.code(), "measurement: " + e.getMessage());
+            throw InstallStop.interrupted(e.code(), "measurement: " + e.getMessage());
         }
-    }
-
-    /** Whether it passed; false where the process went away and another model may be to blame. */
-    private boolean onProbation(long orderVersion, Slot slot) throws IOException, InstallStop {
-        long begun = context.journal().records(context.model()).stream()
-                .filter(r -> r.state() == InstallState.PROBATION
-                        && r.orderVersion() == orderVersion
-                        && r.slot().slotId().equals(slot.slotId()))
-                .count();
-        if (begun >= MAX_PROBATIONS) {
-            throw InstallStop.failed(Code.INS_PROBATION, "cut off " + begun + " times");
-        }
-        Trials trials = context.sets().trials();
-        trials.begin(context.model(), Trials.Stage.PROBATION);
-        try {
-            InferenceStatus baseline = await(InstallState.PROBATION);
-            if (!baseline.serves(slot.slotId())) {
-                throw InstallStop.failed(Code.INS_PROBATION, "another release serves");
-            }
-            enter(InstallState.PROBATION, orderVersion, slot, "");
-            Optional<String> gone = watch(slot, baseline);
-            if (gone.isPresent() && !trials.othersOnTrial(context.model())) {
-                throw InstallStop.failed(Code.INS_PROBATION, gone.get());
-            }
-            return gone.isEmpty();
-        } finally {
-            trials.end(context.model());
-        }
-    }
-
-    /** Empty where it served to the end; else how the process went away, which need not be this model's fault. */
-    private Optional<String> watch(Slot slot, InferenceStatus baseline) throws InstallStop {
-        Cancellation.Deadline end =
-                context.cancellation().deadline(context.config().probation().lasts());
-        do {
-            context.cancellation().sleep(context.config().probation().check());
-            InferenceStatus status;
-            try {
-                status = seen(context.ports().inference().status());
-            } catch (IOException e) {
-                return Optional.of("no answer: " + e.getMessage());
-            }
-            if (!status.process().equals(baseline.process())) {
-                return Optional.of("the inference process was restarted");
-            }
-            if (!status.serves(slot.slotId())) {
-                throw InstallStop.failed(Code.INS_PROBATION, "another release serves");
-            }
-        } while (!end.passed());
-        return Optional.empty();
     }
 
     /**
@@ -265,12 +241,12 @@ final class ModelSwap {
             // Service goes first here; the log then lacks the event, and a verifier will say so.
             note = "not measured: " + e.getMessage();
         }
-        InferenceStatus status = await(InstallState.ROLLING_BACK);
+        InferenceStatus status = process.await(InstallState.ROLLING_BACK);
         if (!status.serves(target.slotId())) {
             candidate(target, InstallState.ROLLING_BACK);
             flip(target);
         }
-        status = await(InstallState.ROLLING_BACK);
+        status = process.await(InstallState.ROLLING_BACK);
         if (status.holds(failed.slotId())) {
             discardCandidate(failed);
         }
@@ -286,7 +262,7 @@ final class ModelSwap {
 
     /** Lets the inference process serve what the pointer names, where it does not yet. */
     void align(Slot slot) throws IOException, InstallStop {
-        InferenceStatus status = await(InstallState.COMMITTED);
+        InferenceStatus status = process.await(InstallState.COMMITTED);
         if (!status.serves(slot.slotId())) {
             candidate(slot, InstallState.COMMITTED);
             measure(slot);
@@ -295,29 +271,17 @@ final class ModelSwap {
         }
     }
 
-    private InferenceStatus await(InstallState state) throws InstallStop {
-        return seen(context.awaitInference(state));
-    }
-
-    private InferenceStatus seen(InferenceStatus status) {
-        if (lastSeen.isPresent() && !lastSeen.get().process().equals(status.process())) {
-            restarts++;
-        }
-        lastSeen = Optional.of(status);
-        return status;
-    }
-
     /** What the trial left behind; empty where there is nothing. Waits for the inference process as long as an install does. */
     Optional<TrialLog> trial() {
         List<String> lines = List.of();
         try {
-            await(InstallState.ROLLING_BACK);
+            process.await(InstallState.ROLLING_BACK);
             lines = context.ports().inference().recentLog();
         } catch (IOException | InstallStop e) {
             // The reason is on record without them.
             lines = List.of("the inference process does not tell what it wrote: " + e.getMessage());
         }
-        TrialLog log = new TrialLog(checks, restarts, lines);
+        TrialLog log = new TrialLog(checks, process.restarts(), lines);
         return log.isEmpty() ? Optional.empty() : Optional.of(log);
     }
 

@@ -59,7 +59,7 @@ final class OperatorRollback {
             return new ModelSwap(context).rollBack(context.journal().orderOf(leaving), leaving, reason);
         } catch (InstallStop stop) {
             return context.unfinished().isPresent()
-                    ? new InstallOutcome.Interrupted(InstallState.ROLLING_BACK, stop.reason())
+                    ? new InstallOutcome.Interrupted(InstallState.ROLLING_BACK, stop.reason(), stop.until())
                     : new InstallOutcome.Failed(stop.reason());
         }
     }

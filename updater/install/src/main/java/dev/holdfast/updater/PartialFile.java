@@ -3,13 +3,13 @@ package dev.holdfast.updater;
 import dev.holdfast.delta.BlockOutput;
 import dev.holdfast.delta.DeltaApplier;
 import dev.holdfast.storage.Disk;
+import dev.holdfast.storage.DiskException;
 import dev.holdfast.trust.release.BlockTree;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.MerkleTree;
 import dev.holdfast.wire.Sha256;
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.nio.channels.ClosedByInterruptException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
@@ -28,7 +28,7 @@ import java.util.function.IntToLongFunction;
  * order is not read again for its hash.
  *
  * <p>{@code .have}: "HFB2", i32 block count, i64 file length, i64 layout (block length, or a hash of the block table), i64
- * payload bytes that were received for it, then the bitmap, all big-endian. A file of another layout starts from nothing.
+ * payload bytes that were kept for it, then the bitmap, all big-endian. A file of another layout starts from nothing.
  */
 final class PartialFile implements BlockOutput, AutoCloseable {
     private static final int MAGIC = 0x48464232;
@@ -173,25 +173,23 @@ final class PartialFile implements BlockOutput, AutoCloseable {
     }
 
     private void write(int block, long offset, ByteBuffer bytes, Consumer<MessageDigest> hasher) throws IOException {
-        try {
-            dirtyBytes += bytes.remaining();
-            file.write(bytes, offset);
-            bits.set(block);
-            hashOrLeave(block, hasher);
-            if (dirtyBytes >= SYNC_BYTES) {
-                commit();
-            }
-        } catch (IOException e) {
-            throw new StorageException(e);
+        dirtyBytes += bytes.remaining();
+        file.write(bytes, offset);
+        bits.set(block);
+        hashOrLeave(block, hasher);
+        if (dirtyBytes >= SYNC_BYTES) {
+            commit();
         }
     }
 
     /** A sector that cannot be read does not end a download: {@link #finish} meets it again. */
-    private void hashOrLeave(int block, Consumer<MessageDigest> bytes) throws ClosedByInterruptException {
+    private void hashOrLeave(int block, Consumer<MessageDigest> bytes) throws DiskException {
         try {
             hash(block, bytes);
-        } catch (ClosedByInterruptException e) {
-            throw e;
+        } catch (DiskException e) {
+            if (e.isInterrupt()) {
+                throw e;
+            }
         } catch (IOException e) {
             return;
         }
@@ -249,28 +247,24 @@ final class PartialFile implements BlockOutput, AutoCloseable {
         }
     }
 
-    /** Counts payload that came for this file, kept or not; durable with the next {@link #commit}. */
+    /** Counts payload that was kept for this file; durable with the next {@link #commit}. */
     void spend(long bytes) {
         spentBytes += bytes;
     }
 
-    /** What was received for this file, by earlier processes too. */
+    /** What was kept for this file, by earlier processes too, and a second time where it was lost. */
     long spentBytes() {
         return spentBytes;
     }
 
     /** Data first, then the bitmap that describes it. */
     void commit() throws IOException {
-        try {
-            file.force();
-            byte[] map = bits.toByteArray();
-            byte[] named = Arrays.copyOf(header(cut, spentBytes), HEADER_BYTES + map.length);
-            System.arraycopy(map, 0, named, HEADER_BYTES, map.length);
-            disk.replace(have, named);
-            dirtyBytes = 0;
-        } catch (IOException e) {
-            throw new StorageException(e);
-        }
+        file.force();
+        byte[] map = bits.toByteArray();
+        byte[] named = Arrays.copyOf(header(cut, spentBytes), HEADER_BYTES + map.length);
+        System.arraycopy(map, 0, named, HEADER_BYTES, map.length);
+        disk.replace(have, named);
+        dirtyBytes = 0;
     }
 
     /** Forces the file, all of whose blocks are there, and ends its hash. */
@@ -281,13 +275,14 @@ final class PartialFile implements BlockOutput, AutoCloseable {
         commit();
         try {
             hashStored(cut.blocks());
-        } catch (ClosedByInterruptException e) {
-            throw new StorageException(e);
         } catch (IOException e) {
-            // The sector cannot be read: its block has to come again.
-            bits.clear(hashedBlocks);
-            commit();
-            throw new StorageException(e);
+            DiskException failure = DiskException.of(part, e);
+            if (!failure.isInterrupt()) {
+                // The sector cannot be read: its block has to come again.
+                bits.clear(hashedBlocks);
+                commit();
+            }
+            throw failure;
         }
         return new Whole(part, Sha256.finish(digest));
     }

@@ -2,6 +2,7 @@ package dev.holdfast.updater;
 
 import dev.holdfast.control.Slot;
 import dev.holdfast.storage.Disk;
+import dev.holdfast.storage.DiskException;
 import dev.holdfast.tee.TeeException;
 import dev.holdfast.trust.release.ModelTarget;
 import dev.holdfast.updater.StoreScrub.Checked;
@@ -44,6 +45,14 @@ final class StoreRepair {
         }
         try {
             return inTurn(slot, listed);
+        } catch (DiskException e) {
+            if (e.isInterrupt()) {
+                throw e;
+            }
+            return new Checked(
+                    slot,
+                    store.isQuarantined(slot.digest()) ? Finding.QUARANTINED : Finding.DAMAGED,
+                    e.reason().toString());
         } finally {
             turn.end();
             context.store().release(context.model());
@@ -103,15 +112,25 @@ final class StoreRepair {
 
     /** Without a fallback it serves on as it was mapped, while a sound copy takes the place of its name. */
     private Checked repairBeside(Slot slot, Optional<ModelTarget> listed) throws IOException {
-        Verdict<Long> room = store.reserve(
-                slot.model(), slot.length(), 0, context.config().device().diskReserveBytes());
+        Verdict<Long> room = store.space()
+                .reserve(
+                        slot.model(),
+                        slot.length(),
+                        0,
+                        context.config().device().diskReserveBytes());
         if (room instanceof Verdict.Rejected<Long>(Rejection reason)) {
             return new Checked(slot, Finding.DAMAGED, reason.toString());
         }
-        copy(store.blob(slot.digest()), store.part(slot.digest()));
-        Checked pulled = pull(slot, listed, Finding.DAMAGED);
+        Checked pulled = new Checked(slot, Finding.DAMAGED, "");
+        try {
+            copy(store.blob(slot.digest()), store.part(slot.digest()));
+            pulled = pull(slot, listed, Finding.DAMAGED);
+        } finally {
+            if (pulled.finding() != Finding.HEALED) {
+                store.discardPartial(slot.digest());
+            }
+        }
         if (pulled.finding() != Finding.HEALED) {
-            store.discardPartial(slot.digest());
             return pulled;
         }
         return new Checked(

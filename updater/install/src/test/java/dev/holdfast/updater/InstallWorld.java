@@ -43,6 +43,7 @@ import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
 
@@ -231,6 +232,58 @@ public final class InstallWorld implements BlockSource, InferenceControl, Measur
     Installer installer(Disk disk) throws IOException {
         InstallerPorts ports = new InstallerPorts(this, this, this, floors(), clock, record -> observer.accept(record));
         return Installer.open(ModelStore.open(dir.resolve("store"), () -> Long.MAX_VALUE, disk), config, ports, timer);
+    }
+
+    /** A process whose state cannot be asked for whenever {@code busy} says so, and that is there all the time. */
+    InferenceControl withStatus(BooleanSupplier busy) {
+        return new InferenceControl() {
+            @Override
+            public InferenceStatus status() throws IOException {
+                if (busy.getAsBoolean()) {
+                    throw new IOException("timed out");
+                }
+                return InstallWorld.this.status();
+            }
+
+            @Override
+            public GateReport prepare(Slot slot) throws IOException {
+                return InstallWorld.this.prepare(slot);
+            }
+
+            @Override
+            public Verdict<Flip> flip(SlotId slot) {
+                return InstallWorld.this.flip(slot);
+            }
+
+            @Override
+            public void discard(SlotId slot) {
+                InstallWorld.this.discard(slot);
+            }
+
+            @Override
+            public void keep(ServingSet set) throws IOException {
+                InstallWorld.this.keep(set);
+            }
+
+            @Override
+            public List<String> recentLog() throws IOException {
+                return InstallWorld.this.recentLog();
+            }
+        };
+    }
+
+    /** The same disk with another inference process. */
+    Installer installer(InferenceControl inference) throws IOException {
+        InstallerPorts ports =
+                new InstallerPorts(this, inference, this, floors(), clock, record -> observer.accept(record));
+        return Installer.open(ModelStore.open(dir.resolve("store")), config, ports, timer);
+    }
+
+    /** The same with blocks from elsewhere. */
+    Installer installer(BlockSource source) throws IOException {
+        InstallerPorts ports =
+                new InstallerPorts(source, this, this, floors(), clock, record -> observer.accept(record));
+        return Installer.open(ModelStore.open(dir.resolve("store")), config, ports, timer);
     }
 
     EpochFloors floors() {

@@ -2,16 +2,21 @@ package dev.holdfast.updater;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.holdfast.control.InferenceControl;
 import dev.holdfast.control.Slot;
 import dev.holdfast.storage.Disk;
 import dev.holdfast.trust.client.RepositorySimulator;
 import dev.holdfast.trust.release.ModelOrder;
+import dev.holdfast.trust.release.ModelTerms;
+import dev.holdfast.trust.release.Rollout;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Rejection;
 import dev.holdfast.wire.Sha256;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
 import org.junit.jupiter.api.BeforeEach;
@@ -37,6 +42,13 @@ class InstallerTest {
                 .isInstanceOfSatisfying(
                         InstallOutcome.Failed.class,
                         f -> assertThat(f.reason().code()).isEqualTo(code));
+    }
+
+    private static void assertInterrupted(InstallOutcome outcome, Code code) {
+        assertThat(outcome)
+                .isInstanceOfSatisfying(
+                        InstallOutcome.Interrupted.class,
+                        cut -> assertThat(cut.reason().code()).isEqualTo(code));
     }
 
     private void assertServes(byte[] model) throws IOException {
@@ -84,7 +96,26 @@ class InstallerTest {
     }
 
     @Test
-    void rollsBackAndKeepsTheReasonWhenTheProcessRestartsOnProbation() throws Exception {
+    void oneRestartOfTheProcessOnProbationIsOutlived() throws Exception {
+        world.observer = record -> {
+            if (record.state() == InstallState.PROBATION) {
+                world.startedAt++;
+                world.observer = later -> {};
+            }
+        };
+        assertThat(world.installer().install(world.secondOrder)).isInstanceOf(InstallOutcome.Committed.class);
+    }
+
+    @Test
+    void aProcessThatIsBusyOnProbationIsNoFaultOfTheModel() throws Exception {
+        int[] asked = {0};
+        InferenceControl busy = world.withStatus(() -> ++asked[0] % 3 == 2);
+        assertThat(world.installer(busy).install(world.secondOrder)).isInstanceOf(InstallOutcome.Committed.class);
+        assertThat(asked[0]).isGreaterThan(3);
+    }
+
+    @Test
+    void rollsBackAndKeepsTheReasonWhenTheProcessRestartsOnEachProbation() throws Exception {
         world.restartOnProbation = true;
         assertThat(world.installer().install(world.secondOrder))
                 .isInstanceOfSatisfying(
@@ -96,6 +127,9 @@ class InstallerTest {
         assertThat(world.log)
                 .containsExactly(
                         "before " + Sha256.of(world.second),
+                        "after",
+                        "after",
+                        "after",
                         "after",
                         "rolled back 2.0.0",
                         "before " + Sha256.of(world.first),
@@ -118,10 +152,24 @@ class InstallerTest {
     }
 
     @Test
-    void failsWhenLoadingTheCandidateTakesTheProcessAway() throws Exception {
+    void aProcessThatIsTooBusyToLoadCostsTimeOnly() throws Exception {
         world.dieOnPrepare = true;
-        assertFailed(world.installer().install(world.secondOrder), Code.INS_CANDIDATE_LOST);
+        for (int i = 0; i < 10; i++) {
+            assertInterrupted(world.installer().install(world.secondOrder), Code.INS_CANDIDATE_LOST);
+        }
         assertServes(world.first);
+        world.dieOnPrepare = false;
+        assertThat(world.installer().install(world.secondOrder)).isInstanceOf(InstallOutcome.Committed.class);
+    }
+
+    @Test
+    void anOrderThatAnOlderAgentCouldNotCarryOutIsCarriedOutByANewerOne() throws Exception {
+        ModelOrder order = world.without(world.secondOrder, 2);
+        world.config = world.config.with(new InstallerConfig.Device("0.0.1", Long.MAX_VALUE, 0));
+        assertFailed(world.installer().install(order), Code.UPD_INCOMPATIBLE);
+        assertFailed(world.installer().install(order), Code.INS_FAILED_BEFORE);
+        world.config = world.config.with(new InstallerConfig.Device("0.1.0", Long.MAX_VALUE, 0));
+        assertThat(world.installer().install(order)).isInstanceOf(InstallOutcome.Committed.class);
     }
 
     @Test
@@ -171,8 +219,12 @@ class InstallerTest {
 
     @Test
     void aFailedDeltaBeyondTheBudgetFails() throws Exception {
-        world.config = world.config.with(new InstallerConfig.Budget(world.second.length - 1, false));
-        assertFailed(world.installer().install(damagedDelta()), Code.INS_BUDGET);
+        ModelOrder order = damagedDelta();
+        Rollout rollout = new Rollout("r", Instant.EPOCH, Duration.ZERO, Optional.empty(), world.second.length - 1);
+        ModelTerms terms = new ModelTerms(order.terms().target(), false, Optional.of(rollout));
+        assertFailed(
+                world.installer().install(new ModelOrder("d", 2, order.model(), order.deltas(), terms)),
+                Code.INS_BUDGET);
     }
 
     /** A delta that is signed and whole, but no patch. */
@@ -185,19 +237,37 @@ class InstallerTest {
     }
 
     @Test
-    void refusesADownloadBeyondTheByteBudget() throws Exception {
+    void aDownloadBeyondTheOwnersBudgetWaitsForTheOwner() throws Exception {
         world.config = world.config.with(new InstallerConfig.Budget(10, false));
-        assertFailed(world.installer().install(world.secondOrder), Code.INS_BUDGET);
+        assertInterrupted(world.installer().install(world.secondOrder), Code.INS_BUDGET);
         assertThat(world.requests).isZero();
+        world.config = world.config.with(new InstallerConfig.Budget(world.second.length, false));
+        assertThat(world.installer().install(world.secondOrder)).isInstanceOf(InstallOutcome.Committed.class);
     }
 
     @Test
-    void refusesBeforeAnythingIsPulledWhenTheDiskIsFull() throws Exception {
+    void waitsBeforeAnythingIsPulledWhileTheDiskIsFull() throws Exception {
+        long[] free = {1000};
+        ModelStore full = ModelStore.open(world.dir.resolve("store"), () -> free[0], Disk.LOCAL);
+        InstallerPorts ports =
+                new InstallerPorts(world, world, world, world.floors(), java.time.Clock.systemUTC(), record -> {});
+        Installer installer = Installer.open(full, world.config, ports);
+        assertInterrupted(installer.install(world.secondOrder), Code.INS_DISK);
+        assertInterrupted(installer.install(world.secondOrder), Code.INS_DISK);
+        assertThat(world.requests).isZero();
+        free[0] = Long.MAX_VALUE / 2;
+        assertThat(installer.install(world.secondOrder)).isInstanceOf(InstallOutcome.Committed.class);
+    }
+
+    @Test
+    void theModelThatIsTheFallbackAlreadyAsksForNoReserve() throws Exception {
+        assertThat(world.installer().install(world.secondOrder)).isInstanceOf(InstallOutcome.Committed.class);
         ModelStore full = ModelStore.open(world.dir.resolve("store"), () -> 1000, Disk.LOCAL);
         InstallerPorts ports =
                 new InstallerPorts(world, world, world, world.floors(), java.time.Clock.systemUTC(), record -> {});
-        assertFailed(Installer.open(full, world.config, ports).install(world.secondOrder), Code.INS_DISK);
-        assertThat(world.requests).isZero();
+        assertThat(Installer.open(full, world.config, ports).install(world.without(world.firstOrder, 3)))
+                .isInstanceOf(InstallOutcome.Committed.class);
+        assertServes(world.first);
     }
 
     @Test

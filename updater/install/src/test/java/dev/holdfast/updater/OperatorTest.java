@@ -230,7 +230,7 @@ class OperatorTest {
         assertThat(world.installer().install(world.secondOrder)).isInstanceOf(InstallOutcome.RolledBack.class);
         InstallRecord last = world.installer().history().getLast();
         assertThat(last.state()).isEqualTo(InstallState.ROLLED_BACK);
-        assertThat(last.trial().orElseThrow().restarts()).isEqualTo(1);
+        assertThat(last.trial().orElseThrow().restarts()).isEqualTo(3);
         assertThat(last.trial().orElseThrow().lines()).isNotEmpty();
     }
 

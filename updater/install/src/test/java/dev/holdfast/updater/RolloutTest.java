@@ -180,28 +180,6 @@ class RolloutTest {
     }
 
     @Test
-    void theBudgetCountsWhatEarlierProcessesReceived() throws Exception {
-        world.config = world.config.with(new InstallerConfig.Budget(3L * world.second.length, false));
-        world.blockLie = block -> {
-            block[0] ^= 1;
-            return block;
-        };
-        ModelOrder order = order(Rollout.NONE);
-        // Each block comes twice: a whole budget goes for nothing, and is not there again after a restart.
-        assertFailed(untilTheEnd(order), Code.INS_BUDGET);
-        assertThat(world.requests).isEqualTo(2);
-    }
-
-    private InstallOutcome untilTheEnd(ModelOrder order) throws IOException {
-        world.config = world.config.with(new InstallerConfig.Retries(0, Duration.ofSeconds(1), Duration.ofSeconds(2)));
-        InstallOutcome outcome = world.installer().install(order);
-        for (int i = 0; i < 10 && outcome instanceof InstallOutcome.Interrupted; i++) {
-            outcome = world.installer().install(order);
-        }
-        return outcome;
-    }
-
-    @Test
     void theAverageRateStaysBelowTheCap() throws Exception {
         world.config = world.config.with(new InstallerConfig.Pace(10_000, 2));
         assertThat(world.installer().install(order(Rollout.NONE))).isInstanceOf(InstallOutcome.Committed.class);

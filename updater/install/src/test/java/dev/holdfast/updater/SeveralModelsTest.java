@@ -288,14 +288,14 @@ class SeveralModelsTest {
         assertCommitted(installer.install(needing("one", 5, 1, 60L << 20)));
         world.requests = 0;
         InstallOutcome outcome = installer.install(needing("two", 6, 1, 50L << 20));
-        assertFailed(outcome, Code.INS_MEMORY);
-        assertThat(((InstallOutcome.Failed) outcome).reason().detail())
+        assertInterrupted(outcome, Code.INS_MEMORY);
+        assertThat(((InstallOutcome.Interrupted) outcome).reason().detail())
                 .isEqualTo("two@1.0.0 needs 50 MiB, the 1 models in service 60, the budget is 100");
         assertThat(world.requests).as("before anything is pulled").isZero();
         assertThat(world.serving).containsOnlyKeys("one");
-        // Another order of the same model is judged again.
-        assertThat(installer.retire("one", 2)).isEmpty();
-        assertCommitted(installer.install(needing("two", 6, 2, 50L << 20)));
+        // What is in the way goes, or the owner raises the budget: the very same order goes on.
+        budget(120L << 20);
+        assertCommitted(world.installer().install(needing("two", 6, 1, 50L << 20)));
     }
 
     /** The release before it serves until the flip. */
@@ -304,7 +304,7 @@ class SeveralModelsTest {
         budget(100L << 20);
         Installer installer = world.installer();
         assertCommitted(installer.install(needing("one", 5, 1, 60L << 20)));
-        assertFailed(installer.install(needing("one", 6, 2, 60L << 20)), Code.INS_MEMORY);
+        assertInterrupted(installer.install(needing("one", 6, 2, 60L << 20)), Code.INS_MEMORY);
         assertCommitted(installer.install(needing("one", 7, 3, 30L << 20)));
     }
 
@@ -318,7 +318,9 @@ class SeveralModelsTest {
         world.gate = Optional.of(new Rejection(Code.INS_MEMORY, "needs 50 MiB, 10 are left of 100"));
         assertInterrupted(installer.install(world.secondOrder), Code.INS_MEMORY);
         world.candidates.clear();
-        assertFailed(installer.install(world.secondOrder), Code.INS_MEMORY);
+        assertInterrupted(installer.install(world.secondOrder), Code.INS_MEMORY);
+        world.gate = Optional.empty();
+        assertCommitted(installer.install(world.secondOrder));
     }
 
     /** The order drops one and adds another in its place: whichever is first, the new one comes. */
@@ -347,7 +349,7 @@ class SeveralModelsTest {
         assertInterrupted(installer.install(one), Code.LNK_TIMEOUT);
         assertInterrupted(installer.install(two), Code.LNK_TIMEOUT);
         assertCommitted(installer.install(two));
-        assertFailed(installer.install(one), Code.INS_MEMORY);
+        assertInterrupted(installer.install(one), Code.INS_MEMORY);
     }
 
     @Test
@@ -368,7 +370,7 @@ class SeveralModelsTest {
         budget(100L << 20);
         Installer installer = world.installer();
         assertCommitted(installer.install(needing("one", 5, 1, 1)));
-        assertFailed(installer.install(needing("two", 6, 1, Long.MAX_VALUE)), Code.INS_MEMORY);
+        assertInterrupted(installer.install(needing("two", 6, 1, Long.MAX_VALUE)), Code.INS_MEMORY);
     }
 
     // --- the end of a model ---
@@ -476,7 +478,7 @@ class SeveralModelsTest {
         CompletableFuture<InstallOutcome> chat = begin(installer, world.firstOrder);
         assertThat(onTrial.await(20, TimeUnit.SECONDS)).isTrue();
         world.deadly = Optional.of("embed");
-        assertFailed(installer.install(world.embedder()), Code.INS_CANDIDATE_LOST);
+        assertInterrupted(installer.install(world.embedder()), Code.INS_CANDIDATE_LOST);
         assertCommitted(chat.get(20, TimeUnit.SECONDS));
         assertThat(installer.history())
                 .filteredOn(r -> r.slot().model().equals("intent") && r.state() == InstallState.PROBATION)
@@ -500,12 +502,14 @@ class SeveralModelsTest {
         world.observer = record -> {
             if (record.state() == InstallState.PROBATION) {
                 both.countDown();
+                if (record.slot().model().equals("intent")) {
+                    world.serving.remove("intent");
+                }
             }
         };
-        CompletableFuture<InstallOutcome> chat = begin(installer, world.firstOrder);
         CompletableFuture<InstallOutcome> embed = begin(installer, world.embedder());
+        CompletableFuture<InstallOutcome> chat = begin(installer, world.firstOrder);
         assertThat(both.await(20, TimeUnit.SECONDS)).isTrue();
-        world.serving.remove("intent");
         assertThat(chat.get(20, TimeUnit.SECONDS))
                 .isInstanceOfSatisfying(
                         InstallOutcome.RolledBack.class,
@@ -520,8 +524,11 @@ class SeveralModelsTest {
         Installer installer = world.installer();
         assertCommitted(installer.install(world.firstOrder));
         world.deadly = Optional.of("embed");
-        assertFailed(installer.install(world.embedder()), Code.INS_CANDIDATE_LOST);
-        assertFailed(installer.install(world.embedder()), Code.INS_FAILED_BEFORE);
+        // Once, or twice, it may have been something else.
+        assertInterrupted(world.installer().install(world.embedder()), Code.INS_CANDIDATE_LOST);
+        assertInterrupted(world.installer().install(world.embedder()), Code.INS_CANDIDATE_LOST);
+        assertFailed(world.installer().install(world.embedder()), Code.INS_CANDIDATE_LOST);
+        assertFailed(world.installer().install(world.embedder()), Code.INS_FAILED_BEFORE);
     }
 
     @Test
@@ -544,7 +551,7 @@ class SeveralModelsTest {
         assertInterrupted(chat.get(20, TimeUnit.SECONDS), Code.INS_CANDIDATE_LOST);
         world.prepared = slot -> {};
         assertCommitted(installer.install(world.firstOrder));
-        assertFailed(installer.install(world.embedder()), Code.INS_CANDIDATE_LOST);
+        assertInterrupted(installer.install(world.embedder()), Code.INS_CANDIDATE_LOST);
     }
 
     // --- wishes that say the same again ---

@@ -1,5 +1,6 @@
 package dev.holdfast.trust.client;
 
+import dev.holdfast.storage.DiskException;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Rejection;
 import java.io.IOException;
@@ -15,10 +16,11 @@ public final class SourceException extends IOException {
         this.reason = new Rejection(code, detail);
     }
 
-    /** The code of a failure: its own, or that no answer came. */
+    /** The code of a failure: its own, that of the device's own disk, or that no answer came. */
     public static Rejection reasonOf(IOException failure) {
         return failure instanceof SourceException source
                 ? source.reason
-                : new Rejection(Code.LNK_TIMEOUT, String.valueOf(failure.getMessage()));
+                : DiskException.reasonOf(failure)
+                        .orElseGet(() -> new Rejection(Code.LNK_TIMEOUT, String.valueOf(failure.getMessage())));
     }
 }
