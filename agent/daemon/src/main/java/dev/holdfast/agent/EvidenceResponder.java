@@ -4,6 +4,7 @@ import dev.holdfast.attestation.Asker;
 import dev.holdfast.attestation.ChallengeQueue;
 import dev.holdfast.link.Challenge;
 import dev.holdfast.link.Evidence;
+import dev.holdfast.storage.DiskException;
 import dev.holdfast.tee.TeeException;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
@@ -117,6 +118,7 @@ final class EvidenceResponder {
             switch (e.getCause()) {
                 case RejectedException rejected -> throw rejected;
                 case TeeException tee -> throw tee;
+                case DiskException disk -> throw disk;
                 case null, default -> throw new IOException(e.getCause());
             }
         } catch (TimeoutException e) {

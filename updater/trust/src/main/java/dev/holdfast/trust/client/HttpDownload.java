@@ -1,6 +1,7 @@
 package dev.holdfast.trust.client;
 
 import dev.holdfast.storage.Disk;
+import dev.holdfast.storage.DiskException;
 import dev.holdfast.trust.schema.Hashes;
 import dev.holdfast.trust.schema.TargetFile;
 import dev.holdfast.wire.Code;
@@ -68,6 +69,9 @@ final class HttpDownload {
                         return new Verdict.Rejected<>(refused.get());
                     }
                 }
+            } catch (DiskException e) {
+                // Another connection does not help a disk that is full.
+                throw e;
             } catch (IOException e) {
                 if (size() <= before || connections >= MAX_CONNECTIONS) {
                     throw e;
