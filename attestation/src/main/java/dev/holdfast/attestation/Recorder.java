@@ -146,7 +146,8 @@ final class Recorder implements AutoCloseable {
      * @return the other models that were between measurement and flip when the write-ahead record was written
      */
     private Set<String> settle(Sha256 now) throws IOException, TeeException {
-        unsettled = false;
+        // A disk that is full refuses the append again and again: until it is done, nothing else may be recorded.
+        unsettled = true;
         Optional<WriteAhead.Pending> pending = writeAhead.read().filter(found -> found.resetCount() == resetCount);
         if (pending.isPresent()) {
             LoggedEvent event = pending.get().event();
@@ -164,6 +165,7 @@ final class Recorder implements AutoCloseable {
         if (!replay.register().equals(now)) {
             breaks("the log leads to " + replay.register() + ", the register holds " + now);
         }
+        unsettled = false;
         return pending.map(WriteAhead.Pending::underWay).orElse(Collections.emptySortedSet());
     }
 
