@@ -181,7 +181,8 @@ final class Stack implements AutoCloseable {
                         "--server",
                         "type=unixio,path=" + dir.resolve("run/tpm.sock"),
                         "--ctrl",
-                        "type=unixio,path=" + dir.resolve("run/tpm-ctrl.sock"),
+                        // Where the TCTI of tpm2-tools looks for it.
+                        "type=unixio,path=" + dir.resolve("run/tpm.sock.ctrl"),
                         "--flags",
                         "not-need-init,startup-clear"));
         Tools.until(LIMIT, "the TPM listens", () -> Files.exists(dir.resolve("run/tpm.sock")));

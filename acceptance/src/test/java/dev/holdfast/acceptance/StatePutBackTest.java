@@ -9,6 +9,9 @@ import java.nio.file.Path;
 import java.nio.file.SimpleFileVisitor;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.BasicFileAttributes;
+import java.util.List;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -63,6 +66,44 @@ class StatePutBackTest {
             stack.startAgent();
             stack.desire("1.0.0");
             stack.awaitCommitted("1.0.0");
+        }
+    }
+
+    /** The record deleted, and the counter removed with the owner's empty authorization: nothing is made anew but by a person. */
+    @Tag("full")
+    @Test
+    void aRemovedCounterEndsUpdatesUntilSomebodyProvisionsAgain() throws Exception {
+        try (Stack stack = Stack.prepare(dir, true)) {
+            stack.startBroker();
+            stack.startFleet();
+            stack.startInference();
+            stack.startAgent();
+            stack.desire("1.0.0");
+            stack.awaitCommitted("1.0.0");
+            stack.stop("agent");
+            Files.deleteIfExists(dir.resolve("device/trust/state.0.json"));
+            Files.deleteIfExists(dir.resolve("device/trust/state.1.json"));
+            Tools.Ran removed = Tools.run(
+                    dir,
+                    List.of(
+                            Tools.path("tpm2_nvundefine", "tpm2-tools"),
+                            "-T",
+                            "swtpm:path=" + dir.resolve("run/tpm.sock"),
+                            "-C",
+                            "o",
+                            "0x18f4807"));
+            assertThat(removed.status()).as(removed.err()).isZero();
+            stack.startAgent();
+            stack.awaitRejection("TEE-STATE");
+            assertThat(stack.serves()).as("a device goes on serving").isEqualTo("intent@1.0.0");
+            assertThat(stack.holdfast("doctor").out()).contains("the counter that provisioning made is gone");
+            assertThat(stack.holdfast("provision", "--again", "--yes").err()).contains("the agent runs");
+            stack.stop("agent");
+            assertThat(stack.holdfast("provision").err()).contains("TEE-STATE");
+            assertThat(stack.holdfastOk("provision", "--again", "--yes")).contains("state record: was ABSENT");
+            stack.startAgent();
+            stack.desire("2.0.0");
+            stack.awaitCommitted("2.0.0");
         }
     }
 }

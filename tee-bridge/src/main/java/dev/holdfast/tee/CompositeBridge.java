@@ -1,5 +1,8 @@
 package dev.holdfast.tee;
 
+import dev.holdfast.wire.Sha256;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Optional;
 
 /**
@@ -66,6 +69,44 @@ public final class CompositeBridge implements TeeBridge {
     @Override
     public Optional<Enroller> enroller() {
         return keys.enroller().or(state::enroller);
+    }
+
+    /** What keeps state is provisioned; from both is removed. */
+    @Override
+    public Optional<Provisioner> provisioner() {
+        return state.provisioner()
+                .map(made -> keys.provisioner()
+                        .<Provisioner>map(own -> new Both(made, own))
+                        .orElse(made));
+    }
+
+    private record Both(Provisioner state, Provisioner keys) implements Provisioner {
+        @Override
+        public boolean ownerHasPassword() throws TeeException {
+            return state.ownerHasPassword();
+        }
+
+        @Override
+        public List<String> prepareKeys(AuthValue owner) throws TeeException {
+            return state.prepareKeys(owner);
+        }
+
+        @Override
+        public List<String> prepareCounter(AuthValue owner) throws TeeException {
+            return state.prepareCounter(owner);
+        }
+
+        @Override
+        public void anchor(Sha256 factoryRoot, AuthValue owner) throws TeeException {
+            state.anchor(factoryRoot, owner);
+        }
+
+        @Override
+        public List<String> remove(AuthValue owner) throws TeeException {
+            List<String> removed = new ArrayList<>(state.remove(owner));
+            removed.addAll(keys.remove(owner));
+            return removed;
+        }
     }
 
     @Override

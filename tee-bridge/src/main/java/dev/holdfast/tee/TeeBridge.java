@@ -12,31 +12,52 @@ public interface TeeBridge extends AutoCloseable {
     TeeDescription describe();
 
     /** The unrestricted signing key of the device (ECDSA P-256), created on first use and the same ever after. */
-    Optional<DeviceSigner> signer();
+    default Optional<DeviceSigner> signer() {
+        return Optional.empty();
+    }
 
     /** Checks ES256 signatures inside the TEE. */
-    Optional<AnchorVerifier> anchorVerifier();
+    default Optional<AnchorVerifier> anchorVerifier() {
+        return Optional.empty();
+    }
 
     /** What provisioning stored: the factory root's hash. */
-    Optional<AnchorStore> anchorStore();
+    default Optional<AnchorStore> anchorStore() {
+        return Optional.empty();
+    }
 
     /** Seals small secrets to this device. */
-    Optional<Sealer> sealer();
+    default Optional<Sealer> sealer() {
+        return Optional.empty();
+    }
 
     /**
      * Counts the generations of the signed record on the disk, which holds what was seen and the models' floors of the
      * security epoch: it tells a copy that was put back.
      */
-    Optional<MonotonicCounter> stateCounter();
+    default Optional<MonotonicCounter> stateCounter() {
+        return Optional.empty();
+    }
 
     /** The register into which model events are extended. */
-    Optional<MeasurementRegister> register();
+    default Optional<MeasurementRegister> register() {
+        return Optional.empty();
+    }
 
     /** Signs the register's value together with a verifier's challenge. */
-    Optional<Quoter> quoter();
+    default Optional<Quoter> quoter() {
+        return Optional.empty();
+    }
 
     /** Proves to a fleet that attestation key and endorsement key live in one TPM. */
-    Optional<Enroller> enroller();
+    default Optional<Enroller> enroller() {
+        return Optional.empty();
+    }
+
+    /** Makes and removes anchor and counter. */
+    default Optional<Provisioner> provisioner() {
+        return Optional.empty();
+    }
 
     /** What there is in it, for a person. Nothing is made by looking. */
     default TeeInventory inventory() throws TeeException {

@@ -35,6 +35,7 @@ public record TeeInventory(Optional<Sha256> factoryRoot, List<Finding> findings)
     }
 
     public static final String PROVISION = "holdfast provision";
+    public static final String PROVISION_AGAIN = "holdfast provision --again";
     public static final String STATE_COUNTER = "state counter";
     private static final String KEYS = "keys";
     private static final String REGISTER = "register";

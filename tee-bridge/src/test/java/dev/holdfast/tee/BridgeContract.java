@@ -57,26 +57,37 @@ public abstract class BridgeContract {
         assertThat(verifier.verify(key, DIGEST, new byte[3])).isFalse();
     }
 
-    @Test
-    void keepsTheFactoryRootForGood() throws Exception {
-        AnchorStore store = bridge().anchorStore().orElseThrow();
-        assertThat(store.read()).isEmpty();
-        store.provision(DIGEST);
-        store.provision(DIGEST);
-        assertThatThrownBy(() -> store.provision(Sha256.of(new byte[0])))
-                .isInstanceOfSatisfying(
-                        TeeException.class, e -> assertThat(e.code()).isEqualTo(Code.TEE_REFUSED));
-        assertThat(reopen().anchorStore().orElseThrow().read()).contains(DIGEST);
+    /** What {@code holdfast provision} does to a bridge of an owner without a password. */
+    public static void provision(TeeBridge bridge, Sha256 factoryRoot) throws TeeException {
+        Provisioner provisioner = bridge.provisioner().orElseThrow();
+        provisioner.prepareKeys(AuthValue.EMPTY);
+        provisioner.prepareCounter(AuthValue.EMPTY);
+        provisioner.anchor(factoryRoot, AuthValue.EMPTY);
     }
 
     @Test
-    void countsFromZeroAndNeverBack() throws Exception {
+    void keepsTheFactoryRootUntilAllIsRemoved() throws Exception {
+        assertThat(bridge().anchorStore().orElseThrow().read()).isEmpty();
+        provision(bridge(), DIGEST);
+        provision(bridge(), DIGEST);
+        assertThatThrownBy(() -> provision(bridge(), Sha256.of(new byte[0])))
+                .isInstanceOfSatisfying(
+                        TeeException.class, e -> assertThat(e.code()).isEqualTo(Code.TEE_REFUSED));
+        assertThat(reopen().anchorStore().orElseThrow().read()).contains(DIGEST);
+        assertThat(bridge().provisioner().orElseThrow().remove(AuthValue.EMPTY)).isNotEmpty();
+        assertThat(reopen().anchorStore().orElseThrow().read()).isEmpty();
+        provision(bridge(), Sha256.of(new byte[0]));
+    }
+
+    @Test
+    void countsUpAndNeverBack() throws Exception {
+        provision(bridge(), DIGEST);
         MonotonicCounter counter = bridge().stateCounter().orElseThrow();
-        assertThat(counter.read()).isZero();
-        counter.advanceTo(3);
-        counter.advanceTo(2);
-        assertThat(counter.read()).isEqualTo(3);
-        assertThat(reopen().stateCounter().orElseThrow().read()).isEqualTo(3);
+        long first = counter.read();
+        counter.advanceTo(first + 3);
+        counter.advanceTo(first + 2);
+        assertThat(counter.read()).isEqualTo(first + 3);
+        assertThat(reopen().stateCounter().orElseThrow().read()).isEqualTo(first + 3);
     }
 
     @Test

@@ -30,7 +30,11 @@ public enum Code {
     CFG_INVALID("CFG-INVALID", "The configuration file is not usable", "Correct the named key"),
 
     // Trust (TUF section 5, Director)
-    UPD_ANCHOR("UPD-ANCHOR", "The factory root is not the one that the TEE holds", "Provision the device again"),
+    UPD_ANCHOR(
+            "UPD-ANCHOR",
+            "The factory root is not the one that the TEE holds",
+            "Where the TEE holds none: holdfast provision, or holdfast provision --again after it was cleared; where it holds "
+                    + "another: restore that root's file, or holdfast deprovision to change the fleet"),
     UPD_SIGNATURE("UPD-SIGNATURE", "Too few valid signatures for the role", "Check who signed; rotate lost keys"),
     UPD_EXPIRED("UPD-EXPIRED", "The metadata has expired", "Sign fresh metadata; check the clock"),
     UPD_ROLLBACK("UPD-ROLLBACK", "The metadata is older than what this device has seen", "Publish a newer version"),
@@ -161,7 +165,10 @@ public enum Code {
     // TEE
     TEE_UNAVAILABLE("TEE-UNAVAILABLE", "The root of trust does not answer", "See holdfast doctor"),
     TEE_RESPONSE("TEE-RESPONSE", "The TPM's response is not well formed", "Check the TPM"),
-    TEE_REFUSED("TEE-REFUSED", "The TPM refused the command", "Read the response code"),
+    TEE_REFUSED(
+            "TEE-REFUSED",
+            "The root of trust refused the command",
+            "Read the detail: it says what to do, or holds the TPM's response code"),
     TEE_LOCKOUT("TEE-LOCKOUT", "The TPM is in dictionary-attack lockout", "Wait or clear the lockout"),
     TEE_PIN(
             "TEE-PIN",
@@ -171,7 +178,10 @@ public enum Code {
             "TEE-ROLLBACK",
             "The state on the disk is older than what the TEE has counted",
             "Treat the device as suspect; if its disk was put back on purpose, holdfast provision --accept-state"),
-    TEE_STATE("TEE-STATE", "The state that the TEE authenticates does not verify", "Provision the device again"),
+    TEE_STATE(
+            "TEE-STATE",
+            "The state that the TEE authenticates does not verify, or the TEE lacks what provisioning made",
+            "Treat the device as suspect; if its TPM was cleared or changed on purpose, holdfast provision --again"),
 
     // Attestation
     ATT_FORMAT("ATT-FORMAT", "The evidence is not well formed", "Check the device's version"),

@@ -26,7 +26,8 @@ import picocli.CommandLine.Parameters;
             "  agent       the update and attestation daemon",
             "  inference   the inference daemon",
             "  standalone  both daemons, for development",
-            "  provision   anchors the factory root in the TEE, once",
+            "  provision   anchors the factory root in the TEE, once; --again after it was cleared",
+            "  deprovision removes all of that from the TEE",
             "  attest      writes evidence for a nonce",
             "  doctor      checks this device part by part and says what to do"
         },

@@ -6,14 +6,9 @@ import dev.holdfast.control.Challenges;
 import dev.holdfast.control.CommandFailure;
 import dev.holdfast.control.ConfigFile;
 import dev.holdfast.control.Shutdown;
-import dev.holdfast.tee.TeeBridge;
 import dev.holdfast.tee.TeeException;
-import dev.holdfast.tee.TeeInventory;
-import dev.holdfast.trust.client.TrustAnchors;
-import dev.holdfast.trust.client.TrustClient;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.RejectedException;
-import dev.holdfast.wire.Sha256;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Files;
@@ -38,7 +33,8 @@ import picocli.CommandLine.Spec;
         version = AgentDaemon.VERSION,
         subcommands = {
             AgentCommand.Agent.class,
-            AgentCommand.Provision.class,
+            ProvisionCommand.class,
+            DeprovisionCommand.class,
             AgentCommand.Attest.class,
             AgentCommand.RunDoctor.class
         })
@@ -50,7 +46,24 @@ public final class AgentCommand {
     }
 
     static CommandLine commandLine() {
-        return new CommandLine(new AgentCommand()).setExecutionExceptionHandler((failure, line, parsed) -> {
+        return commandLine(Operator.atTerminal());
+    }
+
+    /** @param operator who is asked before anything is done for good */
+    static CommandLine commandLine(Operator operator) {
+        CommandLine.IFactory plain = CommandLine.defaultFactory();
+        CommandLine.IFactory factory = new CommandLine.IFactory() {
+            @Override
+            public <K> K create(Class<K> type) throws Exception {
+                if (type == ProvisionCommand.class) {
+                    return type.cast(new ProvisionCommand(operator));
+                }
+                return type == DeprovisionCommand.class
+                        ? type.cast(new DeprovisionCommand(operator))
+                        : plain.create(type);
+            }
+        };
+        return new CommandLine(new AgentCommand(), factory).setExecutionExceptionHandler((failure, line, parsed) -> {
             line.getErr().println(CommandFailure.message(failure));
             return CommandFailure.exitCode(failure);
         });
@@ -78,45 +91,6 @@ public final class AgentCommand {
         @Override
         public Integer call() throws RejectedException, IOException, TeeException, InterruptedException {
             Shutdown.await(AgentDaemon.start(config()));
-            return 0;
-        }
-    }
-
-    @Command(
-            name = "provision",
-            description =
-                    "Anchors the factory root in the TEE, once, and makes counter and keys. Again: changes nothing.")
-    static final class Provision extends Configured {
-        @Option(
-                names = "--accept-state",
-                description =
-                        "accept the state on the disk although the TEE has counted further: it was put back on purpose")
-        boolean acceptState;
-
-        @Override
-        public Integer call() throws RejectedException, IOException, TeeException {
-            AgentConfig config = config();
-            Sha256 root = Sha256.ofFile(config.root().factoryRoot());
-            try (TeeBridge bridge = TeeBridges.open(config)) {
-                TrustAnchors anchors = TeeBridges.anchors(bridge);
-                boolean known = anchors.store().read().isPresent();
-                anchors.store().provision(root);
-                TeeBridges.pinEndorsement(config, bridge);
-                anchors.generation().read(); // Made when it is first looked at.
-                if (acceptState) {
-                    TrustClient.readmit(
-                                    config.stateDir().resolve("trust"),
-                                    config.root().factoryRoot(),
-                                    anchors)
-                            .orThrow();
-                    out().println("the state on the disk is accepted as it is");
-                }
-                out().println((known ? "already anchored: " : "anchored ") + root + " in "
-                        + bridge.describe().kind() + " (" + bridge.describe().assurance() + ")");
-                for (TeeInventory.Finding finding : bridge.inventory().findings()) {
-                    out().println("  " + finding.name() + ": " + finding.detail());
-                }
-            }
             return 0;
         }
     }

@@ -6,8 +6,10 @@ import dev.holdfast.control.MemoryBudget;
 import dev.holdfast.control.SocketPaths;
 import dev.holdfast.link.Topics;
 import dev.holdfast.tee.tpm.TpmRegister;
+import dev.holdfast.trust.client.TrustClient;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Verdict;
+import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -44,14 +46,24 @@ public record AgentConfig(
      * The root of trust.
      *
      * @param tee {@code software}, {@code /dev/tpmrm0}, {@code unix:PATH}, {@code tcp:HOST:PORT} or {@code pkcs11:...}
-     * @param register what a TPM measures models into: {@code pcr:14}, or {@code nv:14}, an NV index that this PCR guards
+     * @param register what a TPM measures models into: {@code pcr:14}, or {@code nv:15}, an NV index that this PCR guards
+     * @param registerIsConfigured whether the file says so; else provisioning chose it
      * @param platformLogs the machine's own logs; those in {@code /sys/kernel/security} where the TEE is a device
      * @param vmReports where the kernel gives reports on a confidential virtual machine ({@code /sys/kernel/config/tsm/report});
      *     none are asked for where empty
      * @param factoryRoot the root metadata that provisioning anchors in the TEE
      */
     public record Root(
-            String tee, TpmRegister register, PlatformLogs platformLogs, Optional<Path> vmReports, Path factoryRoot) {}
+            String tee,
+            TpmRegister register,
+            boolean registerIsConfigured,
+            PlatformLogs platformLogs,
+            Optional<Path> vmReports,
+            Path factoryRoot) {
+        Root with(TpmRegister chosen) {
+            return new Root(tee, chosen, registerIsConfigured, platformLogs, vmReports, factoryRoot);
+        }
+    }
 
     /**
      * How updates are taken.
@@ -121,13 +133,39 @@ public record AgentConfig(
         Optional<Path> logs = file.path("platform-logs");
         // A TPM behind a socket is not the machine's own: the machine's logs would not lead to its registers.
         boolean own = logs.isPresent() || tee.startsWith("/dev/");
+        String register = file.text("register", "");
         return new Root(
                 tee,
-                TpmRegister.parse(file.text("register", TpmRegister.DEFAULT.toString()))
-                        .orThrow(),
+                register.isEmpty()
+                        ? chosen(file.stateDir())
+                        : TpmRegister.parse(register).orThrow(),
+                !register.isEmpty(),
                 own ? PlatformLogs.in(logs.orElse(Path.of("/sys/kernel/security"))) : PlatformLogs.none(),
                 file.path("vm-reports"),
                 file.path("factory-root", "/etc/holdfast/root.json"));
+    }
+
+    private static TpmRegister chosen(Path stateDir) throws RejectedException {
+        try {
+            return new TeeFiles(stateDir).register().orElse(TpmRegister.DEFAULT);
+        } catch (IOException e) {
+            throw ConfigFile.invalid("the register that provisioning chose cannot be read: " + e.getMessage());
+        }
+    }
+
+    /** This configuration with another register. */
+    AgentConfig with(TpmRegister register) {
+        return new AgentConfig(topics, stateDir, sockets, broker, root.with(register), updates, memoryBudget);
+    }
+
+    /** The event log. */
+    Path eventsDir() {
+        return stateDir.resolve("events");
+    }
+
+    /** What {@link TrustClient} keeps. */
+    Path trustDir() {
+        return stateDir.resolve("trust");
     }
 
     /** The model store: the agent writes it, the inference process reads it. */

@@ -12,6 +12,7 @@ import dev.holdfast.wire.Verdict;
 import java.io.IOException;
 import java.util.Optional;
 import java.util.SortedMap;
+import java.util.function.Supplier;
 
 /** What the control socket may ask of the agent. Thread-safe. */
 final class AgentControl {
@@ -20,8 +21,17 @@ final class AgentControl {
     private final TeeBridge bridge;
     private final DeviceReport report;
     private final ScrubDuty scrub;
+    private final Supplier<Optional<String>> brokenLog;
 
-    AgentControl(UpdateLoop loop, EvidenceResponder responder, TeeBridge bridge, DeviceReport report, ScrubDuty scrub) {
+    /** @param brokenLog why evidence would be refused, {@link dev.holdfast.attestation.EventLog#broken} */
+    AgentControl(
+            UpdateLoop loop,
+            EvidenceResponder responder,
+            TeeBridge bridge,
+            DeviceReport report,
+            ScrubDuty scrub,
+            Supplier<Optional<String>> brokenLog) {
+        this.brokenLog = brokenLog;
         this.loop = loop;
         this.responder = responder;
         this.bridge = bridge;
@@ -38,7 +48,7 @@ final class AgentControl {
     }
 
     ObjectNode inventory() throws TeeException {
-        return TeeBridges.inventory(bridge);
+        return TeeBridges.inventory(bridge, brokenLog.get());
     }
 
     Binary evidence(Binary nonce) throws IOException, TeeException, RejectedException {

@@ -82,7 +82,7 @@ public final class AgentDaemon implements AutoCloseable {
         EventLog log = opened.add(
                 "event log",
                 EventLog.open(
-                        config.stateDir().resolve("events"),
+                        config.eventsDir(),
                         bridge.register()
                                 .orElseThrow(() -> new TeeException(Code.TEE_UNAVAILABLE, "no measurement register"))));
         tolerating(() -> log.agentStarted(NAME, VERSION));
@@ -129,7 +129,7 @@ public final class AgentDaemon implements AutoCloseable {
                         () -> reporting.get().run())));
         UpdateLoop loop = new UpdateLoop(new UpdateParts(
                 () -> TrustClient.start(
-                        config.stateDir().resolve("trust"),
+                        config.trustDir(),
                         config.root().factoryRoot(),
                         TeeBridges.anchors(bridge),
                         fleet,
@@ -162,7 +162,7 @@ public final class AgentDaemon implements AutoCloseable {
                         config.stateDir().resolve("last-scrub")));
         DeviceReport report =
                 new DeviceReport(config.topics(), bridge.describe(), store, installer, config.memoryBudget());
-        AgentControl control = new AgentControl(loop, responder, bridge, report, scrub);
+        AgentControl control = new AgentControl(loop, responder, bridge, report, scrub, log::broken);
         reporting.set(() -> fleet.report(control.status()));
 
         // Hints come from the first moment on, and the loop is told of them.

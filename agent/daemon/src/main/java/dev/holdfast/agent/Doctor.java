@@ -7,12 +7,9 @@ import dev.holdfast.control.AgentPaths;
 import dev.holdfast.control.InferencePaths;
 import dev.holdfast.control.Pointer;
 import dev.holdfast.control.UnixHttpClient;
-import dev.holdfast.tee.TeeBridge;
-import dev.holdfast.tee.TeeException;
 import dev.holdfast.updater.ModelStore;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
-import dev.holdfast.wire.Sha256;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.Socket;
@@ -50,7 +47,11 @@ final class Doctor {
      * @param detail what was found
      * @param fix what to do; empty where nothing is to be done
      */
-    record Check(String section, String name, Outcome outcome, String detail, String fix) {}
+    record Check(String section, String name, Outcome outcome, String detail, String fix) {
+        Check {
+            fix = outcome == Outcome.PASS ? "" : fix;
+        }
+    }
 
     private final AgentConfig config;
     private final List<Check> checks = new ArrayList<>();
@@ -63,14 +64,14 @@ final class Doctor {
         Doctor doctor = new Doctor(config);
         Optional<JsonNode> status = ask(config.sockets().agent(), AgentPaths.STATUS);
         doctor.processes(status);
-        doctor.rootOfTrust(status);
+        new RootOfTrustChecks(config, doctor.checks::add).run(status);
         doctor.broker(status);
         doctor.store();
         status.ifPresent(doctor::atRest);
         return doctor;
     }
 
-    private static Optional<JsonNode> ask(Path socket, String path) {
+    static Optional<JsonNode> ask(Path socket, String path) {
         try {
             UnixHttpClient.Reply reply = new UnixHttpClient(socket).get(path, QUICK);
             return reply.status() == 200 ? Optional.of(reply.body()) : Optional.empty();
@@ -113,78 +114,6 @@ final class Doctor {
                 check("processes", "updates", Outcome.WARN, "paused by hand", "holdfast resume");
             }
         });
-    }
-
-    private void rootOfTrust(Optional<JsonNode> status) {
-        Optional<Sha256> factory = Optional.empty();
-        try {
-            factory = Optional.of(Sha256.ofFile(config.root().factoryRoot()));
-        } catch (IOException e) {
-            check(
-                    "root of trust",
-                    "factory root",
-                    Outcome.FAIL,
-                    "cannot read " + config.root().factoryRoot(),
-                    "copy 1.root.json of the fleet there");
-        }
-        if (status.isPresent()) {
-            JsonNode tee = status.get().path("tee");
-            describe(
-                    tee.path("kind").asText(),
-                    tee.path("assurance").asText(),
-                    tee.path("detail").asText());
-            Optional<Sha256> trusted = factory;
-            ask(config.sockets().agent(), AgentPaths.TEE).ifPresent(inventory -> inventory(inventory, trusted));
-            return;
-        }
-        try (TeeBridge bridge = TeeBridges.open(config)) {
-            describe(
-                    bridge.describe().kind().name(),
-                    bridge.describe().assurance().name(),
-                    bridge.describe().detail());
-            inventory(TeeBridges.inventory(bridge), factory);
-        } catch (IOException | TeeException e) {
-            check(
-                    "root of trust",
-                    "TEE",
-                    Outcome.FAIL,
-                    String.valueOf(e.getMessage()),
-                    "check tee = \"" + config.root().tee() + "\" and the rights on it");
-        }
-    }
-
-    private void inventory(JsonNode inventory, Optional<Sha256> factory) {
-        String anchored = inventory.path("factoryRoot").asText("");
-        boolean same = factory.isPresent() && factory.get().hex().equals(anchored);
-        check(
-                "root of trust",
-                "anchor",
-                same ? Outcome.PASS : Outcome.FAIL,
-                anchored.isEmpty() ? "not provisioned" : (same ? "the factory root " : "another root: ") + anchored,
-                anchored.isEmpty() ? "holdfast provision" : "restore the factory root that was provisioned");
-        for (JsonNode finding : inventory.path("findings")) {
-            Outcome outcome = switch (finding.path("state").asText()) {
-                case "SOUND" -> Outcome.PASS;
-                case "NOTABLE" -> Outcome.WARN;
-                default -> Outcome.FAIL;
-            };
-            check(
-                    "root of trust",
-                    finding.path("name").asText(),
-                    outcome,
-                    finding.path("detail").asText(),
-                    finding.path("remedy").asText());
-        }
-    }
-
-    private void describe(String kind, String assurance, String detail) {
-        boolean hardware = assurance.equals("HARDWARE") || assurance.equals("FIRMWARE");
-        check(
-                "root of trust",
-                "TEE",
-                hardware ? Outcome.PASS : Outcome.WARN,
-                kind + ", assurance " + assurance + (detail.isEmpty() ? "" : ", " + detail),
-                "nothing here is hardware-backed: for development only");
     }
 
     private void atRest(JsonNode status) {
@@ -290,7 +219,7 @@ final class Doctor {
     }
 
     private void check(String section, String name, Outcome outcome, String detail, String fix) {
-        checks.add(new Check(section, name, outcome, detail, outcome == Outcome.PASS ? "" : fix));
+        checks.add(new Check(section, name, outcome, detail, fix));
     }
 
     boolean isHealthy() {

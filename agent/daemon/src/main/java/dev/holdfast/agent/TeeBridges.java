@@ -3,11 +3,12 @@ package dev.holdfast.agent;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.link.LinkConfig;
-import dev.holdfast.storage.Disk;
+import dev.holdfast.tee.AuthValue;
 import dev.holdfast.tee.CompositeBridge;
 import dev.holdfast.tee.ConfigfsTsm;
 import dev.holdfast.tee.DeviceSigner;
 import dev.holdfast.tee.DeviceTls;
+import dev.holdfast.tee.Provisioner;
 import dev.holdfast.tee.TeeBridge;
 import dev.holdfast.tee.TeeException;
 import dev.holdfast.tee.TeeInventory;
@@ -25,9 +26,6 @@ import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.RejectedException;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.Optional;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -39,6 +37,23 @@ final class TeeBridges {
     private TeeBridges() {}
 
     static TeeBridge open(AgentConfig config) throws IOException, TeeException {
+        try {
+            TeeFiles files = new TeeFiles(config.stateDir());
+            return open(config, files.authorization(), files.endorsement());
+        } catch (RejectedException e) {
+            throw new TeeException(
+                    Code.TEE_STATE,
+                    "what provisioning wrote down in " + config.stateDir() + " does not read: " + e.rejection());
+        }
+    }
+
+    /**
+     * The same for who provisions.
+     *
+     * @param endorsement the name of the endorsement key that the TPM must have; empty to take the one that it has
+     */
+    static TeeBridge open(AgentConfig config, AuthValue authorization, Optional<Binary> endorsement)
+            throws TeeException {
         if (config.root().tee().equals("software")) {
             return SoftwareBridge.open(config.stateDir().resolve("tee"));
         }
@@ -46,11 +61,10 @@ final class TeeBridges {
             if (config.root().tee().startsWith(Pkcs11Uri.SCHEME)) {
                 return token(config);
             }
-            Tpm2Options options = Tpm2Options.DEFAULT.with(config.root().register());
-            Path pin = pin(config);
-            if (Files.exists(pin)) {
-                options = options.pinned(
-                        Binary.fromHex(Files.readString(pin).strip()).orThrow());
+            Tpm2Options options =
+                    Tpm2Options.DEFAULT.with(config.root().register()).authorized(authorization);
+            if (endorsement.isPresent()) {
+                options = options.pinned(endorsement.get());
             }
             return Tpm2Bridge.open(TpmAddress.parse(config.root().tee()).orThrow(), options);
         } catch (RejectedException e) {
@@ -84,11 +98,16 @@ final class TeeBridges {
         }
     }
 
-    /** What there is in the TEE, as the control socket tells it. */
-    static ObjectNode inventory(TeeBridge bridge) throws TeeException {
+    /**
+     * What there is in the TEE, as the control socket tells it.
+     *
+     * @param brokenLog why the event log does not lead to the register, {@link dev.holdfast.attestation.EventLog#broken}
+     */
+    static ObjectNode inventory(TeeBridge bridge, Optional<String> brokenLog) throws TeeException {
         TeeInventory inventory = bridge.inventory();
         ObjectNode node = Json.object();
         inventory.factoryRoot().ifPresent(hash -> node.put("factoryRoot", hash.hex()));
+        brokenLog.ifPresent(why -> node.put("brokenLog", why));
         if (bridge.quoter().isPresent()) {
             byte[] spki = bridge.quoter().get().attestationKey().getEncoded();
             node.put("attestationKey", Binary.copyOf(spki).hex());
@@ -104,21 +123,17 @@ final class TeeBridges {
         return node;
     }
 
-    /** Writes down which endorsement key the TPM has, so that {@link #open} refuses another. Does nothing without a TPM. */
-    static void pinEndorsement(AgentConfig config, TeeBridge bridge)
-            throws IOException, TeeException, RejectedException {
-        Path pin = pin(config);
-        if (bridge.enroller().isEmpty() || Files.exists(pin)) {
-            return;
-        }
-        TpmKeyArea endorsement =
-                TpmKeyArea.parse(bridge.enroller().get().endorsementPublic()).orThrow();
-        Disk.LOCAL.createDirectories(config.stateDir());
-        Disk.LOCAL.replace(pin, (endorsement.name().hex() + "\n").getBytes(StandardCharsets.US_ASCII));
+    /** The name of the TPM's endorsement key; empty without a TPM. */
+    static Optional<Binary> endorsement(TeeBridge bridge) throws TeeException, RejectedException {
+        return bridge.enroller().isEmpty()
+                ? Optional.empty()
+                : Optional.of(TpmKeyArea.parse(bridge.enroller().get().endorsementPublic())
+                        .orThrow()
+                        .name());
     }
 
-    private static Path pin(AgentConfig config) {
-        return config.stateDir().resolve("endorsement.name");
+    static Provisioner provisioner(TeeBridge bridge) throws TeeException {
+        return bridge.provisioner().orElseThrow(() -> lacks("anything to provision"));
     }
 
     /** What the trust client needs of the TEE; every part must be there. */

@@ -71,7 +71,8 @@ public final class FleetRepository {
             directory.create(config);
             RoleSigners signers = FleetKeys.generateAll(directory.keys());
             Path root = directory.metadata("1.root.json");
-            ObjectNode factory = RootDocument.signedPart(1, clock.instant().plus(ROOT_LIFE), signers.roles());
+            ObjectNode factory = RootDocument.signedPart(1, clock.instant().plus(ROOT_LIFE), signers.roles())
+                    .put(RootDocument.FLEET_FIELD, config.name());
             FleetDirectory.replace(root, signers.root().sign(FAMILIES.into(factory)));
             sign(List.of(), new Versions(0, 0, 0), signers.targets(), signers.snapshot(), signers.timestamp());
             directory.write(config);

@@ -9,7 +9,9 @@ import dev.holdfast.attestation.verify.ReferenceModels;
 import dev.holdfast.link.Reply;
 import dev.holdfast.link.Request;
 import dev.holdfast.link.Topics;
+import dev.holdfast.tee.AuthValue;
 import dev.holdfast.tee.software.SoftwareBridge;
+import dev.holdfast.trust.client.DeviceRecord;
 import dev.holdfast.trust.client.MetadataSource;
 import dev.holdfast.trust.client.TrustAnchors;
 import dev.holdfast.trust.client.TrustClient;
@@ -126,12 +128,15 @@ class FleetRepositoryTest {
     /** The order as device-1 accepts it. */
     private Order accepted() throws Exception {
         try (SoftwareBridge bridge = SoftwareBridge.open(dir.resolve("tee"))) {
-            bridge.anchorStore().orElseThrow().provision(Sha256.ofFile(factoryRoot));
+            bridge.provisioner().orElseThrow().anchor(Sha256.ofFile(factoryRoot), AuthValue.EMPTY);
             TrustAnchors anchors = new TrustAnchors(
                     bridge.anchorStore().orElseThrow(),
                     bridge.anchorVerifier().orElseThrow(),
                     bridge.signer().orElseThrow(),
                     bridge.stateCounter().orElseThrow());
+            if (!DeviceRecord.exists(dir.resolve("state"))) {
+                DeviceRecord.begin(dir.resolve("state"), factoryRoot, anchors).orThrow();
+            }
             return TrustClient.start(
                             dir.resolve("state"), factoryRoot, anchors, new ThroughResponder(), Clock.systemUTC())
                     .orThrow()

@@ -1,16 +1,11 @@
 package dev.holdfast.tee.pkcs11;
 
-import dev.holdfast.tee.AnchorStore;
 import dev.holdfast.tee.AnchorVerifier;
 import dev.holdfast.tee.Assurance;
 import dev.holdfast.tee.CompositeBridge;
 import dev.holdfast.tee.DeviceSigner;
-import dev.holdfast.tee.Enroller;
-import dev.holdfast.tee.MeasurementRegister;
-import dev.holdfast.tee.MonotonicCounter;
 import dev.holdfast.tee.P256;
-import dev.holdfast.tee.Quoter;
-import dev.holdfast.tee.Sealer;
+import dev.holdfast.tee.Provisioner;
 import dev.holdfast.tee.TeeBridge;
 import dev.holdfast.tee.TeeDescription;
 import dev.holdfast.tee.TeeException;
@@ -64,7 +59,7 @@ public final class Pkcs11Bridge implements TeeBridge {
     /** Of the thread {@code tee} alone. */
     private @Nullable Session session;
 
-    private record Session(Provider provider, Pkcs11Slots.Slot slot, Pkcs11Keys.Held held) {}
+    private record Session(Provider provider, Pkcs11Slots.Slot slot, Pkcs11Keys.Held held, KeyStore store) {}
 
     private Pkcs11Bridge(Pkcs11Uri uri) throws TeeException {
         this.uri = uri;
@@ -132,33 +127,17 @@ public final class Pkcs11Bridge implements TeeBridge {
     }
 
     @Override
-    public Optional<AnchorStore> anchorStore() {
-        return Optional.empty();
+    public Optional<Provisioner> provisioner() {
+        return Optional.of(new Pkcs11Provisioner(() -> thread.call(this::remove)));
     }
 
-    @Override
-    public Optional<Sealer> sealer() {
-        return Optional.empty();
-    }
-
-    @Override
-    public Optional<MonotonicCounter> stateCounter() {
-        return Optional.empty();
-    }
-
-    @Override
-    public Optional<MeasurementRegister> register() {
-        return Optional.empty();
-    }
-
-    @Override
-    public Optional<Quoter> quoter() {
-        return Optional.empty();
-    }
-
-    @Override
-    public Optional<Enroller> enroller() {
-        return Optional.empty();
+    private String remove() throws TeeException {
+        Session open = session();
+        return attempt("removing the key", () -> {
+            open.store().deleteEntry(uri.object());
+            session = null;
+            return "key and certificate " + uri.object() + " in the token " + uri.token();
+        });
     }
 
     @Override
@@ -245,7 +224,7 @@ public final class Pkcs11Bridge implements TeeBridge {
             if (!P256.verify(held.publicKey(), probe, inToken(provider, held.key(), probe))) {
                 throw new TeeException(Code.TEE_REFUSED, "certificate and key " + uri.object() + " do not match");
             }
-            return new Session(provider, slot, held);
+            return new Session(provider, slot, held, store);
         } catch (GeneralSecurityException | IOException | ProviderException e) {
             throw failure("the token " + uri.token(), e);
         } finally {

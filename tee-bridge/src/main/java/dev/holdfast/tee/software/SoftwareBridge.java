@@ -4,11 +4,12 @@ import dev.holdfast.storage.Disk;
 import dev.holdfast.tee.AnchorStore;
 import dev.holdfast.tee.AnchorVerifier;
 import dev.holdfast.tee.Assurance;
+import dev.holdfast.tee.AuthValue;
 import dev.holdfast.tee.DeviceSigner;
-import dev.holdfast.tee.Enroller;
 import dev.holdfast.tee.MeasurementRegister;
 import dev.holdfast.tee.MonotonicCounter;
 import dev.holdfast.tee.P256;
+import dev.holdfast.tee.Provisioner;
 import dev.holdfast.tee.Quoter;
 import dev.holdfast.tee.Sealer;
 import dev.holdfast.tee.TeeBridge;
@@ -124,22 +125,34 @@ public final class SoftwareBridge implements TeeBridge {
 
     @Override
     public Optional<AnchorStore> anchorStore() {
-        return Optional.of(new AnchorStore() {
-            @Override
-            public Optional<Sha256> read() throws TeeException {
-                return current().anchor();
-            }
+        return Optional.of(() -> current().anchor());
+    }
 
+    @Override
+    public Optional<Provisioner> provisioner() {
+        return Optional.of(new Provisioner() {
             @Override
-            public void provision(Sha256 factoryRoot) throws TeeException {
+            public void anchor(Sha256 factoryRoot, AuthValue owner) throws TeeException {
                 synchronized (SoftwareBridge.this) {
                     Optional<Sha256> known = current().anchor();
                     if (known.isPresent() && !known.get().equals(factoryRoot)) {
-                        throw new TeeException(Code.TEE_REFUSED, "another factory root is stored already");
+                        throw new TeeException(
+                                Code.TEE_REFUSED,
+                                "another factory root is anchored, " + known.get() + ": holdfast deprovision first");
                     }
                     if (known.isEmpty()) {
                         replace(current().withAnchor(factoryRoot));
                     }
+                }
+            }
+
+            @Override
+            public List<String> remove(AuthValue owner) throws TeeException {
+                synchronized (SoftwareBridge.this) {
+                    current();
+                    vault.remove();
+                    close();
+                    return List.of("keys, counter and factory root in " + dir);
                 }
             }
         });
@@ -286,12 +299,6 @@ public final class SoftwareBridge implements TeeBridge {
                         attest, TpmSignature.fromP1363(signature), new TreeMap<>(Map.of(REGISTER_INDEX, value)));
             }
         });
-    }
-
-    /** None: without a TPM there is nothing that ties keys to a chip. */
-    @Override
-    public Optional<Enroller> enroller() {
-        return Optional.empty();
     }
 
     @Override

@@ -27,6 +27,8 @@ import java.util.Set;
 final class SoftwareVault implements AutoCloseable {
     private static final byte[] STATE_LABEL = "holdfast-software-tee-1".getBytes(StandardCharsets.US_ASCII);
 
+    private static final String KEYSET = "keyset.json";
+
     private final Path stateFile;
     private final Disk disk;
     private final FileChannel lockChannel;
@@ -103,6 +105,16 @@ final class SoftwareVault implements AutoCloseable {
         }
     }
 
+    /** Destroys the keys: the state cannot be read without the keyset, so that goes first. */
+    void remove() throws TeeException {
+        try {
+            disk.delete(stateFile.resolveSibling(KEYSET));
+            disk.delete(stateFile);
+        } catch (IOException e) {
+            throw new TeeException(Code.TEE_UNAVAILABLE, "the software bridge's files cannot be removed", e);
+        }
+    }
+
     @Override
     public void close() {
         try {
@@ -125,7 +137,7 @@ final class SoftwareVault implements AutoCloseable {
     }
 
     private static Aead aead(Path dir, Disk disk) throws IOException, GeneralSecurityException {
-        Path file = dir.resolve("keyset.json");
+        Path file = dir.resolve(KEYSET);
         AeadConfig.register();
         Configuration configuration = RegistryConfiguration.get();
         KeysetHandle keyset;

@@ -51,6 +51,8 @@ final class Tpm {
     static final long NV_CLEAR_STCLEAR = 1L << 27;
     static final long NV_WRITTEN = 1L << 29;
     // 6.5 TPM_CC
+    static final long CC_EVICT_CONTROL = 0x120;
+    static final long CC_NV_UNDEFINE_SPACE = 0x122;
     static final long CC_NV_DEFINE_SPACE = 0x12a;
     static final long CC_CREATE_PRIMARY = 0x131;
     static final long CC_NV_INCREMENT = 0x134;
@@ -75,6 +77,7 @@ final class Tpm {
     static final long CC_POLICY_AUTHORIZE = 0x16a;
     static final long CC_POLICY_COMMAND_CODE = 0x16c;
     static final long CC_POLICY_OR = 0x171;
+    static final long CC_READ_PUBLIC = 0x173;
     static final long CC_START_AUTH_SESSION = 0x176;
     static final long CC_VERIFY_SIGNATURE = 0x177;
     static final long CC_GET_CAPABILITY = 0x17a;
@@ -96,9 +99,16 @@ final class Tpm {
     /** Format-one codes without the number of the handle, session or parameter. */
     static final long RC_HANDLE = 0x08b;
 
+    static final long RC_AUTH_FAIL = 0x08e;
     static final long RC_SIGNATURE = 0x09b;
+    static final long RC_BAD_AUTH = 0x0a2;
 
     private Tpm() {}
+
+    /** Whether an authorization value was wrong; which of the two it is depends on the lockout. */
+    static boolean isAuthFailure(long rc) {
+        return base(rc) == RC_AUTH_FAIL || base(rc) == RC_BAD_AUTH;
+    }
 
     /** A format-one code (bit 7) reduced to the error alone; others unchanged (Part 2, 6.6.2). */
     static long base(long rc) {

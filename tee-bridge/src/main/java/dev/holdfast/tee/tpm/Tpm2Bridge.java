@@ -3,11 +3,13 @@ package dev.holdfast.tee.tpm;
 import dev.holdfast.tee.AnchorStore;
 import dev.holdfast.tee.AnchorVerifier;
 import dev.holdfast.tee.Assurance;
+import dev.holdfast.tee.AuthValue;
 import dev.holdfast.tee.DeviceSigner;
 import dev.holdfast.tee.Enroller;
 import dev.holdfast.tee.MeasurementRegister;
 import dev.holdfast.tee.MonotonicCounter;
 import dev.holdfast.tee.P256;
+import dev.holdfast.tee.Provisioner;
 import dev.holdfast.tee.Quoter;
 import dev.holdfast.tee.Sealer;
 import dev.holdfast.tee.TeeBridge;
@@ -101,20 +103,7 @@ public final class Tpm2Bridge implements TeeBridge {
 
     @Override
     public Optional<AnchorStore> anchorStore() {
-        return Optional.of(new AnchorStore() {
-            @Override
-            public Optional<Sha256> read() throws TeeException {
-                return connection.call(operations.nv()::anchor);
-            }
-
-            @Override
-            public void provision(Sha256 factoryRoot) throws TeeException {
-                connection.call(() -> {
-                    operations.nv().provision(factoryRoot);
-                    return true;
-                });
-            }
-        });
+        return Optional.of(() -> connection.call(operations.nv()::anchor));
     }
 
     @Override
@@ -141,15 +130,20 @@ public final class Tpm2Bridge implements TeeBridge {
         return Optional.of(new MonotonicCounter() {
             @Override
             public long read() throws TeeException {
-                return connection.call(() -> operations.nv().counter());
+                return connection.call(() -> operations.counter().read());
             }
 
             @Override
             public void advanceTo(long value) throws TeeException {
                 connection.call(() -> {
-                    operations.nv().advance(value);
+                    operations.counter().advance(value);
                     return true;
                 });
+            }
+
+            @Override
+            public String identity() throws TeeException {
+                return connection.call(() -> operations.counter().identity());
             }
         });
     }
@@ -243,11 +237,60 @@ public final class Tpm2Bridge implements TeeBridge {
     }
 
     @Override
+    public Optional<Provisioner> provisioner() {
+        return Optional.of(new Provisioner() {
+            @Override
+            public boolean ownerHasPassword() throws TeeException {
+                return connection.call(() -> TpmProvisioner.ownerHasPassword(engine));
+            }
+
+            @Override
+            public List<String> prepareKeys(AuthValue owner) throws TeeException {
+                return connection.call(() -> operations.provisioner().prepareKeys(owner));
+            }
+
+            @Override
+            public List<String> prepareCounter(AuthValue owner) throws TeeException {
+                return connection.call(() -> operations.provisioner().prepareCounter(owner));
+            }
+
+            @Override
+            public Optional<Sha256> measuredBefore() throws TeeException {
+                return connection.call(operations::measuredBefore);
+            }
+
+            @Override
+            public Optional<TpmRegister> unusedRegister() throws TeeException {
+                return connection.call(operations::unusedRegister);
+            }
+
+            @Override
+            public void anchor(Sha256 factoryRoot, AuthValue owner) throws TeeException {
+                connection.call(() -> {
+                    operations.provisioner().anchor(factoryRoot, owner);
+                    return true;
+                });
+            }
+
+            @Override
+            public List<String> remove(AuthValue owner) throws TeeException {
+                return connection.call(() -> operations.provisioner().remove(owner));
+            }
+        });
+    }
+
+    @Override
     public TeeInventory inventory() throws TeeException {
-        TeeInventory indexes =
-                connection.call(() -> new TpmInventory(new TpmEngine(connection), operations.nv()).look());
+        TeeInventory indexes = connection.call(() -> new TpmInventory(engine, operations).look());
         List<TeeInventory.Finding> findings = new ArrayList<>(indexes.findings());
-        TeeInventory.keys(this).ifPresent(findings::add);
+        try {
+            TeeInventory.keys(this).ifPresent(findings::add);
+        } catch (TeeException e) {
+            if (e.code() != Code.TEE_STATE) {
+                throw e;
+            }
+            // The owner has a password since provisioning; that finding is there already.
+        }
         TeeInventory.register(this).ifPresent(findings::add);
         return new TeeInventory(indexes.factoryRoot(), findings);
     }

@@ -1,5 +1,6 @@
 package dev.holdfast.tee.tpm;
 
+import dev.holdfast.tee.AuthValue;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Sha256;
@@ -15,11 +16,11 @@ final class TpmCommand {
     /** How a handle is authorized. */
     private sealed interface Authorization {}
 
-    /** All our objects have an empty password. */
+    /** An empty password. */
     private record Password() implements Authorization {}
 
-    /** A session with its attributes; the only place where the bus needs to be distrusted. */
-    private record Keyed(TpmSession session, int attributes) implements Authorization {}
+    /** A session with its attributes, and the authorization value of what it authorizes. */
+    private record Keyed(TpmSession session, int attributes, AuthValue auth) implements Authorization {}
 
     private final long code;
     private final TpmWriter handles = new TpmWriter();
@@ -53,10 +54,20 @@ final class TpmCommand {
         return named(handle, name);
     }
 
-    /** An object that {@code session} authorizes; its name goes into the HMAC. */
+    /** An object that {@code session} authorizes and that has no authorization value; its name goes into the HMAC. */
     TpmCommand authorized(long handle, Binary name, TpmSession session, int attributes) {
-        authorizations.add(new Keyed(session, attributes | TpmSession.CONTINUE));
+        return authorized(handle, name, session, attributes, AuthValue.EMPTY);
+    }
+
+    /** An object that {@code session} authorizes by its authorization value. */
+    TpmCommand authorized(long handle, Binary name, TpmSession session, int attributes, AuthValue auth) {
+        authorizations.add(new Keyed(session, attributes | TpmSession.CONTINUE, auth));
         return named(handle, name);
+    }
+
+    /** A hierarchy that {@code session} authorizes by its password. */
+    TpmCommand authorized(long hierarchy, TpmSession session, int attributes, AuthValue password) {
+        return authorized(hierarchy, new TpmWriter().u32(hierarchy).toBinary(), session, attributes, password);
     }
 
     TpmCommand with(Consumer<TpmWriter> write) {
@@ -76,10 +87,10 @@ final class TpmCommand {
     byte[] encode() {
         byte[] sent = parameters.toArray();
         for (Authorization one : authorizations) {
-            if (one instanceof Keyed(TpmSession session, int attributes)) {
+            if (one instanceof Keyed(TpmSession session, int attributes, AuthValue auth)) {
                 session.roll();
                 if ((attributes & TpmSession.DECRYPT) != 0) {
-                    sent = session.encryptFirst(sent);
+                    sent = session.encryptFirst(sent, auth);
                 }
             }
         }
@@ -89,11 +100,11 @@ final class TpmCommand {
         for (Authorization one : authorizations) {
             switch (one) {
                 case Password() -> area.u32(Tpm.RS_PW).u16(0).u8(0).u16(0);
-                case Keyed(TpmSession session, int attributes) ->
+                case Keyed(TpmSession session, int attributes, AuthValue auth) ->
                     area.u32(session.handle())
                             .sized(session.nonceCaller())
                             .u8(attributes)
-                            .sized(session.commandHmac(cpHash, attributes));
+                            .sized(session.commandHmac(cpHash, attributes, auth));
             }
         }
         TpmWriter body = new TpmWriter().bytes(handles.toArray());
@@ -123,15 +134,15 @@ final class TpmCommand {
             byte[] nonceTpm = area.sized(Sha256.BYTES).toArray();
             int attributes = area.u8();
             byte[] hmac = area.sized(Sha256.BYTES).toArray();
-            if (one instanceof Keyed(TpmSession session, int asked)) {
-                if (!session.accepts(rpHash, nonceTpm, attributes, hmac)) {
+            if (one instanceof Keyed(TpmSession session, int asked, AuthValue auth)) {
+                if (!session.accepts(rpHash, nonceTpm, attributes, hmac, auth)) {
                     throw area.malformed("the response is not authentic: its HMAC is wrong");
                 }
                 if ((asked & TpmSession.ENCRYPT) != 0) {
                     if ((attributes & TpmSession.ENCRYPT) == 0) {
                         throw area.malformed("a response in clear where an encrypted one was asked for");
                     }
-                    parametersInClear = session.decryptFirst(received);
+                    parametersInClear = session.decryptFirst(received, auth);
                 }
             }
         }

@@ -110,6 +110,9 @@ final class TpmEngine {
         if (rc == Tpm.RC_LOCKOUT) {
             return new TeeException(Code.TEE_LOCKOUT, text);
         }
+        if (Tpm.isAuthFailure(rc)) {
+            return new TeeException(Code.TEE_REFUSED, "the TPM asks for a password: " + text);
+        }
         return new TeeException(isTransient(rc) ? Code.TEE_UNAVAILABLE : Code.TEE_REFUSED, text);
     }
 

@@ -4,6 +4,7 @@ import dev.holdfast.tee.TeeException;
 import dev.holdfast.tee.TeeInventory;
 import dev.holdfast.tee.TeeInventory.Finding;
 import dev.holdfast.tee.TeeInventory.State;
+import dev.holdfast.tee.tpm.TpmKeys.Role;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Sha256;
 import java.util.ArrayList;
@@ -19,10 +20,14 @@ final class TpmInventory {
 
     private final TpmEngine engine;
     private final TpmNv nv;
+    private final TpmKeys keys;
+    private final TpmCounter counter;
 
-    TpmInventory(TpmEngine engine, TpmNv nv) {
+    TpmInventory(TpmEngine engine, TpmOperations operations) {
         this.engine = engine;
-        this.nv = nv;
+        this.nv = operations.nv();
+        this.keys = operations.keys();
+        this.counter = operations.counter();
     }
 
     /** Indexes and lockout; keys and register are the bridge's to add. */
@@ -39,25 +44,54 @@ final class TpmInventory {
                                 TeeInventory.PROVISION)
                         : TeeInventory.factoryRoot(
                                 stored, "NV " + hex(TpmNv.ANCHOR) + ", written once, locked for good"));
-        findings.add(counter());
+        findings.add(counter(stored.isPresent()));
+        findings.add(owner());
         findings.add(lockout());
         return new TeeInventory(stored, findings);
     }
 
-    /** Reading the counter through the bridge would define it. */
-    private Finding counter() throws TeeException, RejectedException {
-        Optional<TpmNv.Public> counter = nv.find(TpmNv.COUNTER);
-        Optional<TpmNv.Public> base = nv.find(TpmNv.BASE);
-        if (counter.isEmpty() || base.isEmpty() || !base.get().locked()) {
-            return new Finding(
-                    TeeInventory.STATE_COUNTER,
-                    State.MISSING,
-                    "NV " + hex(TpmNv.COUNTER) + " and its base are not both there",
-                    TeeInventory.PROVISION);
+    private Finding counter(boolean anchored) throws TeeException, RejectedException {
+        String remedy = anchored ? TeeInventory.PROVISION_AGAIN : TeeInventory.PROVISION;
+        try {
+            return switch (counter.kind()) {
+                case GUARDED ->
+                    Finding.sound(
+                            TeeInventory.STATE_COUNTER,
+                            "NV " + hex(TpmCounter.INDEX) + " is at " + counter.read()
+                                    + ", moved by this device's state directory alone");
+                case EARLIER ->
+                    new Finding(
+                            TeeInventory.STATE_COUNTER,
+                            State.NOTABLE,
+                            "NV " + hex(TpmCounter.EARLIER) + " is at " + counter.read()
+                                    + ", without a password: whoever may use the TPM moves it and stops updates",
+                            remedy);
+                case ABSENT ->
+                    new Finding(
+                            TeeInventory.STATE_COUNTER,
+                            State.MISSING,
+                            anchored ? "the counter that provisioning made is gone" : "not provisioned",
+                            remedy);
+            };
+        } catch (TeeException e) {
+            return new Finding(TeeInventory.STATE_COUNTER, State.MISSING, String.valueOf(e.getMessage()), remedy);
         }
-        return Finding.sound(
-                TeeInventory.STATE_COUNTER,
-                "NV " + hex(TpmNv.COUNTER) + " is at " + nv.counter() + ", its base " + hex(TpmNv.BASE) + " is locked");
+    }
+
+    /** What whoever may use the TPM can do besides is in the README. */
+    private Finding owner() throws TeeException, RejectedException {
+        if (!TpmProvisioner.ownerHasPassword(engine)) {
+            return Finding.sound(
+                    "owner",
+                    "has no password: whoever may use the TPM can remove the indexes, and sign as this device");
+        }
+        return keys.isStored(Role.SIGNER) && keys.isStored(Role.STORAGE)
+                ? Finding.sound("owner", "has a password; keys are stored with a password of their own")
+                : new Finding(
+                        "owner",
+                        State.MISSING,
+                        "has a password since provisioning, so this device's keys are out of reach",
+                        TeeInventory.PROVISION_AGAIN);
     }
 
     /** Failed authorizations of anything in this TPM, and power cuts, count; Holdfast's keys and indexes are exempt. */

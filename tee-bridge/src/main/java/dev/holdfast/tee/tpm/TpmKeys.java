@@ -1,14 +1,18 @@
 package dev.holdfast.tee.tpm;
 
+import dev.holdfast.tee.AuthValue;
+import dev.holdfast.tee.P256;
 import dev.holdfast.tee.TeeException;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Sha256;
+import dev.holdfast.wire.Verdict;
 import java.nio.charset.StandardCharsets;
 import java.security.interfaces.ECPublicKey;
 import java.util.EnumMap;
 import java.util.HexFormat;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
@@ -54,12 +58,24 @@ final class TpmKeys {
                 Tpm.RH_OWNER,
                 template(OWN | Tpm.RESTRICTED | Tpm.DECRYPT, Binary.empty(), label("storage"), new byte[0]));
 
+        /** In the range that the registry of reserved handles leaves to the owner. */
+        private static final long PERSISTENT_FIRST = 0x81008f40L;
+
         private final long hierarchy;
         private final Binary template;
 
         Role(long hierarchy, Binary template) {
             this.hierarchy = hierarchy;
             this.template = template;
+        }
+
+        /** Where the key is stored when the owner has a password; only keys under the owner's hierarchy are. */
+        long persistent() {
+            return PERSISTENT_FIRST + ordinal();
+        }
+
+        String text() {
+            return name().toLowerCase(Locale.ROOT);
         }
     }
 
@@ -78,6 +94,8 @@ final class TpmKeys {
 
     private @Nullable Role endorsement;
     private final Map<Role, Saved> saved = new EnumMap<>(Role.class);
+    /** Keys of the owner's hierarchy that were looked for at their handles: empty for one that is not there. */
+    private final Map<Role, Optional<TpmPublic>> stored = new EnumMap<>(Role.class);
 
     TpmKeys(TpmEngine engine, TpmNv nv, Optional<Binary> pinned) {
         this.engine = engine;
@@ -107,6 +125,10 @@ final class TpmKeys {
 
     /** The key's public area. */
     TpmKeyArea publicArea(Role role) throws TeeException, RejectedException {
+        Optional<TpmPublic> kept = stored(role);
+        if (kept.isPresent()) {
+            return kept.get();
+        }
         Saved known = saved.get(role);
         if (known == null) {
             engine.flush(create(role));
@@ -118,9 +140,70 @@ final class TpmKeys {
         return known.publicArea();
     }
 
-    /** Loads the key, uses it, and takes it out again. */
+    /** Loads the key, uses it, and takes it out again; one that is stored stays where it is. */
     <T> T use(Role role, Use<T> use) throws TeeException, RejectedException {
-        return flushing(load(role), use);
+        return isStored(role) ? use.with(role.persistent()) : flushing(load(role), use);
+    }
+
+    /** Whether the key is stored, and so has an authorization value. */
+    boolean isStored(Role role) throws TeeException, RejectedException {
+        return stored(role).isPresent();
+    }
+
+    private Optional<TpmPublic> stored(Role role) throws TeeException, RejectedException {
+        if (role.hierarchy != Tpm.RH_OWNER) {
+            return Optional.empty();
+        }
+        Optional<TpmPublic> known = stored.get(role);
+        if (known == null) {
+            known = storedArea(role)
+                    .flatMap(area -> TpmPublic.parse(area) instanceof Verdict.Accepted<TpmPublic>(TpmPublic key)
+                            ? Optional.of(key)
+                            : Optional.empty())
+                    .filter(key -> isOf(role, key));
+            stored.put(role, known);
+        }
+        return known;
+    }
+
+    /** The template says everything but the point. */
+    private static boolean isOf(Role role, TpmPublic key) {
+        int fixed = role.template.length() - 2 * Short.BYTES - P256.FIELD_BYTES;
+        return Binary.copyOf(key.encoded().toArray(), 0, fixed)
+                .equals(Binary.copyOf(role.template.toArray(), 0, fixed));
+    }
+
+    /** The name of what is at the key's handle, whatever it is. */
+    Optional<Binary> storedName(Role role) throws TeeException, RejectedException {
+        return storedArea(role).map(TpmPublic::name);
+    }
+
+    /** TPM2_ReadPublic (12.4), or nothing where nothing is stored. */
+    private Optional<Binary> storedArea(Role role) throws TeeException, RejectedException {
+        TpmCommand command = new TpmCommand(Tpm.CC_READ_PUBLIC).handle(role.persistent());
+        TpmEngine.Reply reply = engine.send(command, false);
+        if (Tpm.base(reply.rc()) == Tpm.RC_HANDLE) {
+            return Optional.empty();
+        }
+        if (reply.rc() != Tpm.RC_SUCCESS) {
+            throw TpmEngine.refusal(command, reply.rc());
+        }
+        return Optional.of(reply.parameters().sized(TpmConnection.MAX_BYTES));
+    }
+
+    /** The key is stored elsewhere from now on, or nowhere. */
+    void forget(Role role) {
+        saved.remove(role);
+        stored.remove(role);
+    }
+
+    /** TPM2_CreatePrimary (24.1) with everything but its authorization. */
+    TpmCommand creation(TpmCommand authorized, Role role, AuthValue value) {
+        return authorized.with(
+                w -> w.sized(new TpmWriter().sized(value.bytes()).u16(0).toArray())
+                        .sized(role.template)
+                        .u16(0)
+                        .u32(0));
     }
 
     /** Uses {@code handle} and flushes it, whatever happens. */
@@ -153,12 +236,18 @@ final class TpmKeys {
     }
 
     private long create(Role role) throws TeeException, RejectedException {
-        TpmEngine.Reply reply = engine.load(new TpmCommand(Tpm.CC_CREATE_PRIMARY)
-                .authorized(role.hierarchy)
-                .with(w -> w.sized(new TpmWriter().u16(0).u16(0).toArray())
-                        .sized(role.template)
-                        .u16(0)
-                        .u32(0)));
+        TpmCommand command =
+                creation(new TpmCommand(Tpm.CC_CREATE_PRIMARY).authorized(role.hierarchy), role, AuthValue.EMPTY);
+        TpmEngine.Reply reply = engine.send(command, true);
+        if (Tpm.isAuthFailure(reply.rc())) {
+            throw new TeeException(
+                    Code.TEE_STATE,
+                    "the TPM's " + (role.hierarchy == Tpm.RH_OWNER ? "owner" : "endorsement hierarchy")
+                            + " has a password since provisioning, so the " + role.text() + " key is out of reach");
+        }
+        if (reply.rc() != Tpm.RC_SUCCESS) {
+            throw TpmEngine.refusal(command, reply.rc());
+        }
         try {
             Binary encoded = reply.parameters().sized(TpmConnection.MAX_BYTES);
             TpmKeyArea area = role == Role.ENDORSEMENT_RSA

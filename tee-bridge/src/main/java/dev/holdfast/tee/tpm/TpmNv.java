@@ -12,42 +12,43 @@ import java.util.Objects;
 import java.util.Optional;
 
 /**
- * The bridge's NV indexes, all with an empty authorization value and exempt from lockout:
+ * The bridge's NV indexes, all exempt from lockout:
  *
  * <table>
  * <caption>Indexes</caption>
  * <tr><td>0x018f4803</td><td>32 bytes, write-locked for good: the factory root's hash</td></tr>
- * <tr><td>0x018f4804</td><td>counter, 8 bytes: generations of the signed record on the disk, absolute</td></tr>
- * <tr><td>0x018f4805</td><td>8 bytes, write-locked for good: the counter's value at provisioning</td></tr>
+ * <tr><td>0x018f4804, 0x018f4805</td><td>counter of an earlier version and its base, {@link TpmCounter}</td></tr>
  * <tr><td>0x018f4806</td><td>32 bytes, where it is chosen: the measurement register, {@link TpmNvRegister}</td></tr>
+ * <tr><td>0x018f4807</td><td>counter, 8 bytes: generations of the signed record on the disk, {@link TpmCounter}</td></tr>
  * </table>
  *
- * The counter starts at the highest value that any counter of this TPM ever had, so removing and defining
- * it again does not rewind it. Whoever has the owner's authorization can remove all of them; that is seen as a device that
- * is not provisioned. Only on the {@code tee} thread.
+ * {@link TpmProvisioner} alone defines them, but for the register, which guards itself. Whoever has the owner's authorization can
+ * remove all of them. Only on the {@code tee} thread.
  */
 final class TpmNv {
     static final long ANCHOR = 0x018f4803L;
-    static final long COUNTER = 0x018f4804L;
-    static final long BASE = 0x018f4805L;
     /** Certificates of the endorsement keys of templates L-2 and L-1 (EK Credential Profile, 2.2.1). */
     private static final Map<Role, Long> CERTIFICATES =
             Map.of(Role.ENDORSEMENT, 0x01c0000aL, Role.ENDORSEMENT_RSA, 0x01c00002L);
 
-    private static final long ACCESS =
-            Tpm.NV_OWNERWRITE | Tpm.NV_AUTHWRITE | Tpm.NV_OWNERREAD | Tpm.NV_AUTHREAD | Tpm.NV_NO_DA;
-    private static final long ONCE = ACCESS | Tpm.NV_WRITEDEFINE;
+    /** What may be read and written with an empty authorization value. */
+    static final long OPEN = Tpm.NV_OWNERWRITE | Tpm.NV_AUTHWRITE | Tpm.NV_OWNERREAD | Tpm.NV_AUTHREAD | Tpm.NV_NO_DA;
+    /** The same, until it is locked for good. */
+    static final long ONCE = OPEN | Tpm.NV_WRITEDEFINE;
+
     private static final long STATE_BITS = Tpm.NV_WRITTEN | Tpm.NV_WRITELOCKED;
     /** Certificates are longer than one read; every TPM reads this much at once. */
     private static final int READ_BYTES = 512;
 
     private static final int MAX_CERTIFICATE_BYTES = 8192;
-    /** One NV write each, and NV wears out; a record is not so many generations ahead of its counter. */
-    static final int MAX_STEPS = 1000;
 
     record Public(long attributes, int size) {
         boolean written() {
             return (attributes & Tpm.NV_WRITTEN) != 0;
+        }
+
+        boolean is(long kind, int bytes) {
+            return (attributes & ~STATE_BITS) == kind && size == bytes;
         }
 
         boolean locked() {
@@ -61,34 +62,6 @@ final class TpmNv {
         this.engine = engine;
     }
 
-    /** The counter relative to its value at provisioning; defines both indexes where they are absent. */
-    long counter() throws TeeException, RejectedException {
-        long absolute = absolute();
-        Optional<Public> base = ours(BASE, ONCE, Long.BYTES);
-        if (base.isEmpty() || !base.get().locked()) {
-            // Not provisioned to the end: the counter has not been handed out yet, so it may still be its own base.
-            if (base.isEmpty()) {
-                define(BASE, ONCE, Long.BYTES);
-            }
-            writeOnce(BASE, new TpmWriter().u64(absolute).toArray());
-        }
-        long first = new TpmReader(read(BASE, Long.BYTES)).u64();
-        if (first > absolute) {
-            throw new TeeException(Code.TEE_STATE, "the counter is below its first value");
-        }
-        return absolute - first;
-    }
-
-    void advance(long value) throws TeeException, RejectedException {
-        long now = counter();
-        if (value - now > MAX_STEPS) {
-            throw new TeeException(Code.TEE_REFUSED, "the counter would move by more than " + MAX_STEPS);
-        }
-        for (; now < value; now++) {
-            increment();
-        }
-    }
-
     Optional<Sha256> anchor() throws TeeException, RejectedException {
         Optional<Public> index = ours(ANCHOR, ONCE, Sha256.BYTES);
         return index.isPresent() && index.get().locked()
@@ -96,18 +69,8 @@ final class TpmNv {
                 : Optional.empty();
     }
 
-    void provision(Sha256 value) throws TeeException, RejectedException {
-        Optional<Sha256> known = anchor();
-        if (known.isPresent()) {
-            if (!known.get().equals(value)) {
-                throw new TeeException(Code.TEE_REFUSED, "another factory root is stored for good");
-            }
-            return;
-        }
-        if (ours(ANCHOR, ONCE, Sha256.BYTES).isEmpty()) {
-            define(ANCHOR, ONCE, Sha256.BYTES);
-        }
-        writeOnce(ANCHOR, value.toArray());
+    static boolean isAnchor(Public index) {
+        return index.is(ONCE, Sha256.BYTES);
     }
 
     /** The certificate in DER, perhaps with padding behind it; empty where the TPM holds none. */
@@ -120,39 +83,25 @@ final class TpmNv {
         return Binary.copyOf(read(certificate, index.get().size()));
     }
 
-    private long absolute() throws TeeException, RejectedException {
-        Optional<Public> index = ours(COUNTER, ACCESS | Tpm.NV_COUNTER, Long.BYTES);
-        if (index.isEmpty()) {
-            define(COUNTER, ACCESS | Tpm.NV_COUNTER, Long.BYTES);
-        }
-        if (index.isEmpty() || !index.get().written()) {
-            increment(); // a counter is readable from its first increment on
-        }
-        return new TpmReader(read(COUNTER, Long.BYTES)).u64();
-    }
-
-    private void increment() throws TeeException, RejectedException {
-        engine.run(new TpmCommand(Tpm.CC_NV_INCREMENT).authorized(COUNTER).handle(COUNTER));
-    }
-
-    private void define(long index, long attributes, int size) throws TeeException, RejectedException {
-        define(new TpmWriter()
+    /** TPMS_NV_PUBLIC (Part 2, 13.5) of an index without a policy. */
+    static Binary publicArea(long index, long attributes, int size) {
+        return new TpmWriter()
                 .u32(index)
                 .u16(Tpm.ALG_SHA256)
                 .u32(attributes)
                 .u16(0)
                 .u16(size)
-                .toBinary());
+                .toBinary();
     }
 
-    /** TPM2_NV_DefineSpace (31.3) with an empty authorization value. */
+    /** TPM2_NV_DefineSpace (31.3) with an empty authorization value, where the owner has no password. */
     void define(Binary publicArea) throws TeeException, RejectedException {
         engine.run(new TpmCommand(Tpm.CC_NV_DEFINE_SPACE)
                 .authorized(Tpm.RH_OWNER)
                 .with(w -> w.u16(0).sized(publicArea)));
     }
 
-    private void writeOnce(long index, byte[] value) throws TeeException, RejectedException {
+    void writeOnce(long index, byte[] value) throws TeeException, RejectedException {
         engine.run(new TpmCommand(Tpm.CC_NV_WRITE)
                 .authorized(index)
                 .handle(index)
@@ -179,11 +128,9 @@ final class TpmNv {
     }
 
     /** An index of ours, which must be of the kind that we define: a planted one is refused. */
-    private Optional<Public> ours(long index, long attributes, int size) throws TeeException, RejectedException {
+    Optional<Public> ours(long index, long attributes, int size) throws TeeException, RejectedException {
         Optional<Public> found = find(index);
-        if (found.isPresent()
-                && ((found.get().attributes() & ~STATE_BITS) != attributes
-                        || found.get().size() != size)) {
+        if (found.isPresent() && !found.get().is(attributes, size)) {
             throw new TeeException(
                     Code.TEE_STATE, "NV index 0x" + Long.toHexString(index) + " is not as Holdfast defines it");
         }

@@ -34,6 +34,10 @@ final class TpmNvRegister {
 
     /** TPM2_NV_Extend (31.8) in a policy session, then the guard, where it is not extended yet. */
     void extend(Sha256 digest, Sha256 guard) throws TeeException, RejectedException {
+        if (nv.publicArea(register.index()).isEmpty()) {
+            // Chosen after provisioning, or removed; without a value it cannot be certified before the guard lets it.
+            nv.define(register.publicArea(false));
+        }
         boolean written = written();
         if (!written && !guard.equals(SoftwareState.ZERO)) {
             throw new TeeException(
@@ -82,11 +86,10 @@ final class TpmNvRegister {
         return new Quoter.Certificate(reply.sized(TpmOperations.MAX_ATTEST_BYTES), TpmOperations.rest(reply));
     }
 
-    /** Whether the index has a value; defines it where it is absent. */
+    /** Whether the index is there and has a value. */
     private boolean written() throws TeeException, RejectedException {
         Optional<Binary> found = nv.publicArea(register.index());
         if (found.isEmpty()) {
-            nv.define(register.publicArea(false));
             return false;
         }
         boolean written = found.get().equals(register.publicArea(true));

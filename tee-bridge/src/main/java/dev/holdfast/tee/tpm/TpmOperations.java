@@ -2,6 +2,7 @@ package dev.holdfast.tee.tpm;
 
 import dev.holdfast.tee.Quoter;
 import dev.holdfast.tee.TeeException;
+import dev.holdfast.tee.software.SoftwareState;
 import dev.holdfast.tee.tpm.TpmKeys.Role;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
@@ -25,6 +26,9 @@ final class TpmOperations {
     /** TPML_DIGEST holds eight (Part 2, 10.9.5). */
     private static final int MAX_PCRS_READ = 8;
 
+    /** PCRs that only a reset brings back and that the PC Client profile leaves to the operating system, best first. */
+    private static final List<Integer> GUARDS = List.of(15, 13, 12, 11, 9, 8);
+
     /** Other software may extend the register between quote and read. */
     private static final int MAX_QUOTES = 4;
 
@@ -32,6 +36,8 @@ final class TpmOperations {
     private final TpmKeys keys;
     private final TpmNv nv;
     private final TpmSecrets secrets;
+    private final TpmCounter counter;
+    private final TpmProvisioner provisioner;
     /** The PCR that is the register, or that guards it. */
     private final int pcr;
 
@@ -41,7 +47,9 @@ final class TpmOperations {
         this.engine = engine;
         this.nv = new TpmNv(engine);
         this.keys = new TpmKeys(engine, nv, options.endorsement());
-        this.secrets = new TpmSecrets(engine, keys);
+        this.secrets = new TpmSecrets(engine, keys, options.authorization());
+        this.counter = new TpmCounter(engine, nv, secrets, options.authorization());
+        this.provisioner = new TpmProvisioner(engine, nv, keys, secrets, counter, options);
         switch (options.register()) {
             case TpmRegister.Pcr(int index) -> {
                 this.pcr = index;
@@ -58,6 +66,14 @@ final class TpmOperations {
         return secrets;
     }
 
+    TpmCounter counter() {
+        return counter;
+    }
+
+    TpmProvisioner provisioner() {
+        return provisioner;
+    }
+
     TpmNv nv() {
         return nv;
     }
@@ -72,15 +88,14 @@ final class TpmOperations {
 
     /** TPM2_Sign (20.2); the key is unrestricted, so no ticket is needed. */
     byte[] sign(Sha256 digest) throws TeeException, RejectedException {
-        TpmReader reply = keys.use(
+        TpmReader reply = secrets.with(
                 Role.SIGNER,
-                handle -> engine.run(new TpmCommand(Tpm.CC_SIGN)
-                        .authorized(handle)
-                        .with(w -> w.sized(digest.toArray())
-                                .u16(Tpm.ALG_NULL)
-                                .u16(Tpm.ST_HASHCHECK)
-                                .u32(Tpm.RH_NULL)
-                                .u16(0))));
+                Tpm.CC_SIGN,
+                command -> engine.run(command.with(w -> w.sized(digest.toArray())
+                        .u16(Tpm.ALG_NULL)
+                        .u16(Tpm.ST_HASHCHECK)
+                        .u32(Tpm.RH_NULL)
+                        .u16(0))));
         return p1363(rest(reply)).toArray();
     }
 
@@ -118,6 +133,22 @@ final class TpmOperations {
     /** TPM2_PCR_Read (22.4). */
     private Sha256 readPcr() throws TeeException, RejectedException {
         return new Sha256(Objects.requireNonNull(readPcrs(Set.of(pcr)).get(pcr)));
+    }
+
+    /** Of an NV register that has a value, the guard holds our own constant. */
+    Optional<Sha256> measuredBefore() throws TeeException, RejectedException {
+        boolean begun = nvRegister.isPresent() && !nvRegister.get().read().equals(SoftwareState.ZERO);
+        Sha256 holds = readPcr();
+        return begun || holds.equals(SoftwareState.ZERO) ? Optional.empty() : Optional.of(holds);
+    }
+
+    /** An NV register behind the first of these PCRs that is zero; firmware, boot loader and system extend the others mostly. */
+    Optional<TpmRegister> unusedRegister() throws TeeException, RejectedException {
+        SortedMap<Integer, Binary> values = readPcrs(Set.copyOf(GUARDS));
+        return GUARDS.stream()
+                .filter(one -> Objects.requireNonNull(values.get(one)).equals(SoftwareState.ZERO.value()))
+                .findFirst()
+                .map(TpmRegister.Nv::new);
     }
 
     /** One command returns at most eight values. */
@@ -185,13 +216,12 @@ final class TpmOperations {
 
     /** TPM2_Certify (18.2): both keys are loaded at once, which is two of three slots. */
     Quoter.Quote certifySigner(Binary qualifyingData) throws TeeException, RejectedException {
-        TpmReader reply = keys.use(
+        TpmReader reply = secrets.with(
                 Role.SIGNER,
-                signer -> keys.use(
+                Tpm.CC_CERTIFY,
+                command -> keys.use(
                         Role.ATTESTATION,
-                        ak -> engine.run(new TpmCommand(Tpm.CC_CERTIFY)
-                                .authorized(signer)
-                                .authorized(ak)
+                        ak -> engine.run(command.authorized(ak, secrets.name(Role.ATTESTATION))
                                 .with(w -> w.sized(qualifyingData).u16(Tpm.ALG_NULL)))));
         return new Quoter.Quote(reply.sized(MAX_ATTEST_BYTES), rest(reply), new TreeMap<>());
     }

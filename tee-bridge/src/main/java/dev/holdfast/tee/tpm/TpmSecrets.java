@@ -1,5 +1,6 @@
 package dev.holdfast.tee.tpm;
 
+import dev.holdfast.tee.AuthValue;
 import dev.holdfast.tee.Sealer;
 import dev.holdfast.tee.TeeException;
 import dev.holdfast.tee.tpm.TpmKeys.Role;
@@ -18,10 +19,13 @@ final class TpmSecrets {
 
     private final TpmEngine engine;
     private final TpmKeys keys;
+    /** That of keys which provisioning stored. */
+    private final AuthValue authorization;
 
-    TpmSecrets(TpmEngine engine, TpmKeys keys) {
+    TpmSecrets(TpmEngine engine, TpmKeys keys, AuthValue authorization) {
         this.engine = engine;
         this.keys = keys;
+        this.authorization = authorization;
     }
 
     @FunctionalInterface
@@ -59,12 +63,13 @@ final class TpmSecrets {
                 .u16(Tpm.ALG_NULL)
                 .u16(0)
                 .toArray();
+        AuthValue parentAuth = authorizationOf(Role.STORAGE);
         TpmReader reply = inSession(
                 TpmSession.HMAC,
                 session -> keys.use(
                         Role.STORAGE,
                         parent -> engine.run(new TpmCommand(Tpm.CC_CREATE)
-                                .authorized(parent, name(Role.STORAGE), session, TpmSession.DECRYPT)
+                                .authorized(parent, name(Role.STORAGE), session, TpmSession.DECRYPT, parentAuth)
                                 .with(w -> w.sized(sensitive)
                                         .sized(publicArea)
                                         .u16(0)
@@ -80,10 +85,8 @@ final class TpmSecrets {
         Binary objectName = objectName(sealed);
         return inSession(TpmSession.POLICY, session -> {
             satisfy(session, unlock);
-            TpmEngine.Reply loaded = keys.use(
-                    Role.STORAGE,
-                    parent -> engine.load(
-                            new TpmCommand(Tpm.CC_LOAD).authorized(parent).with(w -> w.bytes(sealed))));
+            TpmEngine.Reply loaded =
+                    with(Role.STORAGE, Tpm.CC_LOAD, command -> engine.load(command.with(w -> w.bytes(sealed))));
             return keys.flushing(
                     loaded.handle(),
                     object -> engine.run(new TpmCommand(Tpm.CC_UNSEAL)
@@ -139,7 +142,29 @@ final class TpmSecrets {
                         .bytes(ticket)));
     }
 
-    private Binary name(Role role) throws TeeException, RejectedException {
+    /** Completes and sends a command that a key authorizes. */
+    @FunctionalInterface
+    interface Sent<T> {
+        T of(TpmCommand command) throws TeeException, RejectedException;
+    }
+
+    /** Begins a command whose first handle is the key: by its empty password, or in a session where it has an authorization value. */
+    <T> T with(Role role, long command, Sent<T> send) throws TeeException, RejectedException {
+        AuthValue value = authorizationOf(role);
+        if (!keys.isStored(role)) {
+            return keys.use(role, key -> send.of(new TpmCommand(command).authorized(key, name(role))));
+        }
+        return inSession(
+                TpmSession.HMAC,
+                session -> keys.use(
+                        role, key -> send.of(new TpmCommand(command).authorized(key, name(role), session, 0, value))));
+    }
+
+    private AuthValue authorizationOf(Role role) throws TeeException, RejectedException {
+        return keys.isStored(role) ? authorization : AuthValue.EMPTY;
+    }
+
+    Binary name(Role role) throws TeeException, RejectedException {
         return keys.publicArea(role).name();
     }
 

@@ -1,5 +1,6 @@
 package dev.holdfast.tee.tpm;
 
+import dev.holdfast.tee.AuthValue;
 import dev.holdfast.tee.TeeException;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.RejectedException;
@@ -12,8 +13,8 @@ import javax.crypto.Cipher;
 /**
  * An authorization session (TPM 2.0 Library Part 1, 19 and 21) whose key comes from a salt that only the endorsement key
  * opens. Commands and responses carry an HMAC under that key, and their first parameter can travel under AES-128-CFB: an
- * interposer on the bus neither reads it nor changes a byte unseen. All our objects have an empty authorization value,
- * so no other key enters. Not thread-safe; only on the {@code tee} thread.
+ * interposer on the bus neither reads it nor changes a byte unseen. The authorization value of the object that the session
+ * authorizes is part of both keys (19.6.5, 21.2), and so never travels. Not thread-safe; only on the {@code tee} thread.
  */
 final class TpmSession {
     static final int HMAC = 0;
@@ -78,33 +79,38 @@ final class TpmSession {
     }
 
     /** The command's parameters with the content of the first, a TPM2B, encrypted. */
-    byte[] encryptFirst(byte[] parameters) {
+    byte[] encryptFirst(byte[] parameters, AuthValue auth) {
         int size = (parameters[0] & 0xff) << 8 | parameters[1] & 0xff;
         byte[] clear = Arrays.copyOfRange(parameters, 2, 2 + size);
         byte[] out = parameters.clone();
-        System.arraycopy(TpmKdf.parameter(Cipher.ENCRYPT_MODE, key, nonceCaller, nonceTpm, clear), 0, out, 2, size);
+        System.arraycopy(
+                TpmKdf.parameter(Cipher.ENCRYPT_MODE, with(auth), nonceCaller, nonceTpm, clear), 0, out, 2, size);
         return out;
     }
 
     /** The response's parameters with the content of the first, a TPM2B, in clear again. */
-    byte[] decryptFirst(byte[] parameters) throws RejectedException {
+    byte[] decryptFirst(byte[] parameters, AuthValue auth) throws RejectedException {
         byte[] closed = new TpmReader(parameters).sized(TpmConnection.MAX_BYTES).toArray();
         byte[] out = parameters.clone();
-        byte[] open = TpmKdf.parameter(Cipher.DECRYPT_MODE, key, nonceTpm, nonceCaller, closed);
+        byte[] open = TpmKdf.parameter(Cipher.DECRYPT_MODE, with(auth), nonceTpm, nonceCaller, closed);
         System.arraycopy(open, 0, out, 2, open.length);
         return out;
     }
 
     /** Part 1, 19.6.5. */
-    byte[] commandHmac(byte[] cpHash, int attributes) {
-        return TpmKdf.hmac(key, cpHash, nonceCaller, nonceTpm, new byte[] {(byte) attributes});
+    byte[] commandHmac(byte[] cpHash, int attributes, AuthValue auth) {
+        return TpmKdf.hmac(with(auth), cpHash, nonceCaller, nonceTpm, new byte[] {(byte) attributes});
     }
 
     /** Takes in the TPM's fresh nonce and says whether the response is the TPM's own answer to the command. */
-    boolean accepts(byte[] rpHash, byte[] freshNonceTpm, int attributes, byte[] hmac) {
+    boolean accepts(byte[] rpHash, byte[] freshNonceTpm, int attributes, byte[] hmac, AuthValue auth) {
         nonceTpm = freshNonceTpm.clone();
-        byte[] expected = TpmKdf.hmac(key, rpHash, nonceTpm, nonceCaller, new byte[] {(byte) attributes});
+        byte[] expected = TpmKdf.hmac(with(auth), rpHash, nonceTpm, nonceCaller, new byte[] {(byte) attributes});
         return MessageDigest.isEqual(expected, hmac);
+    }
+
+    private byte[] with(AuthValue auth) {
+        return new TpmWriter().bytes(key).bytes(auth.bytes()).toArray();
     }
 
     private static byte[] nonce() {

@@ -6,6 +6,7 @@ import dev.holdfast.storage.CrashDisk;
 import dev.holdfast.storage.CutMatrix;
 import dev.holdfast.storage.CutMatrix.End;
 import dev.holdfast.storage.Disk;
+import dev.holdfast.tee.AuthValue;
 import dev.holdfast.tee.TeeException;
 import dev.holdfast.tee.tpm.SealPolicy;
 import dev.holdfast.tee.tpm.Unlock;
@@ -172,7 +173,7 @@ class SoftwarePowerCutTest {
             attempt(
                     bridge,
                     Optional.empty(),
-                    () -> bridge.anchorStore().orElseThrow().provision(ROOT));
+                    () -> bridge.provisioner().orElseThrow().anchor(ROOT, AuthValue.EMPTY));
             attempt(
                     bridge,
                     Optional.empty(),

@@ -3,6 +3,8 @@ package dev.holdfast.tee.tpm;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.holdfast.tee.AuthValue;
+import dev.holdfast.tee.BridgeContract;
 import dev.holdfast.tee.TeeException;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
@@ -42,8 +44,12 @@ class HostileTpmTest {
         Random random = new Random(20261124);
         int failed = 0;
         int fine = 0;
-        try (Swtpm swtpm = Swtpm.start(temp);
-                Tpm2Bridge bridge = openSomehow(swtpm, random)) {
+        try (Swtpm swtpm = Swtpm.start(temp)) {
+            try (Tpm2Bridge undisturbed =
+                    Tpm2Bridge.open(swtpm.address(), Tpm2Options.DEFAULT.authorized(AuthValue.of("a value")))) {
+                BridgeContract.provision(undisturbed, new Sha256(DATA));
+            }
+            Tpm2Bridge bridge = openSomehow(swtpm, random);
             List<Callable<Object>> operations = List.of(
                     () -> bridge.quoter().orElseThrow().quote(DATA),
                     () -> bridge.signer().orElseThrow().sign(new Sha256(DATA)),
@@ -65,6 +71,7 @@ class HostileTpmTest {
                     failed++;
                 }
             }
+            bridge.close();
         }
         System.out.println("spoiled responses: " + failed + " operations refused, " + fine + " passed");
         assertThat(failed).isGreaterThan(500);
@@ -72,7 +79,8 @@ class HostileTpmTest {
     }
 
     private static Tpm2Bridge openSomehow(Swtpm swtpm, Random random) throws TeeException {
-        Tpm2Options quick = new Tpm2Options(new TpmRegister.Pcr(14), Duration.ofSeconds(2));
+        Tpm2Options quick =
+                new Tpm2Options(new TpmRegister.Pcr(14), Duration.ofSeconds(2)).authorized(AuthValue.of("a value"));
         for (int attempt = 0; ; attempt++) {
             try {
                 return Tpm2Bridge.open(

@@ -13,6 +13,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.UnaryOperator;
 import javax.crypto.Cipher;
 import javax.crypto.KeyAgreement;
@@ -23,9 +24,24 @@ import javax.crypto.KeyAgreement;
  * lies too. Used for one operation.
  */
 final class ReplayedTpm implements TpmWire.Responder {
-    /** Number of handles of the commands whose responses carry an HMAC. */
-    static final Map<Long, Integer> KEYED =
-            Map.of(Tpm.CC_CREATE, 1, Tpm.CC_UNSEAL, 1, Tpm.CC_ACTIVATE_CREDENTIAL, 2, Tpm.CC_NV_EXTEND, 2);
+    /** Number of handles of the commands whose responses can carry an HMAC. */
+    private static final Map<Long, Integer> HANDLES = Map.ofEntries(
+            Map.entry(Tpm.CC_CREATE, 1),
+            Map.entry(Tpm.CC_CREATE_PRIMARY, 1),
+            Map.entry(Tpm.CC_LOAD, 1),
+            Map.entry(Tpm.CC_SIGN, 1),
+            Map.entry(Tpm.CC_CERTIFY, 2),
+            Map.entry(Tpm.CC_UNSEAL, 1),
+            Map.entry(Tpm.CC_ACTIVATE_CREDENTIAL, 2),
+            Map.entry(Tpm.CC_EVICT_CONTROL, 2),
+            Map.entry(Tpm.CC_NV_DEFINE_SPACE, 1),
+            Map.entry(Tpm.CC_NV_UNDEFINE_SPACE, 2),
+            Map.entry(Tpm.CC_NV_INCREMENT, 2),
+            Map.entry(Tpm.CC_NV_READ, 2),
+            Map.entry(Tpm.CC_NV_EXTEND, 2));
+
+    /** Those whose responses carry a handle before the parameters. */
+    private static final Set<Long> RETURN_HANDLES = Set.of(Tpm.CC_CREATE_PRIMARY, Tpm.CC_LOAD);
 
     private static final int NONCE_BYTES = 16;
     private static final byte[] UNABLE = new TpmWriter()
@@ -45,6 +61,26 @@ final class ReplayedTpm implements TpmWire.Responder {
         long code() {
             return ByteBuffer.wrap(command.toArray()).getInt(6);
         }
+
+        /** Whether a session makes the response authentic; those of policy sessions count, since ours have keys, too. */
+        boolean isKeyed() {
+            Integer handles = HANDLES.get(code());
+            ByteBuffer bytes = ByteBuffer.wrap(command.toArray());
+            if (handles == null || bytes.getShort(0) != (short) Tpm.ST_SESSIONS || response.length() <= 10) {
+                return false;
+            }
+            int at = TpmConnection.HEADER_BYTES + Integer.BYTES * handles;
+            int end = at + Integer.BYTES + bytes.getInt(at);
+            for (at += Integer.BYTES; at < end; ) {
+                if (Integer.toUnsignedLong(bytes.getInt(at)) != Tpm.RS_PW) {
+                    return true;
+                }
+                at += Integer.BYTES;
+                at += Short.BYTES + bytes.getShort(at) + 1;
+                at += Short.BYTES + bytes.getShort(at);
+            }
+            return false;
+        }
     }
 
     /** What an operation said to a real TPM, what that answered, and what came of it. */
@@ -54,7 +90,7 @@ final class ReplayedTpm implements TpmWire.Responder {
     enum Place {
         /** Somebody on the bus changes the response. */
         ON_THE_BUS,
-        /** The TPM itself answers another thing; only in commands that are {@link #KEYED}. */
+        /** The TPM itself answers another thing; only in commands that are {@linkplain Exchange#isKeyed keyed}. */
         IN_THE_TPM
     }
 
@@ -135,11 +171,10 @@ final class ReplayedTpm implements TpmWire.Responder {
                 session = start(command, response);
             }
             boolean lies = at == lie.exchange();
-            if (KEYED.containsKey(exchange.code())) {
+            if (exchange.isKeyed()) {
                 byte[] clear = parameters(exchange.code(), response);
                 boolean inside = lies && lie.place() == Place.IN_THE_TPM;
-                response = authentic(
-                        exchange.code(), command, inside ? lie.change().apply(clear) : clear);
+                response = authentic(exchange, command, inside ? lie.change().apply(clear) : clear);
             }
             return lies && lie.place() == Place.ON_THE_BUS ? lie.change().apply(response) : response;
         } catch (RejectedException e) {
@@ -174,13 +209,22 @@ final class ReplayedTpm implements TpmWire.Responder {
             return new TpmWriter().sized((Binary) recording.result()).toArray();
         }
         TpmReader reader = new TpmReader(response);
-        reader.bytes(TpmConnection.HEADER_BYTES);
+        reader.bytes(TpmConnection.HEADER_BYTES + (RETURN_HANDLES.contains(code) ? Integer.BYTES : 0));
         return reader.bytes((int) reader.u32()).toArray();
     }
 
-    private byte[] authentic(long code, byte[] command, byte[] clear) throws RejectedException {
+    /** The session's key with the authorization value of what the command uses: only the counter and stored keys have one. */
+    private byte[] key(long code) {
+        boolean valued = Set.of(Tpm.CC_NV_INCREMENT, Tpm.CC_NV_READ, Tpm.CC_SIGN, Tpm.CC_LOAD, Tpm.CC_CERTIFY)
+                .contains(code);
+        byte[] value = valued ? recording.options().authorization().bytes() : new byte[0];
+        return new TpmWriter().bytes(session.key()).bytes(value).toArray();
+    }
+
+    private byte[] authentic(Exchange exchange, byte[] command, byte[] clear) throws RejectedException {
+        long code = exchange.code();
         TpmReader reader = new TpmReader(command);
-        reader.bytes(TpmConnection.HEADER_BYTES + Integer.BYTES * KEYED.getOrDefault(code, 0));
+        reader.bytes(TpmConnection.HEADER_BYTES + Integer.BYTES * HANDLES.getOrDefault(code, 0));
         TpmReader asked = new TpmReader(reader.bytes((int) reader.u32()).toArray());
         byte[] sent = clear;
         TpmWriter area = new TpmWriter();
@@ -195,15 +239,23 @@ final class ReplayedTpm implements TpmWire.Responder {
             }
             byte[] nonceTpm = new byte[NONCE_BYTES];
             if ((attributes & TpmSession.ENCRYPT) != 0) {
-                sent = encrypted(clear, nonceTpm, nonceCaller);
+                sent = encrypted(clear, nonceTpm, nonceCaller); // never with an authorization value
             }
             byte[] rpHash = Sha256.of(
                             new TpmWriter().u32(Tpm.RC_SUCCESS).u32(code).toArray(), sent)
                     .toArray();
-            byte[] hmac = TpmKdf.hmac(session.key(), rpHash, nonceTpm, nonceCaller, new byte[] {(byte) attributes});
+            byte[] hmac = TpmKdf.hmac(key(code), rpHash, nonceTpm, nonceCaller, new byte[] {(byte) attributes});
             area.sized(nonceTpm).u8(attributes).sized(hmac);
         }
         byte[] rest = new TpmWriter()
+                .bytes(
+                        RETURN_HANDLES.contains(code)
+                                ? Binary.copyOf(
+                                                exchange.response().toArray(),
+                                                TpmConnection.HEADER_BYTES,
+                                                Integer.BYTES)
+                                        .toArray()
+                                : new byte[0])
                 .u32(sent.length)
                 .bytes(sent)
                 .bytes(area.toArray())

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.holdfast.tee.Assurance;
+import dev.holdfast.tee.AuthValue;
 import dev.holdfast.tee.BridgeContract;
 import dev.holdfast.tee.Enroller;
 import dev.holdfast.tee.P256;
@@ -25,6 +26,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class Tpm2BridgeTest extends BridgeContract {
+    private static final Tpm2Options OPTIONS = Tpm2Options.DEFAULT.authorized(AuthValue.of("a random value"));
+
     @TempDir
     Path temp;
 
@@ -34,7 +37,7 @@ class Tpm2BridgeTest extends BridgeContract {
     @BeforeEach
     void open() throws Exception {
         swtpm = Swtpm.start(temp);
-        bridge = Tpm2Bridge.open(swtpm.address());
+        bridge = Tpm2Bridge.open(swtpm.address(), OPTIONS);
     }
 
     @AfterEach
@@ -55,7 +58,7 @@ class Tpm2BridgeTest extends BridgeContract {
     @Override
     public TeeBridge reopen() throws Exception {
         bridge.close();
-        bridge = Tpm2Bridge.open(swtpm.address());
+        bridge = Tpm2Bridge.open(swtpm.address(), OPTIONS);
         return bridge;
     }
 
@@ -69,7 +72,9 @@ class Tpm2BridgeTest extends BridgeContract {
     @Test
     void survivesFivePowerCutsInARow() throws Exception {
         ECPublicKey key = bridge.signer().orElseThrow().publicKey();
-        bridge.stateCounter().orElseThrow().advanceTo(2);
+        provision(bridge, DIGEST);
+        long first = bridge.stateCounter().orElseThrow().read();
+        bridge.stateCounter().orElseThrow().advanceTo(first + 2);
         long resets = bridge.register().orElseThrow().resetCount();
         for (int cut = 1; cut <= 5; cut++) {
             bridge.register().orElseThrow().extend(DIGEST);
@@ -79,10 +84,10 @@ class Tpm2BridgeTest extends BridgeContract {
                     .isTrue();
             assertThat(bridge.quoter().orElseThrow().quote(QUALIFYING).attest().length())
                     .isPositive();
-            bridge.stateCounter().orElseThrow().advanceTo(2 + cut);
+            bridge.stateCounter().orElseThrow().advanceTo(first + 2 + cut);
             assertThat(bridge.register().orElseThrow().resetCount()).isEqualTo(resets + cut);
         }
-        assertThat(bridge.stateCounter().orElseThrow().read()).isEqualTo(7);
+        assertThat(bridge.stateCounter().orElseThrow().read()).isEqualTo(first + 7);
         assertThat(bridge.sealer().orElseThrow().seal(new byte[16])).isNotEmpty();
     }
 
@@ -127,7 +132,7 @@ class Tpm2BridgeTest extends BridgeContract {
     private void storeCertificate(String index) throws Exception {
         bridge.close();
         new TpmTools(temp, swtpm).storeCertificate(index, new byte[600]);
-        bridge = Tpm2Bridge.open(swtpm.address());
+        bridge = Tpm2Bridge.open(swtpm.address(), OPTIONS);
     }
 
     private Binary createdByTools(String kind) throws Exception {
@@ -135,7 +140,7 @@ class Tpm2BridgeTest extends BridgeContract {
         Path area = temp.resolve("created.pub");
         String context = temp.resolve("created.ctx").toString();
         new TpmTools(temp, swtpm).run("tpm2_createek", "-c", context, "-G", kind, "-u", area.toString());
-        bridge = Tpm2Bridge.open(swtpm.address());
+        bridge = Tpm2Bridge.open(swtpm.address(), OPTIONS);
         return new TpmReader(Files.readAllBytes(area)).sized(TpmConnection.MAX_BYTES);
     }
 

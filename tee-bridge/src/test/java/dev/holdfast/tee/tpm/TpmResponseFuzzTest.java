@@ -4,10 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.code_intelligence.jazzer.junit.FuzzTest;
 import com.sun.management.ThreadMXBean;
+import dev.holdfast.tee.AuthValue;
 import dev.holdfast.tee.BridgeContract;
 import dev.holdfast.tee.Enroller;
 import dev.holdfast.tee.MeasurementRegister;
 import dev.holdfast.tee.P256;
+import dev.holdfast.tee.Provisioner;
 import dev.holdfast.tee.Sealer;
 import dev.holdfast.tee.TeeException;
 import dev.holdfast.tee.tpm.ReplayedTpm.Lie;
@@ -44,6 +46,7 @@ class TpmResponseFuzzTest {
     /** An operation draws on keys and curves, and keeps up to six responses of 4 KiB; nothing in it may grow with a lie. */
     private static final long MAX_CASE_BYTES = 4L << 20;
 
+    private static final Tpm2Options AUTHORIZED = Tpm2Options.DEFAULT.authorized(AuthValue.of("a random value"));
     private static final Binary DATA = BridgeContract.QUALIFYING;
     private static final Binary SECRET = Binary.copyOf(new byte[] {3, 1, 4, 1, 5, 9, 2, 6});
     private static final Binary PURPOSE = Binary.copyOf(new byte[] {7});
@@ -99,8 +102,9 @@ class TpmResponseFuzzTest {
             long code = codes.get(i % codes.size());
             List<Target> choice = targets.getOrDefault(code, List.of());
             Target target = choice.get(random.nextInt(choice.size()));
-            Place place =
-                    ReplayedTpm.KEYED.containsKey(code) && random.nextBoolean() ? Place.IN_THE_TPM : Place.ON_THE_BUS;
+            boolean keyed =
+                    target.recording().exchanges().get(target.exchange()).isKeyed();
+            Place place = keyed && random.nextBoolean() ? Place.IN_THE_TPM : Place.ON_THE_BUS;
             UnaryOperator<byte[]> change = place == Place.IN_THE_TPM
                     ? good -> ByteChanges.change(good, random)
                     : good -> onTheBus(good, random);
@@ -113,7 +117,7 @@ class TpmResponseFuzzTest {
                     Tpm2Bridge.open(() -> TpmWire.to(tpm), target.recording().options())) {
                 Object result = target.recording().operation().run(bridge);
                 of.passed++;
-                if (ReplayedTpm.KEYED.containsKey(code) && place == Place.ON_THE_BUS) {
+                if (keyed && place == Place.ON_THE_BUS) {
                     assertThat(result).isEqualTo(target.recording().result());
                 }
             } catch (TeeException e) {
@@ -202,23 +206,41 @@ class TpmResponseFuzzTest {
                 b.register().orElseThrow().extend(new Sha256(DATA));
                 return b.register().orElseThrow().read();
             });
-            operations.add(b -> {
-                b.anchorStore().orElseThrow().provision(new Sha256(DATA));
-                return b.anchorStore().orElseThrow().read();
-            });
-            operations.add(b -> {
-                b.stateCounter().orElseThrow().advanceTo(2);
-                return b.stateCounter().orElseThrow().read();
-            });
             List<Recording> recordings = new ArrayList<>();
             for (Operation operation : operations) {
                 recordings.add(ReplayedTpm.record(swtpm.address(), Tpm2Options.DEFAULT, operation));
             }
             recordings.add(ReplayedTpm.record(
                     swtpm.address(), Tpm2Options.DEFAULT.with(new TpmRegister.Nv(15)), TpmResponseFuzzTest::measured));
+            for (Operation operation : provisioned(tools)) {
+                recordings.add(ReplayedTpm.record(swtpm.address(), AUTHORIZED, operation));
+            }
             recordings.replaceAll(one -> ReplayedTpm.withEndorsement(one, real, own));
             return recordings;
         }
+    }
+
+    /** The owner has a password, so that keys are stored and used in sessions. */
+    private static List<Operation> provisioned(TpmTools tools) throws Exception {
+        tools.run("tpm2_changeauth", "-c", "o", "owner");
+        return List.of(
+                b -> {
+                    Provisioner provisioner = b.provisioner().orElseThrow();
+                    List<String> made = new ArrayList<>(provisioner.prepareKeys(AuthValue.of("owner")));
+                    made.addAll(provisioner.prepareCounter(AuthValue.of("owner")));
+                    provisioner.anchor(new Sha256(DATA), AuthValue.of("owner"));
+                    return List.of(made, b.anchorStore().orElseThrow().read());
+                },
+                b -> {
+                    long first = b.stateCounter().orElseThrow().read();
+                    b.stateCounter().orElseThrow().advanceTo(first + 2);
+                    return List.of(first, b.stateCounter().orElseThrow().read());
+                },
+                b -> P256.verify(
+                        b.signer().orElseThrow().publicKey(),
+                        new Sha256(DATA),
+                        b.signer().orElseThrow().sign(new Sha256(DATA))),
+                b -> b.provisioner().orElseThrow().remove(AuthValue.of("owner")));
     }
 
     private static Object measured(Tpm2Bridge bridge) throws TeeException {

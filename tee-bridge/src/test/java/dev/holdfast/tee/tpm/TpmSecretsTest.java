@@ -3,9 +3,11 @@ package dev.holdfast.tee.tpm;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.holdfast.tee.AuthValue;
 import dev.holdfast.tee.BridgeContract;
 import dev.holdfast.tee.Enroller;
 import dev.holdfast.tee.P256;
+import dev.holdfast.tee.Provisioner;
 import dev.holdfast.tee.Sealer;
 import dev.holdfast.tee.TeeException;
 import dev.holdfast.tee.software.SoftwareState;
@@ -19,6 +21,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.KeyPair;
 import java.security.interfaces.ECPublicKey;
+import java.util.Arrays;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
@@ -92,6 +95,39 @@ class TpmSecretsTest {
         bridge.register().orElseThrow().extend(BridgeContract.DIGEST);
         assertThat(isOnBus(BridgeContract.DIGEST.toArray())).isTrue();
         assertThat(isOnBus(policy.digest().toArray())).isTrue();
+    }
+
+    /** The counter's value, too, comes in a session: who is on the bus cannot make it say what an old record says. */
+    @Test
+    void neitherCounterNorOwnersPasswordIsOnTheBusAndTheCountIsAuthentic() throws Exception {
+        AuthValue value = AuthValue.of("what moves the counter");
+        AuthValue owner = AuthValue.of("the owner's own password");
+        bridge.close();
+        new TpmTools(temp, swtpm).run("tpm2_changeauth", "-c", "o", "the owner's own password");
+        bridge = Tpm2Bridge.open(
+                () -> TpmWire.tapped(swtpm.address(), this::listen), Tpm2Options.DEFAULT.authorized(value));
+        Provisioner provisioner = bridge.provisioner().orElseThrow();
+        provisioner.prepareKeys(owner);
+        provisioner.prepareCounter(owner);
+        provisioner.anchor(BridgeContract.DIGEST, owner);
+        long first = bridge.stateCounter().orElseThrow().read();
+        bridge.stateCounter().orElseThrow().advanceTo(first + 2);
+        bridge.signer().orElseThrow().sign(BridgeContract.DIGEST);
+        assertThat(isOnBus(value.bytes())).isFalse();
+        assertThat(isOnBus(owner.bytes())).isFalse();
+        assertThat(isOnBus(BridgeContract.DIGEST.toArray())).isTrue();
+        byte[] counted = new TpmWriter().u16(Long.BYTES).u64(first + 2).toArray();
+        interposer = response -> {
+            int at = 14; // Header and size of the parameters.
+            if (response.length > at + counted.length
+                    && Arrays.equals(response, at, at + counted.length, counted, 0, counted.length)) {
+                response[at + counted.length - 1] -= 2;
+            }
+            return response;
+        };
+        assertThatThrownBy(() -> bridge.stateCounter().orElseThrow().read())
+                .isInstanceOfSatisfying(
+                        TeeException.class, e -> assertThat(e.code()).isEqualTo(Code.TEE_RESPONSE));
     }
 
     @Test

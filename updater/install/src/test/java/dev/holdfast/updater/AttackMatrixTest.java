@@ -23,7 +23,6 @@ import dev.holdfast.trust.signing.RoleSigners;
 import dev.holdfast.trust.signing.SignedMetadata;
 import dev.holdfast.trust.signing.SigningKey;
 import dev.holdfast.wire.Code;
-import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.Verdict;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -80,7 +79,7 @@ class AttackMatrixTest {
         void provision() throws Exception {
             byte[] factory = repo.file("1.root.json");
             Files.write(dir.resolve("factory.json"), factory);
-            tee.store().provision(Sha256.of(factory));
+            tee.provision(dir.resolve("state"), dir.resolve("factory.json"));
         }
 
         /** The device after a restart. */

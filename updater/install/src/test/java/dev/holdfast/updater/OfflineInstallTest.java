@@ -59,7 +59,7 @@ class OfflineInstallTest {
         repo.down = true;
         byte[] factory = repo.file("1.root.json");
         Files.write(dir.resolve("factory.json"), factory);
-        tee.store().provision(Sha256.of(factory));
+        tee.provision(dir.resolve("state"), dir.resolve("factory.json"));
         trust = startTrust();
         installer = world.installer();
         world.blockLie = block -> {

@@ -7,9 +7,11 @@ import dev.holdfast.fleet.DesiredModels;
 import dev.holdfast.fleet.FleetDirectory;
 import dev.holdfast.fleet.FleetRepository;
 import dev.holdfast.fleet.Publication;
+import dev.holdfast.tee.AuthValue;
 import dev.holdfast.tee.software.SoftwareBridge;
 import dev.holdfast.trust.bundle.OfflineBundle;
 import dev.holdfast.trust.bundle.SeekableBytes;
+import dev.holdfast.trust.client.DeviceRecord;
 import dev.holdfast.trust.client.MetadataSource;
 import dev.holdfast.trust.client.TrustAnchors;
 import dev.holdfast.trust.client.TrustClient;
@@ -118,12 +120,16 @@ class BundleCommandTest {
     private Order accepted(String device) throws Exception {
         try (SoftwareBridge bridge = SoftwareBridge.open(dir.resolve("tee-" + device));
                 FileChannel file = FileChannel.open(stick())) {
-            bridge.anchorStore().orElseThrow().provision(Sha256.ofFile(factoryRoot));
+            bridge.provisioner().orElseThrow().anchor(Sha256.ofFile(factoryRoot), AuthValue.EMPTY);
             TrustAnchors anchors = new TrustAnchors(
                     bridge.anchorStore().orElseThrow(),
                     bridge.anchorVerifier().orElseThrow(),
                     bridge.signer().orElseThrow(),
                     bridge.stateCounter().orElseThrow());
+            if (!DeviceRecord.exists(dir.resolve("state-" + device))) {
+                DeviceRecord.begin(dir.resolve("state-" + device), factoryRoot, anchors)
+                        .orThrow();
+            }
             TrustClient client = TrustClient.start(
                             dir.resolve("state-" + device), factoryRoot, anchors, NOWHERE, Clock.systemUTC())
                     .orThrow();

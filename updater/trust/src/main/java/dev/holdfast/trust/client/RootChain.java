@@ -52,9 +52,8 @@ final class RootChain implements TrustedRoot, SeenVersions {
         RootDocument first = RootDocument.parse(factory);
         TrustState nothing = TrustState.first(first.version(), first.hash());
         TrustStateStore store = new TrustStateStore(directory, anchors, disk, first.hash());
-        Optional<TrustState> seen = store.load();
-        store.requireCurrent(seen);
-        if (seen.isPresent() && !seen.get().anchor().equals(first.hash())) {
+        TrustState seen = store.requireCurrent(store.load());
+        if (!seen.anchor().equals(first.hash())) {
             // Provisioned anew under another factory root, which needs the TEE owner's word. Files of the old one go
             // first:
             // where both fleets share keys they would verify, and bind.
@@ -63,29 +62,15 @@ final class RootChain implements TrustedRoot, SeenVersions {
                 disk.deleteIfExists(metadata.resolve("timestamp.json"));
                 disk.delete(metadata.resolve("snapshot.json"));
             }
-            seen = Optional.of(
-                    nothing.numbered(seen.get().sequence(), seen.get().generation()));
+            seen = nothing.numbered(seen.sequence(), seen.count());
         }
-        TrustState state = store.settle(seen).orElse(nothing);
+        TrustState state = store.settle(seen);
         RootChain chain = new RootChain(directory, disk, anchors, store, first, state);
         chain.replay();
         return chain;
     }
 
-    /**
-     * Accepts the state that is in {@code directory}, or its absence, although the TEE has counted further: a person put the
-     * disk back on purpose. What was published since is refused or accepted as on a device that had not seen it.
-     */
-    static void readmit(Path directory, Path factoryRoot, TrustAnchors anchors, Disk disk)
-            throws IOException, RejectedException {
-        byte[] factory = Files.readAllBytes(factoryRoot);
-        requireAnchored(factory, anchors);
-        RootDocument first = RootDocument.parse(factory);
-        TrustStateStore store = new TrustStateStore(directory, anchors, disk, first.hash());
-        store.readmit(store.load().orElse(TrustState.first(first.version(), first.hash())));
-    }
-
-    private static void requireAnchored(byte[] factory, TrustAnchors anchors) throws RejectedException {
+    static void requireAnchored(byte[] factory, TrustAnchors anchors) throws RejectedException {
         try {
             Optional<Sha256> anchored = anchors.store().read();
             if (!anchored.equals(Optional.of(Sha256.of(factory)))) {

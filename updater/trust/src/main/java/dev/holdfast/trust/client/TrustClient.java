@@ -17,6 +17,7 @@ import dev.holdfast.wire.Code;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Verdict;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.PublicKey;
 import java.security.SecureRandom;
@@ -97,7 +98,9 @@ public final class TrustClient {
             throws IOException {
         disk.createDirectories(stateDir);
         try {
-            RootChain.readmit(stateDir, factoryRoot, anchors, disk);
+            byte[] factory = Files.readAllBytes(factoryRoot);
+            RootChain.requireAnchored(factory, anchors);
+            DeviceRecord.look(stateDir, factory, anchors, disk).orThrow().sign();
             return Verdict.accepted(true);
         } catch (RejectedException e) {
             return new Verdict.Rejected<>(e.rejection());

@@ -15,7 +15,7 @@ import java.util.TreeMap;
  * seen.
  *
  * @param sequence number of the record
- * @param generation what the TEE's counter said when versions or floors changed last
+ * @param count what the TEE's counter said when versions or floors changed last
  * @param anchor hash of the factory root: under another one, nothing of this counts
  * @param root the last root of the chain
  * @param seen versions of the Image repository's metadata
@@ -25,7 +25,7 @@ import java.util.TreeMap;
  */
 record TrustState(
         long sequence,
-        long generation,
+        Count count,
         Sha256 anchor,
         Root root,
         Seen seen,
@@ -36,6 +36,17 @@ record TrustState(
     static final int MAX_FLOORS = 512;
 
     private static final int FORMAT = 3;
+    private static final String COUNTER_FIELD = "counter";
+    private static final int MAX_COUNTER_CHARS = 128;
+
+    /**
+     * A generation.
+     *
+     * @param counter which counter it is of, {@link dev.holdfast.tee.MonotonicCounter#identity}
+     */
+    record Count(long generation, String counter) {
+        static final Count NONE = new Count(0, "");
+    }
 
     /** A root by version and hash. */
     record Root(long version, Sha256 hash) {}
@@ -52,37 +63,46 @@ record TrustState(
     /** A device that has seen its factory root, which is the first of the chain, and nothing else. */
     static TrustState first(long rootVersion, Sha256 rootHash) {
         return new TrustState(
-                0, 0, rootHash, new Root(rootVersion, rootHash), Seen.NOTHING, OrdersSeen.NONE, 0, new TreeMap<>());
+                0,
+                Count.NONE,
+                rootHash,
+                new Root(rootVersion, rootHash),
+                Seen.NOTHING,
+                OrdersSeen.NONE,
+                0,
+                new TreeMap<>());
     }
 
     TrustState root(long version, Sha256 hash) {
-        return new TrustState(sequence, generation, anchor, new Root(version, hash), seen, orders, trustedTime, floors);
+        return new TrustState(sequence, count, anchor, new Root(version, hash), seen, orders, trustedTime, floors);
     }
 
     TrustState image(long timestamp, long snapshot, long targets) {
         Seen image = new Seen(timestamp, snapshot, targets);
-        return new TrustState(sequence, generation, anchor, root, image, orders, trustedTime, floors);
+        return new TrustState(sequence, count, anchor, root, image, orders, trustedTime, floors);
     }
 
     /** After an order that was signed at {@code time}, in seconds since 1970, or later. */
     TrustState ordered(String device, long version, long time) {
         return new TrustState(
-                sequence,
-                generation,
-                anchor,
-                root,
-                seen,
-                orders.with(device, version),
-                Math.max(trustedTime, time),
-                floors);
+                sequence, count, anchor, root, seen, orders.with(device, version), Math.max(trustedTime, time), floors);
     }
 
     /** The Director has other keys: what the old ones signed verifies no more, so no number of theirs binds. */
     TrustState withoutOrders() {
-        return new TrustState(sequence, generation, anchor, root, seen, OrdersSeen.NONE, trustedTime, floors);
+        return new TrustState(sequence, count, anchor, root, seen, OrdersSeen.NONE, trustedTime, floors);
     }
 
-    TrustState numbered(long number, long counted) {
+    long generation() {
+        return count.generation;
+    }
+
+    /** The same of the counter's next generation. */
+    TrustState numbered(long number, long generation) {
+        return numbered(number, new Count(generation, count.counter));
+    }
+
+    TrustState numbered(long number, Count counted) {
         return new TrustState(number, counted, anchor, root, seen, orders, trustedTime, floors);
     }
 
@@ -90,7 +110,7 @@ record TrustState(
     TrustState floor(String model, long epoch) {
         SortedMap<String, Long> raised = new TreeMap<>(floors);
         raised.merge(model, epoch, Math::max);
-        return new TrustState(sequence, generation, anchor, root, seen, orders, trustedTime, raised);
+        return new TrustState(sequence, count, anchor, root, seen, orders, trustedTime, raised);
     }
 
     long floor(String model) {
@@ -111,7 +131,7 @@ record TrustState(
         ObjectNode json = Json.object()
                 .put("format", FORMAT)
                 .put("sequence", sequence)
-                .put("generation", generation)
+                .put("generation", count.generation)
                 .put("anchor", anchor.hex())
                 .put("rootVersion", root.version)
                 .put("rootHash", root.hash.hex())
@@ -119,6 +139,9 @@ record TrustState(
                 .put("snapshotVersion", seen.snapshot)
                 .put("targetsVersion", seen.targets)
                 .put("trustedTime", trustedTime);
+        if (!count.counter.isEmpty()) {
+            json.put(COUNTER_FIELD, count.counter);
+        }
         orders.into(json);
         ObjectNode named = json.putObject("floors");
         floors.forEach(named::put);
@@ -138,7 +161,9 @@ record TrustState(
         }
         return new TrustState(
                 fields.integer("sequence", 0),
-                fields.integer("generation", 0),
+                new Count(
+                        fields.integer("generation", 0),
+                        fields.has(COUNTER_FIELD) ? fields.text(COUNTER_FIELD, MAX_COUNTER_CHARS) : ""),
                 format < FORMAT ? factory : fields.sha256("anchor"),
                 new Root(fields.integer("rootVersion", 1), fields.sha256("rootHash")),
                 new Seen(

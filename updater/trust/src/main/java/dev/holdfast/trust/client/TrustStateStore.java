@@ -2,6 +2,7 @@ package dev.holdfast.trust.client;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.storage.Disk;
+import dev.holdfast.tee.MonotonicCounter;
 import dev.holdfast.tee.TeeException;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.CanonicalJson;
@@ -66,25 +67,36 @@ final class TrustStateStore {
         return newest;
     }
 
-    /** {@code TEE-ROLLBACK} where the TEE has counted further than this record knows; finishes a save that was cut off. */
-    void requireCurrent(Optional<TrustState> newest) throws RejectedException {
-        long recorded = newest.map(TrustState::generation).orElse(0L);
+    /**
+     * Finishes a save that was cut off before it was counted.
+     *
+     * @return the record that holds
+     * @throws RejectedException {@code TEE-ROLLBACK} where the TEE has counted further than the record knows, or there is no record,
+     *     which provisioning makes; {@code TEE-STATE} where the counter is gone, or another than that of the record
+     */
+    TrustState requireCurrent(Optional<TrustState> newest) throws RejectedException {
         try {
             long counted = anchors.generation().read();
-            if (recorded < counted) {
+            if (newest.isEmpty()) {
+                throw new RejectedException(Code.TEE_ROLLBACK, "there is no record, the TEE counted " + counted);
+            }
+            TrustState record = newest.get();
+            if (!record.count().counter().equals(anchors.generation().identity())) {
                 throw new RejectedException(
-                        Code.TEE_ROLLBACK,
-                        newest.isPresent()
-                                ? "the record is of generation " + recorded + ", the TEE counted " + counted
-                                : "there is no record, the TEE counted " + counted);
+                        Code.TEE_STATE, "the record is bound to another counter than the one in the TEE");
+            }
+            long recorded = record.generation();
+            String both = "the record is of generation " + recorded + ", the TEE counted " + counted;
+            if (recorded < counted) {
+                throw new RejectedException(Code.TEE_ROLLBACK, both);
             }
             if (recorded > counted + 1) {
-                throw new RejectedException(
-                        Code.TEE_STATE, "the record is of generation " + recorded + ", the TEE counted " + counted);
+                throw new RejectedException(Code.TEE_STATE, both);
             }
             if (recorded > counted) {
                 anchors.generation().advanceTo(recorded);
             }
+            return record;
         } catch (TeeException e) {
             throw new RejectedException(e.code(), "state counter: " + e.getMessage());
         }
@@ -93,29 +105,28 @@ final class TrustStateStore {
     /**
      * Finishes a save that was cut off between its two files: a counted record must survive the loss of either.
      *
-     * @param newest what {@link #load} found and {@link #requireCurrent} let pass
+     * @param state what {@link #requireCurrent} let pass
      */
-    Optional<TrustState> settle(Optional<TrustState> newest) throws IOException, RejectedException {
-        if (newest.isEmpty()) {
-            return newest;
-        }
-        TrustState state = newest.get();
+    TrustState settle(TrustState state) throws IOException, RejectedException {
         Path other = file((int) ((state.sequence() + 1) % 2));
         boolean both = Files.exists(other)
                 && read(Files.readAllBytes(other))
-                        .filter(known -> known.generation() == state.generation())
+                        .filter(known -> known.count().equals(state.count()))
                         .isPresent();
-        return Optional.of(both ? state : write(state.numbered(state.sequence() + 1, state.generation())));
+        return both ? state : write(state.numbered(state.sequence() + 1, state.generation()));
     }
 
-    /** Signs {@code state} as the one that holds, whatever the TEE has counted: the disk was put back on purpose. */
-    TrustState readmit(TrustState state) throws IOException, RejectedException {
-        return write(state.numbered(state.sequence() + 1, counted()));
-    }
-
-    private long counted() throws RejectedException {
+    /**
+     * Signs {@code state} as the one that holds, whatever the TEE has counted: a device is provisioned, or the disk was put back on
+     * purpose.
+     */
+    void readmit(TrustState state) throws IOException, RejectedException {
         try {
-            return anchors.generation().read();
+            MonotonicCounter counter = anchors.generation();
+            TrustState.Count count = new TrustState.Count(counter.read(), counter.identity());
+            // Into both files, the other one first: what was there does not come back.
+            write(state.numbered(state.sequence() + 1, count));
+            write(state.numbered(state.sequence() + 2, count));
         } catch (TeeException e) {
             throw new RejectedException(e.code(), "state counter: " + e.getMessage());
         }
@@ -141,7 +152,7 @@ final class TrustStateStore {
      */
     TrustState save(TrustState before, TrustState state) throws IOException, RejectedException {
         boolean failedBefore = generation > before.generation();
-        boolean counts = before.sequence() == 0 || state.differsFrom(before) || failedBefore;
+        boolean counts = state.differsFrom(before) || failedBefore;
         if (!counts) {
             return write(state.numbered(numberAfter(before), before.generation()));
         }

@@ -33,6 +33,9 @@ public record RootDocument(Envelope envelope, Map<String, Role> roles) {
     /** Where a root names the Director's keys; TUF clients ignore fields that they do not know. */
     private static final String DIRECTOR_FIELD = "x-holdfast-director";
 
+    /** The fleet that the root is of; set where it is made, for the person who anchors it. */
+    public static final String FLEET_FIELD = "x-holdfast-fleet";
+
     private static final String CONSISTENT_FIELD = "consistent_snapshot";
     private static final String KEY_IDS_FIELD = "keyids";
     private static final String THRESHOLD_FIELD = "threshold";
@@ -162,6 +165,14 @@ public record RootDocument(Envelope envelope, Map<String, Role> roles) {
 
     public long version() throws RejectedException {
         return envelope.version();
+    }
+
+    /** The name of the fleet; empty in roots of before 0.2. */
+    public Optional<String> fleet() throws RejectedException {
+        Fields signed = envelope.signed();
+        return signed.has(FLEET_FIELD)
+                ? Optional.of(signed.text(FLEET_FIELD, Envelope.MAX_NAME_CHARS))
+                : Optional.empty();
     }
 
     public Sha256 hash() {

@@ -5,7 +5,10 @@ import dev.holdfast.tee.DeviceSigner;
 import dev.holdfast.tee.MonotonicCounter;
 import dev.holdfast.tee.TeeException;
 import dev.holdfast.wire.Code;
+import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Sha256;
+import java.io.IOException;
+import java.nio.file.Path;
 import java.security.GeneralSecurityException;
 import java.security.KeyPair;
 import java.security.KeyPairGenerator;
@@ -17,6 +20,11 @@ import java.util.Optional;
 /** A TEE in memory with real arithmetic; {@link #away} makes it fail. */
 public final class FakeTee {
     private final KeyPair pair = keyPair();
+    /** Which counter it is, {@link MonotonicCounter#identity}. */
+    String counter = "";
+    /** Whether somebody removed it. */
+    boolean counterGone;
+
     private Optional<Sha256> anchor = Optional.empty();
     public long generation;
     /** The record is written, the counter is not moved. */
@@ -48,19 +56,22 @@ public final class FakeTee {
         }
     }
 
-    public AnchorStore store() {
-        return new AnchorStore() {
-            @Override
-            public Optional<Sha256> read() throws TeeException {
-                requireHere();
-                return anchor;
-            }
-
-            @Override
-            public void provision(Sha256 factoryRoot) {
-                anchor = Optional.of(factoryRoot);
-            }
+    AnchorStore store() {
+        return () -> {
+            requireHere();
+            return anchor;
         };
+    }
+
+    /** Another hash in the place of the anchor, and nothing else. */
+    public void anchor(Sha256 factoryRoot) {
+        anchor = Optional.of(factoryRoot);
+    }
+
+    /** What {@code holdfast provision} does. */
+    public void provision(Path stateDir, Path factoryRoot) throws IOException, RejectedException {
+        DeviceRecord.begin(stateDir, factoryRoot, anchors()).orThrow();
+        anchor(Sha256.ofFile(factoryRoot));
     }
 
     DeviceSigner signer() {
@@ -90,7 +101,15 @@ public final class FakeTee {
             @Override
             public long read() throws TeeException {
                 requireHere();
+                if (counterGone) {
+                    throw new TeeException(Code.TEE_STATE, "there is no counter");
+                }
                 return generation;
+            }
+
+            @Override
+            public String identity() {
+                return counter;
             }
 
             @Override

@@ -40,7 +40,11 @@ class RenamedDeviceTest {
         repo = fleet;
         byte[] factory = fleet.file("1.root.json");
         Files.write(dir.resolve("factory.json"), factory);
-        tee.store().provision(Sha256.of(factory));
+        if (!DeviceRecord.exists(dir.resolve("state"))) {
+            DeviceRecord.begin(dir.resolve("state"), dir.resolve("factory.json"), tee.anchors())
+                    .orThrow();
+        }
+        tee.anchor(Sha256.of(factory));
     }
 
     private TrustClient client() throws Exception {

@@ -59,7 +59,7 @@ class TrustClientTest {
     void provision() throws Exception {
         byte[] factory = repo.file("1.root.json");
         Files.write(dir.resolve("factory.json"), factory);
-        tee.store().provision(Sha256.of(factory));
+        tee.provision(dir.resolve("state"), dir.resolve("factory.json"));
     }
 
     private Verdict<TrustClient> start() throws IOException {
@@ -104,8 +104,68 @@ class TrustClientTest {
 
     @Test
     void refusesAFactoryRootThatTheTeeDoesNotHold() throws Exception {
-        tee.store().provision(Sha256.of(new byte[1]));
+        tee.anchor(Sha256.of(new byte[1]));
         assertRefused(start(), Code.UPD_ANCHOR);
+    }
+
+    @Test
+    void aRecordOrACounterThatIsGoneIsNeverMadeAnew() throws Exception {
+        java.util.Map<Path, byte[]> provisioned = copyOfState();
+        putBack(java.util.Map.of());
+        assertRefused(start(), Code.TEE_ROLLBACK);
+        assertThat(copyOfState()).isEmpty();
+        putBack(provisioned);
+        tee.counterGone = true;
+        assertRefused(start(), Code.TEE_STATE);
+        putBack(java.util.Map.of());
+        assertRefused(start(), Code.TEE_STATE);
+    }
+
+    /** Who has the TEE's owner on his side can put a counter in place that says what he likes, but not one of the better kind. */
+    @Test
+    void aRecordHoldsForItsOwnCounterAlone() throws Exception {
+        tee.counter = "guarded";
+        putBack(java.util.Map.of());
+        tee.provision(dir.resolve("state"), dir.resolve("factory.json"));
+        assertThat(start().isAccepted()).isTrue();
+        tee.counter = "";
+        assertRefused(start(), Code.TEE_STATE);
+        tee.counter = "guarded";
+        assertThat(start().isAccepted()).isTrue();
+    }
+
+    @Test
+    void saysHowTheRecordStandsToWhoProvisions() throws Exception {
+        assertThat(standing()).isEqualTo(DeviceRecord.Standing.CURRENT);
+        tee.generation += 2;
+        assertThat(standing()).isEqualTo(DeviceRecord.Standing.BEHIND);
+        tee.counterGone = true;
+        assertThat(standing()).isEqualTo(DeviceRecord.Standing.UNCOUNTED);
+        tee.counterGone = false;
+        afterReadmission().raiseEpochFloor("intent", 3).orThrow();
+        java.util.Map<Path, byte[]> record = copyOfState();
+        Files.writeString(dir.resolve("state/state.0.json"), "damaged");
+        Files.writeString(dir.resolve("state/state.1.json"), "damaged");
+        assertThat(standing()).isEqualTo(DeviceRecord.Standing.FOREIGN);
+        putBack(java.util.Map.of());
+        assertThat(standing()).isEqualTo(DeviceRecord.Standing.ABSENT);
+        putBack(record);
+        tee.generation += 5;
+        DeviceRecord.begin(dir.resolve("state"), dir.resolve("factory.json"), tee.anchors())
+                .orThrow();
+        assertThat(client().epochFloors()).as("floors are kept").containsEntry("intent", 3L);
+    }
+
+    private TrustClient afterReadmission() throws Exception {
+        DeviceRecord.begin(dir.resolve("state"), dir.resolve("factory.json"), tee.anchors())
+                .orThrow();
+        return client();
+    }
+
+    private DeviceRecord.Standing standing() throws Exception {
+        return DeviceRecord.look(dir.resolve("state"), Files.readAllBytes(dir.resolve("factory.json")), tee.anchors())
+                .orThrow()
+                .standing();
     }
 
     @Test

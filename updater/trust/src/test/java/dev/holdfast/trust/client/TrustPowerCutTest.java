@@ -74,6 +74,9 @@ class TrustPowerCutTest {
     private SortedMap<String, Long> floorsBefore = Collections.emptySortedMap();
     private SortedMap<String, Long> floors = Collections.emptySortedMap();
     private boolean readmit;
+    /** Whether the process provisions the device before it starts. */
+    private boolean begins;
+
     private boolean raise;
     private boolean rename;
     /** Whether an order under the other name was reported as accepted. */
@@ -110,8 +113,12 @@ class TrustPowerCutTest {
 
     private CutMatrix.Scenario prepared(Scenario scenario) throws Exception {
         byte[] first = repo.file("1.root.json");
-        tee.store().provision(Sha256.of(first));
+        tee.anchor(Sha256.of(first));
         Files.write(factory, first);
+        begins = scenario == Scenario.FIRST_START;
+        if (!begins) {
+            DeviceRecord.begin(stateDir, factory, tee.anchors()).orThrow();
+        }
         if (scenario == Scenario.FAST_FORWARD) {
             staged.release(1_000_000);
         }
@@ -283,6 +290,9 @@ class TrustPowerCutTest {
             if (readmit) {
                 TrustClient.readmit(stateDir, factory, tee.anchors(), disk).orThrow();
             }
+            if (begins) {
+                DeviceRecord.begin(stateDir, factory, tee.anchors(), disk).orThrow();
+            }
             staged.serve(stages.getFirst());
             TrustClient client = start(disk);
             for (Stage stage : stages) {
@@ -305,6 +315,9 @@ class TrustPowerCutTest {
             if (readmit && !starts()) {
                 // Cut off before the record was durable: whoever asked for it asks again.
                 TrustClient.readmit(stateDir, factory, tee.anchors()).orThrow();
+            }
+            if (begins && !starts()) {
+                DeviceRecord.begin(stateDir, factory, tee.anchors()).orThrow();
             }
             staged.serve(older);
             TrustClient client = start(Disk.LOCAL);

@@ -1,0 +1,264 @@
+package dev.holdfast.agent;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.holdfast.attestation.EventLog;
+import dev.holdfast.control.AgentPaths;
+import dev.holdfast.control.UnixHttpClient;
+import dev.holdfast.storage.Disk;
+import dev.holdfast.tee.AuthValue;
+import dev.holdfast.tee.Provisioner;
+import dev.holdfast.tee.TeeBridge;
+import dev.holdfast.tee.TeeException;
+import dev.holdfast.tee.TeeInventory;
+import dev.holdfast.tee.tpm.TpmRegister;
+import dev.holdfast.trust.client.DeviceRecord;
+import dev.holdfast.trust.client.FactoryRoot;
+import dev.holdfast.trust.client.TrustAnchors;
+import dev.holdfast.wire.Binary;
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.Json;
+import dev.holdfast.wire.RejectedException;
+import dev.holdfast.wire.Sha256;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.file.Files;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * Provisions a device: keys, counter, the first record of what was seen, and last the anchor, so that what is cut off before leaves a
+ * device that is not provisioned. One thread.
+ */
+final class Provisioning {
+    private static final Duration QUICK = Duration.ofSeconds(5);
+
+    private final AgentConfig config;
+    private final FactoryRoot root;
+    private final Consent.Given consent;
+    private final PrintWriter out;
+    private final TeeFiles files;
+
+    Provisioning(AgentConfig config, FactoryRoot root, Consent.Given consent, PrintWriter out) {
+        this.config = config;
+        this.root = root;
+        this.consent = consent;
+        this.out = out;
+        this.files = new TeeFiles(config.stateDir());
+    }
+
+    /** A root of another fleet would bind the device to that one for good. */
+    static void requireFleet(FactoryRoot root, AgentConfig config) throws RejectedException {
+        Optional<String> named = root.root().fleet();
+        if (named.isPresent() && !named.get().equals(config.topics().fleet())) {
+            throw new RejectedException(
+                    Code.CFG_INVALID,
+                    config.root().factoryRoot() + " is the root of the fleet " + named.get()
+                            + ", and the configuration says fleet = \""
+                            + config.topics().fleet() + "\"");
+        }
+    }
+
+    /** What would change under a running agent must not: it holds the record and the bridge. */
+    static void requireStopped(AgentConfig config) throws RejectedException {
+        try {
+            new UnixHttpClient(config.sockets().agent()).get(AgentPaths.STATUS, QUICK);
+        } catch (IOException e) {
+            return;
+        }
+        throw new RejectedException(Code.TEE_REFUSED, "the agent runs: systemctl stop holdfast first");
+    }
+
+    /** The first time, and whenever a script says it again. */
+    void once(boolean acceptState) throws IOException, TeeException, RejectedException {
+        AuthValue known = files.authorization();
+        AuthValue value = known.isEmpty() ? TeeFiles.freshAuthorization() : known;
+        try (TeeBridge bridge = TeeBridges.open(config, value, files.endorsement())) {
+            Optional<Sha256> anchor = TeeBridges.anchors(bridge).store().read();
+            if (anchor.isPresent()) {
+                requireSame(anchor.get());
+                alreadyAnchored(bridge, acceptState);
+                return;
+            }
+            if (DeviceRecord.exists(config.trustDir())) {
+                throw new RejectedException(
+                        Code.TEE_STATE,
+                        "this device was provisioned before, and its root of trust holds nothing of that any more: "
+                                + "holdfast provision --again");
+            }
+        }
+        consent.requireUnlessScript("Anchor this root in " + config.root().tee() + " for good?");
+        make(value, files.endorsement(), ProvisioningLog.Act.PROVISIONED, false);
+    }
+
+    private void alreadyAnchored(TeeBridge bridge, boolean acceptState)
+            throws IOException, TeeException, RejectedException {
+        TrustAnchors anchors = TeeBridges.anchors(bridge);
+        anchors.generation().read(); // TEE-STATE where the counter is gone.
+        if (acceptState) {
+            requireStopped(config);
+            DeviceRecord record = record(anchors);
+            consent.requireUnlessScript("Accept the state on the disk (" + record.text() + ")?");
+            record.sign();
+            log(ProvisioningLog.Act.STATE_ACCEPTED, List.of(record.standing().name(), record.text()));
+            OwnerOfState.give(config.stateDir());
+            out.println("the state on the disk is accepted as it is: " + record.text());
+        }
+        out.println("already anchored: " + root.hash() + " in " + of(bridge));
+        print(bridge);
+    }
+
+    /** Makes what is missing, whatever became of the rest. */
+    void again(boolean acceptState) throws IOException, TeeException, RejectedException {
+        requireStopped(config);
+        AuthValue known = files.authorization();
+        AuthValue value = known.isEmpty() ? TeeFiles.freshAuthorization() : known;
+        try (TeeBridge bridge = TeeBridges.open(config, value, Optional.empty())) {
+            anchor(bridge).ifPresent(found -> out.println("anchored now: " + found));
+            if (anchor(bridge).isPresent()) {
+                requireSame(anchor(bridge).get());
+            }
+            Optional<Binary> pinned = files.endorsement();
+            if (pinned.isPresent() && !pinned.equals(TeeBridges.endorsement(bridge))) {
+                out.println("this TPM is not the one of the time before");
+            }
+            print(bridge);
+        }
+        consent.require("Make anew what is missing, and take the state on the disk as it is?");
+        make(value, Optional.empty(), ProvisioningLog.Act.PROVISIONED_AGAIN, acceptState);
+    }
+
+    /** One that somebody planted counts for none. */
+    private static Optional<Sha256> anchor(TeeBridge bridge) throws TeeException {
+        try {
+            return TeeBridges.anchors(bridge).store().read();
+        } catch (TeeException e) {
+            if (e.code() == Code.TEE_STATE) {
+                return Optional.empty();
+            }
+            throw e;
+        }
+    }
+
+    private void requireSame(Sha256 anchored) throws RejectedException {
+        if (!anchored.equals(root.hash())) {
+            throw new RejectedException(
+                    Code.TEE_REFUSED,
+                    "another factory root is anchored, " + anchored
+                            + ": restore its file, or holdfast deprovision to give this device to another fleet");
+        }
+    }
+
+    private void make(AuthValue value, Optional<Binary> pinned, ProvisioningLog.Act act, boolean acceptState)
+            throws IOException, TeeException, RejectedException {
+        AgentConfig chosen = withRegister(value, pinned);
+        try (TeeBridge bridge = TeeBridges.open(chosen, value, pinned)) {
+            Provisioner provisioner = TeeBridges.provisioner(bridge);
+            AuthValue owner = consent.ownerPassword(provisioner);
+            if (bridge.enroller().isPresent()) {
+                files.keepAuthorization(value);
+            }
+            List<String> made = new ArrayList<>(provisioner.prepareKeys(owner));
+            DeviceRecord record = record(TeeBridges.anchors(bridge));
+            if (record.standing() == DeviceRecord.Standing.BEHIND && !acceptState) {
+                throw new RejectedException(
+                        Code.TEE_ROLLBACK,
+                        "the state on the disk is older than what the TEE has counted: add --accept-state if it was put "
+                                + "back on purpose");
+            }
+            made.addAll(provisioner.prepareCounter(owner));
+            record.sign();
+            made.add("state record: was " + record.standing() + ", " + record.text());
+            if (record.standing() == DeviceRecord.Standing.FOREIGN) {
+                // The keys are others, so what was issued for the ones before is of no use.
+                Disk.LOCAL.deleteIfExists(config.tlsCertificate());
+                made.add("this device has other keys than before: the fleet has to let it enrol again, "
+                        + "fleet devices replace " + config.topics().device());
+            }
+            provisioner.anchor(root.hash(), owner);
+            Optional<Binary> endorsement = TeeBridges.endorsement(bridge);
+            if (endorsement.isPresent() && !endorsement.equals(files.endorsement())) {
+                files.pinEndorsement(endorsement.get());
+            }
+            log(act, made);
+            OwnerOfState.give(config.stateDir());
+            made.forEach(line -> out.println("  made: " + line));
+            out.println("anchored " + root.hash() + " in " + of(bridge));
+            print(bridge);
+        }
+    }
+
+    /** Where somebody else measures into the usual register, evidence could never be right: another one is taken. */
+    private AgentConfig withRegister(AuthValue value, Optional<Binary> pinned)
+            throws IOException, TeeException, RejectedException {
+        TpmRegister register = config.root().register();
+        TpmRegister unused;
+        try (TeeBridge bridge = TeeBridges.open(config, value, pinned)) {
+            Provisioner provisioner = TeeBridges.provisioner(bridge);
+            Optional<Sha256> holds = provisioner.measuredBefore();
+            if (holds.isEmpty() || isOurs(bridge, register, holds.get())) {
+                return config;
+            }
+            String why = switch (register) {
+                case TpmRegister.Pcr(int pcr) ->
+                    "PCR " + pcr + " holds " + holds.get()
+                            + ", which Holdfast did not measure (on PCs shim does): evidence over it would be refused";
+                case TpmRegister.Nv(int guard) ->
+                    "PCR " + guard + " holds " + holds.get() + ", so nothing could be measured into " + register
+                            + " before the next restart";
+            };
+            Optional<TpmRegister> found = provisioner.unusedRegister();
+            if (found.isEmpty()) {
+                throw new RejectedException(
+                        Code.TEE_REFUSED,
+                        why + "; no PCR is free to guard an NV register, restart the machine and try again");
+            }
+            unused = found.get();
+            if (config.root().registerIsConfigured()) {
+                throw new RejectedException(
+                        Code.TEE_REFUSED,
+                        why + "; write register = \"" + unused + "\" into the configuration, or leave the key out");
+            }
+            out.println(why + ". Taken instead: register " + unused);
+        }
+        files.chooseRegister(unused);
+        return config.with(unused);
+    }
+
+    /** Whether this boot's event log of the agent leads to what the register holds. */
+    private boolean isOurs(TeeBridge bridge, TpmRegister register, Sha256 holds) throws IOException, TeeException {
+        if (register instanceof TpmRegister.Nv
+                || !Files.isDirectory(config.eventsDir())
+                || bridge.register().isEmpty()) {
+            return false;
+        }
+        try (EventLog log = EventLog.open(config.eventsDir(), bridge.register().get())) {
+            return log.replayed().equals(holds);
+        }
+    }
+
+    private DeviceRecord record(TrustAnchors anchors) throws IOException, RejectedException {
+        return DeviceRecord.look(config.trustDir(), root.root().envelope().bytes(), anchors)
+                .orThrow();
+    }
+
+    private void log(ProvisioningLog.Act act, List<String> details) throws IOException {
+        ObjectNode what = Json.object()
+                .put("factoryRoot", root.hash().hex())
+                .put("tee", config.root().tee());
+        new ProvisioningLog(config.stateDir()).append(act, config, what, details);
+    }
+
+    private static String of(TeeBridge bridge) {
+        return bridge.describe().kind() + " (" + bridge.describe().assurance() + ")";
+    }
+
+    private void print(TeeBridge bridge) throws TeeException {
+        for (TeeInventory.Finding finding : bridge.inventory().findings()) {
+            out.println("  " + finding.name() + ": " + finding.detail()
+                    + (finding.remedy().isEmpty() ? "" : " -> " + finding.remedy()));
+        }
+        out.flush();
+    }
+}
