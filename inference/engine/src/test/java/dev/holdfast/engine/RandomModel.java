@@ -18,6 +18,7 @@ public final class RandomModel {
     private final ModelShape shape;
     private final GgmlType type;
     private final Random random;
+    private boolean fused;
 
     public RandomModel(String architecture, ModelShape shape, GgmlType type, long seed) {
         this.architecture = architecture;
@@ -51,6 +52,12 @@ public final class RandomModel {
 
     public RandomModel put(String key, GgufValue value) {
         writer.put(architecture + "." + key, value);
+        return this;
+    }
+
+    /** Writes query, key and value as one matrix, of the same numbers. */
+    public RandomModel fused() {
+        fused = true;
         return this;
     }
 
@@ -118,14 +125,12 @@ public final class RandomModel {
         for (int layer = 0; layer < shape.layers(); layer++) {
             String at = "blk." + layer + ".";
             vector(at + "attn_norm.weight", shape.width(), 1);
-            matrix(at + "attn_q.weight", shape.width(), shape.queryWidth(), 0.2);
-            matrix(at + "attn_k.weight", shape.width(), shape.keyWidth(), 0.2);
-            matrix(at + "attn_v.weight", shape.width(), shape.keyWidth(), 0.2);
+            projections(at);
             if (headNorms) {
                 vector(at + "attn_q_norm.weight", shape.headSize(), 1);
                 vector(at + "attn_k_norm.weight", shape.headSize(), 1);
             }
-            if (architecture.equals("qwen2")) {
+            if (architecture.equals("qwen2") && !fused) {
                 vector(at + "attn_q.bias", shape.queryWidth(), 0);
                 vector(at + "attn_k.bias", shape.keyWidth(), 0);
                 vector(at + "attn_v.bias", shape.keyWidth(), 0);
@@ -172,6 +177,22 @@ public final class RandomModel {
             norm(at + "layer_output_norm");
         }
         return this;
+    }
+
+    private void projections(String at) {
+        if (!fused) {
+            matrix(at + "attn_q.weight", shape.width(), shape.queryWidth(), 0.2);
+            matrix(at + "attn_k.weight", shape.width(), shape.keyWidth(), 0.2);
+            matrix(at + "attn_v.weight", shape.width(), shape.keyWidth(), 0.2);
+            return;
+        }
+        RowSource query = gaussian(0, 0.2);
+        RowSource key = gaussian(0, 0.2);
+        RowSource value = gaussian(0, 0.2);
+        int keysFrom = shape.queryWidth();
+        int valuesFrom = keysFrom + shape.keyWidth();
+        RowSource all = (row, into) -> (row < keysFrom ? query : row < valuesFrom ? key : value).row(row, into);
+        writer.tensor(at + "attn_qkv.weight", type, all, shape.width(), valuesFrom + shape.keyWidth());
     }
 
     void write(Path file) throws IOException {

@@ -59,10 +59,11 @@ final class Bert implements Architecture {
 
     private static Encoder.Layer layer(TensorTable table, ModelShape shape, String at) throws RejectedException {
         int width = shape.width();
+        TensorTable.Projections made = table.projections(at, width, width, width);
         return new Encoder.Layer(
-                table.linear(at + "attn_q", width, width),
-                table.linear(at + "attn_k", width, width),
-                table.linear(at + "attn_v", width, width),
+                made.query(),
+                made.key(),
+                made.value(),
                 table.linear(at + "attn_output", width, width),
                 norm(table, at + "attn_output_norm", width),
                 table.linear(at + "ffn_up", width, shape.feedForward()),

@@ -88,11 +88,12 @@ final class DecoderLoader {
 
     private Transformer.AttentionWeights attention(String at, boolean windowed) throws RejectedException {
         int width = shape.width();
+        TensorTable.Projections made = table.projections(at, width, shape.queryWidth(), shape.keyWidth());
         return new Transformer.AttentionWeights(
                 table.vector(at + "attn_norm.weight", width),
-                projection(at + "attn_q", shape.queryWidth()),
-                projection(at + "attn_k", shape.keyWidth()),
-                projection(at + "attn_v", shape.keyWidth()),
+                withBias(made.query(), at + "attn_q"),
+                withBias(made.key(), at + "attn_k"),
+                withBias(made.value(), at + "attn_v"),
                 optional(traits.headNorms(), at + "attn_q_norm.weight", shape.headSize()),
                 optional(traits.headNorms(), at + "attn_k_norm.weight", shape.headSize()),
                 windowed ? windowRotary : rotary,
@@ -101,9 +102,8 @@ final class DecoderLoader {
                 optional(traits.postNorms(), at + "post_attention_norm.weight", width));
     }
 
-    /** Query, key or value. */
-    private Linear projection(String name, int rows) throws RejectedException {
-        Linear linear = table.linear(name, shape.width(), rows);
+    /** Refuses a query, key or value without the bias that the architecture must have. */
+    private Linear withBias(Linear linear, String name) throws RejectedException {
         if (traits.biases() && linear.bias().length == 0) {
             throw new RejectedException(Code.GGUF_TENSOR, "the tensor " + name + ".bias is missing");
         }

@@ -74,6 +74,22 @@ public final class TensorTable {
         return new Linear(weights, scale, bias);
     }
 
+    /** What makes query, key and value of a layer's vector. */
+    record Projections(Linear query, Linear key, Linear value) {}
+
+    /** The projections of the layer whose names begin with {@code at}: three matrices, or one that holds their rows in this order. */
+    Projections projections(String at, int columns, int queryRows, int keyRows) throws RejectedException {
+        if (has(at + "attn_qkv.weight")) {
+            Linear fused = linear(at + "attn_qkv", columns, queryRows + 2 * keyRows);
+            return new Projections(
+                    fused.rows(0, queryRows), fused.rows(queryRows, keyRows), fused.rows(queryRows + keyRows, keyRows));
+        }
+        return new Projections(
+                linear(at + "attn_q", columns, queryRows),
+                linear(at + "attn_k", columns, keyRows),
+                linear(at + "attn_v", columns, keyRows));
+    }
+
     /** {@code NAME.bias}, or an empty one. */
     float[] bias(String name, int rows) throws RejectedException {
         return has(name + ".bias") ? vector(name + ".bias", rows) : new float[0];

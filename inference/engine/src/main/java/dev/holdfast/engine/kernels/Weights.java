@@ -16,6 +16,11 @@ public record Weights(GgmlType type, MemorySegment file, long offset, int rows, 
         return offset + index * rowBytes;
     }
 
+    /** {@code count} whole rows from {@code first} on. */
+    public Weights rows(int first, int count) {
+        return new Weights(type, file, row(first), count, columns, rowBytes);
+    }
+
     /** Of each row {@code count} elements from {@code first} on, both whole blocks. */
     Weights slice(int first, int count) {
         return new Weights(type, file, offset + type.bytesFor(first), rows, count, rowBytes);

@@ -105,6 +105,19 @@ class ExtraTensorsTest {
         }
     }
 
+    @ParameterizedTest
+    @ValueSource(strings = {"llama", "qwen3", "gemma3"})
+    void queryKeyAndValueMayBeOneMatrix(String architecture) throws Exception {
+        double[][] expected = new PlainNetworks(plain(architecture)).decoder(TOKENS);
+        Logits.expect(expected, written(model(architecture).fused()), TOKENS);
+        int rows = SHAPE.queryWidth() + 2 * SHAPE.keyWidth();
+        Path biased = written(model(architecture).fused().extra("blk.1.attn_qkv.bias", 0, 1, rows));
+        Logits.expect(new PlainNetworks(biased).decoder(TOKENS), biased, TOKENS);
+        // The same query a second time is one too many.
+        Path twice = written(model(architecture).fused().extra("blk.1.attn_q.weight", 0, 1, 96, SHAPE.queryWidth()));
+        assertThat(Logits.refusal(twice).toString()).contains("GGUF-UNSUPPORTED", "blk.1.attn_q.weight");
+    }
+
     @Test
     void aScaleBesideABiasIsRefused() throws Exception {
         Path file = written(model("llama").extra("blk.0.ffn_up.scale", 2, 0, 1).extra("blk.0.ffn_up.bias", 0, 1, 160));
@@ -150,7 +163,7 @@ class ExtraTensorsTest {
         "qwen3, blk.0.post_ffw_norm.weight, 96",
         "gemma3, rope_freqs.weight, 16",
         "gemma3, dense_2.weight, 96",
-        "gemma3, blk.0.attn_qkv.weight, 96"
+        "gemma3, blk.0.attn_qkv.bias, 256"
     })
     void aTensorThatNobodyComputesWithIsRefusedByName(String architecture, String name, int length) throws Exception {
         double mean = name.startsWith("token_embd.") ? 2 : 1;

@@ -164,6 +164,17 @@ final class PlainNetworks {
 
     /** {@code scale * W x + bias}, with what the file has of it. */
     private double[] projected(String name, double[] x) {
+        if (!has(name + ".weight")) {
+            // One matrix holds query, key and value, in this order.
+            double[] all = projected(name.replaceAll("attn_[qkv]$", "attn_qkv"), x);
+            int query = heads * headSize;
+            int key = keyHeads * headSize;
+            return switch (name.charAt(name.length() - 1)) {
+                case 'q' -> Arrays.copyOfRange(all, 0, query);
+                case 'k' -> Arrays.copyOfRange(all, query, query + key);
+                default -> Arrays.copyOfRange(all, query + key, all.length);
+            };
+        }
         double[] out = times(matrix(name + ".weight"), x);
         if (has(name + ".scale")) {
             double scale = vector(name + ".scale")[0];
