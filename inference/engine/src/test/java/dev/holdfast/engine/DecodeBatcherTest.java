@@ -179,6 +179,55 @@ class DecodeBatcherTest {
         }
     }
 
+    /** What the JVM throws where a page of the mapped file cannot be read. Nobody's answer may go on with what was not computed. */
+    @Test
+    void anErrorOfTheMachineReachesEveryAnswer() throws Exception {
+        AtomicBoolean broken = new AtomicBoolean();
+        CountDownLatch begun = new CountDownLatch(1);
+        CountDownLatch go = new CountDownLatch(1);
+        AtomicBoolean first = new AtomicBoolean(true);
+        Kernels real = new VectorKernels();
+        Kernels faulty = (Kernels) Proxy.newProxyInstance(
+                Kernels.class.getClassLoader(), new Class<?>[] {Kernels.class}, (proxy, method, arguments) -> {
+                    if (method.getName().equals("rmsNorm") && first.getAndSet(false)) {
+                        begun.countDown();
+                        assertThat(go.await(20, TimeUnit.SECONDS)).isTrue();
+                    }
+                    if (broken.get()) {
+                        throw new InternalError("a page");
+                    }
+                    try {
+                        return method.invoke(real, arguments);
+                    } catch (InvocationTargetException e) {
+                        throw e.getCause();
+                    }
+                });
+        try (Workers workers = new Workers(faulty, new KernelPool(1));
+                LoadedModel model = model(SHAPE, GgmlType.F32, workers);
+                ExecutorService threads = Executors.newCachedThreadPool()) {
+            DecodeBatcher batcher = model.batcher().orThrow();
+            List<Future<?>> answers = new ArrayList<>();
+            answers.add(threads.submit(() -> batcher.member(model.newSequence()).read(1)));
+            assertThat(begun.await(20, TimeUnit.SECONDS)).isTrue();
+            for (int i = 0; i < 3; i++) {
+                answers.add(
+                        threads.submit(() -> batcher.member(model.newSequence()).read(2)));
+            }
+            Awaitility.await().pollInterval(Duration.ofMillis(1)).until(() -> batcher.waiting() >= 3);
+            broken.set(true);
+            go.countDown();
+            for (Future<?> answer : answers) {
+                assertThat(answer)
+                        .failsWithin(Duration.ofSeconds(20))
+                        .withThrowableOfType(ExecutionException.class)
+                        .withCauseInstanceOf(InternalError.class);
+            }
+            broken.set(false);
+            batcher.member(model.newSequence()).read(3);
+            assertThat(batcher.waiting()).isZero();
+        }
+    }
+
     private static float distance(float[] actual, float[] expected) {
         float largest = 0;
         float off = 0;

@@ -86,6 +86,7 @@ public final class DecodeBatcher {
             switch (failure) {
                 case null -> {}
                 case RuntimeException e -> throw e;
+                case Error e -> throw e;
                 case Throwable e -> throw new IllegalStateException(e);
             }
         }
@@ -149,8 +150,11 @@ public final class DecodeBatcher {
         long started = System.nanoTime();
         try {
             decoder.step(sequences, tokens, count);
-        } catch (RuntimeException | OutOfMemoryError e) {
-            // Each on its own, so that one answer's fault does not end another's.
+        } catch (RuntimeException | Error e) {
+            // Each on its own, so that one answer's fault does not end another's. An InternalError is how the JVM tells
+            // that a
+            // mapped page cannot be read; an answer that went on after it would be made of numbers that nobody
+            // computed.
             for (int i = 0; i < count; i++) {
                 alone(i);
             }
@@ -162,7 +166,7 @@ public final class DecodeBatcher {
         Sequence[] group = {sequences[index]};
         try {
             decoder.step(group, new int[] {tokens[index]}, 1);
-        } catch (RuntimeException | OutOfMemoryError e) {
+        } catch (RuntimeException | Error e) {
             requireNonNull(members[index]).failure = e;
         }
     }

@@ -2,6 +2,7 @@ package dev.holdfast.engine.kernels;
 
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
@@ -15,8 +16,9 @@ import org.jspecify.annotations.Nullable;
  * another one's helpers.
  *
  * <p>The ticket holds the number of the job above and the number of unclaimed chunks below. The job is written before the
- * ticket and stays until all claimed chunks are done, so whoever has claimed a chunk sees its job. Thread-safe; allocates
- * nothing once each helper has seen the job with the longest scratch.
+ * ticket and stays until all claimed chunks are done, so whoever has claimed a chunk sees its job. Where a chunk fails, on whichever
+ * thread, the others are done first and then the caller hears of it: no helper is lost, and nobody takes a half-done job for a whole
+ * one. Thread-safe; allocates nothing once each helper has seen the job with the longest scratch.
  */
 public final class KernelPool implements AutoCloseable {
     private static final int SPINS = 10_000;
@@ -33,6 +35,9 @@ public final class KernelPool implements AutoCloseable {
     private final ReentrantLock owner = new ReentrantLock();
     private final AtomicLong ticket = new AtomicLong();
     private final AtomicInteger undone = new AtomicInteger();
+    /** What ended a chunk of this job, the first where there are several. */
+    private final AtomicReference<@Nullable Throwable> failure = new AtomicReference<>();
+
     private @Nullable Job job;
     private volatile boolean closed;
 
@@ -65,6 +70,7 @@ public final class KernelPool implements AutoCloseable {
 
     private void share(Job job, int chunks, float[] scratch) {
         this.job = job;
+        failure.set(null);
         undone.set(chunks);
         int number = (int) (ticket.get() >>> 32) + 1;
         ticket.set((long) number << 32 | chunks);
@@ -81,6 +87,12 @@ public final class KernelPool implements AutoCloseable {
                 Thread.yield();
             }
         }
+        switch (failure.get()) {
+            case null -> {}
+            case RuntimeException e -> throw e;
+            case Error e -> throw e;
+            case Throwable e -> throw new IllegalStateException(e);
+        }
     }
 
     /** Claims and does chunks of job {@code number} until none is left. */
@@ -89,6 +101,8 @@ public final class KernelPool implements AutoCloseable {
             if (ticket.compareAndSet(now, now - 1)) {
                 try {
                     job.chunk((int) now - 1, scratch);
+                } catch (Throwable e) {
+                    failure.compareAndSet(null, e);
                 } finally {
                     undone.decrementAndGet();
                 }
@@ -120,13 +134,22 @@ public final class KernelPool implements AutoCloseable {
                 seen = await(seen);
                 // This is job `seen` or a later one; a chunk of `seen` can be claimed only in the first case.
                 Job next = job;
-                if (next != null) {
-                    if (scratch.length < next.scratchFloats()) {
-                        scratch = new float[next.scratchFloats()];
-                    }
+                if (next != null && hasScratch(next)) {
                     work(next, seen, scratch);
                 }
             }
+        }
+
+        /** Without memory for it a helper claims nothing: the caller has scratch of its own and does the job alone. */
+        private boolean hasScratch(Job next) {
+            if (scratch.length < next.scratchFloats()) {
+                try {
+                    scratch = new float[next.scratchFloats()];
+                } catch (OutOfMemoryError e) {
+                    return false;
+                }
+            }
+            return true;
         }
 
         private int await(int seen) {
