@@ -4,11 +4,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.fail;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import java.io.BufferedReader;
 import java.io.File;
 import java.io.IOException;
+import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
@@ -116,6 +119,88 @@ class UnitFilesTest {
                 assertThat(groups).anyMatch(known -> group.equals("root") || known.startsWith(group + ":"));
             }
         }
+    }
+
+    /** The descriptors that the places of the sockets need, and a quarter for what else is open. */
+    @ParameterizedTest
+    @CsvSource({"holdfast.service, 1", "holdfast-inference.service, 2"})
+    void limitsDescriptorsToWhatTheSocketsNeed(String unit, int sockets) throws IOException {
+        Matcher places = Pattern.compile("DEFAULT = new Places\\((\\d+),")
+                .matcher(Files.readString(
+                        Path.of("../control/sockets/src/main/java/dev/holdfast/sockets/Admission.java")));
+        assertThat(places.find()).isTrue();
+        Matcher limit = Pattern.compile("(?m)^LimitNOFILE=(\\d+)$").matcher(Files.readString(UNITS.resolve(unit)));
+        assertThat(limit.find()).as("LimitNOFILE= of " + unit).isTrue();
+
+        int descriptors = Integer.parseInt(limit.group(1));
+        int needed = sockets * Integer.parseInt(places.group(1));
+        assertThat(descriptors).isBetween(needed + needed / 4 + 100, 4 * 256 + needed);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"holdfast.service", "holdfast-inference.service"})
+    void keepsNoCore(String unit) throws IOException {
+        assertThat(Files.readAllLines(UNITS.resolve(unit))).contains("LimitCORE=0", "Restart=always");
+    }
+
+    /** A program that has a prompt in its memory and, once told, writes where nobody may. */
+    private static final String CRASH = """
+            import java.lang.foreign.MemorySegment;
+            import java.lang.foreign.ValueLayout;
+
+            class Crash {
+                public static void main(String[] args) throws Exception {
+                    String prompt = "PROMPT-" + "OF-SOMEBODY-" + ProcessHandle.current().pid();
+                    System.out.println("ready");
+                    System.in.read();
+                    crash(prompt);
+                }
+
+                static void crash(String prompt) {
+                    Object[] held = {prompt, prompt.toCharArray()};
+                    MemorySegment.ofAddress(8).reinterpret(8).set(ValueLayout.JAVA_BYTE, 0, (byte) held.length);
+                }
+            }
+            """;
+
+    /** The options of each daemon, in the order in which the launcher names them. */
+    @ParameterizedTest
+    @ValueSource(strings = {"common daemon agent", "common kernels daemon inference"})
+    void aCrashLeavesNothingBehindThatWasInMemory(String options, @TempDir Path dir) throws Exception {
+        assertThat(Files.readString(Path.of("bin/holdfast"))).contains("options=\"" + options + "\"");
+        Path source = Files.writeString(dir.resolve("Crash.java"), CRASH);
+        Path bin = Path.of(System.getProperty("java.home"), "bin");
+        List<String> command = new ArrayList<>(List.of(bin.resolve("java").toString()));
+        for (String each : options.split(" ")) {
+            command.add("@" + Path.of("jvm", each + ".options").toAbsolutePath());
+        }
+        command.add(source.toString());
+        Process process = new ProcessBuilder(command)
+                .directory(dir.toFile())
+                .redirectErrorStream(true)
+                .start();
+        StringBuilder output = new StringBuilder();
+        try (BufferedReader said =
+                new BufferedReader(new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8))) {
+            for (String line = said.readLine(); line != null && !line.equals("ready"); line = said.readLine()) {
+                output.append(line).append('\n');
+            }
+            Ran attached = run(bin.resolve("jcmd").toString(), String.valueOf(process.pid()), "VM.version");
+            assertThat(attached.status()).as(attached.output()).isNotZero();
+            process.getOutputStream().close();
+            for (String line = said.readLine(); line != null; line = said.readLine()) {
+                output.append(line).append('\n');
+            }
+        }
+        assertThat(process.waitFor(TIMEOUT_SECONDS, TimeUnit.SECONDS)).isTrue();
+        assertThat(output.toString())
+                .contains("SIGSEGV", "CreateCoredumpOnCrash turned off")
+                .doesNotContain("PROMPT-");
+        try (var left = Files.list(dir)) {
+            assertThat(left.map(each -> String.valueOf(each.getFileName()))).containsExactly("Crash.java");
+        }
+        assertThat(Path.of(System.getProperty("java.io.tmpdir"), "hs_err_pid" + process.pid() + ".log"))
+                .doesNotExist();
     }
 
     /** Copies the units beside a program that exists, since a missing one is the only thing that a build tree lacks. */
