@@ -1,34 +1,63 @@
 package dev.holdfast.sockets;
 
+import io.netty.util.AttributeKey;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.TimeUnit;
 
 /**
- * What a peer passes before it can ask anything of a socket: how many connections there may be, counted at accept and by user, and
- * who may ask. A user that holds all of its own places takes none of another's. Thread-safe.
+ * What a peer passes before it can ask anything of a socket: how many connections there may be, counted at accept and by user, how
+ * many bytes of bodies may be held while they are read, how many requests a second may come, and who may ask. A user that holds all of its own places takes none of
+ * another's. Thread-safe.
  */
 final class Admission {
+    /** Where a connection's place is kept. */
+    static final AttributeKey<Place> PLACE = AttributeKey.valueOf(Admission.class, "place");
+
     /** The uid of a peer that the kernel does not name. */
     private static final long NOBODY = -1;
 
     /**
-     * How the places of a socket are divided.
+     * How the places of a socket are divided. What is reserved is for those alone whom the policy names: root, the process's own
+     * user, and the users and groups of the policy.
      *
      * @param total connections at a time
      * @param user of these, for each user whom the policy lets in
      * @param strangers for all others together, who are told so and nothing else
-     * @param reserved of the total, for those alone whom the policy names, root and the process's own user
+     * @param reserved of the total
+     * @param bodies bytes of all bodies that are being read
+     * @param requestsPerSecond of each user whom the policy does not name; what comes faster waits
      */
-    record Places(int total, int user, int strangers, int reserved) {
-        static final Places DEFAULT = new Places(256, 64, 8, 32);
+    record Places(int total, int user, int strangers, int reserved, Bytes bodies, int requestsPerSecond) {
+        static final Places DEFAULT = new Places(256, 64, 8, 32, new Bytes(16 << 20, 4 << 20, 4 << 20), 200);
+
+        /** So many bytes of a body count like one more request. */
+        private static final int REQUEST_BYTES = 16 * 1024;
+
+        /**
+         * How memory is divided.
+         *
+         * @param user of the total, for each user
+         * @param reserved of the total
+         */
+        record Bytes(long total, long user, long reserved) {}
+    }
+
+    /** What one user holds. */
+    private static final class Held {
+        private int connections;
+        private long bytes;
+        /** When the next request would come if all came evenly. */
+        private long nextNanos = System.nanoTime();
     }
 
     private final PeerPolicy policy;
     private final Places places;
-    private final Map<Long, Integer> byUser = new HashMap<>();
+    private final Map<Long, Held> byUser = new HashMap<>();
     private int connections;
     private int strangers;
+    private long bytes;
 
     Admission(PeerPolicy policy, Places places) {
         this.policy = policy;
@@ -37,48 +66,128 @@ final class Admission {
 
     /** The place of one connection, until it is left. */
     final class Place {
+        private final Optional<Peer> peer;
         private final long uid;
-        private final boolean stranger;
+        private final Held user;
+        private final boolean allowed;
+        private final boolean named;
         private boolean left;
+        private long held;
 
-        private Place(long uid, boolean stranger) {
+        private Place(Optional<Peer> peer, long uid, Held user, boolean allowed, boolean named) {
+            this.peer = peer;
             this.uid = uid;
-            this.stranger = stranger;
+            this.user = user;
+            this.allowed = allowed;
+            this.named = named;
+        }
+
+        Optional<Peer> peer() {
+            return peer;
+        }
+
+        /** Whether this peer may ask anything here. */
+        boolean allowed() {
+            return allowed;
+        }
+
+        /**
+         * Counts a request.
+         *
+         * @return how long it has to wait, in nanoseconds; a second's worth of requests may come at once
+         */
+        long ask(long nowNanos) {
+            if (named) {
+                return 0;
+            }
+            synchronized (Admission.this) {
+                long second = TimeUnit.SECONDS.toNanos(1);
+                // The virtual scheduling form of the generic cell rate algorithm (ITU-T I.371).
+                long due = user.nextNanos - nowNanos > 0 ? user.nextNanos : nowNanos;
+                user.nextNanos = due + second / places.requestsPerSecond;
+                return Math.max(0, due - nowNanos - second);
+            }
+        }
+
+        /** Counts bytes of a body, for which the next request of this user waits. */
+        void charge(long count) {
+            if (!named) {
+                synchronized (Admission.this) {
+                    long now = System.nanoTime();
+                    long due = user.nextNanos - now > 0 ? user.nextNanos : now;
+                    long perRequest = TimeUnit.SECONDS.toNanos(1) / places.requestsPerSecond;
+                    user.nextNanos = due + perRequest * count / Places.REQUEST_BYTES;
+                }
+            }
+        }
+
+        /** Makes room for more bytes of the body that this connection sends; false where there is none, now. */
+        boolean hold(long count) {
+            synchronized (Admission.this) {
+                Places.Bytes most = places.bodies;
+                if (left
+                        || bytes + count > (named ? most.total : most.total - most.reserved)
+                        || !named && user.bytes + count > most.user) {
+                    return false;
+                }
+                bytes += count;
+                user.bytes += count;
+                held += count;
+                return true;
+            }
+        }
+
+        /** Gives back what was held: the body is whole, or nobody wants it. */
+        void release() {
+            synchronized (Admission.this) {
+                bytes -= held;
+                user.bytes -= held;
+                held = 0;
+            }
         }
 
         /** Says that the connection ended; once is enough. */
         void leave() {
             synchronized (Admission.this) {
+                release();
                 if (left) {
                     return;
                 }
                 left = true;
                 connections--;
-                strangers -= stranger ? 1 : 0;
-                byUser.computeIfPresent(uid, (user, count) -> count > 1 ? count - 1 : null);
+                strangers -= allowed ? 0 : 1;
+                user.connections--;
+                forget(user, uid);
             }
+        }
+    }
+
+    /** Not who asked too fast just now: to come again makes nobody new. */
+    private void forget(Held user, long uid) {
+        if (user.connections == 0 && user.nextNanos - System.nanoTime() <= 0) {
+            byUser.remove(uid);
         }
     }
 
     /** Takes a place for a connection; empty where there is none for this peer, and it must be closed. */
     synchronized Optional<Place> enter(Optional<Peer> peer) {
         long uid = peer.map(Peer::uid).orElse(NOBODY);
-        boolean stranger = !policy.allows(peer);
+        boolean allowed = policy.allows(peer);
         boolean named = policy.names(peer);
         int most = named ? places.total : places.total - places.reserved;
+        if (byUser.size() > places.total) {
+            Map.copyOf(byUser).forEach((each, user) -> forget(user, each));
+        }
+        Held known = byUser.get(uid);
         if (connections >= most
-                || stranger && strangers >= places.strangers
-                || !named && byUser.getOrDefault(uid, 0) >= places.user) {
+                || !allowed && strangers >= places.strangers
+                || !named && known != null && known.connections >= places.user) {
             return Optional.empty();
         }
+        Held user = byUser.computeIfAbsent(uid, any -> new Held());
         connections++;
-        strangers += stranger ? 1 : 0;
-        byUser.merge(uid, 1, Integer::sum);
-        return Optional.of(new Place(uid, stranger));
-    }
-
-    /** Whether this peer may ask anything here. */
-    boolean allows(Optional<Peer> peer) {
-        return policy.allows(peer);
+        strangers += allowed ? 0 : 1;
+        user.connections++;
+        return Optional.of(new Place(peer, uid, user, allowed, named));
     }
 }

@@ -9,17 +9,17 @@ import io.vertx.core.net.impl.ConnectionBase;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.Stream;
 import jdk.net.ExtendedSocketOptions;
 import jdk.net.UnixDomainPrincipal;
 
 /**
- * Who is at the other end of a Unix socket, as the kernel recorded when it connected (SO_PEERCRED).
+ * Who is at the other end of a Unix socket, as the kernel recorded when it connected (SO_PEERCRED, SO_PEERGROUPS).
  *
  * @param uid the user's number
- * @param gids the group's number; the native transport may know more than one
+ * @param gids the group's number, then those of the supplementary groups
  * @param pid the process, or {@value #NO_PID} where the transport does not tell
  */
 public record Peer(long uid, List<Long> gids, int pid) {
@@ -27,17 +27,32 @@ public record Peer(long uid, List<Long> gids, int pid) {
     private static final Path USERS = Path.of("/etc/passwd");
     private static final Path GROUPS = Path.of("/etc/group");
 
-    /** The peer of a connection; empty where it cannot be known, which only an open policy lets pass. */
+    public Peer {
+        gids = List.copyOf(gids);
+    }
+
+    /** The peer of a connection of a {@link SocketServer}; empty where it cannot be known, which only an open policy lets pass. */
     public static Optional<Peer> of(HttpConnection connection) {
-        if (!(connection instanceof ConnectionBase base)) {
-            return Optional.empty();
-        }
+        return place(connection).flatMap(Admission.Place::peer);
+    }
+
+    /** The place of a connection; empty where it was given none. */
+    static Optional<Admission.Place> place(HttpConnection connection) {
+        return connection instanceof ConnectionBase base
+                ? Optional.ofNullable(base.channel().attr(Admission.PLACE).get())
+                : Optional.empty();
+    }
+
+    /** Asks the kernel. */
+    static Optional<Peer> read(Channel channel) {
         try {
-            Channel channel = base.channel();
             if (channel instanceof EpollDomainSocketChannel epoll) {
                 PeerCredentials credentials = epoll.peerCredentials();
-                List<Long> gids = Arrays.stream(credentials.gids())
-                        .mapToObj(gid -> gid & 0xffff_ffffL)
+                // Netty tells the primary group alone.
+                List<Long> gids = Stream.concat(
+                                Stream.of(credentials.gids()[0] & 0xffff_ffffL),
+                                LinuxSocket.peerGroups(epoll.fd().intValue()).stream())
+                        .distinct()
                         .toList();
                 return Optional.of(new Peer(credentials.uid() & 0xffff_ffffL, gids, credentials.pid()));
             }
@@ -49,11 +64,14 @@ public record Peer(long uid, List<Long> gids, int pid) {
         }
     }
 
-    /** The JDK's own transport tells names only. */
+    /** The JDK's own transport tells names only: of the supplementary groups what the system's table says now. */
     private static Optional<Peer> byName(UnixDomainPrincipal principal) throws IOException {
-        Optional<Long> uid = number(USERS, principal.user().getName());
-        Optional<Long> gid = number(GROUPS, principal.group().getName());
-        return uid.map(number -> new Peer(number, gid.map(List::of).orElse(List.of()), NO_PID));
+        String user = principal.user().getName();
+        Optional<Long> uid = number(USERS, user);
+        Stream<Long> gids =
+                Stream.concat(number(GROUPS, principal.group().getName()).stream(), memberships(user).stream());
+        List<Long> distinct = gids.distinct().toList();
+        return uid.map(number -> new Peer(number, distinct, NO_PID));
     }
 
     private static Optional<Long> number(Path table, String name) throws IOException {
@@ -67,5 +85,15 @@ public record Peer(long uid, List<Long> gids, int pid) {
             }
         }
         return Optional.empty();
+    }
+
+    private static List<Long> memberships(String user) throws IOException {
+        return Files.readAllLines(GROUPS).stream()
+                .map(line -> line.split(":", -1))
+                .filter(fields -> fields.length == 4
+                        && fields[2].matches("\\d{1,10}")
+                        && List.of(fields[3].split(",", -1)).contains(user))
+                .map(fields -> Long.parseLong(fields[2]))
+                .toList();
     }
 }

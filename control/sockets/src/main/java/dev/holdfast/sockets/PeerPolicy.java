@@ -31,12 +31,17 @@ public record PeerPolicy(boolean open, Set<Long> uids, Set<Long> gids) {
         return new PeerPolicy(false, uids, Set.of());
     }
 
+    /** Root, the user of this process, and the members of its group, whom the mode {@code rw-rw----} of the socket lets in. */
+    public static PeerPolicy onlyOwnGroup() {
+        return new PeerPolicy(false, Set.of(), Set.of(Own.GID));
+    }
+
     public boolean allows(Optional<Peer> peer) {
         return open || names(peer);
     }
 
     /** Whether this peer is one of those that the policy names: root, the user of this process, or one of {@code uids} and {@code gids}. */
-    boolean names(Optional<Peer> peer) {
+    public boolean names(Optional<Peer> peer) {
         return peer.isPresent()
                 && (peer.get().uid() == ROOT
                         || peer.get().uid() == Own.UID
@@ -45,11 +50,12 @@ public record PeerPolicy(boolean open, Set<Long> uids, Set<Long> gids) {
     }
 
     private static final class Own {
-        static final long UID = uid();
+        static final long UID = number("unix:uid");
+        static final long GID = number("unix:gid");
 
-        private static long uid() {
+        private static long number(String attribute) {
             try {
-                return ((Number) Files.getAttribute(Path.of("/proc/self"), "unix:uid")).longValue();
+                return ((Number) Files.getAttribute(Path.of("/proc/self"), attribute)).longValue();
             } catch (IOException | RuntimeException e) {
                 return ROOT;
             }

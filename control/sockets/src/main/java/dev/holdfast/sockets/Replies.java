@@ -10,37 +10,69 @@ import io.vertx.core.buffer.Buffer;
 import io.vertx.core.http.HttpServerRequest;
 import io.vertx.core.http.HttpServerResponse;
 import java.util.function.Consumer;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** Reads bounded bodies and writes JSON answers. */
 public final class Replies {
+    private static final Logger LOG = LoggerFactory.getLogger(Replies.class);
+    /** After what time a client that was told to come again may do so. */
+    private static final int RETRY_SECONDS = 2;
+
     private Replies() {}
 
-    /** Collects a body of at most {@code maxBytes} and hands it over on the event loop; a longer one is refused. */
+    /**
+     * Collects a body of at most {@code maxBytes} and hands it over on the event loop. A longer one is refused, and so is one for
+     * which there is no room beside the bodies of others and of the same user.
+     */
     public static void body(HttpServerRequest request, int maxBytes, Consumer<byte[]> then) {
+        Admission.Place place = Peer.place(request.connection()).orElseThrow();
         Buffer body = Buffer.buffer();
         boolean[] over = {false};
         request.handler(part -> {
             if (over[0]) {
                 return;
             }
-            if (body.length() + part.length() > maxBytes) {
+            boolean tooLong = body.length() + part.length() > maxBytes;
+            if (tooLong || !place.hold(part.length())) {
                 over[0] = true;
+                place.release();
                 // The rest of the body is not worth reading: answer and hang up.
                 request.response().putHeader("Connection", "close");
-                error(request, Code.API_TOO_LARGE, "the body is longer than " + maxBytes + " bytes");
+                if (tooLong) {
+                    error(request, Code.API_TOO_LARGE, "the body is longer than " + maxBytes + " bytes");
+                } else {
+                    error(request, Code.API_BUSY, "too many bytes of bodies are being sent at the same time");
+                }
                 return;
             }
             body.appendBuffer(part);
         });
         request.endHandler(end -> {
             if (!over[0]) {
-                then.accept(body.getBytes());
+                place.release();
+                answering(request, () -> then.accept(body.getBytes()));
             }
         });
     }
 
+    /** Does work that answers a request; where it fails, that is the answer. */
+    static void answering(HttpServerRequest request, Runnable work) {
+        try {
+            work.run();
+        } catch (RuntimeException | Error e) {
+            // The type only: a message might quote what a user wrote.
+            LOG.error("a request ended in {}", e.getClass().getName());
+            error(request, Code.API_INTERNAL, e.getClass().getName());
+        }
+    }
+
     public static void json(HttpServerResponse response, int status, JsonNode body) {
         if (!response.ended() && !response.closed()) {
+            if (status == 429) {
+                response.putHeader("Retry-After", String.valueOf(RETRY_SECONDS));
+                response.putHeader("Retry-After-Ms", String.valueOf(RETRY_SECONDS * 1000));
+            }
             response.setStatusCode(status)
                     .putHeader("Content-Type", "application/json")
                     .end(Buffer.buffer(Json.write(body)));

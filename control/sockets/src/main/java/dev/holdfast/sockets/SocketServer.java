@@ -1,6 +1,7 @@
 package dev.holdfast.sockets;
 
 import dev.holdfast.wire.Code;
+import io.netty.channel.Channel;
 import io.vertx.core.Handler;
 import io.vertx.core.Vertx;
 import io.vertx.core.http.HttpConnection;
@@ -8,6 +9,7 @@ import io.vertx.core.http.HttpServer;
 import io.vertx.core.http.HttpServerOptions;
 import io.vertx.core.http.HttpServerRequest;
 import io.vertx.core.net.SocketAddress;
+import io.vertx.core.net.impl.ConnectionBase;
 import java.io.IOException;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
@@ -37,6 +39,11 @@ public final class SocketServer implements AutoCloseable {
     /** A connection that asks nothing within this time is closed: it may hold a place that others need. */
     private static final int FIRST_REQUEST_MILLIS = 5_000;
 
+    /** So many connections are accepted in such a time; more wait in the kernel's queue, and leave the event loop to what is there. */
+    private static final int ACCEPTS = 20;
+
+    private static final int ACCEPT_MILLIS = 10;
+
     private static final int WAIT_SECONDS = 10;
 
     private final HttpServer server;
@@ -46,10 +53,12 @@ public final class SocketServer implements AutoCloseable {
     /** Connections that have not asked anything yet, with the timer that ends each. Touched by the event loop alone. */
     private final Map<HttpConnection, Long> silent = new HashMap<>();
 
-    private SocketServer(Vertx vertx, Path path, PeerPolicy policy, Handler<HttpServerRequest> routes) {
+    private int accepted;
+
+    private SocketServer(Vertx vertx, Path path, Admission admission, Handler<HttpServerRequest> routes) {
         this.vertx = vertx;
         this.path = path;
-        this.admission = new Admission(policy, Admission.Places.DEFAULT);
+        this.admission = admission;
         // No HTTP/2: each of its connections carries a hundred bodies at a time, and is told of only when it has
         // spoken.
         this.server = vertx.createHttpServer(new HttpServerOptions()
@@ -69,13 +78,13 @@ public final class SocketServer implements AutoCloseable {
                     request.exceptionHandler(e -> {});
                     request.response().exceptionHandler(e -> {});
                     spoke(request.connection());
-                    if (admission.allows(Peer.of(request.connection()))) {
-                        routes.handle(request);
+                    if (Peer.place(request.connection())
+                            .map(Admission.Place::allowed)
+                            .orElse(false)) {
+                        Replies.answering(request, () -> routes.handle(request));
                     } else {
                         request.response().putHeader("Connection", "close");
                         Replies.error(request, Code.API_FORBIDDEN, "this user may not use this socket");
-                        request.response()
-                                .endHandler(ended -> request.connection().close());
                     }
                 });
     }
@@ -83,8 +92,14 @@ public final class SocketServer implements AutoCloseable {
     public static SocketServer start(
             Vertx vertx, Path path, String mode, PeerPolicy policy, Handler<HttpServerRequest> routes)
             throws IOException {
+        return start(vertx, path, mode, new Admission(policy, Admission.Places.DEFAULT), routes);
+    }
+
+    static SocketServer start(
+            Vertx vertx, Path path, String mode, Admission admission, Handler<HttpServerRequest> routes)
+            throws IOException {
         removeStale(path);
-        SocketServer server = new SocketServer(vertx, path, policy, routes);
+        SocketServer server = new SocketServer(vertx, path, admission, routes);
         Path hidden = path.resolveSibling(
                 "." + path.getFileName() + "." + ProcessHandle.current().pid());
         Files.deleteIfExists(hidden);
@@ -123,16 +138,35 @@ public final class SocketServer implements AutoCloseable {
     private void connected(HttpConnection connection) {
         connection.exceptionHandler(
                 e -> LOG.debug("connection failed: {}", e.getClass().getName()));
-        Optional<Admission.Place> place = admission.enter(Peer.of(connection));
+        Channel channel = ((ConnectionBase) connection).channel();
+        pace(channel.parent());
+        Optional<Admission.Place> place = admission.enter(Peer.read(channel));
         if (place.isEmpty()) {
             connection.close();
             return;
         }
+        channel.attr(Admission.PLACE).set(place.get());
+        RequestFlow.watch(channel, place.get());
         silent.put(connection, vertx.setTimer(FIRST_REQUEST_MILLIS, late -> connection.close()));
         connection.closeHandler(ended -> {
             spoke(connection);
             place.get().leave();
         });
+    }
+
+    private void pace(Channel listening) {
+        accepted++;
+        if (accepted == 1) {
+            vertx.setTimer(ACCEPT_MILLIS, over -> {
+                accepted = 0;
+                if (listening.isOpen()) {
+                    listening.config().setAutoRead(true);
+                }
+            });
+        }
+        if (accepted == ACCEPTS) {
+            listening.config().setAutoRead(false);
+        }
     }
 
     private void spoke(HttpConnection connection) {

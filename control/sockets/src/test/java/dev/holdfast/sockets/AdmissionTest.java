@@ -9,7 +9,8 @@ import java.util.Set;
 import org.junit.jupiter.api.Test;
 
 class AdmissionTest {
-    private static final Admission.Places SMALL = new Admission.Places(10, 4, 2, 3);
+    private static final Admission.Places SMALL =
+            new Admission.Places(10, 4, 2, 3, new Admission.Places.Bytes(100, 40, 30), 10);
 
     private static Optional<Peer> user(long uid) {
         return Optional.of(new Peer(uid, List.of(), Peer.NO_PID));
@@ -52,11 +53,57 @@ class AdmissionTest {
     @Test
     void strangersAndPeersThatTheKernelDoesNotNameMayNotAsk() {
         Admission admission = new Admission(PeerPolicy.onlyUsers(Set.of(4242L)), SMALL);
-        assertThat(admission.allows(user(4242))).isTrue();
-        assertThat(admission.allows(user(0))).isTrue();
-        assertThat(admission.allows(user(65534))).isFalse();
-        assertThat(admission.allows(Optional.empty())).isFalse();
-        assertThat(new Admission(PeerPolicy.everyone(), SMALL).allows(Optional.empty()))
+        assertThat(admission.enter(user(4242)).orElseThrow().allowed()).isTrue();
+        assertThat(admission.enter(user(0)).orElseThrow().allowed()).isTrue();
+        assertThat(admission.enter(user(65534)).orElseThrow().allowed()).isFalse();
+        assertThat(admission.enter(Optional.empty()).orElseThrow().allowed()).isFalse();
+        assertThat(new Admission(PeerPolicy.everyone(), SMALL)
+                        .enter(Optional.empty())
+                        .orElseThrow()
+                        .allowed())
                 .isTrue();
+    }
+
+    @Test
+    void theBodiesOfOneUserLeaveRoomForThoseOfOthers() {
+        Admission admission = new Admission(PeerPolicy.everyone(), SMALL);
+        Admission.Place one = admission.enter(user(1001)).orElseThrow();
+        Admission.Place same = admission.enter(user(1001)).orElseThrow();
+        assertThat(one.hold(30)).isTrue();
+        assertThat(same.hold(11)).as("one user has 40 bytes").isFalse();
+        assertThat(same.hold(10)).isTrue();
+        Admission.Place other = admission.enter(user(1002)).orElseThrow();
+        assertThat(other.hold(31)).as("30 of 100 are reserved").isFalse();
+        assertThat(other.hold(30)).isTrue();
+        Admission.Place root = admission.enter(user(0)).orElseThrow();
+        assertThat(root.hold(30)).isTrue();
+        assertThat(root.hold(1)).as("of all 100").isFalse();
+        one.leave();
+        one.leave();
+        assertThat(root.hold(30)).as("what a connection held ends with it").isTrue();
+        assertThat(root.hold(1)).isFalse();
+        assertThat(one.hold(1)).as("of a connection that ended").isFalse();
+        root.release();
+        assertThat(same.hold(30)).isTrue();
+    }
+
+    @Test
+    void whatOneUserAsksTooFastWaits() {
+        Admission admission = new Admission(PeerPolicy.everyone(), SMALL);
+        Admission.Place one = admission.enter(user(1001)).orElseThrow();
+        Admission.Place same = admission.enter(user(1001)).orElseThrow();
+        long now = System.nanoTime();
+        for (int i = 0; i < 11; i++) {
+            assertThat((i % 2 == 0 ? one : same).ask(now)).isZero();
+        }
+        long tenth = 100_000_000;
+        assertThat(one.ask(now)).isEqualTo(tenth);
+        assertThat(same.ask(now)).isEqualTo(2 * tenth);
+        assertThat(admission.enter(user(1002)).orElseThrow().ask(now)).isZero();
+        assertThat(same.ask(now + 3 * tenth)).as("it is their turn by then").isZero();
+        Admission.Place root = admission.enter(user(0)).orElseThrow();
+        for (int i = 0; i < 100; i++) {
+            assertThat(root.ask(now)).isZero();
+        }
     }
 }
