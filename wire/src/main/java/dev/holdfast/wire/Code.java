@@ -159,6 +159,10 @@ public enum Code {
     API_FORBIDDEN("API-FORBIDDEN", "The caller's user may not do this", "Ask the administrator"),
     API_BUSY("API-BUSY", "All sequences are in use", "Try again shortly"),
     API_NO_MODEL("API-NO-MODEL", "No model is in service yet", "Wait for the first rollout"),
+    API_DEADLINE(
+            "API-DEADLINE",
+            "The answer took longer than a request may",
+            "Ask for fewer tokens or a faster pace, or raise max-request-seconds"),
     API_CONTEXT("API-CONTEXT", "Prompt and answer do not fit the model's context", "Send a shorter prompt"),
     API_INTERNAL("API-INTERNAL", "The request failed inside the engine", "Read the log"),
 

@@ -31,7 +31,6 @@ import java.time.Clock;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
-import java.util.Set;
 import java.util.concurrent.atomic.AtomicReference;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -176,7 +175,7 @@ public final class AgentDaemon implements AutoCloseable {
                         sockets.vertx(),
                         config.sockets().agent(),
                         "rw-rw----",
-                        PeerPolicy.onlyUsers(Set.of()),
+                        PeerPolicy.onlyOwnGroup(),
                         new AgentRoutes(control, sockets.vertx())));
         opened.add("collector", ChallengeCollector.start(inference, challenges));
         opened.add("update loop", loop);

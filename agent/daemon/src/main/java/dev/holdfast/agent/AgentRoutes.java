@@ -65,7 +65,7 @@ final class AgentRoutes implements Handler<HttpServerRequest> {
                     request,
                     disk.isPresent() ? 507 : 500,
                     disk.orElseGet(() -> new Rejection(Code.API_INTERNAL, String.valueOf(e.getMessage()))));
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | Error e) {
             LOG.warn("control request failed", e);
             refuse(request, 500, new Rejection(Code.API_INTERNAL, String.valueOf(e.getMessage())));
         }

@@ -77,7 +77,7 @@ final class BundleUpload {
             LOG.warn("a bundle was not installed", e);
             return refused(DiskException.reasonOf(e)
                     .orElseGet(() -> new Rejection(Code.API_INTERNAL, String.valueOf(e.getMessage()))));
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | Error e) {
             LOG.warn("a bundle was not installed", e);
             return refused(new Rejection(Code.API_INTERNAL, String.valueOf(e.getMessage())));
         } finally {

@@ -45,6 +45,8 @@ public final class ConfigFile {
             "kv-cache",
             "max-sequences",
             "memory-budget",
+            "max-sequences-per-user",
+            "max-request-seconds",
             "threads",
             "probation-seconds",
             "refresh-seconds",

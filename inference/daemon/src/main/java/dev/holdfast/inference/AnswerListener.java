@@ -7,10 +7,21 @@ import dev.holdfast.engine.Usage;
 import dev.holdfast.wire.Rejection;
 
 /**
- * Gets an answer as it is made: {@link #pinned}, {@link #begun}, any number of texts, {@link #finished}; or, from anywhere before
- * the last, {@link #failed}. Called by one thread of the engine; only {@link #cancelled} must be thread-safe.
+ * Gets an answer as it is made: {@link #begin}, {@link #pinned}, {@link #begun}, any number of texts, {@link #finished}; or, from
+ * anywhere before the last, {@link #failed}. Called by one thread of the engine; only {@link #cancelled} and {@link #wanted} must be
+ * thread-safe.
  */
 public interface AnswerListener extends Generation.Listener {
+    /** Its turn has come; false where nobody waits for an answer any more, and nothing else is called. */
+    default boolean begin() {
+        return true;
+    }
+
+    /** Whether anybody waits for its turn. */
+    default boolean wanted() {
+        return true;
+    }
+
     /** This model takes the request and keeps it to the end. It may still refuse it. */
     void pinned(Slot model);
 

@@ -11,10 +11,12 @@ import dev.holdfast.wire.Json;
 import dev.holdfast.wire.Rejection;
 import dev.holdfast.wire.Verdict;
 import io.vertx.core.Handler;
+import io.vertx.core.Vertx;
 import io.vertx.core.http.HttpMethod;
 import io.vertx.core.http.HttpServerRequest;
 import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 
@@ -22,13 +24,18 @@ import java.util.Optional;
 final class ApiRoutes implements Handler<HttpServerRequest> {
     private static final String MODEL = "/v1/models/";
 
+    private final Vertx vertx;
     private final ModelHost models;
     private final ChallengeRelay relay;
+    private final Duration requestLimit;
     private final long startedSeconds = System.currentTimeMillis() / 1000;
 
-    ApiRoutes(ModelHost models, ChallengeRelay relay) {
+    /** @param requestLimit how long a request may take */
+    ApiRoutes(Vertx vertx, ModelHost models, ChallengeRelay relay, Duration requestLimit) {
+        this.vertx = vertx;
         this.models = models;
         this.relay = relay;
+        this.requestLimit = requestLimit;
     }
 
     @Override
@@ -130,8 +137,9 @@ final class ApiRoutes implements Handler<HttpServerRequest> {
                 models.chat(
                         call.model(),
                         call.request(),
-                        Peer.of(request.connection()).map(Peer::uid),
-                        new ChatReply(request.response(), shape, call.stream(), call.includeUsage()));
+                        Caller.of(Peer.of(request.connection())),
+                        new ChatReply(
+                                vertx, request.response(), shape, call.stream(), call.includeUsage(), requestLimit));
         }
     }
 
@@ -141,14 +149,11 @@ final class ApiRoutes implements Handler<HttpServerRequest> {
                 case Verdict.Rejected<EmbeddingCall>(Rejection why) ->
                     Replies.error(request.response(), Replies.status(why.code()), why);
                 case Verdict.Accepted<EmbeddingCall>(EmbeddingCall call) ->
-                    models.embed(call.model(), call.texts(), verdict -> {
-                        switch (verdict) {
-                            case Verdict.Rejected<Embeddings>(Rejection why) ->
-                                Replies.error(request.response(), Replies.status(why.code()), why);
-                            case Verdict.Accepted<Embeddings>(Embeddings embeddings) ->
-                                Replies.json(request.response(), 200, call.reply(embeddings));
-                        }
-                    });
+                    models.embed(
+                            call.model(),
+                            call.texts(),
+                            Caller.of(Peer.of(request.connection())),
+                            new EmbeddingReply(vertx, request.response(), call, requestLimit));
             }
         });
     }

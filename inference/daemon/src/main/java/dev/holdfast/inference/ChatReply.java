@@ -8,9 +8,11 @@ import dev.holdfast.engine.Usage;
 import dev.holdfast.sockets.Replies;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.Rejection;
+import io.vertx.core.Vertx;
 import io.vertx.core.buffer.Buffer;
 import io.vertx.core.http.HttpServerResponse;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.util.HexFormat;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.ThreadLocalRandom;
@@ -22,7 +24,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>A stream runs at most {@link #WINDOW} events ahead of what the socket has taken; then the engine's thread waits.
  * A client that takes nothing for {@link #STALL_SECONDS} loses its answer, because it holds a sequence that others wait
- * for.
+ * for; so does one whose answer takes longer than a request may.
  */
 final class ChatReply implements AnswerListener {
     private static final int WINDOW = 32;
@@ -52,20 +54,29 @@ final class ChatReply implements AnswerListener {
     private final long created = System.currentTimeMillis() / 1000;
     private final Semaphore window = new Semaphore(WINDOW);
     private final StringBuilder answer = new StringBuilder();
-    private volatile boolean cancelled;
+    private final RequestClock clock;
     private ObjectNode head = Json.object();
 
-    ChatReply(HttpServerResponse response, Shape shape, boolean stream, boolean includeUsage) {
+    /** @param limit how long the request may take */
+    ChatReply(
+            Vertx vertx,
+            HttpServerResponse response,
+            Shape shape,
+            boolean stream,
+            boolean includeUsage,
+            Duration limit) {
         this.response = response;
         this.shape = shape;
         this.id = shape.prefix
                 + HexFormat.of().toHexDigits(ThreadLocalRandom.current().nextLong());
         this.stream = stream;
         this.includeUsage = includeUsage;
-        response.closeHandler(closed -> {
-            cancelled = true;
-            window.release(WINDOW);
-        });
+        this.clock = new RequestClock(vertx, response, limit, () -> window.release(WINDOW));
+    }
+
+    @Override
+    public boolean begin() {
+        return clock.begin();
     }
 
     @Override
@@ -97,15 +108,19 @@ final class ChatReply implements AnswerListener {
     public boolean text(String delta) {
         if (!stream) {
             answer.append(delta);
-            return !cancelled;
+            return !clock.isOver();
         }
-        return send(chunk(Json.object().put("content", delta), null));
+        return send(chunk(Json.object().put("content", delta), null)) && !clock.isOver();
     }
 
     @Override
     public void finished(Usage usage, Finish finish) {
         if (finish == Finish.CANCELLED) {
-            cancel();
+            if (clock.isGone()) {
+                cancel();
+            } else {
+                failed(clock.tooLate());
+            }
             return;
         }
         if (stream) {
@@ -128,6 +143,7 @@ final class ChatReply implements AnswerListener {
         }
         choice.put("finish_reason", finish.wire());
         body.set("usage", json(usage));
+        clock.stop();
         Replies.json(response, 200, body);
     }
 
@@ -138,13 +154,19 @@ final class ChatReply implements AnswerListener {
             send(Replies.error(status, why));
             end("");
         } else {
+            clock.stop();
             Replies.error(response, status, why);
         }
     }
 
     @Override
     public boolean cancelled() {
-        return cancelled;
+        return clock.isOver();
+    }
+
+    @Override
+    public boolean wanted() {
+        return !clock.isGone();
     }
 
     private ObjectNode chunk(ObjectNode delta, @Nullable String finish) {
@@ -177,7 +199,7 @@ final class ChatReply implements AnswerListener {
             Thread.currentThread().interrupt();
             cancel();
         }
-        if (cancelled || response.closed()) {
+        if (clock.isGone() || response.closed()) {
             return false;
         }
         Buffer frame = Buffer.buffer("data: ")
@@ -188,14 +210,15 @@ final class ChatReply implements AnswerListener {
     }
 
     private void end(String last) {
-        if (!cancelled && !response.closed()) {
+        clock.stop();
+        if (!clock.isGone() && !response.closed()) {
             response.end(last);
         }
     }
 
     /** Hangs up: an answer that was cut must not look like a whole one. */
     private void cancel() {
-        cancelled = true;
+        clock.gone();
         if (!response.closed()) {
             response.reset();
         }

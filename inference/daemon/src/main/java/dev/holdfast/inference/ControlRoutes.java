@@ -134,7 +134,7 @@ final class ControlRoutes implements Handler<HttpServerRequest>, AutoCloseable {
             }
         } catch (RejectedException e) {
             refuse(request, Replies.status(e.rejection().code()), e.rejection());
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | Error e) {
             fault(request, path, e);
         }
     }

@@ -10,6 +10,7 @@ import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Rejection;
 import dev.holdfast.wire.Verdict;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Set;
 
 /**
@@ -39,14 +40,40 @@ public record InferenceConfig(Path storeDir, SocketPaths sockets, Access api, Ac
      * @param threads threads that share one product
      * @param cache how keys and values are kept
      * @param memoryBytes what all models together may take; 0 for three quarters of what this process may have
+     * @param share what one user may have of a model, besides root and this process's own user
+     * @param request how long a request may take from its arrival to its end
      */
-    public record Limits(int sequences, int queued, int contextTokens, int threads, CacheType cache, long memoryBytes) {
+    public record Limits(
+            int sequences,
+            int queued,
+            int contextTokens,
+            int threads,
+            CacheType cache,
+            long memoryBytes,
+            ModelHost.Share share,
+            Duration request) {
+        private static final int REQUEST_SECONDS = 600;
+        private static final int QUEUED = 16;
+
         /** Two answers of a model at a time, eight waiting, sequences of 2048 tokens, one thread. */
         public static final Limits DEFAULT =
                 new Limits(2, 8, MemoryNeeds.DEFAULT_CONTEXT_TOKENS, 1, CacheType.DEFAULT, 0);
 
         /** Kernels share the work of one step; beyond this they would only wait for memory. */
         private static final int MAX_THREADS = 16;
+
+        /** With the usual share and time. */
+        public Limits(int sequences, int queued, int contextTokens, int threads, CacheType cache, long memoryBytes) {
+            this(
+                    sequences,
+                    queued,
+                    contextTokens,
+                    threads,
+                    cache,
+                    memoryBytes,
+                    ModelHost.Share.of(sequences, queued),
+                    Duration.ofSeconds(REQUEST_SECONDS));
+        }
 
         public Limits {
             if (sequences < 1 || queued < 0 || contextTokens < 16 || threads < 1 || memoryBytes < 0) {
@@ -56,13 +83,19 @@ public record InferenceConfig(Path storeDir, SocketPaths sockets, Access api, Ac
 
         private static Limits of(ConfigFile file) throws RejectedException {
             int cores = Math.min(Runtime.getRuntime().availableProcessors(), MAX_THREADS);
+            int sequences = (int) file.integer("max-sequences", MemoryNeeds.DEFAULT_SEQUENCES, 1, 64);
+            ModelHost.Share usual = ModelHost.Share.of(sequences, QUEUED);
             return new Limits(
-                    (int) file.integer("max-sequences", MemoryNeeds.DEFAULT_SEQUENCES, 1, 64),
-                    16,
+                    sequences,
+                    QUEUED,
                     (int) file.integer("context-tokens", MemoryNeeds.DEFAULT_CONTEXT_TOKENS, 16, 131_072),
                     (int) file.integer("threads", cores, 1, MAX_THREADS),
                     cache(file),
-                    file.integer("memory-budget", 0, 0, Long.MAX_VALUE));
+                    file.integer("memory-budget", 0, 0, Long.MAX_VALUE),
+                    new ModelHost.Share(
+                            (int) file.integer("max-sequences-per-user", usual.sequences(), 1, sequences),
+                            usual.queued()),
+                    Duration.ofSeconds(file.integer("max-request-seconds", REQUEST_SECONDS, 1, 86_400)));
         }
 
         /** What all models together may take, in bytes. */

@@ -40,6 +40,7 @@ public final class InferenceDaemon implements AutoCloseable {
                         config.limits().sequences(),
                         config.limits().cache()),
                 config.limits().queued(),
+                config.limits().share(),
                 config.limits().threads(),
                 config.limits().memoryBudget()));
         // Before the sockets: what the agent asks for is newer than the pointer.
@@ -54,7 +55,7 @@ public final class InferenceDaemon implements AutoCloseable {
                     config.sockets().inference(),
                     config.api().mode(),
                     config.api().peers(),
-                    new ApiRoutes(models, relay));
+                    new ApiRoutes(loop.vertx(), models, relay, config.limits().request()));
             controlServer = SocketServer.start(
                     loop.vertx(),
                     config.sockets().inferenceControl(),

@@ -17,28 +17,89 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Threads for jobs that belong to a key, here the name of a model. Jobs of one key begin in the order in which they came, a bounded
- * number at a time; jobs of different keys never wait for each other. Thread-safe.
+ * Threads for jobs that belong to a key, here the name of a model, and to an owner, here a user. A bounded number of one key runs at a
+ * time; jobs of different keys never wait for each other. Of one key an owner has a share of the places, which it cannot exceed even
+ * while others are free: jobs last long, so a place that is free must stay so for the next owner. The next job is the first of the
+ * owner that runs the fewest; jobs of one owner begin in the order in which they came. Thread-safe.
  */
 final class KeyedThreads implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(KeyedThreads.class);
     private static final int IDLE_SECONDS = 60;
     private static final int CLOSE_SECONDS = 5;
 
+    /** Work on a thread; what it returns is run last of all, when the place is free already. */
+    @FunctionalInterface
+    interface Job extends Supplier<Runnable> {
+        /** Whether anybody waits for it still. Asked from any thread; a job that waits and is not wanted is forgotten. */
+        default boolean wanted() {
+            return true;
+        }
+    }
+
+    /**
+     * Whose job it is.
+     *
+     * @param bounded whether it has a share; else it may take every place
+     */
+    record Owner(long id, boolean bounded) {
+        /** Nobody in particular, who may take every place. */
+        static final Owner ANY = new Owner(-1, false);
+    }
+
+    /** What became of a job. */
+    enum Admitted {
+        /** It runs, or waits for its turn. */
+        YES,
+        /** There is no room, or this has ended. */
+        FULL,
+        /** The owner's share is full. */
+        SHARE_FULL
+    }
+
+    private record Waiting(Owner owner, Job job) {}
+
     /** The jobs of one key; there is none while nothing of it runs. */
     private static final class Line {
-        private final Deque<Supplier<Runnable>> waiting = new ArrayDeque<>();
-        private int running;
+        private final Deque<Waiting> waiting = new ArrayDeque<>();
+        private final Map<Owner, Integer> running = new HashMap<>();
+        private int runningAll;
+
+        private int running(Owner owner) {
+            return running.getOrDefault(owner, 0);
+        }
+
+        private void begin(Owner owner) {
+            running.merge(owner, 1, Integer::sum);
+            runningAll++;
+        }
+
+        private void end(Owner owner) {
+            running.computeIfPresent(owner, (any, count) -> count > 1 ? count - 1 : null);
+            runningAll--;
+        }
     }
 
     /**
      * How much is done at once.
      *
      * @param running jobs of one key at a time
+     * @param runningEach of these, of one owner
      * @param waiting jobs of one key that may wait beside them
+     * @param waitingEach of these, of one owner
      * @param keys that have jobs at a time
      */
-    record Bounds(int running, int waiting, int keys) {}
+    record Bounds(int running, int runningEach, int waiting, int waitingEach, int keys) {
+        Bounds {
+            if (running < 1 || runningEach < 1) {
+                throw new IllegalArgumentException("a job must be able to run");
+            }
+        }
+
+        /** Without shares. */
+        Bounds(int running, int waiting, int keys) {
+            this(running, running, waiting, waiting, keys);
+        }
+    }
 
     private final Bounds bounds;
     private final Map<String, Line> lines = new HashMap<>();
@@ -56,37 +117,56 @@ final class KeyedThreads implements AutoCloseable {
                 });
     }
 
-    /**
-     * Does a job on a thread of its own.
-     *
-     * @param job what it returns is run last of all, when the place is free already
-     * @return false where there is no room for it, and at the end
-     */
-    synchronized boolean submit(String key, Supplier<Runnable> job) {
-        Line known = lines.get(key);
-        if (known == null && lines.size() >= bounds.keys) {
-            return false;
-        }
-        Line line = known == null ? new Line() : known;
-        if (line.running == bounds.running) {
-            return line.waiting.size() < bounds.waiting && line.waiting.add(job);
-        }
-        try {
-            threads.execute(() -> work(key, job));
-        } catch (RejectedExecutionException | OutOfMemoryError e) {
-            // Closed, or the system gives no thread.
-            return false;
-        }
-        line.running++;
-        lines.put(key, line);
-        return true;
+    /** Does a job for nobody in particular; false where there is no room for it, and at the end. */
+    boolean submit(String key, Job job) {
+        return submit(key, Owner.ANY, job) == Admitted.YES;
     }
 
-    private void work(String key, Supplier<Runnable> first) {
-        Supplier<Runnable> job = first;
-        while (job != null) {
-            Runnable end = run(job);
-            job = next(key);
+    /** Does a job on a thread of its own, in its owner's turn. */
+    synchronized Admitted submit(String key, Owner owner, Job job) {
+        Line known = lines.get(key);
+        if (known == null && lines.size() >= bounds.keys) {
+            return Admitted.FULL;
+        }
+        Line line = known == null ? new Line() : known;
+        if (line.runningAll == bounds.running || !mayRun(line, owner)) {
+            return await(line, new Waiting(owner, job));
+        }
+        try {
+            threads.execute(() -> work(key, new Waiting(owner, job)));
+        } catch (RejectedExecutionException | OutOfMemoryError e) {
+            // Closed, or the system gives no thread.
+            return Admitted.FULL;
+        }
+        line.begin(owner);
+        lines.put(key, line);
+        return Admitted.YES;
+    }
+
+    private boolean mayRun(Line line, Owner owner) {
+        return !owner.bounded || line.running(owner) < bounds.runningEach;
+    }
+
+    private Admitted await(Line line, Waiting one) {
+        line.waiting.removeIf(each -> !each.job.wanted());
+        long own = line.waiting.stream()
+                .filter(each -> each.owner.equals(one.owner))
+                .count();
+        if (one.owner.bounded && own >= bounds.waitingEach) {
+            return Admitted.SHARE_FULL;
+        }
+        if (line.waiting.size() >= bounds.waiting) {
+            return Admitted.FULL;
+        }
+        line.waiting.add(one);
+        return Admitted.YES;
+    }
+
+    private void work(String key, Waiting first) {
+        Waiting now = first;
+        while (now != null) {
+            Runnable end = run(now.job);
+            now = next(key, now.owner);
             run(() -> {
                 end.run();
                 return () -> {};
@@ -104,13 +184,29 @@ final class KeyedThreads implements AutoCloseable {
         }
     }
 
-    private synchronized @Nullable Supplier<Runnable> next(String key) {
+    private synchronized @Nullable Waiting next(String key, Owner ended) {
         Line line = requireNonNull(lines.get(key));
-        Supplier<Runnable> next = threads.isShutdown() ? null : line.waiting.poll();
-        if (next == null && --line.running == 0) {
+        line.end(ended);
+        Waiting next = threads.isShutdown() ? null : first(line);
+        if (next != null) {
+            line.waiting.remove(next);
+            line.begin(next.owner);
+        } else if (line.runningAll == 0) {
             lines.remove(key);
         }
         return next;
+    }
+
+    /** Whose turn it is. None of those that wait where each of their owners has its share; whatever ends then begins the next. */
+    private @Nullable Waiting first(Line line) {
+        line.waiting.removeIf(each -> !each.job.wanted());
+        Waiting best = null;
+        for (Waiting each : line.waiting) {
+            if (mayRun(line, each.owner) && (best == null || line.running(each.owner) < line.running(best.owner))) {
+                best = each;
+            }
+        }
+        return best;
     }
 
     /** Interrupts what runs, forgets what waits, and waits a moment for the end. */

@@ -6,9 +6,7 @@ import dev.holdfast.control.InferenceStatus;
 import dev.holdfast.control.ServingSet;
 import dev.holdfast.control.Slot;
 import dev.holdfast.engine.ChatRequest;
-import dev.holdfast.engine.Generation;
 import dev.holdfast.engine.ModelSlot;
-import dev.holdfast.engine.architectures.Embedding;
 import dev.holdfast.engine.gate.HealthGate;
 import dev.holdfast.engine.kernels.Workers;
 import dev.holdfast.wire.Code;
@@ -23,9 +21,7 @@ import java.util.Optional;
 import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.BiFunction;
-import java.util.function.Consumer;
 import java.util.function.Function;
-import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -43,30 +39,50 @@ public final class ModelHost implements AutoCloseable {
      * @param blobs the folder of finished model files, each named by its digest
      * @param load how each model is loaded
      * @param maxQueued requests of one model that may wait for their turn; beyond it they are refused
+     * @param share of the sequences of one model, and of those that wait, for each user
      * @param threads threads that share one product
      * @param memoryBytes what all models together may take
      */
-    public record Settings(Path blobs, HealthGate.Settings load, int maxQueued, int threads, long memoryBytes) {}
+    public record Settings(
+            Path blobs, HealthGate.Settings load, int maxQueued, Share share, int threads, long memoryBytes) {
+        /** With the usual share. */
+        public Settings(Path blobs, HealthGate.Settings load, int maxQueued, int threads, long memoryBytes) {
+            this(blobs, load, maxQueued, Share.of(load.maxSequences(), maxQueued), threads, memoryBytes);
+        }
+    }
+
+    /**
+     * What one user may have of a model.
+     *
+     * @param sequences answers made at a time
+     * @param queued requests that wait for their turn
+     */
+    public record Share(int sequences, int queued) {
+        /** Three quarters, so that places are left for the next user; of one or none that is all there is. */
+        public static Share of(int sequences, int queued) {
+            return new Share(threeQuarters(sequences), threeQuarters(queued));
+        }
+
+        /** At least one is left, and at least one taken. */
+        static int threeQuarters(int all) {
+            return all < 2 ? all : all - Math.max(1, all / 4);
+        }
+    }
 
     private final long startedAtMillis = System.currentTimeMillis();
     private final Settings settings;
     private final Workers workers;
     private final MemoryLedger memory;
-    private final KeyedThreads sequences;
+    private final ModelRequests requests;
     private final ConcurrentSkipListMap<String, ModelLane> lanes = new ConcurrentSkipListMap<>();
     private final AtomicInteger draining = new AtomicInteger();
-    private final AtomicInteger active = new AtomicInteger();
     private volatile Optional<String> byDefault = Optional.empty();
 
     public ModelHost(Settings settings) {
         this.settings = settings;
         this.workers = Workers.of(settings.threads());
         this.memory = new MemoryLedger(settings.memoryBytes());
-        // Retired models may still answer under names that are gone.
-        this.sequences = new KeyedThreads(
-                "holdfast-sequence",
-                new KeyedThreads.Bounds(
-                        settings.load().maxSequences(), settings.maxQueued(), 2 * ModelName.MAX_MODELS));
+        this.requests = new ModelRequests(this, settings);
     }
 
     /** Loads a model and serves it at once where nothing serves under its name; its canaries passed when it was installed. */
@@ -174,7 +190,7 @@ public final class ModelHost implements AutoCloseable {
                 loaded(ModelLane::serving),
                 loaded(ModelLane::candidate),
                 draining.get(),
-                active.get(),
+                requests.active(),
                 memory.status(),
                 new InferenceStatus.Process(
                         startedAtMillis, ProcessHandle.current().pid()));
@@ -227,119 +243,38 @@ public final class ModelHost implements AutoCloseable {
 
     /**
      * Answers on a thread of the model; the listener hears the outcome. Refused at once where all its sequences and its queue are
-     * full.
+     * full, or what the caller may have of them.
      *
      * @param model the model that the caller asked for, by name or name and version; null for the default
-     * @param owner the user whose earlier prompts may be built on; empty when nobody's may, and nothing is kept
      */
-    public void chat(@Nullable String model, ChatRequest request, Optional<Long> owner, AnswerListener listener) {
-        submit(
-                model,
-                name -> switch (pinned(
-                        name, model, slot -> Verdict.accepted(answerOn(slot, request, owner, listener)))) {
-                    case Verdict.Rejected<Runnable>(Rejection why) -> () -> listener.failed(why);
-                    case Verdict.Accepted<Runnable>(Runnable end) -> end;
-                },
-                listener::failed);
+    void chat(@Nullable String model, ChatRequest request, Caller caller, AnswerListener listener) {
+        requests.chat(model, request, caller, listener);
     }
 
-    /** As {@link #chat(String, ChatRequest, Optional, AnswerListener)}, for nobody in particular. */
+    /** As {@link #chat(String, ChatRequest, Caller, AnswerListener)}, for nobody in particular. */
     public void chat(@Nullable String model, ChatRequest request, AnswerListener listener) {
-        chat(model, request, Optional.empty(), listener);
+        chat(model, request, Caller.SELF, listener);
     }
 
     /** Turns texts into vectors on a thread of the model; refused like an answer. */
-    void embed(@Nullable String model, List<String> texts, Consumer<Verdict<Embeddings>> listener) {
-        submit(
-                model,
-                name -> {
-                    Verdict<Embeddings> outcome = pinned(name, model, slot -> embed(slot, texts));
-                    return () -> listener.accept(outcome);
-                },
-                why -> listener.accept(new Verdict.Rejected<>(why)));
+    void embed(@Nullable String model, List<String> texts, Caller caller, EmbeddingListener listener) {
+        requests.embed(model, texts, caller, listener);
     }
 
-    private static Verdict<Embeddings> embed(ModelSlot slot, List<String> texts) {
-        return Verdict.of(() -> {
-            List<Embedding> vectors = new ArrayList<>();
-            for (String text : texts) {
-                vectors.add(slot.model().embed(text).orThrow());
-            }
-            return new Embeddings(slot.description(), vectors);
-        });
+    /** The lane of a name, if anything is held or loaded under it. */
+    Optional<ModelLane> lane(String name) {
+        return Optional.ofNullable(lanes.get(name));
     }
 
-    /** Does work in a place of the model; what it returns is run last. */
-    private void submit(@Nullable String model, Function<String, Runnable> work, Consumer<Rejection> refuse) {
-        String name = name(model);
-        if (!lanes.containsKey(name)) {
-            refuse.accept(absent(model));
-        } else if (!sequences.submit(name, () -> perform(() -> work.apply(name), refuse))) {
-            refuse.accept(new Rejection(Code.API_BUSY, "all sequences are in use"));
-        }
-    }
-
-    /** The name in what a caller asked for; no model has the empty one. */
-    private String name(@Nullable String asked) {
-        if (asked == null) {
-            return byDefault.orElse("");
-        }
-        int version = asked.indexOf('@');
-        return version < 0 ? asked : asked.substring(0, version);
-    }
-
-    private Rejection absent(@Nullable String asked) {
-        if (serving().isEmpty()) {
-            return new Rejection(Code.API_NO_MODEL, "no model is in service yet");
-        }
-        return asked == null
-                ? new Rejection(Code.API_NO_MODEL, "the default model is not in service")
-                : new Rejection(Code.API_NOT_FOUND, "the model " + asked + " is not in service");
-    }
-
-    /** The caller hears of the end last of all: who then asks again at once finds the place free. */
-    private Runnable perform(Supplier<Runnable> work, Consumer<Rejection> refuse) {
-        active.incrementAndGet();
-        try {
-            return work.get();
-        } catch (RuntimeException | Error e) {
-            // The type only: a message might quote what the user wrote.
-            Rejection why = new Rejection(Code.API_INTERNAL, e.getClass().getName());
-            return () -> refuse.accept(why);
-        } finally {
-            active.decrementAndGet();
-        }
-    }
-
-    private <T> Verdict<T> pinned(String name, @Nullable String asked, Function<ModelSlot, Verdict<T>> work) {
-        ModelLane lane = lanes.get(name);
-        ModelSlot slot = lane == null ? null : lane.pin();
-        if (slot == null) {
-            return new Verdict.Rejected<>(absent(asked));
-        }
-        try {
-            Slot description = slot.description();
-            boolean answers = asked == null || asked.equals(description.model()) || asked.equals(description.id());
-            return answers ? work.apply(slot) : new Verdict.Rejected<>(absent(asked));
-        } finally {
-            slot.unpin();
-        }
-    }
-
-    private static Runnable answerOn(
-            ModelSlot slot, ChatRequest request, Optional<Long> owner, AnswerListener listener) {
-        listener.pinned(slot.description());
-        return switch (slot.answer(request, owner, listener)) {
-            case Verdict.Rejected<Generation.Outcome>(Rejection why) -> () -> listener.failed(why);
-            case Verdict.Accepted<Generation.Outcome>(Generation.Outcome outcome) ->
-                () -> listener.finished(outcome.usage(), outcome.finish());
-        };
+    /** The name of the default model, whether it serves or not. */
+    Optional<String> defaultName() {
+        return byDefault;
     }
 
     /** Ends waiting requests and unloads all models once their requests are done. */
     @Override
     public void close() {
-        sequences.close();
+        requests.close();
         keep(new ServingSet(Optional.empty(), List.of()));
         workers.close();
     }

@@ -1,13 +1,15 @@
 package dev.holdfast.inference;
 
+import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
-import java.util.function.Supplier;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -23,7 +25,7 @@ class KeyedThreadsTest {
         threads.close();
     }
 
-    private Supplier<Runnable> stuck() {
+    private KeyedThreads.Job stuck() {
         return () -> {
             awaitQuietly(open);
             return NOTHING;
@@ -38,7 +40,7 @@ class KeyedThreadsTest {
         }
     }
 
-    private static Supplier<Runnable> telling(CompletableFuture<?> done) {
+    private static KeyedThreads.Job telling(CompletableFuture<?> done) {
         return () -> {
             done.complete(null);
             return NOTHING;
@@ -113,5 +115,79 @@ class KeyedThreadsTest {
         threads.close();
         assertThat(threads.submit("a", stuck())).isFalse();
         assertThat(threads.submit("a", stuck())).isFalse();
+    }
+
+    private static final KeyedThreads.Owner ALICE = new KeyedThreads.Owner(1001, true);
+    private static final KeyedThreads.Owner BOB = new KeyedThreads.Owner(1002, true);
+    private static final KeyedThreads.Owner CAROL = new KeyedThreads.Owner(1003, true);
+
+    @Test
+    void anOwnerLeavesPlacesForOthers() throws Exception {
+        try (KeyedThreads shared = new KeyedThreads("shared", new KeyedThreads.Bounds(4, 3, 4, 3, 1))) {
+            for (int i = 0; i < 6; i++) {
+                assertThat(shared.submit("a", ALICE, stuck())).isEqualTo(KeyedThreads.Admitted.YES);
+            }
+            assertThat(shared.submit("a", ALICE, stuck())).isEqualTo(KeyedThreads.Admitted.SHARE_FULL);
+            CompletableFuture<Void> other = new CompletableFuture<>();
+            assertThat(shared.submit("a", BOB, telling(other))).isEqualTo(KeyedThreads.Admitted.YES);
+            other.get(20, TimeUnit.SECONDS);
+            assertThat(shared.submit("a", KeyedThreads.Owner.ANY, stuck())).isEqualTo(KeyedThreads.Admitted.YES);
+            assertThat(shared.submit("a", KeyedThreads.Owner.ANY, stuck()))
+                    .as("one more waits")
+                    .isEqualTo(KeyedThreads.Admitted.YES);
+            assertThat(shared.submit("a", BOB, stuck())).isEqualTo(KeyedThreads.Admitted.FULL);
+            open.countDown();
+        }
+    }
+
+    @Test
+    void theNextIsOfTheOwnerThatRunsTheFewest() throws Exception {
+        try (KeyedThreads shared = new KeyedThreads("shared", new KeyedThreads.Bounds(2, 2, 8, 8, 1))) {
+            List<String> order = new CopyOnWriteArrayList<>();
+            CountDownLatch one = new CountDownLatch(1);
+            CountDownLatch all = new CountDownLatch(4);
+            assertThat(shared.submit("a", ALICE, stuck())).isEqualTo(KeyedThreads.Admitted.YES);
+            assertThat(shared.submit("a", ALICE, () -> {
+                        awaitQuietly(one);
+                        return NOTHING;
+                    }))
+                    .isEqualTo(KeyedThreads.Admitted.YES);
+            for (String name : List.of("alice", "alice", "bob", "carol")) {
+                KeyedThreads.Owner owner =
+                        Map.of("alice", ALICE, "bob", BOB, "carol", CAROL).get(name);
+                assertThat(shared.submit("a", requireNonNull(owner), () -> {
+                            order.add(name);
+                            all.countDown();
+                            return NOTHING;
+                        }))
+                        .isEqualTo(KeyedThreads.Admitted.YES);
+            }
+            one.countDown();
+            assertThat(all.await(20, TimeUnit.SECONDS)).isTrue();
+            assertThat(order).containsExactly("bob", "carol", "alice", "alice");
+            open.countDown();
+        }
+    }
+
+    @Test
+    void whatNobodyWaitsForHoldsNoPlace() {
+        AtomicBoolean wanted = new AtomicBoolean(true);
+        KeyedThreads.Job left = new KeyedThreads.Job() {
+            @Override
+            public Runnable get() {
+                throw new AssertionError("nobody wants it");
+            }
+
+            @Override
+            public boolean wanted() {
+                return wanted.get();
+            }
+        };
+        assertThat(threads.submit("a", stuck())).isTrue();
+        assertThat(threads.submit("a", left)).isTrue();
+        assertThat(threads.submit("a", left)).isTrue();
+        assertThat(threads.submit("a", stuck())).as("two wait").isFalse();
+        wanted.set(false);
+        assertThat(threads.submit("a", stuck())).isTrue();
     }
 }

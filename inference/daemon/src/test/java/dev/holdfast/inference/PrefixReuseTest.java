@@ -104,7 +104,10 @@ class PrefixReuseTest {
     private static Collected ask(ModelHost engine, String text, Optional<Long> owner) {
         Collected answer = new Collected();
         engine.chat(
-                null, new ChatRequest(new Prompt.Text(text), 20, Sampling.GREEDY, List.of(), true, 0), owner, answer);
+                null,
+                new ChatRequest(new Prompt.Text(text), 20, Sampling.GREEDY, List.of(), true, 0),
+                new Caller(owner, true),
+                answer);
         return answer;
     }
 

@@ -356,7 +356,7 @@ class SeveralModelsTest {
 
     private Verdict<Embeddings> embed(@Nullable String model) throws Exception {
         CompletableFuture<Verdict<Embeddings>> answer = new CompletableFuture<>();
-        host.embed(model, List.of("a text"), answer::complete);
+        host.embed(model, List.of("a text"), Caller.SELF, answer::complete);
         return answer.get(20, TimeUnit.SECONDS);
     }
 

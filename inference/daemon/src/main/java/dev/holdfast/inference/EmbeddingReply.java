@@ -1,0 +1,53 @@
+package dev.holdfast.inference;
+
+import dev.holdfast.sockets.Replies;
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.Rejection;
+import dev.holdfast.wire.Verdict;
+import io.vertx.core.Vertx;
+import io.vertx.core.http.HttpServerResponse;
+import java.time.Duration;
+import java.util.Optional;
+
+/** Writes the vectors of one request to one client, who may leave, and may not wait for ever. */
+final class EmbeddingReply implements EmbeddingListener {
+    private final HttpServerResponse response;
+    private final EmbeddingCall call;
+    private final RequestClock clock;
+
+    /** @param limit how long the request may take */
+    EmbeddingReply(Vertx vertx, HttpServerResponse response, EmbeddingCall call, Duration limit) {
+        this.response = response;
+        this.call = call;
+        this.clock = new RequestClock(vertx, response, limit, () -> {});
+    }
+
+    @Override
+    public boolean begin() {
+        return clock.begin();
+    }
+
+    @Override
+    public boolean wanted() {
+        return !clock.isGone();
+    }
+
+    @Override
+    public Optional<Rejection> over() {
+        if (clock.isGone()) {
+            return Optional.of(new Rejection(Code.API_REQUEST, "the client hung up"));
+        }
+        return clock.isOver() ? Optional.of(clock.tooLate()) : Optional.empty();
+    }
+
+    @Override
+    public void done(Verdict<Embeddings> outcome) {
+        clock.stop();
+        switch (outcome) {
+            case Verdict.Rejected<Embeddings>(Rejection why) ->
+                Replies.error(response, Replies.status(why.code()), why);
+            case Verdict.Accepted<Embeddings>(Embeddings embeddings) ->
+                Replies.json(response, 200, call.reply(embeddings));
+        }
+    }
+}

@@ -1,0 +1,200 @@
+package dev.holdfast.inference;
+
+import dev.holdfast.control.Slot;
+import dev.holdfast.engine.ChatRequest;
+import dev.holdfast.engine.Generation;
+import dev.holdfast.engine.ModelSlot;
+import dev.holdfast.engine.architectures.Embedding;
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.ModelName;
+import dev.holdfast.wire.RejectedException;
+import dev.holdfast.wire.Rejection;
+import dev.holdfast.wire.Verdict;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
+import java.util.function.Function;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The requests of all models: whose turn it is, on which thread, and how each ends. Each name has places of its own, and each user a
+ * share of them. Thread-safe.
+ */
+final class ModelRequests implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(ModelRequests.class);
+
+    private final ModelHost models;
+    private final ModelHost.Share share;
+    private final KeyedThreads sequences;
+    private final AtomicInteger active = new AtomicInteger();
+
+    ModelRequests(ModelHost models, ModelHost.Settings settings) {
+        this.models = models;
+        this.share = settings.share();
+        // Retired models may still answer under names that are gone.
+        this.sequences = new KeyedThreads(
+                "holdfast-sequence",
+                new KeyedThreads.Bounds(
+                        settings.load().maxSequences(),
+                        share.sequences(),
+                        settings.maxQueued(),
+                        share.queued(),
+                        2 * ModelName.MAX_MODELS));
+    }
+
+    /** Requests in the making. */
+    int active() {
+        return active.get();
+    }
+
+    /**
+     * Answers on a thread of the model; the listener hears the outcome. Refused at once where all its sequences and its queue are
+     * full, or what the caller may have of them.
+     *
+     * @param model the model that the caller asked for, by name or name and version; null for the default
+     */
+    void chat(@Nullable String model, ChatRequest request, Caller caller, AnswerListener listener) {
+        submit(model, caller, new Work(listener::wanted, listener::failed, name -> {
+            if (!listener.begin()) {
+                return () -> {};
+            }
+            Function<ModelSlot, Verdict<Runnable>> answer =
+                    slot -> Verdict.accepted(answerOn(slot, request, caller.user(), listener));
+            return switch (pinned(name, model, answer)) {
+                case Verdict.Rejected<Runnable>(Rejection why) -> () -> listener.failed(why);
+                case Verdict.Accepted<Runnable>(Runnable end) -> end;
+            };
+        }));
+    }
+
+    /** Turns texts into vectors on a thread of the model; refused like an answer. */
+    void embed(@Nullable String model, List<String> texts, Caller caller, EmbeddingListener listener) {
+        submit(model, caller, new Work(listener::wanted, why -> listener.done(new Verdict.Rejected<>(why)), name -> {
+            if (!listener.begin()) {
+                return () -> {};
+            }
+            Verdict<Embeddings> outcome = pinned(name, model, slot -> embed(slot, texts, listener));
+            return () -> listener.done(outcome);
+        }));
+    }
+
+    private static Verdict<Embeddings> embed(ModelSlot slot, List<String> texts, EmbeddingListener listener) {
+        return Verdict.of(() -> {
+            List<Embedding> vectors = new ArrayList<>();
+            for (String text : texts) {
+                Optional<Rejection> over = listener.over();
+                if (over.isPresent()) {
+                    throw new RejectedException(over.get());
+                }
+                vectors.add(slot.model().embed(text).orThrow());
+            }
+            return new Embeddings(slot.description(), vectors);
+        });
+    }
+
+    /**
+     * Work in a place of a model.
+     *
+     * @param isWanted whether anybody waits for its turn
+     * @param refuse hears that there is none, or that it failed
+     * @param run gets the name of the model; what it returns is run last
+     */
+    private record Work(BooleanSupplier isWanted, Consumer<Rejection> refuse, Function<String, Runnable> run) {}
+
+    private void submit(@Nullable String model, Caller caller, Work work) {
+        String name = name(model);
+        if (models.lane(name).isEmpty()) {
+            work.refuse.accept(absent(model));
+            return;
+        }
+        KeyedThreads.Job job = new KeyedThreads.Job() {
+            @Override
+            public boolean wanted() {
+                return work.isWanted.getAsBoolean();
+            }
+
+            @Override
+            public Runnable get() {
+                return perform(() -> work.run.apply(name), work.refuse);
+            }
+        };
+        switch (sequences.submit(name, caller.owner(), job)) {
+            case YES -> {}
+            case FULL -> work.refuse.accept(new Rejection(Code.API_BUSY, "all sequences are in use"));
+            case SHARE_FULL ->
+                work.refuse.accept(new Rejection(
+                        Code.API_BUSY,
+                        "this user has as many requests as one user may: " + share.sequences() + " that run and "
+                                + share.queued() + " that wait"));
+        }
+    }
+
+    /** The name in what a caller asked for; no model has the empty one. */
+    private String name(@Nullable String asked) {
+        if (asked == null) {
+            return models.defaultName().orElse("");
+        }
+        int version = asked.indexOf('@');
+        return version < 0 ? asked : asked.substring(0, version);
+    }
+
+    private Rejection absent(@Nullable String asked) {
+        if (models.serving().isEmpty()) {
+            return new Rejection(Code.API_NO_MODEL, "no model is in service yet");
+        }
+        return asked == null
+                ? new Rejection(Code.API_NO_MODEL, "the default model is not in service")
+                : new Rejection(Code.API_NOT_FOUND, "the model " + asked + " is not in service");
+    }
+
+    /** The caller hears of the end last of all: who then asks again at once finds the place free. */
+    private Runnable perform(Supplier<Runnable> work, Consumer<Rejection> refuse) {
+        active.incrementAndGet();
+        try {
+            return work.get();
+        } catch (RuntimeException | Error e) {
+            // The type only: a message might quote what the user wrote.
+            LOG.error("a request ended in {}", e.getClass().getName());
+            Rejection why = new Rejection(Code.API_INTERNAL, e.getClass().getName());
+            return () -> refuse.accept(why);
+        } finally {
+            active.decrementAndGet();
+        }
+    }
+
+    private <T> Verdict<T> pinned(String name, @Nullable String asked, Function<ModelSlot, Verdict<T>> work) {
+        ModelSlot slot = models.lane(name).map(ModelLane::pin).orElse(null);
+        if (slot == null) {
+            return new Verdict.Rejected<>(absent(asked));
+        }
+        try {
+            Slot description = slot.description();
+            boolean answers = asked == null || asked.equals(description.model()) || asked.equals(description.id());
+            return answers ? work.apply(slot) : new Verdict.Rejected<>(absent(asked));
+        } finally {
+            slot.unpin();
+        }
+    }
+
+    private static Runnable answerOn(
+            ModelSlot slot, ChatRequest request, Optional<Long> owner, AnswerListener listener) {
+        listener.pinned(slot.description());
+        return switch (slot.answer(request, owner, listener)) {
+            case Verdict.Rejected<Generation.Outcome>(Rejection why) -> () -> listener.failed(why);
+            case Verdict.Accepted<Generation.Outcome>(Generation.Outcome outcome) ->
+                () -> listener.finished(outcome.usage(), outcome.finish());
+        };
+    }
+
+    /** Ends waiting requests. */
+    @Override
+    public void close() {
+        sequences.close();
+    }
+}
