@@ -1,7 +1,5 @@
 package dev.holdfast.testkit;
 
-import com.fasterxml.jackson.databind.node.ObjectNode;
-import dev.holdfast.wire.Json;
 import java.io.IOException;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
@@ -11,11 +9,8 @@ import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.HashMap;
-import java.util.List;
 import java.util.Map;
-import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -83,7 +78,7 @@ public final class HostileInference implements AutoCloseable {
     private final Path socket;
     private final ServerSocketChannel server;
     private final Thread acceptor;
-    private final Random random = new Random(16);
+    private final BadReplies bad = new BadReplies();
     private final Map<String, String> honest = new ConcurrentHashMap<>();
     private final Set<SocketChannel> open = ConcurrentHashMap.newKeySet();
     private final AtomicInteger requests = new AtomicInteger();
@@ -183,9 +178,9 @@ public final class HostileInference implements AutoCloseable {
                 if (path.endsWith("/evidence")) {
                     hang(channel);
                 }
-                say(channel, reply(200, path.endsWith("/challenges") ? nonces(16) : honest(path)));
+                say(channel, reply(200, path.endsWith("/challenges") ? bad.nonces(16) : honest(path)));
             }
-            case UNBOUNDED_NONCES -> say(channel, reply(200, nonces(20_000)));
+            case UNBOUNDED_NONCES -> say(channel, reply(200, bad.nonces(20_000)));
             case ENDLESS_BODY -> endless(channel, head(200, "") + "{\"a\":\"", "x".repeat(PIECE_BYTES));
             case ENDLESS_CHUNKS ->
                 endless(
@@ -207,9 +202,9 @@ public final class HostileInference implements AutoCloseable {
             case CUT_OFF -> say(channel, half(path));
             case REPLIES_TWICE -> say(channel, reply(200, honest(path)));
             case REPLIES_TO_OTHERS -> say(channel, reply(200, other(path)));
-            case WRONG_TYPES -> say(channel, reply(200, wrongTypes()));
-            case BEYOND_LIMITS -> say(channel, reply(200, beyondLimits()));
-            case NOISE -> endless(channel, "", noise());
+            case WRONG_TYPES -> say(channel, reply(200, bad.wrongTypes()));
+            case BEYOND_LIMITS -> say(channel, reply(200, bad.beyondLimits()));
+            case NOISE -> endless(channel, "", bad.noise());
             case LONG_REFUSAL ->
                 say(channel, reply(422, "{\"code\":\"XYZ-1\",\"detail\":\"" + "d".repeat(1 << 20) + "\"}"));
         }
@@ -222,62 +217,13 @@ public final class HostileInference implements AutoCloseable {
     /** The honest reply with other values of one field of each model, where there are any. */
     private String with(String path, String field) {
         return honest(path)
-                .replaceAll("\"" + field + "\" ?: ?\"[0-9a-f]{64}\"", "\"" + field + "\":\"" + hex(32) + "\"");
-    }
-
-    private String nonces(int count) {
-        List<String> quoted = new ArrayList<>();
-        for (int i = 0; i < count; i++) {
-            quoted.add("\"" + hex(16) + "\"");
-        }
-        return "{\"nonces\":[" + String.join(",", quoted) + "]}";
+                .replaceAll("\"" + field + "\" ?: ?\"[0-9a-f]{64}\"", "\"" + field + "\":\"" + bad.hex(32) + "\"");
     }
 
     private String other(String path) {
         Map<String, String> others = new HashMap<>(honest);
         others.remove(path);
         return others.values().stream().findFirst().orElse("[]");
-    }
-
-    private String wrongTypes() {
-        ObjectNode all =
-                Json.object().put("default", 5).put("serving", "intent").put("candidates", true);
-        all.put("draining", "1").put("requestsActive", 0.5).put("memory", -1).put("pid", "x");
-        all.put("nonces", 3)
-                .put("lines", 7)
-                .put("passed", "yes")
-                .put("checks", false)
-                .put("pauseMicros", "0");
-        all.putObject("startedAtMillis").putNull("previous");
-        return new String(Json.write(all), StandardCharsets.UTF_8);
-    }
-
-    private String beyondLimits() {
-        String model = "{\"model\":\"" + "m".repeat(65) + "\",\"version\":\"1\",\"slot\":\"" + hex(32)
-                + "\",\"digest\":\"" + hex(32) + "\"}";
-        String models = String.join(",", java.util.Collections.nCopies(17, model));
-        return "{\"default\":null,\"serving\":[" + models + "],\"candidates\":[],\"draining\":99999999999,"
-                + "\"requestsActive\":-1,\"memory\":{\"usedBytes\":1e300,\"budgetBytes\":1},\"startedAtMillis\":1,\"pid\":1,"
-                + nonces(17).substring(1, nonces(17).length() - 1) + ",\"passed\":true,\"loadMillis\":-5,\"checks\":[],"
-                + "\"lines\":[\"" + "l".repeat(20_000) + "\"],\"pauseMicros\":-1}";
-    }
-
-    private String noise() {
-        byte[] bytes = new byte[4096];
-        synchronized (random) {
-            random.nextBytes(bytes);
-        }
-        return new String(bytes, StandardCharsets.ISO_8859_1);
-    }
-
-    private String hex(int bytes) {
-        StringBuilder text = new StringBuilder();
-        synchronized (random) {
-            for (int i = 0; i < bytes; i++) {
-                text.append(String.format("%02x", random.nextInt(256)));
-            }
-        }
-        return text.toString();
     }
 
     private String half(String path) {
