@@ -45,7 +45,7 @@ public final class PlatformLogs {
     public static PlatformLogs in(Path securityfs) {
         return new PlatformLogs(
                 Optional.of(securityfs.resolve("tpm0/binary_bios_measurements")).filter(Files::isReadable),
-                Optional.of(securityfs.resolve("ima/ascii_runtime_measurements"))
+                Optional.of(securityfs.resolve("ima/binary_runtime_measurements"))
                         .filter(Files::isReadable));
     }
 

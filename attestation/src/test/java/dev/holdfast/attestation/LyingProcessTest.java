@@ -117,7 +117,7 @@ class LyingProcessTest extends EvidenceFixture {
         Files.createDirectories(securityfs.resolve("tpm0"));
         Files.createDirectories(securityfs.resolve("ima"));
         Files.write(securityfs.resolve("tpm0/binary_bios_measurements"), new byte[PlatformLogs.MAX_BOOT_BYTES]);
-        Files.write(securityfs.resolve("ima/ascii_runtime_measurements"), new byte[PlatformLogs.MAX_IMA_BYTES]);
+        Files.write(securityfs.resolve("ima/binary_runtime_measurements"), new byte[PlatformLogs.MAX_IMA_BYTES]);
         Map<String, String> facts = IntStream.range(0, EvidenceClaims.MAX_FACTS)
                 .boxed()
                 .collect(Collectors.toMap(

@@ -30,8 +30,13 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** The machine's own logs, from a fake securityfs, with a real TPM's registers behind them. */
 class PlatformLogsTest {
-    private static final String IMA = BootLogWriter.ima("/usr/bin/holdfast", Models.hash("agent"))
-            + BootLogWriter.ima("/usr/lib/jvm/lib/libjvm.so", Models.hash("jvm"));
+    /** A name with a line feed is in it, which every local user can have measured. */
+    private static ImaListWriter ima() {
+        return new ImaListWriter()
+                .file("/usr/bin/holdfast", Models.hash("agent"))
+                .file("/tmp/a\n10 b", Models.hash("odd"))
+                .file("/usr/lib/jvm/lib/libjvm.so", Models.hash("jvm"));
+    }
 
     @TempDir
     Path temp;
@@ -45,21 +50,18 @@ class PlatformLogsTest {
                 .log();
     }
 
-    private Path securityfs(Binary boot, String ima) throws Exception {
+    private Path securityfs(Binary boot, Binary ima) throws Exception {
         Path root = temp.resolve("securityfs");
         Files.createDirectories(root.resolve("tpm0"));
         Files.createDirectories(root.resolve("ima"));
         Files.write(root.resolve("tpm0/binary_bios_measurements"), boot.toArray());
-        Files.writeString(root.resolve("ima/ascii_runtime_measurements"), ima);
+        Files.write(root.resolve("ima/binary_runtime_measurements"), ima.toArray());
         return root;
     }
 
-    /** What the kernel would have extended for {@link #IMA}. */
+    /** What the kernel would have extended for a file. */
     private static Sha256 imaDigest(Sha256 file, String path) {
-        byte[] digest = "sha256:\0".getBytes(StandardCharsets.US_ASCII);
-        byte[] name = (path + "\0").getBytes(StandardCharsets.US_ASCII);
-        return Sha256.of(
-                new byte[] {40, 0, 0, 0}, digest, file.toArray(), new byte[] {(byte) name.length, 0, 0, 0}, name);
+        return Sha256.of(ImaListWriter.framed(ImaListWriter.ng(file), ImaListWriter.path(path)));
     }
 
     private void extend(Swtpm swtpm, int pcr, Sha256 digest) throws Exception {
@@ -98,8 +100,11 @@ class PlatformLogsTest {
             }
             extend(swtpm, 4, Models.hash("boot loader"));
             extend(swtpm, 10, imaDigest(Models.hash("agent"), "/usr/bin/holdfast"));
+            extend(swtpm, 10, imaDigest(Models.hash("odd"), "/tmp/a\n10 b"));
             extend(swtpm, 10, imaDigest(Models.hash("jvm"), "/usr/lib/jvm/lib/libjvm.so"));
-            Path root = securityfs(bootLog(), IMA + BootLogWriter.ima("/after/the/quote", Models.hash("later")));
+            Path root = securityfs(
+                    bootLog(),
+                    ima().file("/after/the/quote", Models.hash("later")).list());
             Device device = attest(swtpm, PlatformLogs.in(root));
             TpmEvidence tpm =
                     Models.accepted(EvidenceVerifier.open(device.evidence())).tpm();
@@ -136,7 +141,7 @@ class PlatformLogsTest {
     @Test
     void aBootLogOfAnotherMachineIsRefused() throws Exception {
         try (Swtpm swtpm = Swtpm.start(temp)) {
-            Appraisal appraisal = appraise(attest(swtpm, PlatformLogs.in(securityfs(bootLog(), IMA))), "");
+            Appraisal appraisal = appraise(attest(swtpm, PlatformLogs.in(securityfs(bootLog(), ima().list()))), "");
             assertThat(appraisal.status()).isEqualTo(Status.CONTRAINDICATED);
             assertThat(appraisal.firstFailure().orElseThrow().code()).contains(Code.ATT_PLATFORM);
         }
@@ -147,7 +152,7 @@ class PlatformLogsTest {
         try (Swtpm swtpm = Swtpm.start(temp)) {
             Path root = securityfs(
                     Binary.copyOf(new byte[PlatformLogs.MAX_BOOT_BYTES + 1]),
-                    "x".repeat(PlatformLogs.MAX_IMA_BYTES + 1));
+                    Binary.copyOf(new byte[PlatformLogs.MAX_IMA_BYTES + 1]));
             Device device = attest(swtpm, PlatformLogs.in(root));
             Appraisal appraisal = appraise(device, "");
             assertThat(appraisal.status()).isEqualTo(Status.AFFIRMING);
@@ -204,7 +209,8 @@ class PlatformLogsTest {
     void mutatedLogsNeverThrowAndNeverReplayAlike() {
         byte[] boot = bootLog().toArray();
         SortedMap<Integer, Sha256> good = Models.accepted(BootLog.replay(bootLog()));
-        byte[] ima = IMA.getBytes(StandardCharsets.US_ASCII);
+        byte[] ima =
+                BootLogWriter.ima("/usr/bin/holdfast", Models.hash("agent")).getBytes(StandardCharsets.US_ASCII);
         Random random = new Random(10);
         int read = 0;
         for (int i = 0; i < 30_000; i++) {
