@@ -4,8 +4,8 @@ package dev.holdfast.wire;
  * Why an input was refused.
  *
  * @param code the stable code
- * @param detail what exactly was wrong, for a person; at most {@value #MAX_DETAIL_CHARS} characters, control characters
- *     replaced, so that it can go to a log line as it is
+ * @param detail what exactly was wrong, for a person; at most {@value #MAX_DETAIL_CHARS} characters. Characters that
+ *     end a line, steer a terminal or turn the direction of text are replaced, so that it can go to a log line as it is
  * @param offset the byte offset in the input, or {@value #NO_OFFSET} where none applies
  */
 public record Rejection(Code code, String detail, long offset) {
@@ -20,11 +20,19 @@ public record Rejection(Code code, String detail, long offset) {
         this(code, detail, NO_OFFSET);
     }
 
+    /** Whether a character does more than to be seen: Cc, Cf, Zl and Zp of Unicode. */
+    private static boolean isControl(char c) {
+        return switch (Character.getType(c)) {
+            case Character.CONTROL, Character.FORMAT, Character.LINE_SEPARATOR, Character.PARAGRAPH_SEPARATOR -> true;
+            default -> false;
+        };
+    }
+
     private static String printable(String text) {
         StringBuilder out = new StringBuilder(Math.min(text.length(), MAX_DETAIL_CHARS));
         for (int i = 0; i < text.length() && out.length() < MAX_DETAIL_CHARS; i++) {
             char c = text.charAt(i);
-            out.append(Character.isISOControl(c) ? '?' : c);
+            out.append(isControl(c) ? '?' : c);
         }
         return out.toString();
     }
