@@ -9,19 +9,24 @@ import dev.holdfast.tee.TeeException;
 import dev.holdfast.tee.tpm.TpmKdf;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
-import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.Verdict;
-import java.io.IOException;
 import java.security.SecureRandom;
+import java.time.Instant;
 import java.util.Optional;
-import org.bouncycastle.cert.X509CertificateHolder;
+import java.util.Set;
+import java.util.stream.Collectors;
+import javax.security.auth.x500.X500Principal;
 
 /** The device's side of enrolment. One instance per attempt. Not thread-safe. */
 public final class DeviceEnrolment {
+    private final String deviceId;
     private final Optional<Enroller> enroller;
     private final DeviceSigner signer;
-    private final Quoter quoter;
+    /** SubjectPublicKeyInfo; so is the next. */
+    private final Binary signerKey;
+
+    private final Binary attestationKey;
     private final byte[] request;
 
     /**
@@ -30,9 +35,12 @@ public final class DeviceEnrolment {
      * @param deviceId 1 to 128 letters, digits and {@code . _ : -}
      */
     public DeviceEnrolment(TeeBridge bridge, String deviceId) throws TeeException {
+        this.deviceId = deviceId;
         this.enroller = bridge.enroller();
         this.signer = bridge.signer().orElseThrow(DeviceEnrolment::unable);
-        this.quoter = bridge.quoter().orElseThrow(DeviceEnrolment::unable);
+        Quoter quoter = bridge.quoter().orElseThrow(DeviceEnrolment::unable);
+        this.signerKey = Binary.copyOf(signer.publicKey().getEncoded());
+        this.attestationKey = Binary.copyOf(quoter.attestationKey().getEncoded());
         byte[] random = new byte[EnrolmentMessage.NONCE_BYTES];
         new SecureRandom().nextBytes(random);
         Binary nonce = Binary.copyOf(random);
@@ -81,39 +89,41 @@ public final class DeviceEnrolment {
     }
 
     /**
-     * Reads the fleet's last message.
+     * Reads the fleet's last message. Anybody who reaches the answer topic can send one, so nothing in it is believed that does not lead to
+     * an authority that is trusted.
      *
-     * @return the certificates that it issued, for exactly this device's keys; empty where it issues none
+     * @param authorities SHA-256 of the SubjectPublicKeyInfo of those who may issue; where empty, whoever answers is believed (trust on
+     *     first use)
+     * @param now within the dates of all certificates
+     * @return the certificates that were issued for exactly this device's keys and name; {@code ATT-CERTIFICATE} where they are not, or
+     *     where none came
      */
-    public Verdict<Optional<Issued>> complete(byte[] welcome) throws TeeException {
-        if (welcome.length == 0) {
-            return Verdict.accepted(Optional.empty());
-        }
-        Binary signerKey = Binary.copyOf(signer.publicKey().getEncoded());
-        Binary attestationKey = Binary.copyOf(quoter.attestationKey().getEncoded());
+    public Verdict<Issued> complete(byte[] welcome, Set<Sha256> authorities, Instant now) {
         return Verdict.of(() -> {
+            if (welcome.length == 0) {
+                throw DeviceCertificate.refused("no certificates came");
+            }
             EnrolmentMessage.Welcome read = EnrolmentMessage.Welcome.parse(welcome);
-            requireKey(read.tls(), signerKey);
-            requireKey(read.attestation(), attestationKey);
-            return Optional.of(new Issued(read.attestation(), read.tls(), read.authority()));
+            DeviceCertificate certificate = DeviceCertificate.of(read.tls(), read.authority());
+            if (!authorities.isEmpty() && !authorities.contains(certificate.authorityKey())) {
+                throw DeviceCertificate.refused("the authority " + certificate.authorityKey() + " is not "
+                        + authorities.stream().map(Sha256::hex).sorted().collect(Collectors.joining(" or ")));
+            }
+            if (!certificate.key().equals(signerKey)
+                    || !certificate.subject().equals(new X500Principal("CN=" + deviceId))) {
+                throw DeviceCertificate.refused("the TLS certificate is for another key or device");
+            }
+            certificate.requireSibling(read.attestation(), attestationKey);
+            if (now.isBefore(certificate.notBefore()) || !now.isBefore(certificate.notAfter())) {
+                throw DeviceCertificate.refused("valid from " + certificate.notBefore() + " to "
+                        + certificate.notAfter() + ", and this device's clock is at " + now);
+            }
+            return new Issued(read.attestation(), read.tls(), read.authority());
         });
     }
 
     /** Certificates in DER: for the attestation key, for the signer as a TLS client, and their issuer's own. */
     public record Issued(Binary attestation, Binary tls, Binary authority) {}
-
-    private static void requireKey(Binary certificate, Binary key) throws RejectedException {
-        try {
-            byte[] spki = new X509CertificateHolder(certificate.toArray())
-                    .getSubjectPublicKeyInfo()
-                    .getEncoded();
-            if (!Binary.copyOf(spki).equals(key)) {
-                throw EnrolmentMessage.refused("a certificate for another key");
-            }
-        } catch (IOException | RuntimeException e) {
-            throw EnrolmentMessage.refused("no certificate: " + e.getMessage());
-        }
-    }
 
     private Binary proof(EnrolmentMessage.Challenge asked, byte[] challenge) throws TeeException {
         Sha256 transcript = EnrolmentMessage.transcript(request, challenge);

@@ -2,6 +2,7 @@ package dev.holdfast.tee;
 
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
+import java.net.InetAddress;
 import java.net.Socket;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -13,9 +14,11 @@ import java.security.cert.CertificateFactory;
 import java.security.cert.X509Certificate;
 import java.util.Arrays;
 import java.util.Optional;
+import java.util.function.Supplier;
 import javax.net.ssl.KeyManager;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLEngine;
+import javax.net.ssl.SSLSocketFactory;
 import javax.net.ssl.TrustManager;
 import javax.net.ssl.TrustManagerFactory;
 import javax.net.ssl.X509ExtendedKeyManager;
@@ -50,6 +53,17 @@ public final class DeviceTls {
         }
     }
 
+    /**
+     * Sockets with a context of their own each: no session of an earlier certificate is taken up again, and what is in the files now
+     * counts.
+     *
+     * @param certificate asked once for each connection, for a file as in {@link #client}
+     */
+    public static SSLSocketFactory sockets(
+            DeviceSigner signer, Supplier<Path> certificate, Optional<Path> authorities) {
+        return new FreshSockets(signer, certificate, authorities);
+    }
+
     /** The key alone, for libraries that make their own context; the certificate is read anew at each handshake. */
     public static X509ExtendedKeyManager keys(DeviceSigner signer, Path certificate) {
         return new SignerKeys(TeeKeyProvider.keyOf(signer), certificate);
@@ -79,6 +93,63 @@ public final class DeviceTls {
             throw new IOException(pem + " holds no certificate");
         }
         return chain;
+    }
+
+    private static final class FreshSockets extends SSLSocketFactory {
+        private final DeviceSigner signer;
+        private final Supplier<Path> certificate;
+        private final Optional<Path> authorities;
+
+        FreshSockets(DeviceSigner signer, Supplier<Path> certificate, Optional<Path> authorities) {
+            this.signer = signer;
+            this.certificate = certificate;
+            this.authorities = authorities;
+        }
+
+        private SSLSocketFactory fresh() throws IOException {
+            return client("TLS", signer, certificate.get(), authorities).getSocketFactory();
+        }
+
+        @Override
+        public Socket createSocket() throws IOException {
+            return fresh().createSocket();
+        }
+
+        @Override
+        public Socket createSocket(Socket socket, String host, int port, boolean autoClose) throws IOException {
+            return fresh().createSocket(socket, host, port, autoClose);
+        }
+
+        @Override
+        public Socket createSocket(String host, int port) throws IOException {
+            return fresh().createSocket(host, port);
+        }
+
+        @Override
+        public Socket createSocket(String host, int port, InetAddress localHost, int localPort) throws IOException {
+            return fresh().createSocket(host, port, localHost, localPort);
+        }
+
+        @Override
+        public Socket createSocket(InetAddress host, int port) throws IOException {
+            return fresh().createSocket(host, port);
+        }
+
+        @Override
+        public Socket createSocket(InetAddress address, int port, InetAddress localAddress, int localPort)
+                throws IOException {
+            return fresh().createSocket(address, port, localAddress, localPort);
+        }
+
+        @Override
+        public String[] getDefaultCipherSuites() {
+            return ((SSLSocketFactory) SSLSocketFactory.getDefault()).getDefaultCipherSuites();
+        }
+
+        @Override
+        public String[] getSupportedCipherSuites() {
+            return ((SSLSocketFactory) SSLSocketFactory.getDefault()).getSupportedCipherSuites();
+        }
     }
 
     /** One key, one certificate; the role of a server is not taken. */

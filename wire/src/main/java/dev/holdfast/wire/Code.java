@@ -200,7 +200,16 @@ public enum Code {
             "The measured model is not among the signed reference values",
             "Publish the model or treat the device as suspect"),
     ATT_ASSURANCE("ATT-ASSURANCE", "The evidence is weaker than the policy asks for", "Use a device with a TEE"),
-    ATT_CLOCK("ATT-CLOCK", "The TPM's clock or reset count went backwards", "Treat the device as suspect"),
+    ATT_CLOCK(
+            "ATT-CLOCK",
+            "The TPM's clock or reset count went backwards",
+            "Treat the device as suspect; if its TPM was put back or replaced on purpose, fleet devices forget DEVICE, then start its"
+                    + " agent again. For evidence from an archive say with --issued when it was asked for"),
+    ATT_FLOOR(
+            "ATT-FLOOR",
+            "A model's floor of the security epoch is lower than one that was seen of this device",
+            "Its state was put back, or its counters were made anew: treat the device as suspect. If that was done on purpose,"
+                    + " fleet devices forget DEVICE, then start its agent again"),
     ATT_PLATFORM(
             "ATT-PLATFORM",
             "A register of the platform, or the log that leads to it, is not what the policy asks for",
@@ -211,6 +220,12 @@ public enum Code {
             "Check the inference process"),
     ATT_FRESHNESS("ATT-FRESHNESS", "The evidence is older than the policy allows", "Ask again"),
     ATT_ENROL("ATT-ENROL", "The enrolment does not hold", "Check EK and AK of the device"),
+    ATT_CERTIFICATE(
+            "ATT-CERTIFICATE",
+            "A certificate came for this device that is not to be believed, and the one that it has stays",
+            "The agent asks again by itself. Where it comes again: check the device's clock; check by the broker's ACL that the fleet"
+                    + " service alone writes to the answer topic; where the fleet has a new authority, name it with fleet root draft, sign"
+                    + " and publish"),
     ATT_TIMEOUT("ATT-TIMEOUT", "The device did not answer the challenge in time", "Check whether it is online");
 
     private final String id;

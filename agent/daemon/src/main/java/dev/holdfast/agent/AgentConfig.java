@@ -173,11 +173,7 @@ public record AgentConfig(
         return stateDir.resolve("store");
     }
 
-    /** The device's certificate for TLS, which enrolment puts there. */
-    Path tlsCertificate() {
-        return certificateDir().resolve("tls.crt");
-    }
-
+    /** What the fleet's authority issued to the device. */
     Path certificateDir() {
         return stateDir.resolve("certificates");
     }

@@ -40,7 +40,9 @@ final class AgentControl {
     }
 
     ObjectNode status() {
-        return report.status(loop.state(), scrub.status());
+        ObjectNode status = report.status(loop.state(), scrub.status());
+        status.set("certificate", loop.certificate());
+        return status;
     }
 
     ArrayNode history() {

@@ -25,6 +25,7 @@ import dev.holdfast.updater.InstallerPorts;
 import dev.holdfast.updater.ModelStore;
 import dev.holdfast.updater.StoreScrub;
 import dev.holdfast.wire.Code;
+import dev.holdfast.wire.Rejection;
 import java.io.IOException;
 import java.security.SecureRandom;
 import java.time.Clock;
@@ -126,6 +127,7 @@ public final class AgentDaemon implements AutoCloseable {
                         clock,
                         () -> new RefreshSchedule(config.updates().refresh(), clock, new SecureRandom()),
                         () -> reporting.get().run())));
+        CertificateStore certificates = TeeBridges.certificates(config, bridge, clock);
         UpdateLoop loop = new UpdateLoop(new UpdateParts(
                 () -> TrustClient.start(
                         config.trustDir(),
@@ -138,7 +140,7 @@ public final class AgentDaemon implements AutoCloseable {
                 store,
                 installer,
                 works,
-                new Enrolment(bridge, config.topics().device(), fleet, config.certificateDir()),
+                new Enrolment(bridge, config.topics().device(), fleet, certificates, clock, new SecureRandom()),
                 measurements,
                 clock,
                 new RefreshSchedule(config.updates().refresh(), clock, new SecureRandom()),
@@ -166,7 +168,7 @@ public final class AgentDaemon implements AutoCloseable {
 
         // Hints come from the first moment on, and the loop is told of them.
         fleet.use(PahoLink.open(
-                TeeBridges.secured(linkConfig(config), config, bridge),
+                TeeBridges.secured(linkConfig(config), config, bridge, certificates),
                 message -> received(message, config.topics(), fleet, loop, responder)));
         EventLoop sockets = opened.add("event loop", new EventLoop());
         opened.add(
@@ -227,7 +229,7 @@ public final class AgentDaemon implements AutoCloseable {
         } else if (message.topic().equals(topics.challenge())) {
             responder.received(message.payload());
         } else {
-            LOG.warn("{} {}", Code.LNK_TOPIC.id(), message.topic());
+            LOG.warn("{}", new Rejection(Code.LNK_TOPIC, message.topic())); // The broker chooses the name.
         }
     }
 

@@ -147,6 +147,8 @@ final class Doctor {
                     enrolled ? Outcome.PASS : Outcome.WARN,
                     enrolled ? "the fleet knows this device's keys" : "not enrolled since the agent's start",
                     "see the fleet service's log for a refusal");
+            CertificateFinding of = CertificateFinding.of(status.get().path("certificate"));
+            check("fleet", "certificate", of.outcome(config.broker().isTls()), of.detail(), CertificateFinding.FIX);
             return;
         }
         URI uri = URI.create(config.broker().uri());

@@ -1,5 +1,6 @@
 package dev.holdfast.agent;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.attestation.DeviceEnrolment;
 import dev.holdfast.link.Reply;
 import dev.holdfast.link.Request;
@@ -9,47 +10,121 @@ import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Rejection;
-import dev.holdfast.wire.Verdict;
+import dev.holdfast.wire.Sha256;
 import java.io.IOException;
-import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.InstantSource;
 import java.util.Optional;
+import java.util.Set;
+import java.util.random.RandomGenerator;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
-/** Tells the fleet this device's keys, by the credential of TPM 2.0 Part 1 where the TEE has one. One thread. */
+/**
+ * Tells the fleet this device's keys, by the credential of TPM 2.0 Part 1 where the TEE has one, and fetches its certificates: at
+ * first, before they expire, and when signed metadata names another authority. Whoever answers in the fleet's place is not believed,
+ * and the answer after theirs is waited for. One thread, but for {@link #status}.
+ */
 final class Enrolment {
+    private static final Logger LOG = LoggerFactory.getLogger(Enrolment.class);
+    private static final Duration FIRST_PAUSE = Duration.ofMinutes(1);
+    private static final int MAX_DOUBLINGS = 6;
+
     private final TeeBridge bridge;
     private final String device;
     private final FleetClient fleet;
-    private final Path certificates;
+    private final CertificateStore certificates;
+    private final InstantSource clock;
+    private final RandomGenerator random;
+    private int failures;
+    private Instant again = Instant.MIN;
 
-    /** @param certificates folder for what the fleet issues */
-    Enrolment(TeeBridge bridge, String device, FleetClient fleet, Path certificates) {
+    Enrolment(
+            TeeBridge bridge,
+            String device,
+            FleetClient fleet,
+            CertificateStore certificates,
+            InstantSource clock,
+            RandomGenerator random) {
         this.bridge = bridge;
         this.device = device;
         this.fleet = fleet;
         this.certificates = certificates;
+        this.clock = clock;
+        this.random = random;
     }
 
-    /** Enrols; empty where the fleet took the keys, else why it did not. */
-    Optional<Rejection> run() throws IOException, TeeException {
+    /**
+     * Enrols.
+     *
+     * @param named keys of the authorities that signed metadata names; where empty, the one that issued first is believed
+     * @return empty where the fleet took the keys and the certificates are kept; {@code ATT-CERTIFICATE} where it may have taken the keys,
+     *     and no certificates came that are to be believed; else why it did not
+     */
+    Optional<Rejection> run(Set<Sha256> named) throws IOException, TeeException {
         DeviceEnrolment enrolment = new DeviceEnrolment(bridge, device);
         try {
-            Binary challenge = ask(new Request.Enrol(Binary.copyOf(enrolment.request())));
-            byte[] proof = enrolment.prove(challenge.toArray()).orThrow();
-            Binary welcome = ask(new Request.Prove(Binary.copyOf(proof)));
-            Verdict<Optional<DeviceEnrolment.Issued>> issued = enrolment.complete(welcome.toArray());
-            if (issued.orThrow().isPresent()) {
-                CertificateFiles.keep(certificates, issued.orThrow().get());
-            }
+            byte[] proof = fleet.first(
+                    new Request.Enrol(Binary.copyOf(enrolment.request())), answer -> prove(enrolment, message(answer)));
+            DeviceEnrolment.Issued issued = fleet.first(
+                    new Request.Prove(Binary.copyOf(proof)),
+                    answer -> enrolment
+                            .complete(message(answer).toArray(), certificates.trusted(named), clock.instant())
+                            .orThrow());
+            certificates.keep(issued);
+            // One that is not newer may come back, where the clocks differ by a little: then it is asked again, later.
+            pace(!certificates.isDue(named));
             return Optional.empty();
         } catch (RejectedException e) {
+            pace(false);
             return Optional.of(e.rejection());
         }
     }
 
-    private Binary ask(Request.Body question) throws IOException, RejectedException {
-        if (fleet.single(question) instanceof Reply.Enrolment(Binary answer)) {
-            return answer;
+    private void pace(boolean done) {
+        failures = done ? 0 : Math.min(failures + 1, MAX_DOUBLINGS);
+        long most = FIRST_PAUSE.toMillis() << Math.max(failures - 1, 0);
+        again = done ? Instant.MIN : clock.instant().plusMillis(most / 2 + random.nextLong(most / 2));
+    }
+
+    /** Whether certificates are to be fetched now. */
+    boolean isDue(Set<Sha256> named) {
+        return certificates.isDue(named) && !clock.instant().isBefore(again);
+    }
+
+    /** When certificates that could not be had are asked for again; {@link Instant#MAX} where none are missing. */
+    Instant again(Set<Sha256> named) {
+        return certificates.isDue(named) ? again : Instant.MAX;
+    }
+
+    /** The broker let the device in. */
+    void connected() {
+        try {
+            certificates.connected();
+        } catch (IOException e) {
+            LOG.warn("the renewed certificate stays beside the old one: {}", e.getMessage());
+        }
+    }
+
+    /** For {@code holdfast status}. Any thread. */
+    ObjectNode status(Set<Sha256> named) {
+        return certificates.status(named);
+    }
+
+    private static Binary message(Reply.Body answer) throws RejectedException {
+        if (answer instanceof Reply.Enrolment(Binary message)) {
+            return message;
         }
         throw new RejectedException(Code.ATT_ENROL, "the service answered something else");
+    }
+
+    /** A credential that the TEE does not open is somebody else's. */
+    private static byte[] prove(DeviceEnrolment enrolment, Binary challenge) throws RejectedException {
+        try {
+            return enrolment.prove(challenge.toArray()).orThrow();
+        } catch (TeeException e) {
+            throw new RejectedException(Code.ATT_ENROL, "the TEE does not open the credential: " + e.getMessage());
+        }
     }
 }

@@ -12,6 +12,8 @@ import dev.holdfast.trust.client.RetryLaterException;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
+import dev.holdfast.wire.RejectedException;
+import dev.holdfast.wire.Rejection;
 import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.Verdict;
 import java.io.ByteArrayOutputStream;
@@ -40,16 +42,27 @@ import org.slf4j.LoggerFactory;
  */
 final class FleetClient implements MetadataSource, BlockSource, AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(FleetClient.class);
-    private static final long ANSWER_SECONDS = 10;
+    private static final Duration ANSWER = Duration.ofSeconds(10);
+    /** How long a better answer is waited for after a refusal. */
+    private static final long REFUSED_SECONDS = 2;
+
+    private static final int MAX_ANSWERS = 16;
 
     private final Topics topics;
+    private final Duration answerDeadline;
     private final SecureRandom random = new SecureRandom();
     private final Map<Binary, BlockingQueue<Reply.Body>> waiting = new ConcurrentHashMap<>();
     private final AtomicLong quietUntil = new AtomicLong();
     private volatile @Nullable MqttLink link;
 
     FleetClient(Topics topics) {
+        this(topics, ANSWER);
+    }
+
+    /** @param answerDeadline how long each answer is waited for */
+    FleetClient(Topics topics, Duration answerDeadline) {
         this.topics = topics;
+        this.answerDeadline = answerDeadline;
     }
 
     Topics topics() {
@@ -180,10 +193,50 @@ final class FleetClient implements MetadataSource, BlockSource, AutoCloseable {
         return quietUntil.get() == 0 || left <= 0 ? Duration.ZERO : Duration.ofNanos(left);
     }
 
-    private RetryLaterException silence(String detail, Duration asked) {
-        RetryLaterException later = new RetryLaterException(Code.LNK_REFUSED.id() + ": " + detail, asked);
+    private RetryLaterException silence(Rejection refusal, Duration asked) {
+        RetryLaterException later = new RetryLaterException(refusal.toString(), asked);
         quietUntil.set(System.nanoTime() + later.after().toNanos());
         return later;
+    }
+
+    /** Reads an answer; a rejection where it cannot be the service's. */
+    @FunctionalInterface
+    interface Reader<T> {
+        T read(Reply.Body answer) throws RejectedException;
+    }
+
+    /**
+     * Asks a question that has one answer, where others may answer, too: takes the first that holds, of a bounded number within the
+     * answer deadline.
+     *
+     * @throws RejectedException why the last answer did not hold
+     */
+    <T> T first(Request.Body body, Reader<T> reader) throws IOException, RejectedException {
+        try (Question question = new Question(body)) {
+            long end = System.nanoTime() + answerDeadline.toNanos();
+            RejectedException last = null;
+            IOException refused = null;
+            for (int answers = 0; answers < MAX_ANSWERS; answers++) {
+                long left = end - System.nanoTime();
+                if (refused != null) {
+                    // The service itself may have refused, so its word is not waited for much longer.
+                    left = Math.min(left, TimeUnit.SECONDS.toNanos(REFUSED_SECONDS));
+                }
+                try {
+                    return reader.read(question.next(Math.max(0, left)));
+                } catch (RejectedException e) {
+                    last = e;
+                } catch (NoAnswerException e) {
+                    break;
+                } catch (IOException e) {
+                    refused = e;
+                }
+            }
+            if (last != null) {
+                throw last;
+            }
+            throw refused != null ? refused : new NoAnswerException();
+        }
     }
 
     /** Asks a question that has one answer. */
@@ -202,6 +255,14 @@ final class FleetClient implements MetadataSource, BlockSource, AutoCloseable {
         MqttLink current = link;
         if (current != null) {
             current.close();
+        }
+    }
+
+    private static final class NoAnswerException extends IOException {
+        private static final long serialVersionUID = 1;
+
+        NoAnswerException() {
+            super(Code.LNK_TIMEOUT.id() + ": the fleet service did not answer");
         }
     }
 
@@ -228,16 +289,22 @@ final class FleetClient implements MetadataSource, BlockSource, AutoCloseable {
         }
 
         Reply.Body next() throws IOException {
+            return next(answerDeadline.toNanos());
+        }
+
+        Reply.Body next(long nanos) throws IOException {
             try {
-                Reply.Body answer = answers.poll(ANSWER_SECONDS, TimeUnit.SECONDS);
+                Reply.Body answer = answers.poll(nanos, TimeUnit.NANOSECONDS);
                 if (answer == null) {
-                    throw new IOException(Code.LNK_TIMEOUT.id() + ": the fleet service did not answer");
+                    throw new NoAnswerException();
                 }
                 if (answer instanceof Reply.Refused(String code, String detail, int retryAfterSeconds)) {
+                    // Whoever answered chose the words, which end in a log.
+                    Rejection refusal = new Rejection(Code.LNK_REFUSED, code + " " + detail);
                     if (retryAfterSeconds > 0) {
-                        throw silence(code + " " + detail, Duration.ofSeconds(retryAfterSeconds));
+                        throw silence(refusal, Duration.ofSeconds(retryAfterSeconds));
                     }
-                    throw new IOException(Code.LNK_REFUSED.id() + ": " + code + " " + detail);
+                    throw new IOException(refusal.toString());
                 }
                 return answer;
             } catch (InterruptedException e) {

@@ -26,6 +26,7 @@ import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.RejectedException;
 import java.io.IOException;
+import java.time.InstantSource;
 import java.util.Optional;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -145,15 +146,26 @@ final class TeeBridges {
                 bridge.stateCounter().orElseThrow(() -> lacks("a counter")));
     }
 
+    /** The certificates for this device's key. */
+    static CertificateStore certificates(AgentConfig config, TeeBridge bridge, InstantSource clock)
+            throws IOException, TeeException {
+        DeviceSigner signer = bridge.signer().orElseThrow(() -> lacks("a signing key"));
+        return CertificateStore.open(
+                config.certificateDir(),
+                Binary.copyOf(signer.publicKey().getEncoded()),
+                config.broker().isTls(),
+                clock);
+    }
+
     /** A broker at {@code ssl://} is reached with the device's key in the TEE and the certificate that enrolment brings. */
-    static LinkConfig secured(LinkConfig link, AgentConfig config, TeeBridge bridge) throws IOException, TeeException {
+    static LinkConfig secured(LinkConfig link, AgentConfig config, TeeBridge bridge, CertificateStore certificates)
+            throws TeeException {
         if (!config.broker().isTls()) {
             return link;
         }
         DeviceSigner signer = bridge.signer().orElseThrow(() -> lacks("a signing key"));
-        return link.withTls(DeviceTls.client(
-                        "TLS", signer, config.tlsCertificate(), config.broker().authorities())
-                .getSocketFactory());
+        return link.withTls(
+                DeviceTls.sockets(signer, certificates::offered, config.broker().authorities()));
     }
 
     private static TeeException lacks(String what) {

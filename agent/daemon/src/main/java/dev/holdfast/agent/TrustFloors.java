@@ -10,13 +10,25 @@ import java.io.IOException;
 import java.util.Optional;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 
 /** The floors of the security epoch in the signed record, which nobody knows before the trust client could start. Thread-safe. */
 final class TrustFloors implements EpochFloors {
+    /** How long evidence waits at the agent's start: without its floors a verifier that knows some of them refuses it. */
+    private static final long START_SECONDS = 10;
+
+    private final CountDownLatch tried = new CountDownLatch(1);
     private volatile Optional<TrustClient> record = Optional.empty();
 
     void use(TrustClient client) {
         record = Optional.of(client);
+        tried.countDown();
+    }
+
+    /** The record cannot be opened for now, and nobody need wait for it. */
+    void unavailable() {
+        tried.countDown();
     }
 
     @Override
@@ -36,8 +48,15 @@ final class TrustFloors implements EpochFloors {
                 () -> new TeeException(Code.TEE_UNAVAILABLE, "the record of what this device has seen is not open"));
     }
 
-    /** All floors, for evidence; none where the record is not open. */
+    /** All floors, for evidence, as soon as the agent has tried to open the record; none where that failed. */
     SortedMap<String, Long> known() {
+        try {
+            if (!tried.await(START_SECONDS, TimeUnit.SECONDS)) {
+                return new TreeMap<>();
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
         return record.map(TrustClient::epochFloors).orElseGet(TreeMap::new);
     }
 }

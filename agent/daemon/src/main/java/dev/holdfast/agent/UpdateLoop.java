@@ -1,5 +1,6 @@
 package dev.holdfast.agent;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.tee.TeeException;
 import dev.holdfast.trust.bundle.SeekableBytes;
 import dev.holdfast.trust.client.TrustClient;
@@ -9,12 +10,13 @@ import dev.holdfast.updater.Installer;
 import dev.holdfast.updater.OfflineInstall;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Rejection;
+import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.Verdict;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
-import java.time.Instant;
 import java.util.Optional;
+import java.util.Set;
 import java.util.SortedMap;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
@@ -45,6 +47,7 @@ final class UpdateLoop implements AutoCloseable {
     private final Thread thread;
     private volatile Optional<TrustClient> trust = Optional.empty();
     private volatile Phase phase = new Phase.Starting();
+    private volatile Set<Sha256> authorities = Set.of();
     private volatile boolean enrolled;
     private volatile boolean closed;
     private volatile Optional<Rejection> lastRejection = Optional.empty();
@@ -102,6 +105,9 @@ final class UpdateLoop implements AutoCloseable {
     private void work() {
         // Before the recovery, which measures what serves under the key that the trust client knows.
         Optional<TrustClient> first = firstTrust();
+        if (first.isEmpty()) {
+            parts.floors().unavailable();
+        }
         recover();
         trust = first;
         while (!closed) {
@@ -145,7 +151,7 @@ final class UpdateLoop implements AutoCloseable {
             } else if (trust.isPresent() && !step(trust.get())) {
                 pause = parts.pace().afterFailure(parts.fleet().quiet());
             } else {
-                pause = parts.pace().afterSuccess(Instant.MAX);
+                pause = parts.pace().afterSuccess(parts.enrolment().again(authorities()));
             }
             if (!whole && pause.compareTo(UNFINISHED_LOOK) > 0) {
                 pause = UNFINISHED_LOOK;
@@ -194,8 +200,12 @@ final class UpdateLoop implements AutoCloseable {
 
     /** One look at the fleet; true when nothing is left to do until the next hint. */
     private boolean step(TrustClient client) throws IOException, TeeException {
-        if (!enrolled && !enrol()) {
+        parts.enrolment().connected();
+        if (!enrolled && !enrol(client)) {
             return false;
+        }
+        if (parts.enrolment().isDue(authorities())) {
+            parts.enrolment().run(authorities()).ifPresent(this::note);
         }
         if (parts.installer().isPaused()) {
             phase = new Phase.Paused();
@@ -215,12 +225,27 @@ final class UpdateLoop implements AutoCloseable {
         };
     }
 
-    private boolean enrol() throws IOException, TeeException {
+    private boolean enrol(TrustClient client) throws IOException, TeeException {
         phase = new Phase.Enrolling();
-        Optional<Rejection> refused = parts.enrolment().run();
+        if (authorities().isEmpty() && client.refresh() instanceof Verdict.Rejected<?>(Rejection reason)) {
+            LOG.info("before enrolment: {}", reason); // A newer root could name the authority for certificates.
+        }
+        Optional<Rejection> refused = parts.enrolment().run(authorities());
         refused.ifPresent(this::note);
-        enrolled = refused.isEmpty();
+        // Orders need no certificate. It is asked for again.
+        enrolled = refused.isEmpty() || refused.get().code() == Code.ATT_CERTIFICATE;
         return enrolled;
+    }
+
+    /** Keys of the authorities for devices' certificates that the trusted root names. */
+    private Set<Sha256> authorities() {
+        authorities = trust.map(TrustClient::deviceAuthorities).orElse(Set.of());
+        return authorities;
+    }
+
+    /** What is known of the device's certificate, for people. Waits for nobody. */
+    ObjectNode certificate() {
+        return parts.enrolment().status(authorities);
     }
 
     private boolean carryOut(Order order) throws IOException {

@@ -216,6 +216,16 @@ class DeviceTlsTest {
     }
 
     private void start(String program, String... arguments) throws IOException {
+        List<String> command = new ArrayList<>(List.of(program(program).toString()));
+        command.addAll(List.of(arguments));
+        processes.add(new ProcessBuilder(command)
+                .redirectErrorStream(true)
+                .redirectOutput(dir.resolve(program + ".log").toFile())
+                .start());
+    }
+
+    /** Where a program is; the test is aborted where it is not installed, and fails in CI. */
+    static Path program(String program) {
         Optional<Path> found = List.of((System.getenv("PATH") + ":/usr/sbin").split(":")).stream()
                 .map(at -> Path.of(at, program))
                 .filter(Files::isExecutable)
@@ -228,12 +238,7 @@ class DeviceTlsTest {
             }
             abort(line);
         }
-        List<String> command = new ArrayList<>(List.of(found.orElseThrow().toString()));
-        command.addAll(List.of(arguments));
-        processes.add(new ProcessBuilder(command)
-                .redirectErrorStream(true)
-                .redirectOutput(dir.resolve(program + ".log").toFile())
-                .start());
+        return found.orElseThrow();
     }
 
     private String log() throws IOException {

@@ -104,7 +104,7 @@ class EnrolmentServiceTest {
         DeviceEnrolment mine = new DeviceEnrolment(bridge, "device-1");
         byte[] challenge = service.begin("device-1", Binary.copyOf(mine.request()));
         byte[] welcome = service.complete("device-1", Binary.copyOf(accepted(mine.prove(challenge))));
-        return accepted(mine.complete(welcome)).orElseThrow();
+        return accepted(mine.complete(welcome, Set.of(), now));
     }
 
     private static X509Certificate certificate(Binary der) throws Exception {

@@ -7,6 +7,7 @@ import dev.holdfast.tee.P256;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.RejectedException;
+import dev.holdfast.wire.Sha256;
 import java.io.IOException;
 import java.io.Reader;
 import java.io.StringWriter;
@@ -67,6 +68,11 @@ final class DeviceCertificates {
         this.clock = clock;
         this.key = key;
         this.authority = authority;
+    }
+
+    /** SHA-256 of the authority's SubjectPublicKeyInfo, by which a root names it. */
+    Sha256 authorityKey() throws IOException {
+        return Sha256.of(authority.getSubjectPublicKeyInfo().getEncoded());
     }
 
     /** Opens the authority in {@code keys/device-ca.pem}, and makes it where the fleet has none. */

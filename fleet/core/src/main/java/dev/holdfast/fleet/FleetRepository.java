@@ -73,11 +73,17 @@ public final class FleetRepository {
             Path root = directory.metadata("1.root.json");
             ObjectNode factory = RootDocument.signedPart(1, clock.instant().plus(ROOT_LIFE), signers.roles())
                     .put(RootDocument.FLEET_FIELD, config.name());
+            RootDocument.name(factory, Set.of(deviceAuthority(config.name())));
             FleetDirectory.replace(root, signers.root().sign(FAMILIES.into(factory)));
             sign(List.of(), new Versions(0, 0, 0), signers.targets(), signers.snapshot(), signers.timestamp());
             directory.write(config);
             return root;
         });
+    }
+
+    /** The authority for devices' certificates, which is made where the fleet has none. */
+    private Sha256 deviceAuthority(String fleet) throws IOException, RejectedException {
+        return DeviceCertificates.open(directory, fleet, clock).authorityKey();
     }
 
     /** {@code FLT-EXISTS} where a target of this path is published. */

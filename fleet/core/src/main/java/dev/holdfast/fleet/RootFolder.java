@@ -1,5 +1,6 @@
 package dev.holdfast.fleet;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.storage.Disk;
 import dev.holdfast.trust.schema.Envelope;
 import dev.holdfast.trust.schema.RootDocument;
@@ -10,12 +11,15 @@ import dev.holdfast.wire.RejectedException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Clock;
 import java.time.Instant;
+import java.time.ZoneOffset;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 
 /**
  * The chain of roots in a fleet's directory, and the fresh keys of the next one, {@code keys/root-<version>/}, which take the place of the
@@ -38,7 +42,10 @@ public record RootFolder(FleetDirectory directory) {
         return directory.keys().resolve("root-" + version);
     }
 
-    /** The next root, unsigned. Fresh keys of the roles are made, or taken where a draft before this one made them. */
+    /**
+     * The next root, unsigned. It names the authority for devices' certificates that the fleet has now. Fresh keys of the roles are made, or taken where a draft before
+     * this one made them.
+     */
     public byte[] draft(List<FleetKeys> rotate, Instant now) throws IOException, RejectedException {
         directory.config();
         // Two drafts of one version share their fresh keys.
@@ -53,7 +60,13 @@ public record RootFolder(FleetDirectory directory) {
                 fresh.put(name(role), signer.role());
             }
             RootDocument last = RootDocument.parse(Files.readAllBytes(file(version)));
-            return Envelope.write(last.successor(now.plus(FleetRepository.ROOT_LIFE), fresh), Map.of());
+            ObjectNode next = last.successor(now.plus(FleetRepository.ROOT_LIFE), fresh);
+            Clock then = Clock.fixed(now, ZoneOffset.UTC);
+            RootDocument.name(
+                    next,
+                    Set.of(DeviceCertificates.open(directory, directory.config().name(), then)
+                            .authorityKey()));
+            return Envelope.write(next, Map.of());
         });
     }
 

@@ -15,6 +15,7 @@ import dev.holdfast.trust.schema.TufKey;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.RejectedException;
+import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.Verdict;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -27,6 +28,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.SortedMap;
 
 /**
@@ -166,6 +168,15 @@ public final class TrustClient {
                         .filter(key -> key.kind() == KeyKind.ED25519)
                         .map(TufKey::key)
                         .toList();
+    }
+
+    /** Who issues certificates to devices, as the trusted root names them: SHA-256 of each SubjectPublicKeyInfo; empty where it names nobody. */
+    public synchronized Set<Sha256> deviceAuthorities() {
+        try {
+            return chain.root().deviceAuthorities();
+        } catch (RejectedException e) {
+            throw new IllegalStateException(e); // A root in which they do not read is not trusted.
+        }
     }
 
     /** Version of the trusted root. */

@@ -1,12 +1,14 @@
 package dev.holdfast.trust.schema;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.tee.AnchorVerifier;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Fields;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Sha256;
+import dev.holdfast.wire.Verdict;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -35,6 +37,11 @@ public record RootDocument(Envelope envelope, Map<String, Role> roles) {
 
     /** The fleet that the root is of; set where it is made, for the person who anchors it. */
     public static final String FLEET_FIELD = "x-holdfast-fleet";
+
+    /** Where a root names who issues certificates to devices: SHA-256 of each SubjectPublicKeyInfo. */
+    private static final String AUTHORITIES_FIELD = "x-holdfast-device-authorities";
+    /** The one of today, and those that it takes the place of. */
+    private static final int MAX_AUTHORITIES = 4;
 
     private static final String CONSISTENT_FIELD = "consistent_snapshot";
     private static final String KEY_IDS_FIELD = "keyids";
@@ -85,6 +92,27 @@ public record RootDocument(Envelope envelope, Map<String, Role> roles) {
         return signed;
     }
 
+    /** Names who issues certificates to devices, before that root is signed. */
+    public static ObjectNode name(ObjectNode signed, Set<Sha256> deviceAuthorities) {
+        ArrayNode list = signed.putArray(AUTHORITIES_FIELD);
+        deviceAuthorities.stream().map(Sha256::hex).sorted().forEach(list::add);
+        return signed;
+    }
+
+    /** Who issues certificates to devices, by SHA-256 of the SubjectPublicKeyInfo; empty where this root names nobody. */
+    public Set<Sha256> deviceAuthorities() throws RejectedException {
+        Set<Sha256> named = new HashSet<>();
+        if (envelope.signed().has(AUTHORITIES_FIELD)) {
+            for (JsonNode hex : envelope.signed().array(AUTHORITIES_FIELD, MAX_AUTHORITIES)) {
+                if (!(Sha256.fromHex(hex.asText()) instanceof Verdict.Accepted<Sha256>(Sha256 digest))) {
+                    throw new RejectedException(Code.UPD_FORMAT, AUTHORITIES_FIELD + " must be SHA-256 digests");
+                }
+                named.add(digest);
+            }
+        }
+        return named;
+    }
+
     /**
      * The signed part of the root after this one: what it says stays, but for the roles that get fresh keys. Keys that no role
      * names any more disappear: they are revoked.
@@ -117,7 +145,9 @@ public record RootDocument(Envelope envelope, Map<String, Role> roles) {
         if (envelope.signed().has(DIRECTOR_FIELD)) {
             roles.put(DIRECTOR, role(envelope.signed().object(DIRECTOR_FIELD), keys));
         }
-        return new RootDocument(envelope, Map.copyOf(roles));
+        RootDocument document = new RootDocument(envelope, Map.copyOf(roles));
+        document.deviceAuthorities();
+        return document;
     }
 
     /** Keys by id; those of kinds that this client does not know are left out. */
