@@ -54,7 +54,7 @@ class EatVectorsTest {
     void refusesTheExamplesAsEvidence() throws Exception {
         KeyPair pair = P256.generate();
         ECPublicKey key = (ECPublicKey) pair.getPublic();
-        EnrolledDevice device = new EnrolledDevice("d", key, key, Models.hash("ek"), Assurance.HARDWARE, 0, 0);
+        EnrolledDevice device = EnrolledDevice.fresh("d", key, key, Models.hash("ek"), Assurance.HARDWARE);
         for (String[] vector : Vectors.read("eat-examples.txt")) {
             Binary payload = Models.accepted(Binary.fromHex(vector[1]));
             Binary header = Cose.protectedHeader(P256.thumbprint(key));

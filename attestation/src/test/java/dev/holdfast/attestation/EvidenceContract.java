@@ -6,6 +6,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.holdfast.attestation.verify.Appraisal;
 import dev.holdfast.attestation.verify.Appraisal.Status;
 import dev.holdfast.attestation.verify.AppraisalPolicy;
+import dev.holdfast.attestation.verify.DeviceMemory;
+import dev.holdfast.attestation.verify.DeviceTime;
 import dev.holdfast.attestation.verify.EnrolledDevice;
 import dev.holdfast.attestation.verify.EvidenceVerifier;
 import dev.holdfast.attestation.verify.ReferenceModels;
@@ -159,7 +161,8 @@ abstract class EvidenceContract extends EvidenceFixture {
         assertThat(appraisal.status())
                 .as(appraisal.toJson(Instant.EPOCH).toString())
                 .isEqualTo(Status.NONE);
-        assertThat(appraisal.claims().orElseThrow().bootCount()).isGreaterThan(device.lastResetCount());
+        assertThat(appraisal.claims().orElseThrow().bootCount())
+                .isGreaterThan(device.memory().newest().resetCount());
     }
 
     @Test
@@ -456,9 +459,9 @@ abstract class EvidenceContract extends EvidenceFixture {
         ECPublicKey other = (ECPublicKey) P256.generate().getPublic();
         byte[] evidence = attester.attest(Models.NONCE);
         EnrolledDevice mine = device;
-        device = new EnrolledDevice("d", other, mine.attestationKey(), mine.endorsement(), mine.assurance(), 0, 0);
+        device = EnrolledDevice.fresh("d", other, mine.attestationKey(), mine.endorsement(), mine.assurance());
         assertRefused(evidence, Code.ATT_SIGNATURE);
-        device = new EnrolledDevice("d", mine.signer(), other, mine.endorsement(), mine.assurance(), 0, 0);
+        device = EnrolledDevice.fresh("d", mine.signer(), other, mine.endorsement(), mine.assurance());
         assertRefused(evidence, Code.ATT_QUOTE);
     }
 
@@ -480,12 +483,15 @@ abstract class EvidenceContract extends EvidenceFixture {
     @Test
     void rejectsAClockThatGoesBackwards() throws Exception {
         byte[] evidence = attester.attest(Models.NONCE);
-        EnrolledDevice later = appraise(evidence).remember(device);
-        assertThat(later.lastClockMillis()).isGreaterThanOrEqualTo(device.lastClockMillis());
-        device = later.seen(later.lastResetCount(), later.lastClockMillis() + 60_000);
-        assertRefused(evidence, Code.ATT_CLOCK);
-        device = later.seen(later.lastResetCount() + 1, 0);
-        assertRefused(evidence, Code.ATT_CLOCK);
+        DeviceMemory seen = appraise(evidence).remember(device, Instant.EPOCH).memory();
+        assertThat(seen.newest()).isGreaterThanOrEqualTo(DeviceTime.START);
+        DeviceTime made = seen.newest();
+        for (DeviceTime later : List.of(
+                new DeviceTime(made.resetCount(), made.clockMillis() + 60_000),
+                new DeviceTime(made.resetCount() + 1, 0))) {
+            device = device.with(new DeviceMemory(later, seen.seenAt(), seen.floors()));
+            assertRefused(evidence, Code.ATT_CLOCK);
+        }
     }
 
     @Test

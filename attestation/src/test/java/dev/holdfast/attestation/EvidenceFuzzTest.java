@@ -63,7 +63,7 @@ class EvidenceFuzzTest {
     }
 
     private static EnrolledDevice device(ECPublicKey signer, ECPublicKey attestation) {
-        return new EnrolledDevice("d", signer, attestation, Models.hash("ek"), Assurance.SOFTWARE, 0, 0);
+        return EnrolledDevice.fresh("d", signer, attestation, Models.hash("ek"), Assurance.SOFTWARE);
     }
 
     @FuzzTest
@@ -152,8 +152,19 @@ class EvidenceFuzzTest {
     @FuzzTest
     void bootLog(byte[] bytes) {
         assertThat(BootLog.replay(Binary.copyOf(bytes))).isNotNull();
+    }
+
+    @FuzzTest
+    void listOfFiles(byte[] bytes) {
         assertThat(ImaLog.prefix(Binary.copyOf(bytes), Models.hash("never").value())
                         .isAccepted())
+                .isFalse();
+    }
+
+    @FuzzTest
+    void certificates(byte[] bytes) {
+        Binary der = Binary.copyOf(bytes);
+        assertThat(Verdict.of(() -> DeviceCertificate.of(der, der)).isAccepted())
                 .isFalse();
     }
 

@@ -26,8 +26,10 @@ import java.util.TreeMap;
  * @param policyId the policy that was applied
  * @param checks every check that could be made, in order; the first one that failed says why
  * @param claims what the evidence said, present when its signatures, nonce, quote and log hold
+ * @param sighting what is to be remembered of the device, present when its signatures, nonce and quote hold
  */
-public record Appraisal(Status status, String policyId, List<Check> checks, Optional<Claims> claims) {
+public record Appraisal(
+        Status status, String policyId, List<Check> checks, Optional<Claims> claims, Optional<Sighting> sighting) {
     /** The profile of the EAR drafts' implementations. */
     private static final String EAR_PROFILE = "tag:github.com,2023:veraison/ear";
 
@@ -53,6 +55,18 @@ public record Appraisal(Status status, String policyId, List<Check> checks, Opti
 
         static Check failed(String name, Code code, String detail) {
             return new Check(name, false, Optional.of(code), new Rejection(code, detail).detail());
+        }
+    }
+
+    /**
+     * What evidence that is authentic shows of the device, whatever else is wrong with it.
+     *
+     * @param made when it was made, in the device's own time
+     * @param epochFloors by model
+     */
+    public record Sighting(DeviceTime made, SortedMap<String, Long> epochFloors) {
+        public Sighting {
+            epochFloors = Collections.unmodifiableSortedMap(new TreeMap<>(epochFloors));
         }
     }
 
@@ -157,11 +171,14 @@ public record Appraisal(Status status, String policyId, List<Check> checks, Opti
         return checks.stream().filter(check -> !check.passed()).findFirst();
     }
 
-    /** The device's record to keep: advanced when the evidence holds, unchanged when it does not. */
-    public EnrolledDevice remember(EnrolledDevice device) {
-        return status == Status.CONTRAINDICATED
-                ? device
-                : claims.map(c -> device.seen(c.bootCount(), c.clockMillis())).orElse(device);
+    /**
+     * The device's record to keep: its memory has risen where the evidence is authentic, refused or not, and is unchanged where it is not.
+     *
+     * @param at the verifier's time
+     */
+    public EnrolledDevice remember(EnrolledDevice device, Instant at) {
+        return sighting.map(seen -> device.with(device.memory().after(seen.made(), seen.epochFloors(), at)))
+                .orElse(device);
     }
 
     /**

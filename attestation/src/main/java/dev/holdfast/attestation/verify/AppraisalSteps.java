@@ -40,7 +40,11 @@ final class AppraisalSteps {
 
     Appraisal malformed(Rejection reason) {
         checks.require("format", false, Code.ATT_FORMAT, reason.toString());
-        return new Appraisal(Status.CONTRAINDICATED, policy.id(), checks.checks(), Optional.empty());
+        return refused();
+    }
+
+    private Appraisal refused() {
+        return new Appraisal(Status.CONTRAINDICATED, policy.id(), checks.checks(), Optional.empty(), Optional.empty());
     }
 
     Appraisal appraise(EvidenceVerifier.Message message) {
@@ -49,9 +53,10 @@ final class AppraisalSteps {
         checks.require("format", true, Code.ATT_FORMAT, "COSE_Sign1, EAT profile " + EvidenceClaims.PROFILE);
         signature(message);
         if (checks.refused()) {
-            return new Appraisal(Status.CONTRAINDICATED, policy.id(), checks.checks(), Optional.empty());
+            return refused();
         }
-        checks.require("nonce", claims.nonce().equals(question.nonce()), Code.ATT_NONCE, "the nonce that was sent");
+        boolean answers = claims.nonce().equals(question.nonce());
+        checks.require("nonce", answers, Code.ATT_NONCE, "the nonce that was sent");
         freshness();
         QuoteSteps quote = new QuoteSteps(device, policy, checks);
         @Nullable TpmAttest attest = quote.quote(tpm, claims);
@@ -71,7 +76,7 @@ final class AppraisalSteps {
                 Code.ATT_ASSURANCE,
                 "enrolment granted " + device.assurance() + ", the policy asks for " + policy.minAssurance());
         if (attest != null) {
-            clock(attest, claims);
+            new MemorySteps(question.asked(), device.memory(), checks).judge(attest, claims);
         }
         PlatformSteps platform = new PlatformSteps(policy, checks);
         platform.registers(tpm);
@@ -81,7 +86,10 @@ final class AppraisalSteps {
                 checks.status(claims.models().stream().anyMatch(ModelSteps::inService)),
                 policy.id(),
                 checks.checks(),
-                held && attest != null ? Optional.of(claimsOf(claims, attest, prefix)) : Optional.empty());
+                held && attest != null ? Optional.of(claimsOf(claims, attest, prefix)) : Optional.empty(),
+                answers && attest != null
+                        ? Optional.of(new Appraisal.Sighting(MemorySteps.made(attest), claims.epochFloors()))
+                        : Optional.empty());
     }
 
     private void signature(EvidenceVerifier.Message message) {
@@ -153,17 +161,6 @@ final class AppraisalSteps {
         return models.stream()
                 .map(event -> ModelName.id(event.model(), event.version()))
                 .toList();
-    }
-
-    private void clock(TpmAttest attest, EvidenceClaims claims) {
-        boolean forward = attest.resetCount() > device.lastResetCount()
-                || attest.resetCount() == device.lastResetCount() && attest.clockMillis() >= device.lastClockMillis();
-        checks.require(
-                "clock",
-                forward && claims.bootCount() == attest.resetCount(),
-                Code.ATT_CLOCK,
-                "boot " + attest.resetCount() + " after " + device.lastResetCount() + ", clock " + attest.clockMillis()
-                        + (attest.clockSafe() ? "" : " (after an unclean stop)"));
     }
 
     private void agent(EvidenceClaims claims) {

@@ -21,8 +21,7 @@ import java.util.Arrays;
  * @param attestationKey the key that signs quotes
  * @param endorsement SHA-256 of the endorsement key's TPMT_PUBLIC, or of the signer key where there is no TPM
  * @param assurance what enrolment could establish; evidence never raises it
- * @param lastResetCount the highest reset count seen
- * @param lastClockMillis the highest clock seen within that reset count
+ * @param memory what its evidence has shown so far
  */
 public record EnrolledDevice(
         String deviceId,
@@ -30,25 +29,34 @@ public record EnrolledDevice(
         ECPublicKey attestationKey,
         Sha256 endorsement,
         Assurance assurance,
-        long lastResetCount,
-        long lastClockMillis) {
-    private static final int MAX_JSON_BYTES = 8192;
+        DeviceMemory memory) {
+    /** A memory of the most floors takes about 160 KiB. */
+    private static final int MAX_JSON_BYTES = 512 * 1024;
 
-    /** The record after evidence that passed; keep it, so that a clock that goes backwards is noticed. */
-    public EnrolledDevice seen(long resetCount, long clockMillis) {
-        return new EnrolledDevice(deviceId, signer, attestationKey, endorsement, assurance, resetCount, clockMillis);
+    /** 2 is the first with floors. A verifier that does not know them must not write the record without them. */
+    private static final int FORMAT = 2;
+
+    /** A device of which no evidence was seen. */
+    public static EnrolledDevice fresh(
+            String deviceId, ECPublicKey signer, ECPublicKey attestationKey, Sha256 endorsement, Assurance assurance) {
+        return new EnrolledDevice(deviceId, signer, attestationKey, endorsement, assurance, DeviceMemory.NONE);
+    }
+
+    /** The same device with another memory. */
+    public EnrolledDevice with(DeviceMemory other) {
+        return new EnrolledDevice(deviceId, signer, attestationKey, endorsement, assurance, other);
     }
 
     public ObjectNode toJson() {
-        return Json.object()
-                .put("format", 1)
+        ObjectNode json = Json.object()
+                .put("format", FORMAT)
                 .put("device", deviceId)
                 .put("signer", P256.encode(signer).hex())
                 .put("attestationKey", P256.encode(attestationKey).hex())
                 .put("endorsement", endorsement.hex())
-                .put("assurance", assurance.name())
-                .put("lastResetCount", lastResetCount)
-                .put("lastClockMillis", lastClockMillis);
+                .put("assurance", assurance.name());
+        memory.into(json);
+        return json;
     }
 
     public static Verdict<EnrolledDevice> fromJson(byte[] utf8) {
@@ -57,7 +65,8 @@ public record EnrolledDevice(
 
     public static Verdict<EnrolledDevice> fromJson(JsonNode node) {
         return Verdict.of(() -> {
-            if (node.path("format").asInt() != 1) {
+            int format = node.path("format").asInt();
+            if (format < 1 || format > FORMAT) {
                 throw wrong("format");
             }
             Assurance assurance = Arrays.stream(Assurance.values())
@@ -70,22 +79,13 @@ public record EnrolledDevice(
                     key(node, "attestationKey"),
                     Sha256.fromHex(text(node, "endorsement")).orThrow(),
                     assurance,
-                    number(node, "lastResetCount"),
-                    number(node, "lastClockMillis"));
+                    DeviceMemory.from(node));
         });
     }
 
     private static ECPublicKey key(JsonNode node, String name) throws RejectedException {
         Binary xy = Binary.fromHex(text(node, name)).orThrow();
         return P256.publicKey(xy).orThrow();
-    }
-
-    private static long number(JsonNode node, String name) throws RejectedException {
-        JsonNode value = node.path(name);
-        if (!value.isIntegralNumber() || !value.canConvertToLong() || value.longValue() < 0) {
-            throw wrong(name);
-        }
-        return value.longValue();
     }
 
     private static String text(JsonNode node, String name) {

@@ -119,14 +119,12 @@ public final class EnrolmentAuthority {
 
     private static EnrolledDevice software(EnrolmentMessage.Request asked) throws RejectedException {
         var signer = P256.publicKey(asked.signer()).orThrow();
-        return new EnrolledDevice(
+        return EnrolledDevice.fresh(
                 asked.device(),
                 signer,
                 P256.publicKey(asked.attestation()).orThrow(),
                 Sha256.of(asked.signer().toArray()),
-                Assurance.SOFTWARE,
-                0,
-                0);
+                Assurance.SOFTWARE);
     }
 
     private static EnrolledDevice tpm(EnrolmentMessage.Request asked, TpmPublic attestation, Assurance granted)
@@ -149,14 +147,13 @@ public final class EnrolmentAuthority {
         if (!holds) {
             throw EnrolmentMessage.refused("the attestation key does not certify this signer for this request");
         }
-        return new EnrolledDevice(
-                asked.device(),
-                signer.key(),
-                attestation.key(),
-                Sha256.of(asked.endorsement().toArray()),
-                granted,
-                certified.resetCount(),
-                certified.clockMillis());
+        return EnrolledDevice.fresh(
+                        asked.device(),
+                        signer.key(),
+                        attestation.key(),
+                        Sha256.of(asked.endorsement().toArray()),
+                        granted)
+                .with(DeviceMemory.enrolled(new DeviceTime(certified.resetCount(), certified.clockMillis())));
     }
 
     /** Reads TPMT_PUBLIC of an endorsement key; {@code ATT-ENROL} for another key, or one with other attributes. */

@@ -25,14 +25,32 @@ public final class EvidenceVerifier {
     public record Message(
             Cose.Sign1 envelope, Binary keyId, EvidenceClaims claims, TpmEvidence tpm, Optional<VmEvidence> vm) {}
 
+    /** When a nonce was sent, by what had been seen of the device until then. Evidence that answers it is newer than that. */
+    public sealed interface Asked {
+        /** After everything in the device's record. */
+        record Last() implements Asked {}
+
+        /** When {@code seen} was the newest. More may have been seen since, of other questions or in an archive's case later. */
+        record After(DeviceTime seen) implements Asked {}
+
+        /** Nobody knows: evidence that is older than what was seen is an old one, or of a TPM that was put back. */
+        record Unknown() implements Asked {}
+    }
+
     /**
      * What the verifier knows of its own question.
      *
      * @param nonce what it sent
      * @param age how long after the challenge the evidence came; absent where nobody knows any more, which a policy with a
      *     freshness window does not accept
+     * @param asked what had been seen of the device when it was sent
      */
-    public record Question(Binary nonce, Optional<Duration> age) {}
+    public record Question(Binary nonce, Optional<Duration> age, Asked asked) {
+        /** A nonce that was sent after everything that is in the device's record. */
+        public Question(Binary nonce, Optional<Duration> age) {
+            this(nonce, age, new Asked.Last());
+        }
+    }
 
     private EvidenceVerifier() {}
 

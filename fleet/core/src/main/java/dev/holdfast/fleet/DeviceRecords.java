@@ -8,12 +8,14 @@ import dev.holdfast.wire.RejectedException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Instant;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
  * What the fleet knows of each enrolled device, {@code devices/<device>.json}. A record is read, decided upon and replaced in one step,
- * whoever else does so: keys that came first stay, and a device's clock never goes back.
+ * whoever else does so: keys that came first stay, and what is remembered of a device's clock and epoch floors never
+ * falls. It goes with the record.
  */
 public record DeviceRecords(FleetDirectory directory) {
     private static final Logger LOG = LoggerFactory.getLogger(DeviceRecords.class);
@@ -60,7 +62,7 @@ public record DeviceRecords(FleetDirectory directory) {
         });
     }
 
-    /** Appraises evidence against the newest record, and remembers what it says of the device's clock. */
+    /** Appraises evidence against the newest record, and remembers what it shows of the device's clock and epoch floors. */
     public Appraised appraise(String device, Appraiser appraiser) throws IOException, RejectedException {
         // Signatures and the replay of a log take a while: others may write meanwhile, and then it is done again.
         while (true) {
@@ -69,7 +71,7 @@ public record DeviceRecords(FleetDirectory directory) {
             boolean kept = directory.exclusively(() -> {
                 boolean newest = read(device).equals(known);
                 if (newest) {
-                    keep(appraisal.remember(known));
+                    keep(appraisal.remember(known, Instant.now()));
                 }
                 return newest;
             });

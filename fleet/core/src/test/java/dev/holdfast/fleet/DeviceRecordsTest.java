@@ -4,19 +4,22 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.holdfast.attestation.DeviceEnrolment;
 import dev.holdfast.attestation.verify.Appraisal;
+import dev.holdfast.attestation.verify.DeviceMemory;
+import dev.holdfast.attestation.verify.DeviceMemory.Floor;
+import dev.holdfast.attestation.verify.DeviceTime;
 import dev.holdfast.attestation.verify.EnrolledDevice;
 import dev.holdfast.attestation.verify.EnrolmentPolicy;
-import dev.holdfast.tee.Assurance;
 import dev.holdfast.tee.software.SoftwareBridge;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.RejectedException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Clock;
-import java.util.Collections;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
 import java.util.concurrent.Callable;
 import java.util.stream.LongStream;
 import org.junit.jupiter.api.BeforeEach;
@@ -90,21 +93,11 @@ class DeviceRecordsTest {
         }
     }
 
-    /** What evidence says of a device's clock. */
-    private static Appraisal affirmed(long bootCount) {
-        Appraisal.Claims claims = new Appraisal.Claims(
-                "device-1",
-                List.of(),
-                Assurance.SOFTWARE,
-                bootCount,
-                0,
-                "holdfast",
-                "0.1.0",
-                Collections.emptySortedMap(),
-                Map.of(),
-                Map.of(),
-                0);
-        return new Appraisal(Appraisal.Status.AFFIRMING, "test", List.of(), Optional.of(claims));
+    /** What evidence shows of a device's clock and floors. */
+    private static Appraisal affirmed(long bootCount, long floor) {
+        Appraisal.Sighting seen = new Appraisal.Sighting(
+                new DeviceTime(bootCount, 0), new TreeMap<>(Map.of("intent", floor, "model-" + floor, floor)));
+        return new Appraisal(Appraisal.Status.AFFIRMING, "test", List.of(), Optional.empty(), Optional.of(seen));
     }
 
     @Test
@@ -114,14 +107,44 @@ class DeviceRecordsTest {
             Callable<List<Long>> verifier = Together.times(
                     20,
                     () -> new DeviceRecords(directory)
-                            .appraise("device-1", known -> affirmed(known.lastResetCount() + 1))
+                            .appraise("device-1", known -> affirmed(boots(known) + 1, 1))
                             .device()
-                            .lastResetCount());
+                            .memory()
+                            .newest()
+                            .resetCount());
             assertThat(Together.together(verifier, verifier).stream().flatMap(List::stream))
                     .containsExactlyInAnyOrderElementsOf(
                             LongStream.range(0, 40).boxed().toList());
-            assertThat(new DeviceRecords(directory).read("device-1").lastResetCount())
-                    .isEqualTo(40);
+            assertThat(boots(new DeviceRecords(directory).read("device-1"))).isEqualTo(40);
         }
+    }
+
+    private static long boots(EnrolledDevice device) {
+        return device.memory().newest().resetCount();
+    }
+
+    /** Two verifiers at once, one of which is late: what it saw is older and lower, and takes nothing away. */
+    @Test
+    void noFloorIsLostOrLoweredByAVerifierThatIsLate() throws Exception {
+        try (SoftwareBridge bridge = SoftwareBridge.open(dir.resolve("tee"))) {
+            enrol(service(), bridge, "device-1").orElseThrow();
+            Iterator<Long> rising = LongStream.rangeClosed(1, 20).iterator();
+            Iterator<Long> falling =
+                    LongStream.iterate(20, floor -> floor - 1).limit(20).iterator();
+            Callable<List<Long>> prompt = Together.times(20, () -> seen(rising.next()));
+            Callable<List<Long>> late = Together.times(20, () -> seen(falling.next()));
+            Together.together(prompt, late);
+            DeviceMemory memory = new DeviceRecords(directory).read("device-1").memory();
+            assertThat(memory.newest()).isEqualTo(new DeviceTime(20, 0));
+            assertThat(memory.floors()).hasSize(21).containsEntry("intent", new Floor(20, new DeviceTime(20, 0)));
+            // Enrolling again with the same keys does not forget.
+            enrol(service(), bridge, "device-1").orElseThrow();
+            assertThat(new DeviceRecords(directory).read("device-1").memory()).isEqualTo(memory);
+        }
+    }
+
+    private long seen(long floor) throws Exception {
+        new DeviceRecords(directory).appraise("device-1", known -> affirmed(floor, floor));
+        return floor;
     }
 }

@@ -100,6 +100,7 @@ final class AppraisalOptions {
             out.println("device     " + device.deviceId());
             out.println("status     " + status);
             out.println("assurance  " + device.assurance().name().toLowerCase(Locale.ROOT));
+            out.println("compared   with " + device.memory());
             List<Appraisal.Model> proven =
                     appraisal.claims().map(Appraisal.Claims::models).orElse(List.of());
             if (proven.isEmpty()) {
@@ -113,10 +114,10 @@ final class AppraisalOptions {
                 out.println("slot       " + model.slot());
             }
         }
-        appraisal
-                .firstFailure()
-                .ifPresent(check -> err.println(
-                        check.code().map(code -> code.id() + ": ").orElse("") + check.name() + ": " + check.detail()));
+        appraisal.firstFailure().ifPresent(check -> {
+            err.println(check.code().map(code -> code.id() + ": ").orElse("") + check.name() + ": " + check.detail());
+            check.code().ifPresent(code -> err.println("  -> " + code.remedy()));
+        });
         return appraisal.isAffirming() ? 0 : 1;
     }
 }

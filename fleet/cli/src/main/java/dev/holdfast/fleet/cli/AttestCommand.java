@@ -66,7 +66,9 @@ final class AttestCommand implements Callable<Integer> {
         FleetDirectory.Config config = connected.config();
         FleetDirectory.requireName(device);
         DeviceRecords records = new DeviceRecords(connected.in.directory());
-        records.read(device); // Whoever is not enrolled is not asked.
+        // Whoever is not enrolled is not asked. Another verifier may hear from the device between our question and its
+        // answer.
+        var seen = records.read(device).memory().newest();
         byte[] random = new byte[NONCE_BYTES];
         new SecureRandom().nextBytes(random);
         Binary nonce = Binary.copyOf(random);
@@ -77,7 +79,8 @@ final class AttestCommand implements Callable<Integer> {
             Files.write(out.get(), evidence);
             Files.writeString(out.get().resolveSibling(out.get().getFileName() + ".nonce"), nonce.hex() + "\n");
         }
-        EvidenceVerifier.Question question = new EvidenceVerifier.Question(nonce, Optional.of(age));
+        EvidenceVerifier.Question question =
+                new EvidenceVerifier.Question(nonce, Optional.of(age), new EvidenceVerifier.Asked.After(seen));
         ReferenceModels references = connected.in.repository().references();
         DeviceRecords.Appraised done =
                 records.appraise(device, enrolled -> appraiser.appraise(evidence, question, enrolled, references));

@@ -1,5 +1,7 @@
 package dev.holdfast.fleet.cli;
 
+import dev.holdfast.attestation.verify.DeviceMemory;
+import dev.holdfast.attestation.verify.DeviceTime;
 import dev.holdfast.attestation.verify.EnrolledDevice;
 import dev.holdfast.attestation.verify.EvidenceVerifier;
 import dev.holdfast.fleet.FleetDirectory;
@@ -44,7 +46,11 @@ final class VerifyCommand implements Callable<Integer> {
     @Option(names = "--nonce", required = true, description = "The challenge's nonce in hexadecimal.")
     String nonce = "";
 
-    @Option(names = "--issued", description = "When the challenge was sent, such as 2026-11-25T12:00:00Z.")
+    @Option(
+            names = "--issued",
+            description =
+                    "When the challenge was sent, such as 2026-11-25T12:00:00Z. Evidence that is older than what the fleet has"
+                            + " seen of the device since is a warning without it.")
     @Nullable
     Instant issued;
 
@@ -69,9 +75,19 @@ final class VerifyCommand implements Callable<Integer> {
                 device == null ? enrolled(repository.directory(), bytes) : AppraisalOptions.enrolled(device);
         Binary asked = Binary.fromHex(nonce).orThrow();
         Optional<Duration> age = Optional.ofNullable(issued).map(sent -> Duration.between(sent, Instant.now()));
-        var appraisal =
-                appraiser.appraise(bytes, new EvidenceVerifier.Question(asked, age), enrolled, repository.references());
+        var question = new EvidenceVerifier.Question(asked, age, asked(enrolled.memory()));
+        var appraisal = appraiser.appraise(bytes, question, enrolled, repository.references());
         return appraiser.print(spec.commandLine().getOut(), spec.commandLine().getErr(), appraisal, enrolled);
+    }
+
+    /** What the fleet had seen of the device when the challenge was sent. */
+    private EvidenceVerifier.Asked asked(DeviceMemory memory) {
+        if (issued == null || memory.seenAt().isEmpty()) {
+            return new EvidenceVerifier.Asked.Unknown();
+        }
+        return issued.isBefore(memory.seenAt().get())
+                ? new EvidenceVerifier.Asked.After(DeviceTime.START)
+                : new EvidenceVerifier.Asked.Last();
     }
 
     /** The record whose signer the evidence names; whether it really signed is for the appraisal to find out. */

@@ -9,8 +9,12 @@ import dev.holdfast.attestation.DeviceEnrolment;
 import dev.holdfast.attestation.EventLog;
 import dev.holdfast.attestation.ModelEvent;
 import dev.holdfast.attestation.PlatformLogs;
+import dev.holdfast.attestation.verify.DeviceMemory;
+import dev.holdfast.attestation.verify.DeviceTime;
+import dev.holdfast.attestation.verify.EnrolledDevice;
 import dev.holdfast.attestation.verify.EnrolmentAuthority;
 import dev.holdfast.attestation.verify.EnrolmentPolicy;
+import dev.holdfast.fleet.DeviceRecords;
 import dev.holdfast.fleet.FleetDirectory;
 import dev.holdfast.fleet.FleetRepository;
 import dev.holdfast.fleet.Publication;
@@ -28,11 +32,13 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Clock;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.SortedMap;
 import java.util.TreeMap;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -121,13 +127,17 @@ class VerifyModelsTest {
 
     /** Evidence of a device that runs these. */
     private Path evidence(ModelTarget... models) throws Exception {
+        return evidence(Map.of(), models);
+    }
+
+    private Path evidence(Map<String, Long> floors, ModelTarget... models) throws Exception {
         List<ModelEvent> events = new ArrayList<>();
         for (ModelTarget model : models) {
             events.add(serves(model));
         }
         try (EventLog log = EventLog.open(dir.resolve("log"), bridge.register().orElseThrow())) {
             Attester.Surroundings around = new Attester.Surroundings(
-                    "holdfast", "0.1.0", Map::of, () -> events, TreeMap::new, PlatformLogs.none());
+                    "holdfast", "0.1.0", Map::of, () -> events, () -> new TreeMap<>(floors), PlatformLogs.none());
             return Files.write(
                     dir.resolve("evidence.cbor"),
                     new Attester(bridge, log, around)
@@ -168,6 +178,7 @@ class VerifyModelsTest {
                         "device     cam-7",
                         "status     affirming",
                         "assurance  software",
+                        "compared   with nothing seen before",
                         "model      chat 2.0.0",
                         "state      confirmed",
                         "epoch      5",
@@ -249,5 +260,46 @@ class VerifyModelsTest {
                 List.of());
         assertThat(verify(evidence(lie))).isEqualTo(1);
         assertThat(errors).startsWith("ATT-REFERENCE").contains("template");
+    }
+
+    private void seen(DeviceTime newest, Instant at) throws Exception {
+        SortedMap<String, DeviceMemory.Floor> floors =
+                new TreeMap<>(Map.of("chat", new DeviceMemory.Floor(3, new DeviceTime(0, 0))));
+        EnrolledDevice device = new DeviceRecords(directory).read("cam-7");
+        Files.write(
+                directory.device("cam-7"),
+                Json.write(device.with(new DeviceMemory(newest, Optional.of(at), floors))
+                        .toJson()));
+    }
+
+    @Test
+    void aFloorBelowTheRememberedOneIsRefusedAndTheWordSaysWhatToDo() throws Exception {
+        ModelTarget chat = publish("chat", "2.0.0", Json.object(), Optional.of(3L));
+        seen(DeviceTime.START, Instant.EPOCH);
+        assertThat(verify(evidence(Map.of("chat", 3L), chat))).as(errors).isZero();
+        assertThat(output)
+                .contains("compared   with boot 0, clock 0 ms, seen 1970-01-01T00:00:00Z; epoch floors chat 3");
+        assertThat(verify(evidence(Map.of("chat", 2L), chat))).isEqualTo(1);
+        assertThat(output).contains("status     contraindicated");
+        assertThat(errors).startsWith("ATT-FLOOR: epoch-floors: chat has floor 2, 3 was seen in boot 0");
+        assertThat(errors).contains("fleet devices forget");
+    }
+
+    /** From an archive: evidence that was made before the fleet saw something newer. */
+    @Test
+    void evidenceOfAnArchiveIsHeldAgainstWhatWasKnownWhenItWasAskedFor() throws Exception {
+        ModelTarget chat = publish("chat", "2.0.0", Json.object(), Optional.of(3L));
+        Path old = evidence(Map.of("chat", 3L), chat);
+        seen(new DeviceTime(7, 0), Instant.parse("2026-06-01T00:00:00Z"));
+        assertThat(verify(old)).isEqualTo(1);
+        assertThat(output).contains("status     warning");
+        assertThat(errors)
+                .startsWith("ATT-CLOCK: clock: boot ")
+                .contains("before the newest that was seen, boot 7", "--issued");
+        assertThat(verify(old, "--issued", "2026-05-01T00:00:00Z")).as(errors).isZero();
+        assertThat(verify(old, "--issued", "2026-06-02T00:00:00Z"))
+                .as("asked after boot 7 was seen: the TPM was put back")
+                .isEqualTo(1);
+        assertThat(output).contains("status     contraindicated");
     }
 }
