@@ -71,9 +71,8 @@ class IssuedCertificatesTest {
     }
 
     private static byte[] signed(Binary der) throws Exception {
-        return ((X509Certificate)
-                        CertificateFactory.getInstance("X.509")
-                                .generateCertificate(new ByteArrayInputStream(der.toArray())))
+        return ((X509Certificate) CertificateFactory.getInstance("X.509")
+                        .generateCertificate(new ByteArrayInputStream(der.toArray())))
                 .getTBSCertificate();
     }
 
