@@ -14,8 +14,8 @@ final class EventQuota {
 
     /**
      * Events on account of the inference process. An honest one needs at most one for each of its models when it comes back,
-     * and none while it says what it said before. Ordinary ones take 22 KiB, so that a liar does not make evidence too long
-     * for the link's message of 128 KiB.
+     * and none while it says what it said before. Ordinary ones take 22 KiB, so that a liar does not make evidence much
+     * longer for every verifier.
      */
     static final int MAX_PROBED = 64;
 

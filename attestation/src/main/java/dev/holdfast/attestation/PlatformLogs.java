@@ -19,7 +19,7 @@ import org.slf4j.LoggerFactory;
  * its registers are quoted all the same. Thread-safe.
  */
 public final class PlatformLogs {
-    /** Logs of common firmware take 20 to 60 KB, and evidence must fit a message of 128 KiB. */
+    /** Logs of common firmware take 20 to 60 KB; what evidence carries beside the events has 256 KiB in all. */
     static final int MAX_BOOT_BYTES = 64 * 1024;
 
     static final int MAX_IMA_BYTES = 32 * 1024;

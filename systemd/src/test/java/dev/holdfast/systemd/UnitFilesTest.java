@@ -96,6 +96,21 @@ class UnitFilesTest {
                 .noneMatch(line -> line.startsWith("PrivateUsers="));
     }
 
+    private static long mebibytes(Path file, String setting) throws IOException {
+        Matcher found = Pattern.compile("(?m)^" + setting + "([0-9]+)[mM]$").matcher(Files.readString(file));
+        assertThat(found.find()).as(setting + " in " + file).isTrue();
+        return Long.parseLong(found.group(1));
+    }
+
+    /** What a peer can have the agent keep is heap and buffers; the rest of the unit's memory is for code, classes and threads. */
+    @Test
+    void heapAndBuffersOfTheAgentStayWellBelowItsUnitsMemory() throws IOException {
+        Path options = Path.of("jvm/agent.options");
+        long limit = mebibytes(UNITS.resolve("holdfast.service"), "MemoryMax=");
+        assertThat(mebibytes(options, "-Xmx") + mebibytes(options, "-XX:MaxDirectMemorySize="))
+                .isLessThanOrEqualTo(limit * 3 / 4);
+    }
+
     @Test
     void makesTheUsersThatTheUnitsAndDirectoriesName(@TempDir Path root) throws Exception {
         requires("systemd-sysusers");

@@ -6,7 +6,7 @@ import dev.holdfast.wire.Binary;
 public interface VmReporter extends AutoCloseable {
     int REPORT_DATA_BYTES = 64;
     int MAX_PROVIDER_CHARS = 64;
-    /** A quote of TDX has about 5 KB, a report of SEV-SNP 1,184 bytes; evidence must fit a message of 128 KiB. */
+    /** A quote of TDX has about 5 KB, a report of SEV-SNP 1,184 bytes; little beside the rest of evidence. */
     int MAX_REPORT_BYTES = 16 * 1024;
     /** Certificates of SEV-SNP take about 6 KB. */
     int MAX_AUXILIARY_BYTES = 8 * 1024;

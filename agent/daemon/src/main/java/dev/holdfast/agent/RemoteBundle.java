@@ -9,6 +9,7 @@ import java.nio.ByteBuffer;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
 
 /** A bundle that a command holds open at the other end of a socket, read by {@link BundleProtocol}. What comes is trusted as little as anything else. Reading belongs to one thread at a time. */
 final class RemoteBundle implements SeekableBytes {
@@ -20,6 +21,8 @@ final class RemoteBundle implements SeekableBytes {
     private final NetSocket socket;
     private final long size;
     private final BlockingQueue<Buffer> pieces = new LinkedBlockingQueue<>(MAX_PIECES);
+    /** Bytes that were asked for and have not come. */
+    private final AtomicLong owed = new AtomicLong();
 
     /** Call on the event loop, so that nothing comes before the handlers are there. */
     RemoteBundle(NetSocket socket, long size) {
@@ -30,9 +33,9 @@ final class RemoteBundle implements SeekableBytes {
         socket.closeHandler(closed -> received(Buffer.buffer()));
     }
 
-    /** An empty piece ends everything. */
+    /** An empty piece ends everything, and so does what was not asked for, before it fills the memory. */
     private void received(Buffer piece) {
-        if (!pieces.offer(piece)) {
+        if (owed.addAndGet(-piece.length()) < 0 || !pieces.offer(piece)) {
             pieces.clear();
             pieces.offer(Buffer.buffer());
             socket.close();
@@ -49,6 +52,7 @@ final class RemoteBundle implements SeekableBytes {
         long at = offset;
         while (into.hasRemaining() && at < size) {
             int length = (int) Math.min(Math.min(BundleProtocol.MAX_RANGE_BYTES, into.remaining()), size - at);
+            owed.addAndGet(length);
             socket.write(Buffer.buffer()
                     .appendByte(BundleProtocol.READ)
                     .appendLong(at)
@@ -57,9 +61,6 @@ final class RemoteBundle implements SeekableBytes {
             long until = System.nanoTime() + TimeUnit.SECONDS.toNanos(ANSWER_SECONDS);
             while (into.position() < end) {
                 Buffer piece = next(at, until);
-                if (piece.length() > end - into.position()) {
-                    throw new IOException("more bytes came than were asked for");
-                }
                 into.put(piece.getBytes());
             }
             at += length;
@@ -74,7 +75,7 @@ final class RemoteBundle implements SeekableBytes {
             }
             if (piece.length() == 0) {
                 pieces.offer(piece);
-                throw new IOException("the command that holds the bundle is gone");
+                throw new IOException("the command that holds the bundle is gone, or sent what it was not asked for");
             }
             return piece;
         } catch (InterruptedException e) {

@@ -9,10 +9,12 @@ import dev.holdfast.tee.TeeException;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Sha256;
+import java.io.IOException;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.channels.ServerSocketChannel;
+import java.nio.channels.SocketChannel;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -98,6 +100,36 @@ class HostileTpmTest {
         Path socket = temp.resolve("mute");
         try (ServerSocketChannel mute = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
             mute.bind(UnixDomainSocketAddress.of(socket));
+            long start = System.nanoTime();
+            assertThatThrownBy(() -> Tpm2Bridge.open(
+                            new TpmAddress.Unix(socket),
+                            new Tpm2Options(new TpmRegister.Pcr(14), Duration.ofMillis(200))))
+                    .isInstanceOfSatisfying(
+                            TeeException.class, e -> assertThat(e.code()).isEqualTo(Code.TEE_UNAVAILABLE));
+            assertThat(Duration.ofNanos(System.nanoTime() - start)).isLessThan(Duration.ofSeconds(5));
+        }
+    }
+
+    /** Each byte is progress, and still the command ends: a good header that promises 4 KiB, and then a byte now and then. */
+    @Test
+    void aTpmThatTricklesCostsOneDeadline() throws Exception {
+        Path socket = temp.resolve("slow");
+        try (ServerSocketChannel slow = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
+            slow.bind(UnixDomainSocketAddress.of(socket));
+            Thread.ofVirtual().start(() -> {
+                try (SocketChannel channel = slow.accept()) {
+                    channel.write(ByteBuffer.allocate(10)
+                            .putShort((short) 0x8001)
+                            .putInt(4096)
+                            .putInt(0)
+                            .flip());
+                    while (channel.write(ByteBuffer.allocate(1)) > 0) {
+                        Thread.sleep(20);
+                    }
+                } catch (IOException | InterruptedException e) {
+                    // The bridge gave up, as it should.
+                }
+            });
             long start = System.nanoTime();
             assertThatThrownBy(() -> Tpm2Bridge.open(
                             new TpmAddress.Unix(socket),
