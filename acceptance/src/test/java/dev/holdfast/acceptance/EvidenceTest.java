@@ -3,8 +3,12 @@ package dev.holdfast.acceptance;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import dev.holdfast.link.Challenge;
+import dev.holdfast.testkit.HostileInference;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Json;
+import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -12,6 +16,8 @@ import java.nio.file.StandardCopyOption;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.MethodOrderer;
@@ -130,35 +136,91 @@ class EvidenceTest {
         assertThat(verify(evidence, NONCE, 0).path("status").asText()).isEqualTo("affirming");
     }
 
+    private static Tools.Ran attest() throws Exception {
+        return stack.command(
+                Stack.FLEET, "attest", "--dir", stack.dir.resolve("fleet").toString(), "--timeout", "5", "device-1");
+    }
+
+    /** Sixteen programs that ask again as soon as they were answered or refused, and a client of the broker that asks without end. */
     @Test
     @Order(3)
-    void aFloodOfLocalChallengesLeavesTheModelAnswering() throws Exception {
-        List<Thread> programs = new ArrayList<>();
-        for (int i = 0; i < 200; i++) {
-            String nonce = String.format("%064x", i);
-            programs.add(Thread.ofVirtual().start(() -> {
-                try {
-                    UnixSocket.getJson(stack.socket("inference"), "/v1/attestation?nonce=" + nonce);
-                } catch (java.io.IOException e) {
-                    // refused or cut off: both are answers to a flood
+    void aFloodOfChallengesFromTwoSidesLeavesTheModelAndTheFleetAnswered() throws Exception {
+        AtomicBoolean flooding = new AtomicBoolean(true);
+        AtomicInteger local = new AtomicInteger();
+        AtomicInteger remote = new AtomicInteger();
+        List<Thread> hostile = new ArrayList<>();
+        for (int i = 0; i < 16; i++) {
+            hostile.add(Thread.ofVirtual().start(() -> {
+                while (flooding.get()) {
+                    String nonce = String.format("%064x", local.incrementAndGet());
+                    try {
+                        UnixSocket.getJson(stack.socket("inference"), "/v1/attestation?nonce=" + nonce);
+                        Thread.sleep(100);
+                    } catch (IOException e) {
+                        // refused or cut off: both are answers to a flood
+                    } catch (InterruptedException e) {
+                        return;
+                    }
                 }
             }));
         }
-        assertThat(stack.answer("dim the lounge lights to 40%")).isNotEmpty();
-        for (Thread program : programs) {
-            program.join();
+        try (Tap tap = Tap.open(stack.broker())) {
+            hostile.add(Thread.ofPlatform().start(() -> {
+                while (flooding.get()) {
+                    byte[] nonce = ByteBuffer.allocate(16)
+                            .putInt(remote.incrementAndGet())
+                            .array();
+                    try {
+                        tap.say("holdfast/v1/demo/d/device-1/challenge", new Challenge(Binary.copyOf(nonce)).encode());
+                    } catch (Exception e) {
+                        return;
+                    }
+                }
+            }));
+            Tools.until(LIMIT, "a flood", () -> local.get() > 100 && remote.get() > 500);
+            assertThat(stack.answer("dim the lounge lights to 40%")).isNotEmpty();
+            for (int i = 0; i < 4; i++) {
+                Tools.Ran ran = attest();
+                assertThat(ran.status()).as(ran.out() + ran.err()).isZero();
+            }
+            flooding.set(false);
+            for (Thread thread : hostile) {
+                thread.join();
+            }
         }
-        Tools.until(
-                LIMIT,
-                "challenges are answered again",
-                () -> stack.command(
-                                        Stack.FLEET,
-                                        "attest",
-                                        "--dir",
-                                        stack.dir.resolve("fleet").toString(),
-                                        "device-1")
-                                .status()
-                        == 0);
+    }
+
+    private static long agentBytes() throws Exception {
+        return Files.readAllLines(Path.of("/proc/" + stack.process("agent").pid() + "/status")).stream()
+                .filter(line -> line.startsWith("VmRSS:"))
+                .mapToLong(line -> 1024 * Long.parseLong(line.replaceAll("[^0-9]", "")))
+                .findFirst()
+                .orElseThrow();
+    }
+
+    /** Two things that a taken process did to the agent: its memory grew by 500 MB in four seconds, and no evidence came. */
+    @Test
+    @Order(5)
+    void aTakenInferenceProcessCostsTheAgentNeitherItsMemoryNorItsEvidence() throws Exception {
+        long before = agentBytes();
+        long pid = stack.process("agent").pid();
+        stack.kill("inference");
+        try (HostileInference hostile = HostileInference.open(stack.socket("inference-control"))) {
+            for (HostileInference.Behaviour behaviour :
+                    List.of(HostileInference.Behaviour.ENDLESS_BODY, HostileInference.Behaviour.HANGS)) {
+                hostile.behave(behaviour);
+                int asked = hostile.requests();
+                Tools.Ran ran = attest();
+                assertThat(hostile.requests()).isGreaterThan(asked);
+                // Nobody says which model answers, so it is less than affirming; but it is the device's word.
+                assertThat(ran.err()).as(behaviour.toString()).doesNotContain("ATT-TIMEOUT");
+                assertThat(ran.out()).contains("warning");
+                assertThat(agentBytes() - before).as(behaviour.toString()).isLessThan(150L << 20);
+            }
+        }
+        stack.startInference();
+        Tools.until(LIMIT, "an affirming device", () -> attest().status() == 0);
+        assertThat(stack.process("agent").pid()).isEqualTo(pid);
     }
 
     @Test
@@ -180,7 +242,7 @@ class EvidenceTest {
 
     /** Root replaces the model's bytes under its name and starts the engine again: nothing serves, and evidence says so. */
     @Test
-    @Order(5)
+    @Order(6)
     void aModelThatWasSwappedOnTheDiskIsNotAttested() throws Exception {
         String digest = stack.status().at("/serving/digest").asText();
         Path blob = stack.dir.resolve("device/store/blobs").resolve(digest);
