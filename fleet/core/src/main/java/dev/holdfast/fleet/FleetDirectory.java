@@ -23,7 +23,11 @@ import java.util.stream.Stream;
  * keys/                private keys, readable by their owner only
  * metadata/            signed files under their consistent names
  * blobs/&lt;sha256&gt;       models and patches
+ * leaves/&lt;sha256&gt;      leaves of their block trees, made when they are first asked for
  * desired/&lt;device&gt;.json, devices/&lt;device&gt;.json, reports/&lt;device&gt;.json
+ * replacements/&lt;device&gt;.json   devices that may enrol with other keys, once
+ * held/&lt;device&gt;         devices whose orders are held after a restore
+ * audit.jsonl          what was done to devices, a line each
  * </pre>
  *
  * Files are replaced whole or not at all.
@@ -54,6 +58,10 @@ public record FleetDirectory(Path root) {
         return blobs().resolve(digest.hex());
     }
 
+    Path leaves() {
+        return root.resolve("leaves");
+    }
+
     Path desired(String device) {
         return root.resolve("desired").resolve(device + ".json");
     }
@@ -76,6 +84,38 @@ public record FleetDirectory(Path root) {
 
     public Path online(String device) {
         return reports().resolve(device + ".online");
+    }
+
+    Path replacement(String device) {
+        return root.resolve("replacements").resolve(device + ".json");
+    }
+
+    Path held() {
+        return root.resolve("held");
+    }
+
+    Path held(String device) {
+        return held().resolve(device);
+    }
+
+    /** Devices whose orders are held since a restore, sorted. */
+    public List<String> heldDevices() throws IOException {
+        return names(held(), "");
+    }
+
+    public Path audit() {
+        return root.resolve("audit.jsonl");
+    }
+
+    /** Whether there is a record of its enrolment. */
+    public boolean isEnrolled(String device) {
+        return Files.exists(device(device));
+    }
+
+    /** Removes what the device said of itself. */
+    void forgetReports(String device) throws IOException {
+        Files.deleteIfExists(report(device));
+        Files.deleteIfExists(online(device));
     }
 
     /** Makes the directories of a new fleet; {@code FLT-EXISTS} where there is one. */
@@ -146,7 +186,17 @@ public record FleetDirectory(Path root) {
     void requireNames() throws IOException, RejectedException {
         config();
         enrolled();
-        devices(root.resolve("desired"));
+        desiring();
+    }
+
+    /** Devices of which something is or was desired, sorted; {@code CFG-INVALID} as for {@link #enrolled}. */
+    List<String> desiring() throws IOException, RejectedException {
+        return devices(root.resolve("desired"));
+    }
+
+    /** Names of devices that files of a directory have before {@code suffix}, sorted; what is no name is passed over. */
+    List<String> names(Path directory, String suffix) throws IOException {
+        return stems(directory, suffix).stream().filter(Topics::isName).toList();
     }
 
     private static List<String> devices(Path directory) throws IOException, RejectedException {
@@ -166,7 +216,7 @@ public record FleetDirectory(Path root) {
 
     /** Names of the devices of which there is a report, sorted. Others than devices may have sent some; those do not count. */
     List<String> reporters(String suffix) throws IOException {
-        return stems(reports(), suffix).stream().filter(Topics::isName).toList();
+        return names(reports(), suffix);
     }
 
     /** What is before {@code suffix} in the names of the files in a directory, sorted. */
@@ -193,6 +243,17 @@ public record FleetDirectory(Path root) {
     /** Survives a power cut whole or not at all. */
     public static void replace(Path file, byte[] bytes) throws IOException {
         Disk.LOCAL.replace(file, bytes);
+    }
+
+    /** For good when it returns, whether it was there or not. */
+    static void delete(Path file) throws IOException {
+        if (Files.exists(file)) {
+            Disk.LOCAL.delete(file);
+        }
+    }
+
+    static void force(Path file) throws IOException {
+        Disk.LOCAL.force(file);
     }
 
     /** Gives a file that was written by other means its name; it survives a power cut whole or not at all. */

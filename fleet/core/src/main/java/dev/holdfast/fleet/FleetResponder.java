@@ -11,8 +11,10 @@ import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Rejection;
 import dev.holdfast.wire.Sha256;
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.util.ArrayList;
@@ -32,6 +34,7 @@ public final class FleetResponder {
     private static final Pattern METADATA =
             Pattern.compile("([0-9]{1,10}\\.)?(root|targets|snapshot|timestamp)\\.json");
 
+    private final QuietLog quiet = new QuietLog(LOG, System::nanoTime);
     private final FleetDirectory directory;
     private final Director director;
     private final EnrolmentService enrolment;
@@ -66,11 +69,11 @@ public final class FleetResponder {
             return answers;
         } catch (RejectedException e) {
             Rejection why = e.rejection();
-            LOG.warn("{} asked by {}", why, from.device());
+            quiet.warn("{} asked by {}", why, from.device());
             return List.of(refused(ask, why.code(), why.detail()));
         } catch (IOException e) {
             // The device learns that it failed, the log learns how.
-            LOG.error("{}: {}", Code.FLT_IO.id(), e.toString());
+            quiet.warn("{}: {}", Code.FLT_IO.id(), e.toString());
             return List.of(refused(ask, Code.FLT_IO, "the service cannot read its files"));
         }
     }
@@ -87,7 +90,7 @@ public final class FleetResponder {
 
     private List<? extends Reply.Body> bodies(Topics from, Request.Body body) throws IOException, RejectedException {
         return switch (body) {
-            case Request.Metadata(String name, long offset) -> List.of(part(metadata(name), offset));
+            case Request.Metadata(String name, long offset) -> List.of(metadata(name, offset));
             case Request.Director(Binary nonce, long offset) ->
                 List.of(part(director.order(from.device(), nonce), offset));
             case Request.Leaves(Sha256 blob, int first, int count) -> List.of(leaves(blob, first, count));
@@ -102,12 +105,28 @@ public final class FleetResponder {
         };
     }
 
-    private Optional<byte[]> metadata(String name) throws IOException, RejectedException {
+    private Reply.Body metadata(String name, long offset) throws IOException, RejectedException {
         if (!METADATA.matcher(name).matches()) {
             throw new RejectedException(Code.LNK_REFUSED, "no name of a metadata file");
         }
-        Path file = directory.metadata(name);
-        return Files.isRegularFile(file) ? Optional.of(Files.readAllBytes(file)) : Optional.empty();
+        // A file is replaced whole, so that length and part are of one and the same.
+        try (FileChannel channel = BlockServer.open(directory.metadata(name))) {
+            long size = channel.size();
+            ByteBuffer part = ByteBuffer.allocate(partBytes(size, offset));
+            if (!BlockServer.filled(channel, part, offset)) {
+                throw new IOException(name + " became shorter");
+            }
+            return new Reply.Part(size, offset, Binary.copyOf(part.array()));
+        } catch (NoSuchFileException e) {
+            return new Reply.Absent();
+        }
+    }
+
+    private static int partBytes(long size, long offset) throws RejectedException {
+        if (offset < 0 || offset > size) {
+            throw new RejectedException(Code.LNK_REFUSED, "the document has " + size + " bytes");
+        }
+        return (int) Math.min(Reply.PART_BYTES, size - offset);
     }
 
     private static Reply.Body part(Optional<byte[]> document, long offset) throws RejectedException {
@@ -115,28 +134,15 @@ public final class FleetResponder {
             return new Reply.Absent();
         }
         byte[] bytes = document.get();
-        if (offset < 0 || offset > bytes.length) {
-            throw new RejectedException(Code.LNK_REFUSED, "the document has " + bytes.length + " bytes");
-        }
-        int length = (int) Math.min(Reply.PART_BYTES, bytes.length - offset);
+        int length = partBytes(bytes.length, offset);
         return new Reply.Part(bytes.length, offset, Binary.copyOf(bytes, (int) offset, length));
     }
 
     private Reply.Body leaves(Sha256 blob, int first, int count) throws IOException, RejectedException {
         Optional<Path> file = blobs.find(blob);
-        if (file.isEmpty()) {
-            return new Reply.Absent();
-        }
-        List<Sha256> all = blobs.leaves(blob, file.get());
-        if (first < 0 || first >= all.size() || count < 1) {
-            throw new RejectedException(Code.BLK_UNKNOWN, "the file has " + all.size() + " blocks");
-        }
-        int end = (int) Math.min((long) first + Math.min(count, Request.MAX_LEAVES), all.size());
-        byte[] hashes = new byte[(end - first) * Sha256.BYTES];
-        for (int i = first; i < end; i++) {
-            System.arraycopy(all.get(i).toArray(), 0, hashes, (i - first) * Sha256.BYTES, Sha256.BYTES);
-        }
-        return new Reply.Leaves(first, Binary.copyOf(hashes));
+        return file.isEmpty()
+                ? new Reply.Absent()
+                : new Reply.Leaves(first, blobs.leaves(blob, file.get(), first, Math.min(count, Request.MAX_LEAVES)));
     }
 
     private List<Reply.Body> blocks(Sha256 blob, int blockBytes, List<Integer> indices)
