@@ -20,11 +20,39 @@ public enum Code {
     LNK_TIMEOUT("LNK-TIMEOUT", "The fleet service did not answer in time", "Check broker and fleet service"),
     LNK_REFUSED("LNK-REFUSED", "The fleet service refused the request", "Read the detail; check enrolment"),
     LNK_DOWN("LNK-DOWN", "The broker is not connected", "Check the network; the agent keeps trying"),
+    LNK_SILENT(
+            "LNK-SILENT",
+            "The broker takes the connection and then does not answer, or does not acknowledge",
+            "Check the broker's load and log; the agent keeps trying"),
+    LNK_PROTOCOL(
+            "LNK-PROTOCOL",
+            "What answers at the broker's address does not keep to MQTT 5 or to the limits",
+            "Check that the address is that of a broker which speaks MQTT 5"),
+    LNK_DENIED(
+            "LNK-DENIED",
+            "The broker refuses the client, a subscription or a message",
+            "Check the broker's access list and the device's certificate"),
+    LNK_TLS(
+            "LNK-TLS",
+            "The TLS handshake with the broker fails",
+            "Check clock, broker-authorities and the device's certificate"),
+    LNK_TAKEN_OVER(
+            "LNK-TAKEN-OVER",
+            "Another client took over this one's session at the broker",
+            "See fleet devices for a cloned device; check the broker's access list"),
 
     // Operator's side
     FLT_EXISTS("FLT-EXISTS", "It is there already and would be overwritten", "Choose another directory or version"),
     FLT_ABSENT("FLT-ABSENT", "The fleet directory has no such thing", "Check the name; see fleet devices"),
+    FLT_HELD(
+            "FLT-HELD",
+            "The device's orders are held since the fleet was restored from a backup",
+            "fleet resume DEVICE shows what may hold; then --keep or --restored"),
     FLT_IO("FLT-IO", "The operator's disk or broker failed", "Read the detail"),
+    FLT_CLONE(
+            "FLT-CLONE",
+            "Two processes report under one device's name",
+            "Look for a copied disk: give the copy a name and keys of its own and enrol it"),
 
     // Configuration
     CFG_INVALID("CFG-INVALID", "The configuration file is not usable", "Correct the named key"),
@@ -37,12 +65,16 @@ public enum Code {
                     + "another: restore that root's file, or holdfast deprovision to change the fleet"),
     UPD_SIGNATURE("UPD-SIGNATURE", "Too few valid signatures for the role", "Check who signed; rotate lost keys"),
     UPD_EXPIRED("UPD-EXPIRED", "The metadata has expired", "Sign fresh metadata; check the clock"),
-    UPD_ROLLBACK("UPD-ROLLBACK", "The metadata is older than what this device has seen", "Publish a newer version"),
+    UPD_ROLLBACK(
+            "UPD-ROLLBACK",
+            "The metadata is older than what this device has seen",
+            "Publish a newer version; director 1 after N: fleet desire with --after N; restored fleet: fleet init --resume-after"),
     UPD_MISMATCH(
             "UPD-MISMATCH",
             "Hash, length or version is not the one that the signed parent names",
             "Publish all roles together"),
     UPD_FORMAT("UPD-FORMAT", "The metadata is not well formed", "Check the publisher's version"),
+    UPD_NO_ORDER("UPD-NO-ORDER", "The fleet has no order for this device", "Order a model: fleet desire"),
     UPD_TARGET_UNKNOWN("UPD-TARGET-UNKNOWN", "The Image repository does not list this target", "Publish it first"),
     UPD_DIRECTOR_DEVICE(
             "UPD-DIRECTOR-DEVICE", "The Director's order is for another device", "Check the order's device"),
@@ -118,6 +150,10 @@ public enum Code {
     INS_CANCELLED("INS-CANCELLED", "The install was cancelled", "Order it again"),
     INS_WAITING("INS-WAITING", "The rollout's start or maintenance window has not come", "None: it goes on by itself"),
     INS_SUPERSEDED("INS-SUPERSEDED", "A newer order takes the place of this one", "None"),
+    INS_INTERNAL(
+            "INS-INTERNAL",
+            "The agent failed inside while it worked on a model",
+            "Read the agent's log and report it; it is tried again"),
     INS_PAUSED("INS-PAUSED", "Updates are paused on this device", "holdfast resume"),
     INS_JOURNAL("INS-JOURNAL", "The install journal is damaged", "None: the last whole record counts"),
     INS_CANDIDATE_LOST(
@@ -190,7 +226,8 @@ public enum Code {
     // Attestation
     ATT_FORMAT("ATT-FORMAT", "The evidence is not well formed", "Check the device's version"),
     ATT_SIGNATURE("ATT-SIGNATURE", "A signature over the evidence does not verify", "Treat the device as suspect"),
-    ATT_NOT_ENROLLED("ATT-NOT-ENROLLED", "The device's keys are not enrolled", "Enrol the device"),
+    ATT_NOT_ENROLLED(
+            "ATT-NOT-ENROLLED", "The device's keys are not enrolled", "Restart its agent, which enrols at the start"),
     ATT_NONCE("ATT-NONCE", "The evidence does not answer the verifier's nonce", "Ask again"),
     ATT_QUOTE("ATT-QUOTE", "The quote does not cover these claims", "Treat the device as suspect"),
     ATT_LOG("ATT-LOG", "The event log does not lead to the quoted register", "Treat the device as suspect"),
@@ -219,7 +256,10 @@ public enum Code {
             "The device could not confirm that the measured model is the one that answers",
             "Check the inference process"),
     ATT_FRESHNESS("ATT-FRESHNESS", "The evidence is older than the policy allows", "Ask again"),
-    ATT_ENROL("ATT-ENROL", "The enrolment does not hold", "Check EK and AK of the device"),
+    ATT_ENROL(
+            "ATT-ENROL",
+            "The enrolment does not hold",
+            "Check EK and AK of the device; other keys than before: fleet devices replace"),
     ATT_CERTIFICATE(
             "ATT-CERTIFICATE",
             "A certificate came for this device that is not to be believed, and the one that it has stays",

@@ -35,6 +35,8 @@ public record DesiredModels(long counter, Optional<String> byDefault, SortedMap<
     private static final int MAX_BYTES = 32 * 1024;
     /** Signatures of two families and their key ids; ML-DSA-44's alone has 4840 hexadecimal digits. */
     private static final int SIGNATURES_BYTES = 16 * 1024;
+    /** Says that the device was forgotten and the number of its last order is kept. */
+    private static final String FORGOTTEN = "forgotten";
 
     /**
      * A version of a model.
@@ -77,11 +79,33 @@ public record DesiredModels(long counter, Optional<String> byDefault, SortedMap<
         }
     }
 
-    /** Empty where nothing was ever desired of the device; {@code CFG-INVALID} where the file does not hold. */
+    /** Empty where nothing is desired of the device; {@code CFG-INVALID} where the file does not hold. */
     public static Optional<DesiredModels> read(FleetDirectory directory, String device)
             throws IOException, RejectedException {
+        Optional<Fields> file = file(directory, device);
+        return file.isPresent() && !file.get().has(FORGOTTEN) ? Optional.of(read(file.get())) : Optional.empty();
+    }
+
+    private static Optional<Fields> file(FleetDirectory directory, String device)
+            throws IOException, RejectedException {
         Optional<JsonNode> found = FleetDirectory.readJson(directory.desired(device), MAX_BYTES);
-        return found.isPresent() ? Optional.of(read(Fields.of(found.get(), Code.CFG_INVALID))) : Optional.empty();
+        return found.isPresent() ? Optional.of(Fields.of(found.get(), Code.CFG_INVALID)) : Optional.empty();
+    }
+
+    /** Number of the last order; 0 where there never was one. */
+    private static long lastNumber(FleetDirectory directory, String device) throws IOException, RejectedException {
+        Optional<Fields> file = file(directory, device);
+        return file.isPresent() ? file.get().integer("counter", 1) : 0;
+    }
+
+    /** Nothing is desired any more; the numbers go on, since a device that comes back under the name has seen the last one. */
+    static void forget(FleetDirectory directory, String device) throws IOException, RejectedException {
+        long last = lastNumber(directory, device);
+        if (last > 0) {
+            FleetDirectory.replace(
+                    directory.desired(device),
+                    Json.write(Json.object().put("counter", last).put(FORGOTTEN, true)));
+        }
     }
 
     private static DesiredModels read(Fields file) throws RejectedException {
@@ -114,17 +138,25 @@ public record DesiredModels(long counter, Optional<String> byDefault, SortedMap<
         return json;
     }
 
+    /** The same under the next number. */
+    public static DesiredModels add(
+            FleetRepository repository, String device, String model, Wish wish, boolean byDefault)
+            throws IOException, RejectedException {
+        return add(repository, device, model, wish, byDefault, 0);
+    }
+
     /**
      * Adds a model to what is desired of {@code device}, or changes its version and terms; the others stay as they are.
      *
      * @param byDefault whether it becomes the default; the first model becomes it anyway
+     * @param after a number that the order's own is above; 0 where it is just the next one
      * @return what is desired now; {@code UPD-TARGET-UNKNOWN} where the release is not published, {@code CFG-INVALID} where
      *     the set would be too large
      */
     public static DesiredModels add(
-            FleetRepository repository, String device, String model, Wish wish, boolean byDefault)
+            FleetRepository repository, String device, String model, Wish wish, boolean byDefault, long after)
             throws IOException, RejectedException {
-        return change(repository, device, before -> {
+        return change(repository, device, after, before -> {
             SortedMap<String, Wish> models = new TreeMap<>(before.models);
             models.put(model, new Wish(wish.version, wish.rollout, before.counter + 1));
             if (models.size() > ModelName.MAX_MODELS) {
@@ -138,16 +170,23 @@ public record DesiredModels(long counter, Optional<String> byDefault, SortedMap<
         });
     }
 
+    /** The same under the next number. */
+    public static DesiredModels remove(FleetRepository repository, String device, String model)
+            throws IOException, RejectedException {
+        return remove(repository, device, model, 0);
+    }
+
     /**
      * Drops a model from what is desired of {@code device}: the device retires it. Where it was the default and one other is
      * left, that becomes the default.
      *
+     * @param after a number that the order's own is above; 0 where it is just the next one
      * @return what is desired now; {@code FLT-ABSENT} where it is not desired, {@code CFG-INVALID} where it is the default and
      *     several others are left
      */
-    public static DesiredModels remove(FleetRepository repository, String device, String model)
+    public static DesiredModels remove(FleetRepository repository, String device, String model, long after)
             throws IOException, RejectedException {
-        return change(repository, device, before -> {
+        return change(repository, device, after, before -> {
             SortedMap<String, Wish> models = new TreeMap<>(before.models);
             if (models.remove(model) == null) {
                 throw new RejectedException(Code.FLT_ABSENT, model + " is not desired of " + device);
@@ -173,23 +212,36 @@ public record DesiredModels(long counter, Optional<String> byDefault, SortedMap<
         DesiredModels of(DesiredModels before) throws RejectedException;
     }
 
-    private static DesiredModels change(FleetRepository repository, String device, Change change)
+    private static DesiredModels change(FleetRepository repository, String device, long after, Change change)
             throws IOException, RejectedException {
         FleetDirectory directory = repository.directory();
         // Two orders of one number would be two orders that a device cannot tell apart.
         return directory.exclusively(() -> {
-            DesiredModels before = read(directory, device)
-                    .orElse(new DesiredModels(0, Optional.empty(), Collections.emptySortedMap()));
-            DesiredModels next = change.of(before);
+            new HeldOrders(directory).requireFree(device);
+            DesiredModels before =
+                    read(directory, device).orElse(new DesiredModels(0, Optional.empty(), new TreeMap<>()));
+            long last = Math.max(after, lastNumber(directory, device));
+            DesiredModels next = change.of(new DesiredModels(last, before.byDefault, before.models));
             next.requireThatAnOrderFits(repository, device);
-            FleetDirectory.replace(directory.desired(device), Json.write(next.toJson()));
+            next.write(directory, device);
             return next;
         });
     }
 
+    /** The same set, every wish said anew under an order of this number. */
+    static DesiredModels anew(Optional<String> byDefault, SortedMap<String, Wish> models, long number) {
+        SortedMap<String, Wish> said = new TreeMap<>();
+        models.forEach((model, wish) -> said.put(model, new Wish(wish.version, wish.rollout, number)));
+        return new DesiredModels(number, byDefault, said);
+    }
+
+    /** Desires this set of the device; to be called exclusively, after {@link #requireThatAnOrderFits}. */
+    void write(FleetDirectory directory, String device) throws IOException {
+        FleetDirectory.replace(directory.desired(device), Json.write(toJson()));
+    }
+
     /** What devices would refuse is refused here. */
-    private void requireThatAnOrderFits(FleetRepository repository, String device)
-            throws IOException, RejectedException {
+    void requireThatAnOrderFits(FleetRepository repository, String device) throws IOException, RejectedException {
         Content content = content(repository);
         DirectorOrder order = DirectorOrder.answering(
                 Binary.copyOf(new byte[DirectorOrder.NONCE_BYTES]),

@@ -23,6 +23,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.Arrays;
 import java.util.Date;
+import java.util.List;
 import org.bouncycastle.asn1.ASN1ObjectIdentifier;
 import org.bouncycastle.asn1.pkcs.PrivateKeyInfo;
 import org.bouncycastle.asn1.x500.X500Name;
@@ -49,6 +50,11 @@ import org.bouncycastle.util.io.pem.PemObject;
  * so that enrolling twice changes nothing.
  */
 final class DeviceCertificates {
+    private static final String ATTESTATION = "attestation";
+    private static final String TLS = "tls";
+    /** The certificates that a device has. */
+    static final List<String> KINDS = List.of(ATTESTATION, TLS);
+
     private static final Duration AUTHORITY_LIFE = Duration.ofDays(3650);
     private static final Duration DEVICE_LIFE = Duration.ofDays(365);
     /** Devices have clocks of their own. */
@@ -117,13 +123,17 @@ final class DeviceCertificates {
     /** The device's certificates: those that it has, or fresh ones. To be called {@linkplain FleetDirectory#exclusively exclusively}. */
     DeviceEnrolment.Issued issue(EnrolledDevice device) throws IOException {
         return new DeviceEnrolment.Issued(
-                one(device, "attestation", device.attestationKey(), ATTESTATION_KEY),
-                one(device, "tls", device.signer(), KeyPurposeId.id_kp_clientAuth),
+                one(device, ATTESTATION, device.attestationKey(), ATTESTATION_KEY),
+                one(device, TLS, device.signer(), KeyPurposeId.id_kp_clientAuth),
                 Binary.copyOf(authority.getEncoded()));
     }
 
+    static Path file(FleetDirectory directory, String device, String kind) {
+        return directory.devices().resolve(device + "." + kind + ".der");
+    }
+
     private Binary one(EnrolledDevice device, String kind, PublicKey subject, KeyPurposeId purpose) throws IOException {
-        Path file = directory.devices().resolve(device.deviceId() + "." + kind + ".der");
+        Path file = file(directory, device.deviceId(), kind);
         Instant now = clock.instant();
         if (Files.exists(file)) {
             byte[] kept = Files.readAllBytes(file);

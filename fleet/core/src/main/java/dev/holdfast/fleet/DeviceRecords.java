@@ -1,14 +1,19 @@
 package dev.holdfast.fleet;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.attestation.verify.Appraisal;
 import dev.holdfast.attestation.verify.EnrolledDevice;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.RejectedException;
+import dev.holdfast.wire.Sha256;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Clock;
+import java.time.Duration;
 import java.time.Instant;
+import java.util.Optional;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -39,26 +44,104 @@ public record DeviceRecords(FleetDirectory directory) {
     }
 
     /**
-     * Keeps a device that was not enrolled before.
+     * Keeps a device that was not enrolled before, or that may come with other keys.
      *
      * @return the record that counts: the known one where there is one with the same keys, since a second enrolment must not set its
      *     clock back
      */
-    EnrolledDevice enrol(EnrolledDevice fresh) throws IOException, RejectedException {
+    EnrolledDevice enrol(EnrolledDevice fresh, Clock clock) throws IOException, RejectedException {
         return directory.exclusively(() -> {
-            if (!Files.exists(directory.device(fresh.deviceId()))) {
+            String device = fresh.deviceId();
+            if (!directory.isEnrolled(device)) {
                 keep(fresh);
-                LOG.info("enrolled {} with assurance {}", fresh.deviceId(), fresh.assurance());
+                LOG.info("enrolled {} with assurance {}", device, fresh.assurance());
                 return fresh;
             }
-            EnrolledDevice known = read(fresh.deviceId());
+            EnrolledDevice known = read(device);
             boolean same = known.signer().equals(fresh.signer())
                     && known.attestationKey().equals(fresh.attestationKey())
                     && known.endorsement().equals(fresh.endorsement());
-            if (!same) {
-                throw new RejectedException(Code.ATT_ENROL, "this device is enrolled with other keys");
+            if (same) {
+                return known;
             }
-            return known;
+            boolean may = Replacement.read(directory, device)
+                    .filter(one -> one.lets(fresh, clock.instant()))
+                    .isPresent();
+            if (!may) {
+                throw new RejectedException(
+                        Code.ATT_ENROL,
+                        "this device is enrolled with other keys; if its TPM was cleared or changed: fleet devices replace "
+                                + device);
+            }
+            new FleetAudit(directory, clock)
+                    .append(
+                            "replaced",
+                            device,
+                            Json.object()
+                                    .put("endorsement", fresh.endorsement().hex())
+                                    .put("before", known.endorsement().hex())
+                                    .put("assurance", fresh.assurance().name()));
+            // It is good for one enrolment: after a power cut here somebody has to say it again.
+            FleetDirectory.delete(directory.replacement(device));
+            keep(fresh);
+            LOG.info("enrolled {} again, with other keys and assurance {}", device, fresh.assurance());
+            return fresh;
+        });
+    }
+
+    /**
+     * Removes what the fleet knows of a device: keys, certificates, what was desired of it and what it said. The number of its last
+     * order stays. A device that comes under the name enrols as a new one.
+     *
+     * @return whether it was enrolled; {@code FLT-ABSENT} where nothing is known of it
+     */
+    public boolean forget(String device, Clock clock) throws IOException, RejectedException {
+        FleetDirectory.requireName(device);
+        return directory.exclusively(() -> {
+            boolean enrolled = directory.isEnrolled(device);
+            if (!enrolled && DesiredModels.read(directory, device).isEmpty()) {
+                throw new RejectedException(Code.FLT_ABSENT, "no device " + device + "; see fleet devices");
+            }
+            ObjectNode details = Json.object().put("enrolled", enrolled);
+            endorsement(device).ifPresent(key -> details.put("endorsement", key));
+            new FleetAudit(directory, clock).append("forget", device, details);
+            DesiredModels.forget(directory, device);
+            FleetDirectory.delete(directory.replacement(device));
+            new HeldOrders(directory).release(device);
+            directory.forgetReports(device);
+            for (String kind : DeviceCertificates.KINDS) {
+                FleetDirectory.delete(DeviceCertificates.file(directory, device, kind));
+            }
+            FleetDirectory.delete(directory.device(device));
+            return enrolled;
+        });
+    }
+
+    /** As far as the record can be read: one that cannot is forgotten too. */
+    private Optional<String> endorsement(String device) throws IOException {
+        try {
+            return Optional.of(read(device).endorsement().hex());
+        } catch (RejectedException e) {
+            return Optional.empty();
+        }
+    }
+
+    /**
+     * Lets a device enrol once with other keys. What is desired of it stays.
+     *
+     * @param endorsement the endorsement key that the new keys must be in one TPM with; where empty, any
+     * @return that; {@code ATT-NOT-ENROLLED} where it is not enrolled
+     */
+    public Replacement replace(String device, Optional<Sha256> endorsement, Duration life, Clock clock)
+            throws IOException, RejectedException {
+        FleetDirectory.requireName(device);
+        return directory.exclusively(() -> {
+            read(device);
+            Replacement replacement =
+                    new Replacement(endorsement, clock.instant().plus(life));
+            new FleetAudit(directory, clock).append("replace", device, replacement.toJson());
+            replacement.write(directory, device);
+            return replacement;
         });
     }
 

@@ -31,7 +31,7 @@ import org.slf4j.LoggerFactory;
  */
 public final class FleetService implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(FleetService.class);
-    private static final QuestionQueue.Share ENROLLED = new QuestionQueue.Share(56, 8, 4096, 16, 16L * 1024 * 1024);
+    private static final QuestionQueue.Share ENROLLED = new QuestionQueue.Share(56, 28, 4096, 32, 16L * 1024 * 1024);
     private static final QuestionQueue.Share STRANGERS = new QuestionQueue.Share(8, 2, 1024, 4, 4L * 1024 * 1024);
     private static final int MAX_REFUSALS = 64;
 

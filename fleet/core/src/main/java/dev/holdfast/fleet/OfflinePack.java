@@ -113,6 +113,7 @@ public record OfflinePack(List<String> devices, Content content, Duration life) 
         List<SignedOrder> orders = new ArrayList<>();
         for (String device : devices) {
             FleetDirectory.requireName(device);
+            new HeldOrders(repository.directory()).requireFree(device);
             DesiredModels wish = DesiredModels.read(repository.directory(), device)
                     .orElseThrow(() -> new RejectedException(Code.FLT_ABSENT, "nothing is desired of " + device));
             DesiredModels.Content content = wish.atOnce().content(repository);

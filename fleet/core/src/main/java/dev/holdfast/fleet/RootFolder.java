@@ -3,11 +3,15 @@ package dev.holdfast.fleet;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.storage.Disk;
 import dev.holdfast.trust.schema.Envelope;
+import dev.holdfast.trust.schema.KeyKind;
 import dev.holdfast.trust.schema.RootDocument;
 import dev.holdfast.trust.signing.RoleSigner;
 import dev.holdfast.trust.signing.RootSigning;
 import dev.holdfast.trust.signing.SigningKey;
+import dev.holdfast.wire.Code;
 import dev.holdfast.wire.RejectedException;
+import dev.holdfast.wire.Rejection;
+import dev.holdfast.wire.Verdict;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -19,6 +23,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 
 /**
@@ -90,6 +95,37 @@ public record RootFolder(FleetDirectory directory) {
             repository.signAgain();
             return version;
         });
+    }
+
+    /** Takes a root that was published elsewhere as the newest; one that is here already is passed over. */
+    void follow(byte[] next) throws IOException, RejectedException {
+        long version = RootDocument.parse(next).version();
+        if (version <= newest() && Arrays.equals(Files.readAllBytes(file(version)), next)) {
+            return;
+        }
+        version = RootSigning.follows(Files.readAllBytes(file(1)), Files.readAllBytes(file(newest())), next)
+                .orThrow();
+        FleetDirectory.replace(file(version), next);
+    }
+
+    /** Forgets fresh keys of a root that was not published. */
+    void forgetDraft() throws IOException {
+        Path folder = freshKeys(newest() + 1);
+        for (FleetKeys role : FleetKeys.values()) {
+            for (KeyKind kind : KeyKind.values()) {
+                Files.deleteIfExists(role.file(folder, kind));
+            }
+        }
+    }
+
+    /** Publishes {@code next}, as {@link #publish} does; empty where signatures are missing. */
+    Optional<Long> publishIfSigned(byte[] next, FleetRepository repository) throws IOException, RejectedException {
+        Verdict<Long> follows =
+                RootSigning.follows(Files.readAllBytes(file(1)), Files.readAllBytes(file(newest())), next);
+        if (follows instanceof Verdict.Rejected<Long>(Rejection why) && why.code() == Code.UPD_SIGNATURE) {
+            return Optional.empty();
+        }
+        return Optional.of(publish(next, repository));
     }
 
     /** Fresh keys that the root names; those of a draft that was thrown away stay where they are. */

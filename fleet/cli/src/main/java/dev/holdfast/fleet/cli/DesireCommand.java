@@ -1,12 +1,9 @@
 package dev.holdfast.fleet.cli;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import dev.holdfast.fleet.BrokerLink;
 import dev.holdfast.fleet.DesiredModels;
 import dev.holdfast.fleet.FleetDirectory;
 import dev.holdfast.fleet.FleetRepository;
-import dev.holdfast.link.MqttLink;
-import dev.holdfast.link.Topics;
 import dev.holdfast.trust.release.Rollout;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.RejectedException;
@@ -14,9 +11,9 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
 import java.time.Clock;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -30,7 +27,8 @@ import picocli.CommandLine.Spec;
 /** Changes one model of what a device shall run; the others stay as they are. */
 @Command(name = "desire", description = "Adds, changes or drops a model of a device, and gives it a hint to ask.")
 final class DesireCommand implements Callable<Integer> {
-    private static final Duration HINT_DEADLINE = Duration.ofSeconds(5);
+    /** Of a number that somebody types: enough for ever, and leaves room to count on. */
+    private static final long MAX_AFTER = 1_000_000_000_000_000L;
 
     @Spec
     CommandSpec spec = CommandSpec.create();
@@ -58,6 +56,13 @@ final class DesireCommand implements Callable<Integer> {
     @Option(names = "--remove", paramLabel = "MODEL", description = "Drop this model: the device retires it.")
     Optional<String> remove = Optional.empty();
 
+    @Option(
+            names = "--after",
+            paramLabel = "N",
+            description =
+                    "Number the order above N: what the device has seen where it reports UPD-ROLLBACK: director 1 after N.")
+    long after;
+
     @Option(names = "--no-hint", description = "Send no hint: the device asks by itself, or has no network.")
     boolean noHint;
 
@@ -69,42 +74,35 @@ final class DesireCommand implements Callable<Integer> {
         FleetDirectory.Config config = connected.config();
         FleetDirectory.requireName(device);
         DesiredModels wish = changed(connected.in.repository());
-        print(wish);
+        print(spec.commandLine().getOut(), device, wish, json);
         if (!noHint) {
-            hint(config, wish);
+            OrderHint.send(config, Map.of(device, wish), spec.commandLine().getErr());
         }
         return 0;
     }
 
-    private void hint(FleetDirectory.Config config, DesiredModels wish) {
-        byte[] hint = Long.toString(wish.counter()).getBytes(StandardCharsets.US_ASCII);
-        try (MqttLink link = BrokerLink.connect(config.broker(), List.of(), HINT_DEADLINE, message -> {})) {
-            link.publish(new Topics(config.name(), device).desired(), hint, true);
-        } catch (IOException e) {
-            // The order holds without the hint: devices also ask by themselves.
-            spec.commandLine().getErr().println("warning: no hint was sent: " + e.getMessage());
-        }
-    }
-
     private DesiredModels changed(FleetRepository repository) throws IOException, RejectedException {
+        if (after < 0 || after > MAX_AFTER) {
+            throw usage("--after takes a number of an order");
+        }
         Optional<Rollout> terms = rollout.terms(Clock.systemUTC());
         if (remove.isPresent()) {
             if (model.isPresent() || byDefault || terms.isPresent()) {
                 throw usage("--remove takes a model and nothing else");
             }
-            return DesiredModels.remove(repository, device, remove.get());
+            return DesiredModels.remove(repository, device, remove.get(), after);
         }
         DesiredModels.Wish wish =
                 new DesiredModels.Wish(version.orElseThrow(() -> usage("MODEL and VERSION, or --remove MODEL")), terms);
-        return DesiredModels.add(repository, device, model.orElse(""), wish, byDefault);
+        return DesiredModels.add(repository, device, model.orElse(""), wish, byDefault, after);
     }
 
     private ParameterException usage(String expected) {
         return new ParameterException(spec.commandLine(), "fleet desire DEVICE: " + expected);
     }
 
-    private void print(DesiredModels wish) {
-        PrintWriter out = spec.commandLine().getOut();
+    /** Says what is desired now. */
+    static void print(PrintWriter out, String device, DesiredModels wish, boolean json) {
         if (json) {
             ObjectNode whole = Json.object().put("device", device);
             out.println(new String(Json.write(whole.setAll(wish.toJson())), StandardCharsets.UTF_8));

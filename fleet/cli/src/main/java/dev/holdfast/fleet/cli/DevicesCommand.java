@@ -14,9 +14,11 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -25,7 +27,10 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
 /** Lists the enrolled devices. What a report says is the device's own word; only {@code attest} proves it. */
-@Command(name = "devices", description = "Lists enrolled devices with their last report.")
+@Command(
+        name = "devices",
+        description = "Lists enrolled devices with their last report; forgets one, or lets it come with other keys.",
+        subcommands = {DeviceForgetCommand.class, DeviceReplaceCommand.class})
 final class DevicesCommand implements Callable<Integer> {
     private static final int MAX_REPORT_BYTES = 64 * 1024;
     /** Of a state or a code. */
@@ -46,6 +51,7 @@ final class DevicesCommand implements Callable<Integer> {
         directory.config();
         PrintWriter out = spec.commandLine().getOut();
         ArrayNode list = Json.object().putArray("devices");
+        Set<String> held = new HashSet<>(directory.heldDevices());
         for (String device : directory.enrolled()) {
             ObjectNode entry = list.addObject()
                     .put("device", device)
@@ -56,6 +62,9 @@ final class DevicesCommand implements Callable<Integer> {
                                     .name()
                                     .toLowerCase(Locale.ROOT))
                     .put("online", online(directory.online(device)));
+            if (held.contains(device)) {
+                entry.put("held", true);
+            }
             DesiredModels.read(directory, device).ifPresent(wish -> entry.set("desired", desired(wish)));
             FleetDirectory.readJson(directory.report(device), MAX_REPORT_BYTES)
                     .ifPresent(report -> entry.set("report", report));
@@ -75,6 +84,10 @@ final class DevicesCommand implements Callable<Integer> {
                     text(report, "model", ModelName.MAX_CHARS),
                     text(report, "version", ModelName.MAX_CHARS),
                     text(report, "state", MAX_STATE_CHARS))));
+            if (entry.path("held").asBoolean()) {
+                out.println("  its orders are held: fleet resume "
+                        + entry.path("device").asText());
+            }
             models(report).forEach(line -> out.println(printable(line)));
         }
         return 0;

@@ -34,6 +34,7 @@ import picocli.CommandLine.Option;
             AttestCommand.class,
             VerifyCommand.class,
             DevicesCommand.class,
+            ResumeCommand.class,
             DeltaCommand.class,
             RootCommand.class
         })

@@ -1,14 +1,23 @@
 package dev.holdfast.fleet.cli;
 
 import dev.holdfast.fleet.FleetDirectory;
+import dev.holdfast.fleet.FleetRepository;
+import dev.holdfast.fleet.FleetRestore;
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.time.Clock;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
-/** Makes a fleet. */
+/** Makes a fleet, or brings one back from a backup. */
 @Command(name = "init", description = "Makes keys and empty metadata; prints the factory root's path.")
 final class InitCommand implements Callable<Integer> {
     @Spec
@@ -17,15 +26,66 @@ final class InitCommand implements Callable<Integer> {
     @Mixin
     FleetCommand.InDirectory in = new FleetCommand.InDirectory();
 
-    @Option(names = "--name", required = true, description = "The fleet's name.")
+    @Option(names = "--name", description = "The fleet's name.")
     String name = "";
 
-    @Option(names = "--broker", required = true, description = "The broker, such as tcp://127.0.0.1:1883.")
+    @Option(names = "--broker", description = "The broker, such as tcp://127.0.0.1:1883.")
     String broker = "";
+
+    @Option(
+            names = "--resume-after",
+            paramLabel = "BACKUP",
+            description =
+                    "Go on with a fleet from an older copy of its directory, which may be --dir itself. Director, timestamp"
+                            + " and snapshot get fresh keys, and all orders are held; see fleet resume.")
+    Optional<Path> backup = Optional.empty();
+
+    @Option(
+            names = "--root-keys",
+            paramLabel = "DIR",
+            description = "With --resume-after: a directory with root-<kind>.pem; may be repeated.")
+    List<Path> rootKeys = new ArrayList<>();
+
+    @Option(
+            names = "--root",
+            paramLabel = "FILE",
+            description =
+                    "With --resume-after: a root that was published after the backup, oldest first; devices have it as"
+                            + " trust/N.root.json.")
+    List<Path> roots = new ArrayList<>();
 
     @Override
     public Integer call() throws Exception {
+        if (backup.isPresent()) {
+            return resume(backup.get());
+        }
+        if (name.isEmpty() || broker.isEmpty() || !rootKeys.isEmpty() || !roots.isEmpty()) {
+            throw usage("fleet init --name NAME --broker URI, or --resume-after BACKUP");
+        }
         spec.commandLine().getOut().println(in.repository().init(new FleetDirectory.Config(name, broker)));
         return 0;
+    }
+
+    private ParameterException usage(String expected) {
+        return new ParameterException(spec.commandLine(), expected);
+    }
+
+    private int resume(Path from) throws Exception {
+        if (!name.isEmpty() || !broker.isEmpty()) {
+            throw usage("name and broker come from the backup; correct fleet.json afterwards where they changed");
+        }
+        FleetRepository repository = in.repository();
+        FleetRestore.Begun begun = new FleetRestore(repository, Clock.systemUTC()).begin(from, roots, rootKeys);
+        PrintWriter out = spec.commandLine().getOut();
+        out.println("orders are held: " + begun.held().size());
+        if (begun.root().isPresent()) {
+            out.println("root " + begun.root().get() + " gives Director, timestamp and snapshot fresh keys");
+            out.println("now: fleet serve, until devices are online; then fleet resume");
+            return 0;
+        }
+        out.println("the root needs more signatures; on each holder's machine: fleet root sign --keys DIR "
+                + begun.draft().getFileName());
+        out.println("then: fleet root publish " + begun.draft() + "; fleet serve; fleet resume");
+        return 1;
     }
 }

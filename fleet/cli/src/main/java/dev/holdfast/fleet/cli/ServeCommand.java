@@ -39,6 +39,10 @@ final class ServeCommand implements Callable<Integer> {
             Thread.sleep(POLL_MILLIS);
         }
         spec.commandLine().getOut().println("serving fleet " + config.name() + " on " + config.broker());
+        int held = directory.heldDevices().size();
+        if (held > 0) {
+            spec.commandLine().getOut().println("orders of " + held + " devices are held; see fleet resume");
+        }
         spec.commandLine().getOut().flush();
         new CountDownLatch(1).await();
         return 0;

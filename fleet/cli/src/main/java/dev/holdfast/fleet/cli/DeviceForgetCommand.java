@@ -1,0 +1,52 @@
+package dev.holdfast.fleet.cli;
+
+import dev.holdfast.fleet.DeviceRecords;
+import dev.holdfast.fleet.FleetDirectory;
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.time.Clock;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.ParentCommand;
+import picocli.CommandLine.Spec;
+
+/** Removes what the fleet knows of a device. */
+@Command(
+        name = "forget",
+        description =
+                "Removes a device's keys, wishes and reports; a device of that name enrols as a new one. Is audited.")
+final class DeviceForgetCommand implements Callable<Integer> {
+    @Spec
+    CommandSpec spec = CommandSpec.create();
+
+    @ParentCommand
+    DevicesCommand listing = new DevicesCommand();
+
+    @Option(names = "--dir", description = "The fleet directory (default: that of fleet devices).")
+    Optional<Path> dir = Optional.empty();
+
+    @Parameters(arity = "1..*", paramLabel = "DEVICE")
+    List<String> devices = new ArrayList<>();
+
+    @Override
+    public Integer call() throws Exception {
+        FleetDirectory directory = dir.map(FleetDirectory::new).orElseGet(listing.in::directory);
+        directory.config();
+        PrintWriter out = spec.commandLine().getOut();
+        for (String device : devices) {
+            boolean enrolled = new DeviceRecords(directory).forget(device, Clock.systemUTC());
+            out.println("forgot " + device);
+            if (enrolled) {
+                out.println("  brokers accept its TLS certificate until it expires: take it out of their lists");
+                out.println("  if it is to come back, restart its agent: it enrols at the start");
+            }
+        }
+        return 0;
+    }
+}

@@ -1,0 +1,90 @@
+package dev.holdfast.fleet;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.holdfast.wire.Json;
+import dev.holdfast.wire.ModelName;
+import dev.holdfast.wire.RejectedException;
+import java.io.IOException;
+import java.util.Collections;
+import java.util.Optional;
+import java.util.SortedMap;
+import java.util.TreeMap;
+
+/**
+ * A device whose orders are held, and the two things that may hold of it.
+ *
+ * @param restored what the backup says is desired; empty where it knew of nothing
+ * @param reported what the device itself says that it serves, since the restore; empty where it has said nothing yet
+ */
+public record HeldDevice(String device, Optional<DesiredModels> restored, Optional<Serving> reported) {
+    private static final int MAX_REPORT_BYTES = 64 * 1024;
+
+    /**
+     * Models that serve, by their name with their version. Untrusted: a report is the device's own word, or, on a broker without an
+     * access list, anybody's.
+     */
+    public record Serving(Optional<String> byDefault, SortedMap<String, String> versions) {
+        public Serving {
+            versions = Collections.unmodifiableSortedMap(new TreeMap<>(versions));
+        }
+
+        /** What is not of the form of a report is passed over. */
+        static Serving of(JsonNode report) {
+            SortedMap<String, String> versions = new TreeMap<>();
+            Optional<String> byDefault = Optional.empty();
+            JsonNode models = report.path("models");
+            for (int i = 0; i < Math.min(models.size(), ModelName.MAX_MODELS); i++) {
+                String model = models.path(i).path("model").asText();
+                String version = models.path(i).path("version").asText();
+                if (ModelName.isName(model) && ModelName.isName(version)) {
+                    versions.put(model, version);
+                    byDefault = models.path(i).path("default").asBoolean(false) ? Optional.of(model) : byDefault;
+                }
+            }
+            if (byDefault.isEmpty() && !versions.isEmpty()) {
+                byDefault = Optional.of(versions.firstKey());
+            }
+            return new Serving(byDefault, versions);
+        }
+
+        static Serving of(DesiredModels wish) {
+            SortedMap<String, String> versions = new TreeMap<>();
+            wish.models().forEach((model, one) -> versions.put(model, one.version()));
+            return new Serving(wish.byDefault(), versions);
+        }
+
+        private ObjectNode toJson() {
+            ObjectNode json = Json.object().put("default", byDefault.orElse(null));
+            ObjectNode models = json.putObject("models");
+            versions.forEach(models::put);
+            return json;
+        }
+    }
+
+    static HeldDevice read(FleetDirectory directory, String device) throws IOException, RejectedException {
+        return new HeldDevice(
+                device,
+                DesiredModels.read(directory, device),
+                FleetDirectory.readJson(directory.report(device), MAX_REPORT_BYTES)
+                        .map(Serving::of));
+    }
+
+    /** Whether the device serves what the backup desires of it, as far as it says. */
+    public boolean agrees() {
+        return reported.isPresent() && reported.equals(restored.map(Serving::of));
+    }
+
+    /** What the backup says in the same form as a report. */
+    public Optional<Serving> desired() {
+        return restored.map(Serving::of);
+    }
+
+    /** For people's programs. */
+    public ObjectNode toJson() {
+        ObjectNode json = Json.object().put("device", device).put("agrees", agrees());
+        desired().ifPresent(wish -> json.set("restored", wish.toJson()));
+        reported.ifPresent(serving -> json.set("reported", serving.toJson()));
+        return json;
+    }
+}
