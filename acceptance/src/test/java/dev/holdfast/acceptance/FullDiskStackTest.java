@@ -42,8 +42,11 @@ class FullDiskStackTest {
             stack.startAgent();
 
             stack.awaitRejection("INS-DISK");
+            Tools.until(
+                    LIMIT,
+                    "it says what it waits for",
+                    () -> stack.status().at("/waiting/code").asText().equals("INS-DISK"));
             JsonNode waiting = stack.status().path("waiting");
-            assertThat(waiting.path("code").asText()).isEqualTo("INS-DISK");
             assertThat(Instant.parse(waiting.path("until").asText()))
                     .isBefore(Instant.now().plus(Duration.ofMinutes(6)));
             assertThat(stack.log("agent")).contains("INS-DISK");

@@ -2,7 +2,7 @@ package dev.holdfast.acceptance;
 
 import dev.holdfast.link.LinkConfig;
 import dev.holdfast.link.MqttLink;
-import dev.holdfast.link.PahoLink;
+import dev.holdfast.link.ReconnectingLink;
 import java.time.Duration;
 import java.util.List;
 import java.util.UUID;
@@ -15,7 +15,7 @@ final class Tap implements AutoCloseable {
 
     private Tap(String broker) {
         LinkConfig config = LinkConfig.of(broker, "tap-" + UUID.randomUUID(), List.of("holdfast/#"));
-        link = PahoLink.open(config, heard::add);
+        link = ReconnectingLink.open(config, heard::add);
     }
 
     static Tap open(String broker) {

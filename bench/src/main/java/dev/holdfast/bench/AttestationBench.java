@@ -5,7 +5,7 @@ import dev.holdfast.link.Challenge;
 import dev.holdfast.link.Evidence;
 import dev.holdfast.link.LinkConfig;
 import dev.holdfast.link.MqttLink;
-import dev.holdfast.link.PahoLink;
+import dev.holdfast.link.ReconnectingLink;
 import dev.holdfast.link.Topics;
 import dev.holdfast.tee.Quoter;
 import dev.holdfast.tee.tpm.Tpm2Bridge;
@@ -61,7 +61,7 @@ public final class AttestationBench {
             VerifierRate.Result rate = VerifierRate.measure(dir);
             JsonNode stack = up(dir.resolve("stack"));
             Topics topics = new Topics("demo", stack.path("device").asText());
-            try (MqttLink link = PahoLink.open(
+            try (MqttLink link = ReconnectingLink.open(
                     LinkConfig.of(stack.path("broker").asText(), "holdfast-bench", List.of(topics.evidence())),
                     this::received)) {
                 awaitConnected(link);

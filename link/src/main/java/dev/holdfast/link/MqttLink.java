@@ -1,7 +1,5 @@
 package dev.holdfast.link;
 
-import java.io.IOException;
-
 /**
  * A connection to a broker that mends itself. Publishing is QoS 1 and blocks until the broker took the message or a
  * deadline passed. Thread-safe.
@@ -14,12 +12,19 @@ public interface MqttLink extends AutoCloseable {
     @FunctionalInterface
     interface Receiver {
         void received(Inbound message);
+
+        /** Messages came faster than they were taken, and some were dropped: what they would have said is to be asked for. */
+        default void missed() {}
     }
 
-    /** @throws IOException where the broker is away or did not acknowledge in time */
-    void publish(String topic, byte[] payload, boolean retained) throws IOException;
+    /** @throws LinkException where the broker is away, refused the message or did not acknowledge it in time */
+    void publish(String topic, byte[] payload, boolean retained) throws LinkException;
 
-    boolean connected();
+    LinkStatus status();
+
+    default boolean connected() {
+        return status().connected();
+    }
 
     @Override
     void close();

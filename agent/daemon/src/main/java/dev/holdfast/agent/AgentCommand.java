@@ -6,6 +6,7 @@ import dev.holdfast.control.Challenges;
 import dev.holdfast.control.CommandFailure;
 import dev.holdfast.control.ConfigFile;
 import dev.holdfast.control.Shutdown;
+import dev.holdfast.control.UncaughtExceptions;
 import dev.holdfast.tee.TeeException;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.RejectedException;
@@ -90,6 +91,8 @@ public final class AgentCommand {
     static final class Agent extends Configured {
         @Override
         public Integer call() throws RejectedException, IOException, TeeException, InterruptedException {
+            // All that the agent runs on threads of its own has to live; what virtual threads do is one job each.
+            UncaughtExceptions.endTheProcessFor(AgentDaemon.VITAL_THREADS);
             Shutdown.await(AgentDaemon.start(config()));
             return 0;
         }

@@ -4,6 +4,7 @@ import dev.holdfast.attestation.PlatformLogs;
 import dev.holdfast.control.ConfigFile;
 import dev.holdfast.control.MemoryBudget;
 import dev.holdfast.control.SocketPaths;
+import dev.holdfast.link.BrokerAddress;
 import dev.holdfast.link.Topics;
 import dev.holdfast.tee.tpm.TpmRegister;
 import dev.holdfast.trust.client.TrustClient;
@@ -33,14 +34,10 @@ public record AgentConfig(
     /**
      * The way to the fleet.
      *
-     * @param uri {@code tcp://host:port}, or {@code ssl://host:port} with the device's key in the TEE as client
-     * @param authorities PEM, whom to trust for a broker at {@code ssl://}; the JDK's list where empty
+     * @param address with TLS the device's key in the TEE is that of the client
+     * @param authorities PEM, whom to trust for a broker with TLS; the JDK's list where empty
      */
-    public record Broker(String uri, Optional<Path> authorities) {
-        boolean isTls() {
-            return uri.startsWith("ssl://");
-        }
-    }
+    public record Broker(BrokerAddress address, Optional<Path> authorities) {}
 
     /**
      * The root of trust.
@@ -116,7 +113,10 @@ public record AgentConfig(
                 new Topics(fleet, device),
                 file.stateDir(),
                 file.sockets(),
-                new Broker(file.text("broker", "tcp://127.0.0.1:1883"), file.path("broker-authorities")),
+                new Broker(
+                        BrokerAddress.parse(file.text("broker", "mqtt://127.0.0.1:1883"))
+                                .orThrow(),
+                        file.path("broker-authorities")),
                 root(file),
                 Updates.of(file),
                 memoryBudget(file));

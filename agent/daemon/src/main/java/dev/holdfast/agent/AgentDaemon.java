@@ -5,9 +5,10 @@ import dev.holdfast.attestation.ChallengeQueue;
 import dev.holdfast.attestation.EventLog;
 import dev.holdfast.control.InferenceClient;
 import dev.holdfast.control.Version;
+import dev.holdfast.link.ClientId;
 import dev.holdfast.link.LinkConfig;
 import dev.holdfast.link.MqttLink;
-import dev.holdfast.link.PahoLink;
+import dev.holdfast.link.ReconnectingLink;
 import dev.holdfast.link.Topics;
 import dev.holdfast.sockets.EventLoop;
 import dev.holdfast.sockets.PeerPolicy;
@@ -44,6 +45,10 @@ import org.slf4j.LoggerFactory;
 public final class AgentDaemon implements AutoCloseable {
     static final String NAME = "holdfast";
     static final String VERSION = Version.NAME;
+    /** How the names of the threads begin without which the agent would look well and do nothing. */
+    static final List<String> VITAL_THREADS = List.of(
+            "agent-work", "agent-model-", "agent-collector", "agent-scrub", "attest", "link-keeper", "link-inbound");
+
     private static final Logger LOG = LoggerFactory.getLogger(AgentDaemon.class);
 
     private final OpenedParts parts;
@@ -167,9 +172,9 @@ public final class AgentDaemon implements AutoCloseable {
         reporting.set(() -> fleet.report(control.status()));
 
         // Hints come from the first moment on, and the loop is told of them.
-        fleet.use(PahoLink.open(
+        fleet.use(ReconnectingLink.open(
                 TeeBridges.secured(linkConfig(config), config, bridge, certificates),
-                message -> received(message, config.topics(), fleet, loop, responder)));
+                new Incoming(config.topics(), fleet, loop, responder)));
         EventLoop sockets = opened.add("event loop", new EventLoop());
         opened.add(
                 "control socket",
@@ -201,8 +206,8 @@ public final class AgentDaemon implements AutoCloseable {
     private static LinkConfig linkConfig(AgentConfig config) {
         Topics topics = config.topics();
         return LinkConfig.of(
-                        config.broker().uri(),
-                        NAME + "-" + topics.device(),
+                        config.broker().address(),
+                        ClientId.fresh(topics.fleet(), topics.device()),
                         List.of(topics.answer(), topics.desired(), topics.challenge()))
                 .withPresence(topics.online());
     }
@@ -220,16 +225,26 @@ public final class AgentDaemon implements AutoCloseable {
                         updates.bytesPerSecond(), defaults.pace().downloads()));
     }
 
-    private static void received(
-            MqttLink.Inbound message, Topics topics, FleetClient fleet, UpdateLoop loop, EvidenceResponder responder) {
-        if (message.topic().equals(topics.answer())) {
-            fleet.received(message.payload());
-        } else if (message.topic().equals(topics.desired())) {
-            loop.hinted(message.payload());
-        } else if (message.topic().equals(topics.challenge())) {
-            responder.received(message.payload());
-        } else {
-            LOG.warn("{}", new Rejection(Code.LNK_TOPIC, message.topic())); // The broker chooses the name.
+    /** Hands on what the broker brings. */
+    private record Incoming(Topics topics, FleetClient fleet, UpdateLoop loop, EvidenceResponder responder)
+            implements MqttLink.Receiver {
+        @Override
+        public void received(MqttLink.Inbound message) {
+            if (message.topic().equals(topics.answer())) {
+                fleet.received(message.payload());
+            } else if (message.topic().equals(topics.desired())) {
+                loop.hinted(message.payload());
+            } else if (message.topic().equals(topics.challenge())) {
+                responder.received(message.payload());
+            } else {
+                // The broker chooses the name.
+                LOG.warn("{}", new Rejection(Code.LNK_TOPIC, message.topic()));
+            }
+        }
+
+        @Override
+        public void missed() {
+            loop.missed();
         }
     }
 

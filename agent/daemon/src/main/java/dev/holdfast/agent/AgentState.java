@@ -1,5 +1,6 @@
 package dev.holdfast.agent;
 
+import dev.holdfast.link.LinkStatus;
 import dev.holdfast.wire.Rejection;
 import java.util.Optional;
 import java.util.SortedMap;
@@ -11,8 +12,10 @@ import java.util.SortedMap;
  * @param connected whether the broker is reached
  * @param enrolled whether the fleet knows this device's keys, since the agent's start
  * @param lastRejection what was refused last, until something succeeds; of a model where the fleet refused nothing
- * @param waits what the loop waits for, where it goes on by itself
+ * @param waits why the loop or a model waits, where something was refused and it goes on by itself
  * @param models the state of each model
+ * @param waiting what the loop waits for; empty while it looks
+ * @param link how the link to the broker is; empty before there is one
  */
 record AgentState(
         Phase phase,
@@ -20,4 +23,6 @@ record AgentState(
         boolean enrolled,
         Optional<Rejection> lastRejection,
         Optional<ModelWork.Wait> waits,
-        SortedMap<String, ModelWork.State> models) {}
+        SortedMap<String, ModelWork.State> models,
+        Optional<Alarm.Waiting> waiting,
+        Optional<LinkStatus> link) {}

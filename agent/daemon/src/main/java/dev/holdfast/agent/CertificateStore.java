@@ -77,6 +77,13 @@ final class CertificateStore {
         return new CertificateStore(dir, signerKey, tls, clock);
     }
 
+    /** Removes everything: the device has other keys, and nothing that was issued is for them. */
+    static void forget(Path dir) throws IOException {
+        for (String name : List.of(NEXT, TLS, ATTESTATION_NEXT, ATTESTATION, AUTHORITY)) {
+            Disk.LOCAL.deleteIfExists(dir.resolve(name));
+        }
+    }
+
     /** The file to offer in the connection that is made now. */
     synchronized Path offered() {
         boolean usable = current.filter(this::isGood).isPresent();

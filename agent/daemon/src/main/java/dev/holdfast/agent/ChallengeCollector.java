@@ -5,6 +5,7 @@ import dev.holdfast.attestation.ChallengeQueue;
 import dev.holdfast.control.ChallengeReply;
 import dev.holdfast.control.Challenges;
 import dev.holdfast.control.InferenceClient;
+import dev.holdfast.tee.TeeException;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.RejectedException;
@@ -87,7 +88,11 @@ final class ChallengeCollector implements AutoCloseable {
             return rejected.rejection();
         }
         LOG.warn("challenge of a local program not answered: {}", failure.toString());
-        return new Rejection(Code.TEE_UNAVAILABLE, "the root of trust did not answer");
+        return switch (failure) {
+            case TeeException tee -> new Rejection(tee.code(), "the root of trust made no evidence");
+            case IOException disk -> new Rejection(Code.INS_STORAGE, "the event log cannot be read or written");
+            default -> new Rejection(Code.API_INTERNAL, "no evidence could be made");
+        };
     }
 
     private void deliver(ChallengeReply reply) {

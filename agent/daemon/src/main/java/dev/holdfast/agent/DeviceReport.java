@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.control.Pointer;
 import dev.holdfast.control.Slot;
+import dev.holdfast.link.LinkStatus;
 import dev.holdfast.link.Topics;
 import dev.holdfast.tee.TeeDescription;
 import dev.holdfast.updater.InstallProgress;
@@ -12,9 +13,11 @@ import dev.holdfast.updater.InstallState;
 import dev.holdfast.updater.Installer;
 import dev.holdfast.updater.ModelStore;
 import dev.holdfast.updater.OperatorRecord;
+import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.ModelName;
 import dev.holdfast.wire.Rejection;
+import java.security.SecureRandom;
 import java.time.temporal.ChronoUnit;
 import java.util.Comparator;
 import java.util.List;
@@ -30,11 +33,21 @@ final class DeviceReport {
     /** As many as an order names, and those that it replaces. */
     private static final int MAX_MODELS = 2 * ModelName.MAX_MODELS;
 
+    private static final int SESSION_BYTES = 8;
+
     private final Topics topics;
     private final TeeDescription tee;
     private final ModelStore store;
     private final Installer installer;
     private final long memoryBudget;
+    /** Told in each report, so that the fleet sees two processes under one name. It is no part of the MQTT client's name. */
+    private final String session = fresh();
+
+    private static String fresh() {
+        byte[] bytes = new byte[SESSION_BYTES];
+        new SecureRandom().nextBytes(bytes);
+        return Binary.copyOf(bytes).hex();
+    }
 
     DeviceReport(Topics topics, TeeDescription tee, ModelStore store, Installer installer, long memoryBudget) {
         this.memoryBudget = memoryBudget;
@@ -50,9 +63,11 @@ final class DeviceReport {
                 .put("device", topics.device())
                 .put("fleet", topics.fleet())
                 .put("agent", AgentDaemon.VERSION)
+                .put("session", session)
                 .put("state", now.phase().word())
                 .put("connected", now.connected())
                 .put("enrolled", now.enrolled());
+        now.link().ifPresent(link -> status.set("link", link(link)));
         List<OperatorRecord> actions = installer.operatorHistory();
         boolean paused = !actions.isEmpty() && actions.getLast().action() == OperatorRecord.Action.PAUSED;
         status.put("paused", paused);
@@ -69,13 +84,38 @@ final class DeviceReport {
         models(status, now);
         now.lastRejection().ifPresent(reason -> put(status, reason));
         now.waits().ifPresent(wait -> put(status, wait));
+        now.waiting().ifPresent(waiting -> put(status, waiting));
         lastFailure(installer.history().stream()).ifPresent(record -> status.set("lastFailure", line(record)));
         scrub.ifPresent(found -> status.set("scrub", found));
         return status;
     }
 
+    /** Why the connection to the broker was lost last, when it is tried again, and who took it over. */
+    private static ObjectNode link(LinkStatus link) {
+        ObjectNode json = Json.object().put("connected", link.connected());
+        link.lost()
+                .ifPresent(why ->
+                        json.putObject("lost").put("code", why.code().id()).put("detail", why.detail()));
+        link.nextAttempt()
+                .ifPresent(next -> json.put(
+                        "nextAttempt", next.truncatedTo(ChronoUnit.SECONDS).toString()));
+        link.takenOver()
+                .ifPresent(last -> json.put("takeovers", link.takeovers())
+                        .put("takenOver", last.truncatedTo(ChronoUnit.SECONDS).toString()));
+        return json;
+    }
+
     private static void put(ObjectNode node, Rejection reason) {
         node.putObject("lastRejection").put("code", reason.code().id()).put("detail", reason.detail());
+    }
+
+    /** What the loop waits for, beside what was refused where something was. */
+    private static void put(ObjectNode status, Alarm.Waiting waiting) {
+        ObjectNode node = status.path("waiting") instanceof ObjectNode refused ? refused : status.putObject("waiting");
+        node.put("for", waiting.what());
+        if (!node.has("until")) {
+            node.put("until", waiting.until().truncatedTo(ChronoUnit.SECONDS).toString());
+        }
     }
 
     /** What it waits for and until when; then it goes on by itself. */

@@ -11,9 +11,6 @@ import dev.holdfast.updater.ModelStore;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
 import java.io.IOException;
-import java.net.InetSocketAddress;
-import java.net.Socket;
-import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -53,6 +50,12 @@ final class Doctor {
         }
     }
 
+    /** Takes a check: section, name, outcome, what was found, and what to do. */
+    @FunctionalInterface
+    interface Checks {
+        void add(String section, String name, Outcome outcome, String detail, String fix);
+    }
+
     private final AgentConfig config;
     private final List<Check> checks = new ArrayList<>();
 
@@ -65,7 +68,7 @@ final class Doctor {
         Optional<JsonNode> status = ask(config.sockets().agent(), AgentPaths.STATUS);
         doctor.processes(status);
         new RootOfTrustChecks(config, doctor.checks::add).run(status);
-        doctor.broker(status);
+        new BrokerChecks(config, doctor::check).run(status);
         doctor.store();
         status.ifPresent(doctor::atRest);
         return doctor;
@@ -127,41 +130,6 @@ final class Doctor {
                             + finding.toLowerCase(java.util.Locale.ROOT) + " "
                             + model.path("detail").asText(),
                     "the disk may be failing: see smartctl -a, and publish the model again where it is not listed");
-        }
-    }
-
-    private void broker(Optional<JsonNode> status) {
-        if (status.isPresent()) {
-            boolean connected = status.get().path("connected").asBoolean();
-            check(
-                    "fleet",
-                    "broker",
-                    connected ? Outcome.PASS : Outcome.FAIL,
-                    (connected ? "connected to " : "not connected to ")
-                            + config.broker().uri(),
-                    "check network, firewall and broker; the device serves on meanwhile");
-            boolean enrolled = status.get().path("enrolled").asBoolean();
-            check(
-                    "fleet",
-                    "enrolment",
-                    enrolled ? Outcome.PASS : Outcome.WARN,
-                    enrolled ? "the fleet knows this device's keys" : "not enrolled since the agent's start",
-                    "see the fleet service's log for a refusal");
-            CertificateFinding of = CertificateFinding.of(status.get().path("certificate"));
-            check("fleet", "certificate", of.outcome(config.broker().isTls()), of.detail(), CertificateFinding.FIX);
-            return;
-        }
-        URI uri = URI.create(config.broker().uri());
-        try (Socket socket = new Socket()) {
-            socket.connect(new InetSocketAddress(uri.getHost(), uri.getPort()), (int) QUICK.toMillis());
-            check("fleet", "broker", Outcome.PASS, config.broker().uri() + " takes connections", "");
-        } catch (IOException e) {
-            check(
-                    "fleet",
-                    "broker",
-                    Outcome.FAIL,
-                    config.broker().uri() + ": " + e.getMessage(),
-                    "check network and broker");
         }
     }
 

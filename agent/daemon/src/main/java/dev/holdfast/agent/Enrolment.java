@@ -6,11 +6,13 @@ import dev.holdfast.link.Reply;
 import dev.holdfast.link.Request;
 import dev.holdfast.tee.TeeBridge;
 import dev.holdfast.tee.TeeException;
+import dev.holdfast.trust.client.TrustClient;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Rejection;
 import dev.holdfast.wire.Sha256;
+import dev.holdfast.wire.Verdict;
 import java.io.IOException;
 import java.time.Duration;
 import java.time.Instant;
@@ -37,6 +39,9 @@ final class Enrolment {
     private final CertificateStore certificates;
     private final InstantSource clock;
     private final RandomGenerator random;
+    /** Of the trusted root at the last look. */
+    private volatile Set<Sha256> named = Set.of();
+
     private int failures;
     private Instant again = Instant.MIN;
 
@@ -58,11 +63,12 @@ final class Enrolment {
     /**
      * Enrols.
      *
-     * @param named keys of the authorities that signed metadata names; where empty, the one that issued first is believed
+     * @param authorities keys of those that signed metadata names; where empty, the one that issued first is believed
      * @return empty where the fleet took the keys and the certificates are kept; {@code ATT-CERTIFICATE} where it may have taken the keys,
      *     and no certificates came that are to be believed; else why it did not
      */
-    Optional<Rejection> run(Set<Sha256> named) throws IOException, TeeException {
+    Optional<Rejection> run(Set<Sha256> authorities) throws IOException, TeeException {
+        pace(false); // Until it is done, also where nobody answers.
         DeviceEnrolment enrolment = new DeviceEnrolment(bridge, device);
         try {
             byte[] proof = fleet.first(
@@ -70,14 +76,15 @@ final class Enrolment {
             DeviceEnrolment.Issued issued = fleet.first(
                     new Request.Prove(Binary.copyOf(proof)),
                     answer -> enrolment
-                            .complete(message(answer).toArray(), certificates.trusted(named), clock.instant())
+                            .complete(message(answer).toArray(), certificates.trusted(authorities), clock.instant())
                             .orThrow());
             certificates.keep(issued);
             // One that is not newer may come back, where the clocks differ by a little: then it is asked again, later.
-            pace(!certificates.isDue(named));
+            if (!certificates.isDue(authorities)) {
+                pace(true);
+            }
             return Optional.empty();
         } catch (RejectedException e) {
-            pace(false);
             return Optional.of(e.rejection());
         }
     }
@@ -88,13 +95,30 @@ final class Enrolment {
         again = done ? Instant.MIN : clock.instant().plusMillis(most / 2 + random.nextLong(most / 2));
     }
 
-    /** Whether certificates are to be fetched now. */
-    boolean isDue(Set<Sha256> named) {
-        return certificates.isDue(named) && !clock.instant().isBefore(again);
+    /** Enrols as in {@link #run}; a root that names nobody yet is brought up to date first, where that can be done. */
+    Optional<Rejection> first(TrustClient trust) throws IOException, TeeException {
+        if (trust.deviceAuthorities().isEmpty() && trust.refresh() instanceof Verdict.Rejected<?>(Rejection reason)) {
+            LOG.info("before enrolment: {}", reason);
+        }
+        named = trust.deviceAuthorities();
+        return run(named);
+    }
+
+    /** Fetches certificates where they are missing or old, and says why none came. Orders do not wait for them. */
+    Optional<Rejection> renew(TrustClient trust) throws TeeException {
+        named = trust.deviceAuthorities();
+        if (!certificates.isDue(named) || clock.instant().isBefore(again)) {
+            return Optional.empty();
+        }
+        try {
+            return run(named);
+        } catch (IOException e) {
+            return Optional.of(Faults.reasonOf(e));
+        }
     }
 
     /** When certificates that could not be had are asked for again; {@link Instant#MAX} where none are missing. */
-    Instant again(Set<Sha256> named) {
+    Instant again() {
         return certificates.isDue(named) ? again : Instant.MAX;
     }
 
@@ -108,7 +132,7 @@ final class Enrolment {
     }
 
     /** For {@code holdfast status}. Any thread. */
-    ObjectNode status(Set<Sha256> named) {
+    ObjectNode status() {
         return certificates.status(named);
     }
 

@@ -106,7 +106,7 @@ final class EvidenceResponder {
                 publisher.publish(part.encode());
             }
         } catch (IOException e) {
-            LOG.warn("challenge not answered: {}", e.getMessage());
+            LOG.warn("challenge not answered: {}", Faults.reasonOf(e));
         }
     }
 

@@ -1,6 +1,8 @@
 package dev.holdfast.agent;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.holdfast.link.LinkException;
+import dev.holdfast.link.LinkStatus;
 import dev.holdfast.link.MqttLink;
 import dev.holdfast.link.Reply;
 import dev.holdfast.link.Request;
@@ -9,6 +11,7 @@ import dev.holdfast.trust.client.BlockSink;
 import dev.holdfast.trust.client.BlockSource;
 import dev.holdfast.trust.client.MetadataSource;
 import dev.holdfast.trust.client.RetryLaterException;
+import dev.holdfast.trust.client.SourceException;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
@@ -79,13 +82,22 @@ final class FleetClient implements MetadataSource, BlockSource, AutoCloseable {
         return current != null && current.connected();
     }
 
-    /** @throws IOException where the broker is away or did not acknowledge in time */
-    void publish(String topic, byte[] payload, boolean retained) throws IOException {
+    /** How the link to the broker is; empty before there is one. */
+    Optional<LinkStatus> linkStatus() {
+        return Optional.ofNullable(link).map(MqttLink::status);
+    }
+
+    /** @throws SourceException where the broker is away, refused the message or did not acknowledge it in time */
+    void publish(String topic, byte[] payload, boolean retained) throws SourceException {
         MqttLink current = link;
         if (current == null) {
-            throw new IOException(Code.LNK_DOWN.id() + ": no link yet");
+            throw new SourceException(Code.LNK_DOWN, "there is no link yet");
         }
-        current.publish(topic, payload, retained);
+        try {
+            current.publish(topic, payload, retained);
+        } catch (LinkException e) {
+            throw new SourceException(e.rejection(), e);
+        }
     }
 
     /** Tells the fleet how the device is, where the broker is reached. */
@@ -135,7 +147,7 @@ final class FleetClient implements MetadataSource, BlockSource, AutoCloseable {
                             || total > maxBytes
                             || at + data.length() > total
                             || (data.length() == 0 && at < total)) {
-                        throw new IOException(Code.WIRE_TOO_LARGE.id() + ": the document's parts do not fit");
+                        throw new SourceException(Code.WIRE_TOO_LARGE, "the document's parts do not fit");
                     }
                     out.writeBytes(data.toArray());
                     if (out.size() == total) {
@@ -183,7 +195,7 @@ final class FleetClient implements MetadataSource, BlockSource, AutoCloseable {
             }
         }
         if (!missing.isEmpty()) {
-            throw new IOException(Code.LNK_TIMEOUT.id() + ": blocks did not come");
+            throw new SourceException(Code.LNK_TIMEOUT, "blocks did not come");
         }
     }
 
@@ -194,7 +206,7 @@ final class FleetClient implements MetadataSource, BlockSource, AutoCloseable {
     }
 
     private RetryLaterException silence(Rejection refusal, Duration asked) {
-        RetryLaterException later = new RetryLaterException(refusal.toString(), asked);
+        RetryLaterException later = new RetryLaterException(refusal.code(), refusal.detail(), asked);
         quietUntil.set(System.nanoTime() + later.after().toNanos());
         return later;
     }
@@ -246,8 +258,8 @@ final class FleetClient implements MetadataSource, BlockSource, AutoCloseable {
         }
     }
 
-    private static IOException unexpected() {
-        return new IOException(Code.WIRE_FIELD.id() + ": the answer is of another kind");
+    private static SourceException unexpected() {
+        return new SourceException(Code.WIRE_FIELD, "the answer is of another kind");
     }
 
     @Override
@@ -258,11 +270,11 @@ final class FleetClient implements MetadataSource, BlockSource, AutoCloseable {
         }
     }
 
-    private static final class NoAnswerException extends IOException {
+    private static final class NoAnswerException extends SourceException {
         private static final long serialVersionUID = 1;
 
         NoAnswerException() {
-            super(Code.LNK_TIMEOUT.id() + ": the fleet service did not answer");
+            super(Code.LNK_TIMEOUT, "the fleet service did not answer");
         }
     }
 
@@ -274,7 +286,7 @@ final class FleetClient implements MetadataSource, BlockSource, AutoCloseable {
         Question(Request.Body body) throws IOException {
             Duration quiet = quiet();
             if (!quiet.isZero()) {
-                throw new RetryLaterException(Code.API_BUSY.id() + ": the service asked for a pause", quiet);
+                throw new RetryLaterException(Code.LNK_REFUSED, "the service asked for a pause", quiet);
             }
             byte[] fresh = new byte[Request.ID_BYTES];
             random.nextBytes(fresh);
@@ -304,12 +316,12 @@ final class FleetClient implements MetadataSource, BlockSource, AutoCloseable {
                     if (retryAfterSeconds > 0) {
                         throw silence(refusal, Duration.ofSeconds(retryAfterSeconds));
                     }
-                    throw new IOException(refusal.toString());
+                    throw new SourceException(refusal.code(), refusal.detail());
                 }
                 return answer;
             } catch (InterruptedException e) {
                 Thread.currentThread().interrupt();
-                throw new IOException("interrupted", e);
+                throw new SourceException(Code.LNK_DOWN, "the wait for an answer was called off");
             }
         }
 

@@ -1,7 +1,6 @@
 package dev.holdfast.agent;
 
 import dev.holdfast.control.Slot;
-import dev.holdfast.storage.DiskException;
 import dev.holdfast.trust.release.ModelOrder;
 import dev.holdfast.updater.InstallOutcome;
 import dev.holdfast.updater.InstallState;
@@ -12,9 +11,8 @@ import java.io.IOException;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
+import java.time.InstantSource;
 import java.util.Optional;
-import java.util.concurrent.Semaphore;
-import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 import java.util.function.Supplier;
 import org.slf4j.Logger;
@@ -62,7 +60,7 @@ final class ModelWork implements AutoCloseable {
     private final String model;
     private final Parts parts;
     private final RefreshSchedule pauses;
-    private final Semaphore wake = new Semaphore(0);
+    private final Alarm alarm = new Alarm(InstantSource.system());
     private final Thread thread;
     private volatile Optional<Wish> wish = Optional.empty();
     private volatile Phase phase = new Phase.Starting();
@@ -106,7 +104,7 @@ final class ModelWork implements AutoCloseable {
                 }
             }
         }
-        wake.release();
+        alarm.wake();
     }
 
     private static boolean sameAs(ModelOrder order, Wish last) {
@@ -135,21 +133,23 @@ final class ModelWork implements AutoCloseable {
         while (!closed) {
             Duration pause;
             try {
-                wake.drainPermits();
+                alarm.begin();
                 pause = look();
                 parts.report().run();
             } catch (IOException e) {
                 // Nothing of the network comes this way: a disk that is full, or fails otherwise.
-                note(DiskException.reasonOf(e)
-                        .orElseGet(() -> new Rejection(Code.INS_STORAGE, String.valueOf(e.getMessage()))));
+                note(Faults.reasonOf(e));
                 pause = waiting(afterFailure());
-            } catch (RuntimeException e) {
+            } catch (RuntimeException | AssertionError | LinkageError | StackOverflowError e) {
+                // One model's failure holds up no other. What leaves the whole process in doubt, such as no memory,
+                // ends it.
                 LOG.error("the work for {} failed and goes on", model, e);
-                pause = afterFailure();
+                note(new Rejection(Code.INS_INTERNAL, e.toString()));
+                phase = new Phase.Idle();
+                pause = waiting(afterFailure());
             }
             try {
-                boolean woken = wake.tryAcquire(pause.toMillis(), TimeUnit.MILLISECONDS);
-                LOG.debug("{} woken: {}", model, woken);
+                alarm.await(Alarm.Pause.of(pause, lastRejection.isPresent() ? "the next attempt" : "the next look"));
             } catch (InterruptedException e) {
                 return;
             }
@@ -317,14 +317,14 @@ final class ModelWork implements AutoCloseable {
     /** Makes the model's parts agree once more, as after a start. */
     void settleAgain() {
         settled = false;
-        wake.release();
+        alarm.wake();
     }
 
     /** The installer must have been told to stop. */
     @Override
     public void close() {
         closed = true;
-        wake.release();
+        alarm.wake();
         try {
             // Between two operations on the disk it ends by itself; only waiting for others needs the interrupt.
             if (!thread.join(STOP_LIMIT)) {

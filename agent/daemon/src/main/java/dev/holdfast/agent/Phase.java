@@ -1,5 +1,6 @@
 package dev.holdfast.agent;
 
+import java.util.Collection;
 import java.util.Locale;
 
 /** What the update loop is doing. Exactly one holds at a time; the loop alone changes it. */
@@ -30,6 +31,16 @@ sealed interface Phase {
 
     /** Nothing is to be done. */
     record Idle() implements Phase {}
+
+    /** Of the loop and of the models: that of the models where one is at work, or waits while the loop has nothing to do. */
+    static Phase of(Phase loop, Collection<ModelWork.State> models) {
+        if (models.stream().anyMatch(model -> model.phase() instanceof Installing)) {
+            return new Installing();
+        }
+        return loop instanceof Idle && models.stream().anyMatch(model -> model.phase() instanceof Waiting)
+                ? new Waiting()
+                : loop;
+    }
 
     /** The word of status and report: {@code installing}. */
     default String word() {

@@ -4,7 +4,6 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.attestation.EventLog;
 import dev.holdfast.control.AgentPaths;
 import dev.holdfast.control.UnixHttpClient;
-import dev.holdfast.storage.Disk;
 import dev.holdfast.tee.AuthValue;
 import dev.holdfast.tee.Provisioner;
 import dev.holdfast.tee.TeeBridge;
@@ -172,7 +171,7 @@ final class Provisioning {
             made.add("state record: was " + record.standing() + ", " + record.text());
             if (record.standing() == DeviceRecord.Standing.FOREIGN) {
                 // The keys are others, so what was issued for the ones before is of no use.
-                Disk.LOCAL.deleteIfExists(config.tlsCertificate());
+                CertificateStore.forget(config.certificateDir());
                 made.add("this device has other keys than before: the fleet has to let it enrol again, "
                         + "fleet devices replace " + config.topics().device());
             }

@@ -1,6 +1,5 @@
 package dev.holdfast.agent;
 
-import dev.holdfast.storage.DiskException;
 import dev.holdfast.tee.TeeException;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Rejection;
@@ -38,7 +37,7 @@ final class Recovery {
             parts.measurements().ensure(parts.store().pointer());
             measured = true;
         } catch (IOException | TeeException e) {
-            note.accept(reasonOf(e, Code.INS_STORAGE));
+            note.accept(Faults.reasonOf(e));
         }
         if (repaired) {
             parts.works().start();
@@ -48,15 +47,5 @@ final class Recovery {
 
     static boolean isOfDisk(Rejection reason) {
         return reason.code() == Code.INS_DISK || reason.code() == Code.INS_STORAGE;
-    }
-
-    /** What to tell of a failure: the TEE's own word, or the disk's, and otherwise {@code otherwise}. */
-    static Rejection reasonOf(Exception failure, Code otherwise) {
-        String detail = String.valueOf(failure.getMessage());
-        return switch (failure) {
-            case TeeException tee -> new Rejection(tee.code(), detail);
-            case IOException io -> DiskException.reasonOf(io).orElseGet(() -> new Rejection(otherwise, detail));
-            default -> new Rejection(otherwise, detail);
-        };
     }
 }

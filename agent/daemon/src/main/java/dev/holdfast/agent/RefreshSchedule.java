@@ -6,12 +6,15 @@ import java.time.InstantSource;
 import java.util.random.RandomGenerator;
 
 /**
- * How long the agent waits before it looks at its fleet again: the configured pause when all is well, a growing one with
- * jitter after failures, so that a fleet does not come back in step, and never before the service said. One thread.
+ * How long the agent waits before it looks at its fleet again: the configured pause when all is well, a growing one
+ * after failures, both with jitter, so that a fleet does not come back in step, and never before the service said. One thread.
  */
 final class RefreshSchedule {
     private static final Duration FIRST = Duration.ofSeconds(5);
     private static final Duration LONGEST = Duration.ofMinutes(5);
+    /** A look costs the service more than a connection costs the broker: the jitter of that one is not enough. */
+    private static final Duration MOST_AFTER_OUTAGE = Duration.ofSeconds(30);
+
     private static final Duration SHORTEST = Duration.ofSeconds(1);
 
     private final Duration refresh;
@@ -25,15 +28,26 @@ final class RefreshSchedule {
         this.random = random;
     }
 
-    /** The pause when nothing is left to do before {@code next}; {@link Instant#MAX} where nothing is known to come. */
+    /**
+     * The pause when nothing is left to do before {@code next}; {@link Instant#MAX} where nothing is known to come. It is a little
+     * shorter each time, by chance: a fleet that looked together once, as after an outage, does not go on doing so.
+     */
     Duration afterSuccess(Instant next) {
         failures = 0;
+        long quarter = refresh.toMillis() / 4;
+        Duration pause = refresh.minusMillis(random.nextLong(quarter + 1));
         Instant now = clock.instant();
-        if (!next.isBefore(now.plus(refresh))) {
-            return refresh;
+        if (!next.isBefore(now.plus(pause))) {
+            return pause;
         }
         Duration left = Duration.between(now, next);
         return left.compareTo(SHORTEST) < 0 ? SHORTEST : left;
+    }
+
+    /** How long to wait with the first look after an outage that many devices had together. */
+    Duration afterOutage() {
+        long longest = Math.min(MOST_AFTER_OUTAGE.toMillis(), refresh.toMillis() / 20);
+        return Duration.ofMillis(random.nextLong(longest + 1));
     }
 
     /** The pause after a failure: from half to the whole of a doubling time, and at least what the service asked for. */

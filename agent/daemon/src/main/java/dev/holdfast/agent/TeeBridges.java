@@ -153,14 +153,14 @@ final class TeeBridges {
         return CertificateStore.open(
                 config.certificateDir(),
                 Binary.copyOf(signer.publicKey().getEncoded()),
-                config.broker().isTls(),
+                config.broker().address().tls(),
                 clock);
     }
 
-    /** A broker at {@code ssl://} is reached with the device's key in the TEE and the certificate that enrolment brings. */
+    /** A broker with TLS is reached with the device's key in the TEE and the certificate that enrolment brings. */
     static LinkConfig secured(LinkConfig link, AgentConfig config, TeeBridge bridge, CertificateStore certificates)
-            throws TeeException {
-        if (!config.broker().isTls()) {
+            throws IOException, TeeException {
+        if (!config.broker().address().tls()) {
             return link;
         }
         DeviceSigner signer = bridge.signer().orElseThrow(() -> lacks("a signing key"));

@@ -10,15 +10,13 @@ import dev.holdfast.updater.Installer;
 import dev.holdfast.updater.OfflineInstall;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Rejection;
-import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.Verdict;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.time.Instant;
+import java.time.InstantSource;
 import java.util.Optional;
-import java.util.Set;
 import java.util.SortedMap;
-import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.ReentrantLock;
 import org.slf4j.Logger;
@@ -33,22 +31,28 @@ final class UpdateLoop implements AutoCloseable {
     private static final Duration OFFLINE_LOOK = Duration.ofSeconds(1);
     /** The longest pause while something of the start is left to do. */
     private static final Duration UNFINISHED_LOOK = Duration.ofSeconds(30);
+    /** Between two looks that hints ask for: whoever may publish can send as many as he likes. */
+    static final Duration HINTED_LOOKS = Duration.ofSeconds(5);
 
     private static final Duration LOOK_LIMIT = Duration.ofSeconds(60);
     private static final Duration STOP_LIMIT = Duration.ofSeconds(2);
     private static final Duration END_LIMIT = Duration.ofSeconds(5);
 
     private final UpdateParts parts;
-    private final Semaphore wake = new Semaphore(0);
+    private final Alarm alarm = new Alarm(InstantSource.system());
     /** Whoever uses the trust client to change the device: the loop's look, or one offline bundle. */
     private final ReentrantLock turn = new ReentrantLock();
 
     private final Recovery recovery;
+    private final TrustStart starting;
     private final Thread thread;
     private volatile Optional<TrustClient> trust = Optional.empty();
     private volatile Phase phase = new Phase.Starting();
-    private volatile Set<Sha256> authorities = Set.of();
     private volatile boolean enrolled;
+    private boolean looked;
+    /** The broker was lost since the fleet was reached. */
+    private boolean lost;
+
     private volatile boolean closed;
     private volatile Optional<Rejection> lastRejection = Optional.empty();
     private volatile Optional<ModelWork.Wait> waits = Optional.empty();
@@ -56,6 +60,7 @@ final class UpdateLoop implements AutoCloseable {
     UpdateLoop(UpdateParts parts) {
         this.parts = parts;
         this.recovery = new Recovery(parts, this::note);
+        this.starting = new TrustStart(parts, this::note);
         this.thread = Thread.ofPlatform().name("agent-work").daemon().unstarted(this::work);
     }
 
@@ -63,16 +68,17 @@ final class UpdateLoop implements AutoCloseable {
         thread.start();
     }
 
-    /** Says that there may be something to do. */
     void wake() {
-        wake.release();
+        alarm.wake();
     }
 
-    /** Takes a payload of the hint topic: the number of an order that may be there. Unsigned, so it is worth a look and no more. */
     void hinted(byte[] payload) {
-        if (new String(payload, StandardCharsets.US_ASCII).matches("[0-9]{1,18}")) {
-            wake();
-        }
+        alarm.hint(payload);
+    }
+
+    /** Some messages were lost on the way, and a hint may have been among them. */
+    void missed() {
+        alarm.hint();
     }
 
     AgentState state() {
@@ -80,21 +86,18 @@ final class UpdateLoop implements AutoCloseable {
         Optional<Rejection> last = lastRejection.or(() -> models.values().stream()
                 .flatMap(model -> model.lastRejection().stream())
                 .findFirst());
-        Optional<ModelWork.Wait> waiting = waits.or(() -> models.values().stream()
+        Optional<ModelWork.Wait> refused = waits.or(() -> models.values().stream()
                 .flatMap(model -> model.waits().stream())
                 .findFirst());
-        return new AgentState(phase(models), parts.fleet().connected(), enrolled, last, waiting, models);
-    }
-
-    private Phase phase(SortedMap<String, ModelWork.State> models) {
-        Phase own = phase;
-        if (models.values().stream().anyMatch(model -> model.phase() instanceof Phase.Installing)) {
-            return new Phase.Installing();
-        }
-        return own instanceof Phase.Idle
-                        && models.values().stream().anyMatch(model -> model.phase() instanceof Phase.Waiting)
-                ? new Phase.Waiting()
-                : own;
+        return new AgentState(
+                Phase.of(phase, models.values()),
+                parts.fleet().connected(),
+                enrolled,
+                last,
+                refused,
+                models,
+                alarm.waiting(),
+                parts.fleet().linkStatus());
     }
 
     /** Who knows what the fleet lists; nobody before the TEE has let the trust client start. */
@@ -104,90 +107,86 @@ final class UpdateLoop implements AutoCloseable {
 
     private void work() {
         // Before the recovery, which measures what serves under the key that the trust client knows.
-        Optional<TrustClient> first = firstTrust();
-        if (first.isEmpty()) {
-            parts.floors().unavailable();
-        }
+        Optional<TrustClient> first = starting.first();
         recover();
         trust = first;
         while (!closed) {
             try {
                 turn.lockInterruptibly();
-                Duration pause;
+                Alarm.Pause pause;
                 try {
-                    pause = closed ? Duration.ZERO : look();
-                    waits = lastRejection.map(reason ->
-                            new ModelWork.Wait(reason, parts.clock().instant().plus(pause)));
+                    pause = closed ? Alarm.Pause.of(Duration.ZERO, "the end") : look();
+                    Instant until = parts.clock().instant().plus(pause.length());
+                    waits = lastRejection.map(reason -> new ModelWork.Wait(reason, until));
                 } finally {
                     turn.unlock();
                 }
-                boolean woken = wake.tryAcquire(pause.toMillis(), TimeUnit.MILLISECONDS);
-                LOG.debug("woken: {}", woken);
+                alarm.await(pause);
             } catch (InterruptedException e) {
                 return;
             }
         }
     }
 
-    private Duration look() {
-        Duration pause;
+    private Alarm.Pause look() {
+        Alarm.Pause pause;
         try {
-            wake.drainPermits();
+            alarm.begin();
             if (!recover()) {
-                parts.report().run();
-                return parts.pace().afterFailure(Duration.ZERO);
+                return afterFailure();
             }
             if (trust.isEmpty()) {
-                trust = startTrust();
+                trust = starting.again();
             }
             boolean whole = recovery.isDone(false);
             if (whole) {
                 // Whatever the disk refused was done by now.
                 lastRejection = lastRejection.filter(reason -> !Recovery.isOfDisk(reason));
             }
-            if (!parts.fleet().connected()) {
-                phase = new Phase.Offline();
-                pause = OFFLINE_LOOK;
-            } else if (trust.isPresent() && !step(trust.get())) {
-                pause = parts.pace().afterFailure(parts.fleet().quiet());
-            } else {
-                pause = parts.pace().afterSuccess(parts.enrolment().again(authorities()));
-            }
-            if (!whole && pause.compareTo(UNFINISHED_LOOK) > 0) {
-                pause = UNFINISHED_LOOK;
+            pause = !parts.fleet().connected() ? offline() : lost ? spread() : online();
+            if (!whole && pause.length().compareTo(UNFINISHED_LOOK) > 0) {
+                pause = Alarm.Pause.of(UNFINISHED_LOOK, "what of the start is left to do");
             }
             parts.report().run();
         } catch (IOException | TeeException e) {
-            note(Recovery.reasonOf(e, Code.LNK_DOWN));
-            pause = parts.pace().afterFailure(parts.fleet().quiet());
+            note(Faults.reasonOf(e));
+            pause = afterFailure();
         } catch (RuntimeException e) {
             LOG.error("the update loop failed and goes on", e);
-            pause = parts.pace().afterFailure(parts.fleet().quiet());
+            note(new Rejection(Code.INS_INTERNAL, e.toString()));
+            pause = afterFailure();
         }
         return pause;
     }
 
-    private Optional<TrustClient> firstTrust() {
-        try {
-            return startTrust();
-        } catch (IOException | TeeException e) {
-            note(Recovery.reasonOf(e, Code.INS_STORAGE));
-            return Optional.empty();
-        }
+    private Alarm.Pause offline() {
+        phase = new Phase.Offline();
+        lost = looked;
+        return Alarm.Pause.of(OFFLINE_LOOK, "the broker");
     }
 
-    private Optional<TrustClient> startTrust() throws IOException, TeeException {
-        return switch (parts.trust().start()) {
-            case Verdict.Rejected<TrustClient> rejected -> {
-                note(rejected.reason());
-                yield Optional.empty();
-            }
-            case Verdict.Accepted<TrustClient>(TrustClient client) -> {
-                parts.measurements().authority(client.anchorKeyId());
-                parts.floors().use(client);
-                yield Optional.of(client);
-            }
-        };
+    private Alarm.Pause spread() {
+        lost = false;
+        phase = new Phase.Idle();
+        return Alarm.Pause.of(parts.pace().afterOutage(), "its turn among the devices that are back");
+    }
+
+    private Alarm.Pause online() throws IOException, TeeException {
+        boolean done = trust.isPresent() && step(trust.get());
+        looked = true;
+        if (!done) {
+            return afterFailure();
+        }
+        Duration refresh = parts.pace().afterSuccess(parts.enrolment().again());
+        return Alarm.Pause.of(refresh, phase instanceof Phase.Paused ? "holdfast resume" : "the next look at the fleet")
+                .endedByHintsAfter(HINTED_LOOKS);
+    }
+
+    private Alarm.Pause afterFailure() {
+        Duration asked = parts.fleet().quiet();
+        return Alarm.Pause.of(
+                parts.pace().afterFailure(asked),
+                asked.isZero() ? "the next attempt" : "the end of a pause that the fleet service asked for");
     }
 
     private boolean recover() {
@@ -204,9 +203,7 @@ final class UpdateLoop implements AutoCloseable {
         if (!enrolled && !enrol(client)) {
             return false;
         }
-        if (parts.enrolment().isDue(authorities())) {
-            parts.enrolment().run(authorities()).ifPresent(this::note);
-        }
+        parts.enrolment().renew(client).ifPresent(this::note);
         if (parts.installer().isPaused()) {
             phase = new Phase.Paused();
             return true;
@@ -219,7 +216,7 @@ final class UpdateLoop implements AutoCloseable {
             case Verdict.Rejected<Order> rejected -> {
                 note(rejected.reason());
                 phase = new Phase.Idle();
-                yield rejected.reason().code() == Code.LNK_REFUSED;
+                yield rejected.reason().code() == Code.UPD_NO_ORDER;
             }
             case Verdict.Accepted<Order>(Order accepted) -> carryOut(accepted);
         };
@@ -227,25 +224,16 @@ final class UpdateLoop implements AutoCloseable {
 
     private boolean enrol(TrustClient client) throws IOException, TeeException {
         phase = new Phase.Enrolling();
-        if (authorities().isEmpty() && client.refresh() instanceof Verdict.Rejected<?>(Rejection reason)) {
-            LOG.info("before enrolment: {}", reason); // A newer root could name the authority for certificates.
-        }
-        Optional<Rejection> refused = parts.enrolment().run(authorities());
+        Optional<Rejection> refused = parts.enrolment().first(client);
         refused.ifPresent(this::note);
         // Orders need no certificate. It is asked for again.
         enrolled = refused.isEmpty() || refused.get().code() == Code.ATT_CERTIFICATE;
         return enrolled;
     }
 
-    /** Keys of the authorities for devices' certificates that the trusted root names. */
-    private Set<Sha256> authorities() {
-        authorities = trust.map(TrustClient::deviceAuthorities).orElse(Set.of());
-        return authorities;
-    }
-
     /** What is known of the device's certificate, for people. Waits for nobody. */
     ObjectNode certificate() {
-        return parts.enrolment().status(authorities);
+        return parts.enrolment().status();
     }
 
     private boolean carryOut(Order order) throws IOException {

@@ -56,6 +56,8 @@ class AgentConfigTest {
                 WHOLE + "typo = 1",
                 WHOLE + "metered = 1",
                 WHOLE + "register = \"nv:23\"",
+                WHOLE + "broker = \"127.0.0.1:1883\"",
+                WHOLE + "broker = \"http://broker\"",
                 "["
             })
     void refusesWhatItCannotUse(String toml) throws Exception {

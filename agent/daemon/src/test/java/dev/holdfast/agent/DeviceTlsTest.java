@@ -6,7 +6,7 @@ import static org.junit.jupiter.api.Assertions.fail;
 import static org.junit.jupiter.api.Assumptions.abort;
 
 import dev.holdfast.link.LinkConfig;
-import dev.holdfast.link.PahoLink;
+import dev.holdfast.link.ReconnectingLink;
 import dev.holdfast.tee.DeviceSigner;
 import dev.holdfast.tee.DeviceTls;
 import dev.holdfast.tee.P256;
@@ -95,7 +95,7 @@ class DeviceTlsTest {
             SSLContext tls = DeviceTls.client(protocol, signer, certificate, Optional.of(dir.resolve("ca.crt")));
             LinkConfig config = LinkConfig.of("ssl://localhost:" + port, "device-1", List.of())
                     .withTls(tls.getSocketFactory());
-            try (PahoLink link = PahoLink.open(config, message -> {})) {
+            try (ReconnectingLink link = ReconnectingLink.open(config, message -> {})) {
                 // Not enrolled yet: the broker refuses, again and again.
                 await(() -> log().contains("peer did not return a certificate"));
                 assertThat(link.connected()).isFalse();

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import dev.holdfast.control.Slot;
+import dev.holdfast.link.LinkStatus;
 import dev.holdfast.link.MqttLink;
 import dev.holdfast.link.Topics;
 import dev.holdfast.trust.release.BlockTree;
@@ -147,8 +148,8 @@ class ModelWorksTest {
             public void publish(String topic, byte[] payload, boolean retained) {}
 
             @Override
-            public boolean connected() {
-                return connected;
+            public LinkStatus status() {
+                return new LinkStatus(connected, Optional.empty(), Optional.empty(), 0, Optional.empty());
             }
 
             @Override
@@ -287,6 +288,24 @@ class ModelWorksTest {
         carryOut(model("a", 1));
         await().until(() -> state("a").waits().map(ModelWork.Wait::until).equals(Optional.of(tomorrow)));
         assertThat(state("a").phase()).isInstanceOf(Phase.Waiting.class);
+    }
+
+    @Test
+    void anErrorInTheWorkOnAModelIsToldAndTheWorkGoesOn() throws Exception {
+        script.install = order -> {
+            if (order.version() == 1) {
+                throw new AssertionError("a bug");
+            }
+            return new InstallOutcome.Committed(TargetSlot.of(order.model()));
+        };
+        carryOut(model("a", 1));
+        await().until(() -> state("a")
+                .lastRejection()
+                .filter(why -> why.code() == Code.INS_INTERNAL && why.detail().contains("a bug"))
+                .isPresent());
+        carryOut(model("a", 2));
+        awaitAsked("install a 2");
+        await().until(() -> state("a").lastRejection().isEmpty());
     }
 
     /** A model that failed and never served leaves nothing behind once no order names it. */

@@ -7,7 +7,7 @@ import dev.holdfast.attestation.verify.EnrolmentAuthority;
 import dev.holdfast.attestation.verify.EnrolmentPolicy;
 import dev.holdfast.link.LinkConfig;
 import dev.holdfast.link.MqttLink;
-import dev.holdfast.link.PahoLink;
+import dev.holdfast.link.ReconnectingLink;
 import dev.holdfast.link.Reply;
 import dev.holdfast.link.Request;
 import dev.holdfast.link.Topics;
@@ -154,7 +154,7 @@ class RacedEnrolmentTest {
     private LinkConfig config(String uri, String name, String... topics) {
         LinkConfig by = LinkConfig.of(uri, name, List.of(topics));
         return new LinkConfig(
-                by.brokerUri(),
+                by.broker(),
                 by.clientId(),
                 by.subscriptions(),
                 by.presence(),
@@ -166,7 +166,7 @@ class RacedEnrolmentTest {
 
     /** Somebody with the broker's ordinary listener. */
     private MqttLink client(String name, String topic, MqttLink.Receiver receiver) {
-        MqttLink link = PahoLink.open(config("tcp://127.0.0.1:" + plain, name, topic), receiver);
+        MqttLink link = ReconnectingLink.open(config("tcp://127.0.0.1:" + plain, name, topic), receiver);
         links.add(link);
         await(link::connected);
         return link;
@@ -178,7 +178,7 @@ class RacedEnrolmentTest {
         LinkConfig secured = config("ssl://localhost:" + tls, "device-1", TOPICS.answer())
                 .withTls(DeviceTls.sockets(
                         bridge.signer().orElseThrow(), store::offered, Optional.of(dir.resolve("broker-ca.crt"))));
-        MqttLink link = PahoLink.open(secured, message -> client.received(message.payload()));
+        MqttLink link = ReconnectingLink.open(secured, message -> client.received(message.payload()));
         links.add(link);
         client.use(link);
         return client;

@@ -7,6 +7,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.time.ZoneOffset;
+import java.util.Arrays;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 
@@ -24,7 +25,7 @@ class RefreshScheduleTest {
             assertThat(pace.afterFailure(Duration.ZERO))
                     .isBetween(Duration.ofMillis(500 * seconds), Duration.ofSeconds(seconds));
         }
-        assertThat(pace.afterSuccess(Instant.MAX)).isEqualTo(Duration.ofHours(1));
+        assertThat(pace.afterSuccess(Instant.MAX)).isBetween(Duration.ofMinutes(45), Duration.ofHours(1));
         assertThat(pace.afterFailure(Duration.ZERO)).isLessThanOrEqualTo(Duration.ofSeconds(5));
     }
 
@@ -39,7 +40,26 @@ class RefreshScheduleTest {
         RefreshSchedule pace = pace(Duration.ofHours(1));
         assertThat(pace.afterSuccess(NOW.plusSeconds(90))).isEqualTo(Duration.ofSeconds(90));
         assertThat(pace.afterSuccess(NOW.minusSeconds(90))).isEqualTo(Duration.ofSeconds(1));
-        assertThat(pace.afterSuccess(NOW.plusSeconds(99_999))).isEqualTo(Duration.ofHours(1));
+        assertThat(pace.afterSuccess(NOW.plusSeconds(99_999))).isBetween(Duration.ofMinutes(45), Duration.ofHours(1));
+    }
+
+    /** After one outage of all, and a day of looks: nowhere in the hour is a crowd. */
+    @Test
+    void aFleetThatLookedTogetherIsSpreadOverTheHourADayLater() {
+        int devices = 3000;
+        int[] minutes = new int[60];
+        for (int device = 0; device < devices; device++) {
+            RefreshSchedule pace =
+                    new RefreshSchedule(Duration.ofHours(1), InstantSource.fixed(NOW), new Random(device));
+            Duration at = pace.afterOutage();
+            assertThat(at).isLessThanOrEqualTo(Duration.ofSeconds(30));
+            while (at.compareTo(Duration.ofDays(1)) < 0) {
+                at = at.plus(pace.afterSuccess(Instant.MAX));
+            }
+            minutes[(int) (at.toMinutes() % 60)]++;
+        }
+        System.out.println("looks a minute, a day later: " + Arrays.toString(minutes));
+        assertThat(Arrays.stream(minutes).max().orElseThrow()).isLessThan(4 * devices / 60);
     }
 
     @Test

@@ -1,13 +1,15 @@
 package dev.holdfast.fleet;
 
+import dev.holdfast.link.ClientId;
 import dev.holdfast.link.LinkConfig;
+import dev.holdfast.link.LinkException;
 import dev.holdfast.link.MqttLink;
-import dev.holdfast.link.PahoLink;
+import dev.holdfast.link.ReconnectingLink;
 import dev.holdfast.wire.Code;
+import dev.holdfast.wire.Rejection;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.List;
-import java.util.UUID;
 
 /** A connection for one errand. */
 public final class BrokerLink {
@@ -18,13 +20,15 @@ public final class BrokerLink {
     /** Waits until connection and subscriptions are up. */
     public static MqttLink connect(String broker, List<String> filters, Duration deadline, MqttLink.Receiver receiver)
             throws IOException {
-        LinkConfig config = LinkConfig.of(broker, "holdfast-operator-" + UUID.randomUUID(), filters);
-        MqttLink link = PahoLink.open(config, receiver);
+        LinkConfig config = LinkConfig.of(broker, ClientId.fresh("", "operator"), filters);
+        MqttLink link = ReconnectingLink.open(config, receiver);
         long end = System.nanoTime() + deadline.toNanos();
         try {
             while (!link.connected()) {
                 if (System.nanoTime() > end) {
-                    throw new IOException(Code.LNK_DOWN.id() + ": " + broker + " is not reachable");
+                    Rejection why =
+                            link.status().lost().orElse(new Rejection(Code.LNK_DOWN, "not reached within " + deadline));
+                    throw LinkException.of(new Rejection(why.code(), broker + ": " + why.detail()));
                 }
                 Thread.sleep(POLL_MILLIS);
             }

@@ -1,5 +1,6 @@
 package dev.holdfast.fleet;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
@@ -63,6 +64,9 @@ final class DeviceReports implements AutoCloseable {
 
     private final Thread writer =
             Thread.ofPlatform().name("fleet-reports").daemon().unstarted(this::write);
+    /** Used by the thread that writes. */
+    private final DeviceSessions sessions;
+
     private long waitingBytes;
     private long strangerBytes;
     private boolean closed;
@@ -70,6 +74,7 @@ final class DeviceReports implements AutoCloseable {
     private DeviceReports(FleetDirectory directory, Clock clock) {
         this.directory = directory;
         this.clock = clock;
+        this.sessions = new DeviceSessions(clock);
     }
 
     /** Starts the thread, and removes what an earlier version kept of devices that are not enrolled. */
@@ -194,8 +199,13 @@ final class DeviceReports implements AutoCloseable {
             if (said.report.isPresent()) {
                 byte[] report = said.report.get().toArray();
                 switch (Json.readObject(report, MAX_REPORT_BYTES)) {
-                    case Verdict.Rejected<?>(var why) -> quiet.warn("{} in a report of {}", why, device);
-                    case Verdict.Accepted<?> accepted -> store(directory.report(device), report);
+                    case Verdict.Rejected<JsonNode>(var why) -> quiet.warn("{} in a report of {}", why, device);
+                    case Verdict.Accepted<JsonNode>(JsonNode read) -> {
+                        store(directory.report(device), report);
+                        suspect(
+                                device,
+                                sessions.reported(device, read.path("session").asText()));
+                    }
                 }
             }
             if (said.online.isPresent()) {
@@ -204,6 +214,20 @@ final class DeviceReports implements AutoCloseable {
         } catch (IOException e) {
             quiet.warn("{} report of {}: {}", Code.FLT_IO.id(), device, e.toString());
         }
+    }
+
+    private void suspect(String device, Optional<DeviceSessions.Suspicion> suspicion) throws IOException {
+        if (suspicion.isEmpty()) {
+            return;
+        }
+        Instant since = suspicion.get().since();
+        quiet.warn("{} {}: two processes report under this name since {}", Code.FLT_CLONE.id(), device, since);
+        store(
+                directory.clone(device),
+                Json.write(Json.object()
+                        .put("since", since.toString())
+                        .put("at", clock.instant().toString())
+                        .put("returns", suspicion.get().returns())));
     }
 
     /** A report is worth no fsync: the next one replaces it. */

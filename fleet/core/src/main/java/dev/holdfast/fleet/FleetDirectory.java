@@ -1,6 +1,7 @@
 package dev.holdfast.fleet;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import dev.holdfast.link.BrokerAddress;
 import dev.holdfast.link.Topics;
 import dev.holdfast.storage.Disk;
 import dev.holdfast.wire.Code;
@@ -82,6 +83,11 @@ public record FleetDirectory(Path root) {
         return reports().resolve(device + ".json");
     }
 
+    /** Why the fleet suspects that two devices have one name; absent where it never did. */
+    public Path clone(String device) {
+        return reports().resolve(device + ".clone");
+    }
+
     public Path online(String device) {
         return reports().resolve(device + ".online");
     }
@@ -116,6 +122,7 @@ public record FleetDirectory(Path root) {
     void forgetReports(String device) throws IOException {
         Files.deleteIfExists(report(device));
         Files.deleteIfExists(online(device));
+        Files.deleteIfExists(clone(device));
     }
 
     /** Makes the directories of a new fleet; {@code FLT-EXISTS} where there is one. */
@@ -124,6 +131,7 @@ public record FleetDirectory(Path root) {
             throw new RejectedException(Code.FLT_EXISTS, root + " holds a fleet");
         }
         requireName(config.name());
+        BrokerAddress.parse(config.broker()).orThrow();
         for (String name : List.of("keys", "metadata", "blobs", "desired", "devices", "reports")) {
             Disk.LOCAL.createDirectories(root.resolve(name));
         }
@@ -148,6 +156,7 @@ public record FleetDirectory(Path root) {
             throw new RejectedException(Code.CFG_INVALID, "fleet.json needs name and broker");
         }
         requireName(config.name());
+        BrokerAddress.parse(config.broker()).orThrow();
         return config;
     }
 

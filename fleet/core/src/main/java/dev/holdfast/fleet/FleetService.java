@@ -1,8 +1,10 @@
 package dev.holdfast.fleet;
 
+import dev.holdfast.link.ClientId;
 import dev.holdfast.link.LinkConfig;
+import dev.holdfast.link.LinkException;
 import dev.holdfast.link.MqttLink;
-import dev.holdfast.link.PahoLink;
+import dev.holdfast.link.ReconnectingLink;
 import dev.holdfast.link.Reply;
 import dev.holdfast.link.Request;
 import dev.holdfast.link.Topics;
@@ -12,7 +14,6 @@ import java.io.IOException;
 import java.time.Clock;
 import java.util.List;
 import java.util.Optional;
-import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -63,8 +64,8 @@ public final class FleetService implements AutoCloseable {
                 Topics.allDevices(fleet, Topics.ASK),
                 Topics.allDevices(fleet, Topics.STATUS),
                 Topics.allDevices(fleet, Topics.ONLINE));
-        String client = "holdfast-fleet-" + UUID.randomUUID();
-        service.link.complete(PahoLink.open(LinkConfig.of(broker, client, filters), service::received));
+        String client = ClientId.fresh(fleet, "service");
+        service.link.complete(ReconnectingLink.open(LinkConfig.of(broker, client, filters), service::received));
         return service;
     }
 
@@ -153,8 +154,8 @@ public final class FleetService implements AutoCloseable {
         for (Reply answer : answers) {
             try {
                 link.join().publish(to.answer(), answer.encode(), false);
-            } catch (IOException e) {
-                quiet.warn("no answer to {}: {}", to.device(), String.valueOf(e.getMessage()));
+            } catch (LinkException e) {
+                quiet.warn("no answer to {}: {}", to.device(), e.rejection());
                 return;
             }
         }

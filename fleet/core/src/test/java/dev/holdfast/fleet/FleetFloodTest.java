@@ -6,7 +6,7 @@ import static org.assertj.core.api.Assumptions.assumeThat;
 import dev.holdfast.attestation.DeviceEnrolment;
 import dev.holdfast.link.LinkConfig;
 import dev.holdfast.link.MqttLink;
-import dev.holdfast.link.PahoLink;
+import dev.holdfast.link.ReconnectingLink;
 import dev.holdfast.link.Reply;
 import dev.holdfast.link.Request;
 import dev.holdfast.link.Topics;
@@ -135,7 +135,7 @@ class FleetFloodTest {
             LinkConfig config = LinkConfig.of(
                             "tcp://127.0.0.1:" + port, name + "-" + UUID.randomUUID(), List.of(topics.answer()))
                     .withPresence(topics.online());
-            this.link = PahoLink.open(config, this::received);
+            this.link = ReconnectingLink.open(config, this::received);
         }
 
         static Device connect(String name) throws Exception {

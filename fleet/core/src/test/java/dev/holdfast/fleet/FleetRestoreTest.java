@@ -72,6 +72,15 @@ class FleetRestoreTest {
         repository = lost;
     }
 
+    private TrustAnchors anchors() {
+        SoftwareBridge tee = bridge.orElseThrow();
+        return new TrustAnchors(
+                tee.anchorStore().orElseThrow(),
+                tee.anchorVerifier().orElseThrow(),
+                tee.signer().orElseThrow(),
+                tee.stateCounter().orElseThrow());
+    }
+
     @AfterEach
     void close() {
         bridge.ifPresent(SoftwareBridge::close);
@@ -166,17 +175,9 @@ class FleetRestoreTest {
         }
     }
 
-    private TrustAnchors anchors() throws Exception {
-        SoftwareBridge tee = bridge.orElseThrow();
-        return new TrustAnchors(
-                tee.anchorStore().orElseThrow(),
-                tee.anchorVerifier().orElseThrow(),
-                tee.signer().orElseThrow(),
-                tee.stateCounter().orElseThrow());
-    }
-
     private Verdict<Order> order() throws Exception {
-        return TrustClient.start(dir.resolve("state"), factoryRoot, anchors(), new ThroughResponder(), Clock.systemUTC())
+        return TrustClient.start(
+                        dir.resolve("state"), factoryRoot, anchors(), new ThroughResponder(), Clock.systemUTC())
                 .orThrow()
                 .order(DEVICE);
     }

@@ -3,8 +3,10 @@ package dev.holdfast.inference;
 import dev.holdfast.control.CommandFailure;
 import dev.holdfast.control.ConfigFile;
 import dev.holdfast.control.Shutdown;
+import dev.holdfast.control.UncaughtExceptions;
 import dev.holdfast.control.Version;
 import java.nio.file.Path;
+import java.util.List;
 
 /** The inference daemon's process: {@code holdfast inference [--config FILE]}. */
 public final class InferenceMain {
@@ -35,6 +37,8 @@ public final class InferenceMain {
             InferenceConfig config = InferenceConfig.read(Path.of(file)).orThrow();
             Path control = config.sockets().inferenceControl();
             CrashLog words = CrashLog.capture(control.resolveSibling("crash.log"));
+            // A step waits for its share on each of these; the other threads do one job each.
+            UncaughtExceptions.endTheProcessFor(List.of("holdfast-kernel-"));
             Shutdown.await(InferenceDaemon.start(config, words));
         } catch (Exception e) {
             System.err.println(CommandFailure.message(e));

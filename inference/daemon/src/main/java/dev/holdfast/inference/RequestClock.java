@@ -32,11 +32,12 @@ final class RequestClock {
         this.vertx = vertx;
         this.limit = limit;
         this.wake = wake;
-        this.timer = vertx.setTimer(limit.toMillis(), over -> expire(response));
+        // First, since it throws where the client is gone already, and then nothing may stay.
         response.closeHandler(closed -> {
             gone();
             wake.run();
         });
+        this.timer = vertx.setTimer(limit.toMillis(), over -> expire(response));
     }
 
     private void expire(HttpServerResponse response) {

@@ -376,7 +376,7 @@ public final class InstallWorld implements BlockSource, InferenceControl, Measur
     @Override
     public List<Sha256> leaves(Sha256 blob, int from, int count) throws IOException {
         if (retryAfter.isPresent()) {
-            throw new RetryLaterException("busy", retryAfter.get());
+            throw new RetryLaterException(Code.LNK_REFUSED, "busy", retryAfter.get());
         }
         // A file of its own for each: installs of two models ask at once.
         return MerkleTree.leaves(Files.write(dir.resolve("leaf-" + blob.hex()), bytes(blob)), BLOCK)
@@ -391,7 +391,7 @@ public final class InstallWorld implements BlockSource, InferenceControl, Measur
     public void fetch(Sha256 blob, int blockBytes, List<Integer> wanted, BlockSink sink) throws IOException {
         requests++;
         if (retryAfter.isPresent()) {
-            throw new RetryLaterException("busy", retryAfter.get());
+            throw new RetryLaterException(Code.LNK_REFUSED, "busy", retryAfter.get());
         }
         byte[] bytes = bytes(blob);
         List<Integer> shuffled = new ArrayList<>(wanted);

@@ -205,11 +205,11 @@ class RolloutTest {
     void theServicesRetryAfterIsObeyedWithinAnHour() throws Exception {
         world.config = world.config.with(new InstallerConfig.Retries(1, Duration.ofMillis(1), Duration.ofMillis(2)));
         world.retryAfter = Optional.of(Duration.ofSeconds(90));
-        assertInterrupted(world.installer().install(order(Rollout.NONE)), Code.LNK_TIMEOUT);
+        assertInterrupted(world.installer().install(order(Rollout.NONE)), Code.LNK_REFUSED);
         assertThat(timer.waits).containsExactly(Duration.ofSeconds(90));
         timer.waits.clear();
         world.retryAfter = Optional.of(Duration.ofDays(900));
-        assertInterrupted(world.installer().install(order(Rollout.NONE)), Code.LNK_TIMEOUT);
+        assertInterrupted(world.installer().install(order(Rollout.NONE)), Code.LNK_REFUSED);
         assertThat(timer.waits).containsExactly(RetryLaterException.MAX);
     }
 

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.fleet.DesiredModels;
 import dev.holdfast.fleet.FleetDirectory;
+import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.ModelName;
 import dev.holdfast.wire.Rejection;
@@ -13,6 +14,9 @@ import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.format.DateTimeParseException;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
@@ -68,6 +72,9 @@ final class DevicesCommand implements Callable<Integer> {
             DesiredModels.read(directory, device).ifPresent(wish -> entry.set("desired", desired(wish)));
             FleetDirectory.readJson(directory.report(device), MAX_REPORT_BYTES)
                     .ifPresent(report -> entry.set("report", report));
+            FleetDirectory.readJson(directory.clone(device), MAX_REPORT_BYTES)
+                    .filter(DevicesCommand::isRecent)
+                    .ifPresent(suspicion -> entry.set("suspectedClone", suspicion));
         }
         if (json) {
             out.println(new String(Json.write(list), StandardCharsets.UTF_8));
@@ -84,6 +91,11 @@ final class DevicesCommand implements Callable<Integer> {
                     text(report, "model", ModelName.MAX_CHARS),
                     text(report, "version", ModelName.MAX_CHARS),
                     text(report, "state", MAX_STATE_CHARS))));
+            if (entry.has("suspectedClone")) {
+                out.println("  " + Code.FLT_CLONE.id() + ": two processes report under this name since "
+                        + entry.at("/suspectedClone/since").asText() + "; see holdfast explain "
+                        + Code.FLT_CLONE.id());
+            }
             if (entry.path("held").asBoolean()) {
                 out.println("  its orders are held: fleet resume "
                         + entry.path("device").asText());
@@ -91,6 +103,16 @@ final class DevicesCommand implements Callable<Integer> {
             models(report).forEach(line -> out.println(printable(line)));
         }
         return 0;
+    }
+
+    /** A suspicion that was not confirmed for a day is over. */
+    private static boolean isRecent(JsonNode suspicion) {
+        try {
+            return Instant.parse(suspicion.path("at").asText())
+                    .isAfter(Instant.now().minus(Duration.ofDays(1)));
+        } catch (DateTimeParseException e) {
+            return false;
+        }
     }
 
     /** The whole set, and the default model at the top as in the report. */

@@ -2,6 +2,8 @@ package dev.holdfast.fleet.cli;
 
 import dev.holdfast.fleet.FleetDirectory;
 import dev.holdfast.fleet.FleetRepository;
+import dev.holdfast.link.BrokerAddress;
+import dev.holdfast.link.LinkException;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Rejection;
@@ -67,6 +69,7 @@ public final class FleetCommand {
         return switch (failure) {
             case RejectedException rejected -> rejected.rejection();
             case NoSuchFileException absent -> new Rejection(Code.FLT_ABSENT, "no file " + absent.getFile());
+            case LinkException link -> link.rejection();
             case IOException io -> new Rejection(Code.FLT_IO, io.toString());
             case UncheckedIOException io -> new Rejection(Code.FLT_IO, io.toString());
             default -> new Rejection(Code.FLT_IO, failure.toString());
@@ -92,12 +95,16 @@ public final class FleetCommand {
         @CommandLine.Mixin
         InDirectory in = new InDirectory();
 
-        @Option(names = "--broker", description = "Broker, such as tcp://127.0.0.1:1883 (default: as in fleet.json).")
+        @Option(names = "--broker", description = "Broker, such as mqtt://127.0.0.1 (default: as in fleet.json).")
         String broker = "";
 
         FleetDirectory.Config config() throws IOException, RejectedException {
             FleetDirectory.Config config = in.directory().config();
-            return broker.isEmpty() ? config : new FleetDirectory.Config(config.name(), broker);
+            if (broker.isEmpty()) {
+                return config;
+            }
+            BrokerAddress.parse(broker).orThrow();
+            return new FleetDirectory.Config(config.name(), broker);
         }
     }
 }

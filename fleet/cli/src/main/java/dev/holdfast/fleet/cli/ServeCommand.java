@@ -1,11 +1,13 @@
 package dev.holdfast.fleet.cli;
 
+import dev.holdfast.control.UncaughtExceptions;
 import dev.holdfast.fleet.FleetDirectory;
 import dev.holdfast.fleet.FleetKeys;
 import dev.holdfast.fleet.FleetRepository;
 import dev.holdfast.fleet.FleetResponder;
 import dev.holdfast.fleet.FleetService;
 import java.time.Clock;
+import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
 import picocli.CommandLine.Command;
@@ -26,6 +28,7 @@ final class ServeCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws Exception {
+        UncaughtExceptions.endTheProcessFor(List.of("link-keeper", "link-inbound"));
         FleetDirectory.Config config = connected.config();
         FleetRepository repository = connected.in.repository();
         FleetDirectory directory = repository.directory();

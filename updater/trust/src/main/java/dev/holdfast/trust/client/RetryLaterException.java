@@ -1,10 +1,10 @@
 package dev.holdfast.trust.client;
 
-import java.io.IOException;
+import dev.holdfast.wire.Code;
 import java.time.Duration;
 
 /** The service asks to be left alone for a while. */
-public final class RetryLaterException extends IOException {
+public final class RetryLaterException extends SourceException {
     /** No service may hold a device off for longer: a day's outage must not follow from one message. */
     public static final Duration MAX = Duration.ofHours(1);
 
@@ -13,8 +13,8 @@ public final class RetryLaterException extends IOException {
     private final Duration after;
 
     /** What is asked beyond {@link #MAX} is cut. */
-    public RetryLaterException(String message, Duration asked) {
-        super(message);
+    public RetryLaterException(Code code, String detail, Duration asked) {
+        super(code, detail);
         this.after = asked.isNegative() ? Duration.ZERO : asked.compareTo(MAX) > 0 ? MAX : asked;
     }
 

@@ -6,7 +6,7 @@ import dev.holdfast.wire.Rejection;
 import java.io.IOException;
 
 /** A source of metadata or blocks that knows why it cannot deliver, and says so by a stable code. */
-public final class SourceException extends IOException {
+public class SourceException extends IOException {
     private static final long serialVersionUID = 1L;
 
     private final transient Rejection reason;
@@ -14,6 +14,11 @@ public final class SourceException extends IOException {
     public SourceException(Code code, String detail) {
         super(detail);
         this.reason = new Rejection(code, detail);
+    }
+
+    public SourceException(Rejection reason, Throwable cause) {
+        super(reason.detail(), cause);
+        this.reason = reason;
     }
 
     /** The code of a failure: its own, that of the device's own disk, or that no answer came. */

@@ -219,7 +219,7 @@ public final class TrustClient {
         byte[] nonce = new byte[DirectorOrder.NONCE_BYTES];
         random.nextBytes(nonce);
         byte[] bytes = from.directorOrder(nonce)
-                .orElseThrow(() -> new RejectedException(Code.LNK_REFUSED, "the Director has no order"));
+                .orElseThrow(() -> new RejectedException(Code.UPD_NO_ORDER, "the Director has no order"));
         Envelope order = signed(bytes, RootDocument.DIRECTOR, MAX_ORDER_BYTES);
         DirectorOrder said = DirectorOrder.read(order);
         if (!said.device().equals(deviceId)) {

@@ -1,0 +1,92 @@
+package dev.holdfast.link;
+
+import dev.holdfast.wire.Code;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What the broker of one connection said: its terms, which subscriptions it grants, which messages it refuses. It hears each packet
+ * before the client library does, and ends the connection where the packet has no place. One thread tells it, any may ask.
+ */
+final class BrokerAnswers {
+    /** A broker that wants pings more rarely, or none, would not be missed for as long. */
+    private static final int MAX_KEEP_ALIVE_SECONDS = 600;
+
+    private static final int REFUSED = 0x80;
+
+    private volatile Packet.@Nullable ConnAck terms;
+    private volatile List<Integer> granted = List.of();
+    /** Reasons by packet identifier, until the publisher of that message takes them. */
+    private final Map<Integer, Integer> refusals = new LinkedHashMap<>();
+
+    /** What the broker takes; null before it accepted the connection. */
+    Packet.@Nullable ConnAck terms() {
+        return terms;
+    }
+
+    void came(Packet packet) throws LinkException {
+        if (terms == null && !(packet instanceof Packet.ConnAck || packet instanceof Packet.Disconnect)) {
+            throw new LinkException(Code.LNK_PROTOCOL, "something else comes before CONNACK");
+        }
+        switch (packet) {
+            case Packet.ConnAck ack -> accept(ack);
+            case Packet.PubAck(int id, int reason) -> {
+                if (reason >= REFUSED) {
+                    refused(id, reason);
+                }
+            }
+            case Packet.SubAck(int id, List<Integer> reasons) -> granted = reasons;
+            case Packet.Disconnect(int reason, String said) ->
+                throw LinkException.refused("the broker ends the connection", reason, said);
+            case Packet.Publish message -> {}
+            case Packet.PingResponse response -> {}
+        }
+    }
+
+    private void accept(Packet.ConnAck ack) throws LinkException {
+        if (terms != null) {
+            throw new LinkException(Code.LNK_PROTOCOL, "a second CONNACK");
+        }
+        if (ack.reason() != 0) {
+            throw LinkException.refused("the broker refuses the connection", ack.reason(), ack.said());
+        }
+        if (ack.keepAliveSeconds() == 0 || ack.keepAliveSeconds() > MAX_KEEP_ALIVE_SECONDS) {
+            throw new LinkException(
+                    Code.LNK_PROTOCOL, "the broker wants a keep-alive of " + ack.keepAliveSeconds() + " s");
+        }
+        terms = ack;
+    }
+
+    private void refused(int id, int reason) {
+        synchronized (refusals) {
+            refusals.put(id, reason);
+            if (refusals.size() > Connection.MAX_IN_FLIGHT) {
+                refusals.remove(refusals.keySet().iterator().next());
+            }
+        }
+    }
+
+    /** After SUBACK: that all filters are granted. */
+    void requireGranted(List<String> filters) throws LinkException {
+        List<Integer> reasons = granted;
+        for (int i = 0; i < filters.size(); i++) {
+            int reason = i < reasons.size() ? reasons.get(i) : REFUSED;
+            if (reason >= REFUSED) {
+                throw LinkException.refused("the broker refuses the subscription to " + filters.get(i), reason, "");
+            }
+        }
+    }
+
+    /** After PUBACK: that the message of this packet identifier was taken. */
+    void requireTaken(int id, String topic) throws LinkException {
+        Integer reason;
+        synchronized (refusals) {
+            reason = refusals.remove(id);
+        }
+        if (reason != null) {
+            throw LinkException.refused("the broker refuses a message on " + topic, reason, "");
+        }
+    }
+}

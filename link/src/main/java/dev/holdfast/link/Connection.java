@@ -1,0 +1,334 @@
+package dev.holdfast.link;
+
+import dev.holdfast.wire.Code;
+import java.io.IOException;
+import java.net.UnknownHostException;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+import javax.net.ssl.SSLException;
+import org.eclipse.paho.mqttv5.client.IMqttToken;
+import org.eclipse.paho.mqttv5.client.MqttAsyncClient;
+import org.eclipse.paho.mqttv5.client.MqttCallback;
+import org.eclipse.paho.mqttv5.client.MqttClientException;
+import org.eclipse.paho.mqttv5.client.MqttConnectionOptions;
+import org.eclipse.paho.mqttv5.client.MqttDisconnectResponse;
+import org.eclipse.paho.mqttv5.client.persist.MemoryPersistence;
+import org.eclipse.paho.mqttv5.common.MqttException;
+import org.eclipse.paho.mqttv5.common.MqttMessage;
+import org.eclipse.paho.mqttv5.common.packet.MqttProperties;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One connection to a broker by Eclipse Paho's MQTT 5 client, from the first packet to the last: a client, its threads and its socket,
+ * which end together. The library is fenced in: it gets whole, checked packets only ({@link PacketFence}), threads of this connection
+ * ({@link LibraryThreads}), and a socket that is closed over its head when a deadline passes, which is what ends it for certain. Opened,
+ * watched and closed by one thread; messages may be published by any.
+ */
+final class Connection implements AutoCloseable {
+    /** The library prints a trace of its own for each lost connection; held by the field, or the level is forgotten. */
+    private static final java.util.logging.Logger LIBRARY =
+            java.util.logging.Logger.getLogger("org.eclipse.paho.mqttv5");
+
+    static {
+        LIBRARY.setLevel(java.util.logging.Level.OFF);
+    }
+
+    /** HiveMQ takes 10 messages before it acknowledges the first; staying at 8 never meets it. */
+    static final int MAX_IN_FLIGHT = 8;
+    /** What the broker may have in flight towards us. */
+    private static final int RECEIVE_MAXIMUM = 32;
+
+    static final int KEEP_ALIVE_SECONDS = 20;
+    /** A block on a line of 2 kB/s. */
+    private static final Duration PACKET_LIMIT = Duration.ofMinutes(2);
+    /** The last will of a process before this one may come as late as this after its connection was lost. */
+    private static final Duration STALE_WILL = Duration.ofSeconds(3 * KEEP_ALIVE_SECONDS / 2 + 15);
+
+    private static final long FAREWELL_MILLIS = 500;
+    private static final long THREADS_END_SECONDS = 5;
+    /** The socket connects to the broker of the configuration, whatever the library is told. */
+    private static final String ANY_ADDRESS = "tcp://127.0.0.1:1883";
+
+    private static final int DISCONNECT_WITH_WILL = 0x04;
+    private static final int LIBRARY_TIMEOUT = MqttClientException.REASON_CODE_CLIENT_TIMEOUT;
+
+    private final LinkConfig config;
+    private final Consumer<MqttLink.Inbound> received;
+    private final FencedSocket socket;
+    private final LibraryThreads threads = new LibraryThreads(this::died);
+    private final CountDownLatch over = new CountDownLatch(1);
+    private final Semaphore inFlight = new Semaphore(MAX_IN_FLIGHT);
+    private final BrokerAnswers answers = new BrokerAnswers();
+
+    private volatile @Nullable MqttAsyncClient client;
+    private volatile boolean open;
+    private volatile @Nullable LinkException end;
+
+    Connection(LinkConfig config, Consumer<MqttLink.Inbound> received) {
+        this.config = config;
+        this.received = received;
+        this.socket = new FencedSocket(config, new FencedSocket.Watcher() {
+            @Override
+            public void came(Packet packet) throws LinkException {
+                answers.came(packet);
+            }
+
+            @Override
+            public void failed(IOException failure) {
+                end(reason(failure));
+            }
+        });
+    }
+
+    // --- opening ---
+
+    /** Returns when the broker has accepted client and subscriptions. */
+    void open() throws LinkException {
+        try {
+            MqttAsyncClient fresh =
+                    new MqttAsyncClient(ANY_ADDRESS, config.clientId(), new MemoryPersistence(), null, threads);
+            client = fresh;
+            fresh.setCallback(new Callback());
+            // Connecting and, with TLS, a signature in the TEE have a deadline each.
+            await(fresh.connect(options()), config.ackDeadline().multipliedBy(2), "does not answer to CONNECT");
+            Packet.ConnAck ack = answers.terms();
+            if (ack == null) {
+                throw new LinkException(Code.LNK_PROTOCOL, "the broker is connected without CONNACK");
+            }
+            inFlight.acquireUninterruptibly(MAX_IN_FLIGHT - Math.min(MAX_IN_FLIGHT, ack.receiveMaximum()));
+            subscribe(fresh);
+            open = true;
+        } catch (MqttException | RuntimeException e) {
+            throw ended(e);
+        }
+        if (config.presence().isPresent()) {
+            publish(config.presence().get(), presence("1"), true);
+        }
+    }
+
+    private MqttConnectionOptions options() {
+        MqttConnectionOptions options = new MqttConnectionOptions();
+        options.setAutomaticReconnect(false);
+        options.setCleanStart(true);
+        options.setKeepAliveInterval(KEEP_ALIVE_SECONDS);
+        options.setReceiveMaximum(RECEIVE_MAXIMUM);
+        options.setMaximumPacketSize((long) PacketReader.MAX_PACKET_BYTES);
+        options.setSocketFactory(socket.factory());
+        config.presence().ifPresent(topic -> options.setWill(topic, new MqttMessage(presence("0"), 1, true, null)));
+        return options;
+    }
+
+    private static byte[] presence(String state) {
+        return state.getBytes(StandardCharsets.US_ASCII);
+    }
+
+    private void subscribe(MqttAsyncClient fresh) throws MqttException, LinkException {
+        if (config.subscriptions().isEmpty()) {
+            return;
+        }
+        String[] filters = config.subscriptions().toArray(String[]::new);
+        int[] levels = new int[filters.length];
+        Arrays.fill(levels, 1);
+        await(fresh.subscribe(filters, levels), config.ackDeadline(), "does not acknowledge SUBSCRIBE");
+        answers.requireGranted(config.subscriptions());
+    }
+
+    // --- what is sent ---
+
+    void publish(String topic, byte[] payload, boolean retained) throws LinkException {
+        Packet.ConnAck broker = answers.terms();
+        MqttAsyncClient current = client;
+        if (broker == null || current == null || !open || end != null) {
+            throw ended(new IOException("the broker is not connected"));
+        }
+        if (topic.length() + payload.length + 16L > broker.maxPacketBytes()) {
+            throw new LinkException(
+                    Code.WIRE_TOO_LARGE, "the broker takes packets of at most " + broker.maxPacketBytes() + " bytes");
+        }
+        try {
+            if (!inFlight.tryAcquire(config.ackDeadline().toMillis(), TimeUnit.MILLISECONDS)) {
+                throw new LinkException(Code.LNK_SILENT, "the broker acknowledges too slowly");
+            }
+        } catch (InterruptedException e) {
+            throw LinkException.interrupted();
+        }
+        try {
+            int qos = broker.qos1() ? 1 : 0;
+            IMqttToken token = current.publish(topic, payload, qos, retained && broker.retains());
+            try {
+                await(token, config.ackDeadline(), "does not acknowledge PUBLISH");
+            } finally {
+                answers.requireTaken(token.getMessageId(), topic);
+            }
+        } catch (MqttException | RuntimeException e) {
+            throw ended(e);
+        } finally {
+            inFlight.release();
+        }
+    }
+
+    /** Waits for the broker's answer. A broker that gives none is given up on. */
+    private void await(IMqttToken token, Duration deadline, String failing) throws MqttException, LinkException {
+        try {
+            token.waitForCompletion(deadline.toMillis());
+        } catch (MqttException e) {
+            if (e.getReasonCode() == LIBRARY_TIMEOUT) {
+                end(new LinkException(Code.LNK_SILENT, "the broker " + failing + " within " + deadline));
+            }
+            throw e;
+        }
+        if (Thread.currentThread().isInterrupted()) {
+            throw LinkException.interrupted();
+        }
+    }
+
+    /** Why the connection ended, whatever the library makes of it; it ends with {@code failure} where it had not yet. */
+    private LinkException ended(Exception failure) {
+        if (failure instanceof LinkException known) {
+            return known;
+        }
+        end(new LinkException(Code.LNK_DOWN, "the connection failed: " + failure, failure));
+        LinkException why = end;
+        return why == null ? new LinkException(Code.LNK_DOWN, "the connection is lost", failure) : why;
+    }
+
+    // --- the end ---
+
+    /** Watches the connection until it ends, and says why it did. */
+    LinkException watch() throws InterruptedException {
+        Packet.ConnAck broker = answers.terms();
+        int said = broker == null ? -1 : broker.keepAliveSeconds();
+        // The library pings a broker of which it has heard nothing for the first half of it.
+        long silentNanos = TimeUnit.SECONDS.toNanos(2L * (said > 0 ? said : KEEP_ALIVE_SECONDS))
+                + config.ackDeadline().toNanos();
+        long tickMillis = Math.clamp(config.ackDeadline().toMillis() / 4, 10, 1000);
+        long begun = System.nanoTime();
+        boolean announced = config.presence().isEmpty();
+        while (!over.await(tickMillis, TimeUnit.MILLISECONDS)) {
+            PacketFence reading = socket.fence();
+            long now = System.nanoTime();
+            long since = socket.writingSinceNanos();
+            if (since != 0 && now - since > config.ackDeadline().toNanos()) {
+                end(new LinkException(Code.LNK_SILENT, "the broker takes no bytes"));
+            } else if (reading != null && reading.underWayNanos() > PACKET_LIMIT.toNanos()) {
+                end(new LinkException(Code.LNK_SILENT, "a packet does not end within " + PACKET_LIMIT));
+            } else if (reading != null && now - reading.byteAtNanos() > silentNanos) {
+                end(new LinkException(Code.LNK_SILENT, "the broker does not answer to PINGREQ"));
+            } else if (!announced && now - begun > STALE_WILL.toNanos()) {
+                announced = true;
+                announceAgain(config.presence().get());
+            }
+        }
+        LinkException why = end;
+        return why == null ? new LinkException(Code.LNK_DOWN, "the connection is lost") : why;
+    }
+
+    /** A write may hang, which the watching thread must see and so must not do. */
+    private void announceAgain(String topic) {
+        Thread.ofVirtual().name("link-alive").start(() -> {
+            try {
+                publish(topic, presence("1"), true);
+            } catch (LinkException e) {
+                // The connection has ended with the same reason, or the next one announces it.
+            }
+        });
+    }
+
+    private static LinkException reason(IOException failure) {
+        return switch (failure) {
+            case LinkException known -> known;
+            case SSLException tls -> new LinkException(Code.LNK_TLS, String.valueOf(tls.getMessage()), tls);
+            case UnknownHostException host ->
+                new LinkException(Code.LNK_DOWN, "no address is known of " + host.getMessage(), host);
+            default -> new LinkException(Code.LNK_DOWN, String.valueOf(failure.getMessage()), failure);
+        };
+    }
+
+    private void died(Throwable cause) {
+        end(new LinkException(Code.LNK_DOWN, "the client library failed: " + cause, cause));
+        if (cause instanceof VirtualMachineError error) {
+            // Not the library's fault, and not to be hidden in a Future.
+            Thread thread = Thread.currentThread();
+            Thread.UncaughtExceptionHandler handler = Thread.getDefaultUncaughtExceptionHandler();
+            if (handler != null) {
+                handler.uncaughtException(thread, error);
+            }
+        }
+    }
+
+    /** The first reason counts. Closing the socket is what frees everybody who waits, the library's threads first. */
+    private void end(LinkException why) {
+        synchronized (this) {
+            if (end != null) {
+                return;
+            }
+            end = why;
+        }
+        socket.close();
+        // What sleeps between two looks at its threads looks now.
+        threads.shutdownNow();
+        over.countDown();
+    }
+
+    /** Says farewell where the broker still listens, and returns when socket and threads are gone. */
+    @Override
+    public void close() {
+        MqttAsyncClient current = client;
+        if (current != null && open && end == null) {
+            try {
+                // The last will tells that the device is gone, at once and in order.
+                int reason = config.presence().isPresent() ? DISCONNECT_WITH_WILL : 0;
+                current.disconnect(0, null, null, reason, new MqttProperties()).waitForCompletion(FAREWELL_MILLIS);
+            } catch (MqttException | RuntimeException e) {
+                // Then the broker notices by itself.
+            }
+        }
+        end(new LinkException(Code.LNK_DOWN, "the link is closed"));
+        try {
+            // Only the look-up of a name, which nobody can interrupt, may keep one for longer.
+            threads.awaitTermination(THREADS_END_SECONDS, TimeUnit.SECONDS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+        if (current != null) {
+            try {
+                current.close(true);
+            } catch (MqttException | RuntimeException e) {
+                // It holds memory only.
+            }
+        }
+    }
+
+    /** Only hands on; what blocked here would starve the client. */
+    private final class Callback implements MqttCallback {
+        @Override
+        public void messageArrived(String topic, MqttMessage message) {
+            received.accept(new MqttLink.Inbound(topic, message.getPayload()));
+        }
+
+        @Override
+        public void disconnected(MqttDisconnectResponse response) {
+            MqttException cause = response.getException();
+            end(new LinkException(Code.LNK_DOWN, cause == null ? "the connection is lost" : cause.toString(), cause));
+        }
+
+        @Override
+        public void mqttErrorOccurred(MqttException exception) {}
+
+        @Override
+        public void deliveryComplete(IMqttToken token) {}
+
+        @Override
+        public void connectComplete(boolean reconnect, String serverUri) {}
+
+        @Override
+        public void authPacketArrived(int reasonCode, MqttProperties properties) {
+            end(new LinkException(Code.LNK_PROTOCOL, "the broker wants an exchange that was not offered"));
+        }
+    }
+}

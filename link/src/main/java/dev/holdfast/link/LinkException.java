@@ -1,0 +1,74 @@
+package dev.holdfast.link;
+
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.Rejection;
+import java.io.IOException;
+import org.jspecify.annotations.Nullable;
+
+/** Why the broker is not reached, or did not do what was asked of it, with the code of that cause and no other. */
+public final class LinkException extends IOException {
+    private static final long serialVersionUID = 1L;
+
+    private final Code code;
+
+    LinkException(Code code, String detail) {
+        this(code, detail, null);
+    }
+
+    LinkException(Code code, String detail, @Nullable Throwable cause) {
+        super(detail, cause);
+        this.code = code;
+    }
+
+    /** One that passes on why a link is down. */
+    public static LinkException of(Rejection why) {
+        return new LinkException(why.code(), why.detail());
+    }
+
+    public Rejection rejection() {
+        return new Rejection(code, String.valueOf(getMessage()));
+    }
+
+    /** The wait was interrupted, because the process or the link ends. */
+    static LinkException interrupted() {
+        Thread.currentThread().interrupt();
+        return new LinkException(Code.LNK_DOWN, "the link is being closed");
+    }
+
+    /** What a broker means by a reason code of MQTT 5.0 section 2.4, {@code what} it was the answer to. */
+    static LinkException refused(String what, int reason, String said) {
+        String detail =
+                what + ": reason 0x%02x %s".formatted(reason, meaning(reason)) + (said.isEmpty() ? "" : ", " + said);
+        return new LinkException(
+                switch (reason) {
+                    case 0x8e -> Code.LNK_TAKEN_OVER;
+                    case 0x86, 0x87, 0x8a, 0x8c -> Code.LNK_DENIED;
+                    case 0x81, 0x82, 0x84, 0x90, 0x93, 0x94, 0x95, 0x99 -> Code.LNK_PROTOCOL;
+                    case 0x80, 0x83, 0x85, 0x8f, 0x9a, 0x9b, 0x9e, 0xa1, 0xa2 -> Code.LNK_DENIED;
+                    default -> Code.LNK_DOWN;
+                },
+                detail);
+    }
+
+    private static String meaning(int reason) {
+        return switch (reason) {
+            case 0x00 -> "(normal)";
+            case 0x81 -> "(malformed packet)";
+            case 0x82 -> "(protocol error)";
+            case 0x84 -> "(MQTT 5 is not spoken)";
+            case 0x85 -> "(client id not valid)";
+            case 0x86 -> "(bad user name or password)";
+            case 0x87 -> "(not authorized)";
+            case 0x88 -> "(server unavailable)";
+            case 0x89 -> "(server busy)";
+            case 0x8a -> "(banned)";
+            case 0x8b -> "(server is shutting down)";
+            case 0x8d -> "(keep-alive timeout)";
+            case 0x8e -> "(session taken over)";
+            case 0x8f -> "(topic filter not valid)";
+            case 0x95 -> "(packet too large)";
+            case 0x97 -> "(quota exceeded)";
+            default -> "(MQTT 5.0 section 2.4)";
+        };
+    }
+}

@@ -1,0 +1,231 @@
+package dev.holdfast.link;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.holdfast.testkit.HostileBroker;
+import dev.holdfast.wire.Code;
+import java.io.IOException;
+import java.lang.management.ManagementFactory;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.HashSet;
+import java.util.List;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.Callable;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** What a broker that breaks every rule can do to a link: cost it time, and nothing else. */
+class HostileBrokerTest {
+    private static final Duration LIMIT = Duration.ofSeconds(180);
+    private static final Duration ANSWER = Duration.ofSeconds(1);
+    private static final Duration SOON = Duration.ofMillis(2);
+    private static final List<String> FILTERS = List.of("holdfast/v1/f/d/d/answer", "holdfast/v1/f/d/d/desired");
+    private static final int SOME = 15;
+    private static final int MANY = 100;
+
+    static Stream<Arguments> behaviours() {
+        return Stream.of(
+                Arguments.of("mute", HostileBroker.mute(), Code.LNK_SILENT),
+                Arguments.of("half CONNACK", HostileBroker.halfConnAck(), Code.LNK_SILENT),
+                Arguments.of("closing", HostileBroker.closing(), Code.LNK_DOWN),
+                Arguments.of("closing after CONNACK", HostileBroker.closingAfterConnAck(), Code.LNK_DOWN),
+                Arguments.of("garbage", HostileBroker.garbage(1), Code.LNK_PROTOCOL),
+                Arguments.of("endless before CONNACK", HostileBroker.endlessPacket(268_435_455), Code.LNK_PROTOCOL),
+                Arguments.of("endless message", HostileBroker.endlessMessage(268_435_455), Code.LNK_PROTOCOL),
+                Arguments.of("not authorized", HostileBroker.refusing(0x87), Code.LNK_DENIED),
+                Arguments.of("another MQTT", HostileBroker.refusing(0x84), Code.LNK_PROTOCOL),
+                Arguments.of("subscription refused", HostileBroker.refusingSubscriptions(0x87), Code.LNK_DENIED),
+                Arguments.of("taken over", HostileBroker.disconnecting(0x8e), Code.LNK_TAKEN_OVER),
+                Arguments.of("shutting down", HostileBroker.disconnecting(0x8b), Code.LNK_DOWN));
+    }
+
+    @ParameterizedTest(name = "{0} is {2}")
+    @MethodSource("behaviours")
+    void eachIsToldByTheCodeOfItsCause(String name, HostileBroker.Behaviour behaviour, Code code) throws Exception {
+        try (HostileBroker broker = HostileBroker.start(behaviour);
+                ReconnectingLink link = open(broker, message -> {})) {
+            until(() -> link.status().lost().isPresent());
+            assertThat(link.status().lost().orElseThrow().code()).isEqualTo(code);
+        }
+    }
+
+    /** Of each attempt against a broker that takes the connection and says nothing, nothing stays behind. */
+    @Test
+    void threadsAndDescriptorsAreFlatAfterSomeFailedAttempts() throws Exception {
+        failAgainAndAgain(SOME);
+    }
+
+    @Test
+    @Tag("full")
+    void threadsAndDescriptorsAreFlatAfterAHundredFailedAttempts() throws Exception {
+        failAgainAndAgain(MANY);
+    }
+
+    private static void failAgainAndAgain(int attempts) throws Exception {
+        try (HostileBroker broker = HostileBroker.start(HostileBroker.mute());
+                ReconnectingLink link = ReconnectingLink.open(
+                        config(broker).withPace(Duration.ofMillis(400), SOON, SOON), message -> {})) {
+            until(() -> broker.accepted() >= 5);
+            int threads = ManagementFactory.getThreadMXBean().getThreadCount();
+            long descriptors = descriptors();
+            until(() -> broker.accepted() >= 5 + attempts);
+            System.out.printf(
+                    "%d attempts: threads %d -> %d, descriptors %d -> %d, open at the broker %d%n",
+                    broker.accepted(),
+                    threads,
+                    ManagementFactory.getThreadMXBean().getThreadCount(),
+                    descriptors,
+                    descriptors(),
+                    broker.open());
+            until(() -> ManagementFactory.getThreadMXBean().getThreadCount() <= threads + 3);
+            until(() -> descriptors() <= descriptors + 6);
+            until(() -> broker.open() <= 2);
+
+            // After the thaw there is one live client, which nobody throws off.
+            broker.become(HostileBroker.polite());
+            until(link::connected);
+            until(() -> broker.open() == 1);
+            int then = broker.accepted();
+            link.publish("holdfast/v1/f/d/d/ask", new byte[10], false);
+            assertThat(broker.accepted()).isEqualTo(then);
+        }
+    }
+
+    @Test
+    void aPacketIsRefusedByItsLengthBeforeAnythingIsReservedForIt() throws Exception {
+        try (HostileBroker broker = HostileBroker.start(HostileBroker.endlessMessage(268_435_455));
+                ReconnectingLink link = open(broker, message -> {})) {
+            until(() -> broker.accepted() >= 3);
+            var threads = (com.sun.management.ThreadMXBean) ManagementFactory.getThreadMXBean();
+            long before = threads.getTotalThreadAllocatedBytes();
+            int accepted = broker.accepted();
+            until(() -> broker.accepted() >= accepted + 20);
+            long each = (threads.getTotalThreadAllocatedBytes() - before) / (broker.accepted() - accepted);
+            System.out.printf("%d KiB for each packet of 256 MiB%n", each >> 10);
+            assertThat(each).isLessThan(4 << 20);
+            assertThat(link.status().lost().orElseThrow().code()).isEqualTo(Code.LNK_PROTOCOL);
+        }
+    }
+
+    @Test
+    void aMessageThatIsNeverAcknowledgedEndsTheConnectionAndHasItsCode() throws Exception {
+        try (HostileBroker broker = HostileBroker.start(HostileBroker.neverAcknowledging());
+                ReconnectingLink link = open(broker, message -> {})) {
+            until(link::connected);
+            assertThatThrownBy(() -> link.publish("t", new byte[1], false))
+                    .isInstanceOfSatisfying(
+                            LinkException.class,
+                            e -> assertThat(e.rejection().code()).isEqualTo(Code.LNK_SILENT));
+            until(() -> broker.accepted() > 1);
+        }
+    }
+
+    /** A connection that lives for a moment is a failure: pauses grow, and do not begin anew with each CONNACK. */
+    @Test
+    void aClientThatIsThrownOffAgainAndAgainComesBackMoreAndMoreSlowly() throws Exception {
+        try (HostileBroker broker = HostileBroker.start(HostileBroker.disconnecting(0x8e));
+                ReconnectingLink link = ReconnectingLink.open(
+                        config(broker).withPace(ANSWER, Duration.ofMillis(20), Duration.ofMinutes(5)), message -> {})) {
+            until(() -> link.status().takeovers() >= 3);
+            assertThat(link.status().takenOver()).isPresent();
+            until(() -> link.status()
+                    .nextAttempt()
+                    .filter(next -> next.isAfter(Instant.now().plusSeconds(1)))
+                    .isPresent());
+            System.out.println("thrown off " + link.status().takeovers() + " times until a pause was longer than 1 s");
+        }
+    }
+
+    @Test
+    void aFloodIsDroppedWithinItsBoundAndSaidToHaveBeenMissed() throws Exception {
+        byte[] payload = new byte[100 * 1024];
+        BlockingQueue<MqttLink.Inbound> taken = new ArrayBlockingQueue<>(100_000);
+        Semaphore go = new Semaphore(0);
+        AtomicInteger missed = new AtomicInteger();
+        MqttLink.Receiver slow = new MqttLink.Receiver() {
+            @Override
+            public void received(MqttLink.Inbound message) {
+                taken.add(message);
+                go.acquireUninterruptibly();
+            }
+
+            @Override
+            public void missed() {
+                missed.incrementAndGet();
+            }
+        };
+        try (HostileBroker broker = HostileBroker.start(HostileBroker.flooding(FILTERS.get(1), payload, 1000));
+                ReconnectingLink link = ReconnectingLink.open(config(broker), slow)) {
+            // All of the flood is read before this is acknowledged: the publisher is not held up.
+            until(link::connected);
+            link.publish("t", new byte[1], false);
+            go.release(10_000);
+            until(() -> missed.get() > 0);
+            assertThat(taken.size()).isLessThan(200);
+        } finally {
+            go.release(10_000);
+        }
+    }
+
+    @Test
+    void clientIdsHoldFleetAndDeviceAndCannotBeGuessed() throws Exception {
+        HashSet<String> seen = new HashSet<>();
+        for (int i = 0; i < 10_000; i++) {
+            String id = ClientId.fresh("demo", "camera-front-7");
+            assertThat(id).matches("cameraf[0-9A-Za-z]+|camerafr[0-9A-Za-z]+").hasSizeLessThanOrEqualTo(23);
+            assertThat(seen.add(id)).isTrue();
+        }
+        String rest = ClientId.fresh("demo", "cam").substring(3, 8);
+        assertThat(ClientId.fresh("demo", "cam")).startsWith("cam" + rest);
+        assertThat(ClientId.fresh("other", "cam")).doesNotStartWith("cam" + rest);
+        assertThat(ClientId.fresh("demo", "___")).hasSize(15);
+    }
+
+    @Test
+    void aLinkThatIsClosedLeavesNothing() throws Exception {
+        try (HostileBroker broker = HostileBroker.start(HostileBroker.polite())) {
+            ReconnectingLink link = open(broker, message -> {});
+            until(link::connected);
+            link.close();
+            until(() -> broker.open() == 0);
+            until(() -> Thread.getAllStackTraces().keySet().stream()
+                    .noneMatch(thread -> thread.getName().startsWith("link-")
+                            || thread.getName().startsWith("MQTT ")));
+            assertThatThrownBy(() -> link.publish("t", new byte[1], false)).isInstanceOf(LinkException.class);
+        }
+    }
+
+    private static LinkConfig config(HostileBroker broker) {
+        return LinkConfig.of(broker.uri(), ClientId.fresh("f", "d"), FILTERS);
+    }
+
+    private static ReconnectingLink open(HostileBroker broker, MqttLink.Receiver receiver) {
+        return ReconnectingLink.open(config(broker).withPace(ANSWER, SOON, SOON), receiver);
+    }
+
+    private static long descriptors() throws IOException {
+        try (Stream<Path> files = Files.list(Path.of("/proc/self/fd"))) {
+            return files.count();
+        }
+    }
+
+    private static void until(Callable<Boolean> condition) throws Exception {
+        long end = System.nanoTime() + LIMIT.toNanos();
+        while (!condition.call()) {
+            assertThat(System.nanoTime()).as("in time").isLessThan(end);
+            TimeUnit.MILLISECONDS.sleep(5);
+        }
+    }
+}
