@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.holdfast.link.Challenge;
+import dev.holdfast.link.Evidence;
 import dev.holdfast.testkit.HostileInference;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Json;
@@ -187,6 +188,37 @@ class EvidenceTest {
             for (Thread thread : hostile) {
                 thread.join();
             }
+        }
+    }
+
+    /** Somebody at the broker answers each challenge before the device does, whole and in parts. */
+    @Test
+    @Order(3)
+    void whatOthersSayInTheDevicesPlaceIsPassedOver() throws Exception {
+        String topic = "holdfast/v1/demo/d/device-1/evidence";
+        AtomicBoolean answering = new AtomicBoolean(true);
+        AtomicInteger said = new AtomicInteger();
+        try (Tap tap = Tap.open(stack.broker())) {
+            Thread impostor = Thread.ofPlatform().start(() -> {
+                while (answering.get()) {
+                    for (byte[] heard : tap.heard("challenge")) {
+                        Binary junk = Binary.copyOf(new byte[] {1, 2, 3});
+                        try {
+                            Binary nonce = Challenge.decode(heard).orThrow().nonce();
+                            tap.say(topic, new Evidence(nonce, 1000, 0, junk).encode());
+                            tap.say(topic, new Evidence(nonce, 3, 0, junk).encode());
+                            said.incrementAndGet();
+                        } catch (Exception e) {
+                            return;
+                        }
+                    }
+                }
+            });
+            Tools.Ran ran = attest();
+            answering.set(false);
+            impostor.join();
+            assertThat(said.get()).isPositive();
+            assertThat(ran.status()).as(ran.out() + ran.err()).isZero();
         }
     }
 

@@ -38,7 +38,8 @@ public record Evidence(Binary nonce, int total, int offset, Binary data) {
         return parts;
     }
 
-    private boolean isWhole() {
+    /** Whether it is the only part. */
+    boolean isWhole() {
         return data.length() == total;
     }
 

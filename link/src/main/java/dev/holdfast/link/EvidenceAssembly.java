@@ -21,8 +21,14 @@ public final class EvidenceAssembly {
 
     /** The whole evidence with its last part; empty before that, and for parts of another answer. */
     public Optional<Binary> take(Evidence part) {
-        if (!part.nonce().equals(nonce)
-                || part.offset() != joined.size()
+        if (!part.nonce().equals(nonce)) {
+            return Optional.empty();
+        }
+        if (part.isWhole()) {
+            // Whatever somebody else began does not keep it out.
+            return Optional.of(part.data());
+        }
+        if (part.offset() != joined.size()
                 || joined.size() > 0 && part.total() != total) {
             return Optional.empty();
         }

@@ -73,6 +73,16 @@ public final class EvidenceVerifier {
                 Cose.profile(Cose.decode(evidence, Attester.MAX_EVIDENCE_BYTES).orThrow()));
     }
 
+    /**
+     * Whether this device's key signed these bytes for this nonce, and so nobody else; {@link #verify} says what they are worth. For
+     * a verifier that hears others beside the device and waits for the device's own word. Never throws on odd bytes.
+     */
+    public static boolean isFrom(EnrolledDevice device, byte[] evidence, Binary nonce) {
+        return open(evidence) instanceof Verdict.Accepted<Message>(Message message)
+                && message.envelope().verifies(device.signer(), Binary.empty())
+                && message.claims().nonce().equals(nonce);
+    }
+
     /** Takes evidence apart without believing it. */
     public static Verdict<Message> open(byte[] evidence) {
         return Verdict.of(() -> {

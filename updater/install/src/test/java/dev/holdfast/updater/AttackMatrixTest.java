@@ -499,7 +499,7 @@ class AttackMatrixTest {
         InstallWorld device = new InstallWorld(Files.createDirectory(world.dir.resolve("device")));
         device.floors.putAll(world.client().epochFloors());
         for (ModelOrder model : order.models()) {
-            Code expected = model.model().model().equals("intent") ? Code.UPD_EPOCH : Code.LNK_TIMEOUT;
+            Code expected = model.model().model().equals("intent") ? Code.UPD_EPOCH : Code.LNK_REFUSED;
             device.retryAfter = Optional.of(Duration.ZERO);
             assertThat(device.installer().install(model))
                     .satisfiesAnyOf(

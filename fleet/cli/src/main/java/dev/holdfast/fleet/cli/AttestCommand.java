@@ -1,5 +1,6 @@
 package dev.holdfast.fleet.cli;
 
+import dev.holdfast.attestation.verify.EnrolledDevice;
 import dev.holdfast.attestation.verify.EvidenceVerifier;
 import dev.holdfast.attestation.verify.ReferenceModels;
 import dev.holdfast.fleet.BrokerLink;
@@ -68,12 +69,13 @@ final class AttestCommand implements Callable<Integer> {
         DeviceRecords records = new DeviceRecords(connected.in.directory());
         // Whoever is not enrolled is not asked. Another verifier may hear from the device between our question and its
         // answer.
-        var seen = records.read(device).memory().newest();
+        EnrolledDevice enrolled = records.read(device);
+        var seen = enrolled.memory().newest();
         byte[] random = new byte[NONCE_BYTES];
         new SecureRandom().nextBytes(random);
         Binary nonce = Binary.copyOf(random);
         long asked = System.nanoTime();
-        byte[] evidence = ask(config, nonce);
+        byte[] evidence = ask(config, nonce, enrolled);
         Duration age = Duration.ofNanos(System.nanoTime() - asked);
         if (out.isPresent()) {
             Files.write(out.get(), evidence);
@@ -83,30 +85,31 @@ final class AttestCommand implements Callable<Integer> {
                 new EvidenceVerifier.Question(nonce, Optional.of(age), new EvidenceVerifier.Asked.After(seen));
         ReferenceModels references = connected.in.repository().references();
         DeviceRecords.Appraised done =
-                records.appraise(device, enrolled -> appraiser.appraise(evidence, question, enrolled, references));
+                records.appraise(device, newest -> appraiser.appraise(evidence, question, newest, references));
         return appraiser.print(
                 spec.commandLine().getOut(), spec.commandLine().getErr(), done.appraisal(), done.device());
     }
 
-    private byte[] ask(FleetDirectory.Config config, Binary nonce) throws IOException, RejectedException {
+    private byte[] ask(FleetDirectory.Config config, Binary nonce, EnrolledDevice enrolled)
+            throws IOException, RejectedException {
         Topics topics = new Topics(config.name(), device);
         byte[] challenge = challenge(topics, nonce).encode();
-        EvidenceAssembly assembly = new EvidenceAssembly(nonce);
-        CompletableFuture<byte[]> answered = new CompletableFuture<>();
+        Answer answer = new Answer(enrolled, nonce);
         Duration deadline = Duration.ofSeconds(timeoutSeconds);
         long end = System.nanoTime() + deadline.toNanos();
         try (MqttLink link = BrokerLink.connect(
-                config.broker(), List.of(topics.evidence()), deadline, message -> take(message, assembly, answered))) {
+                config.broker(), List.of(topics.evidence()), deadline, answer::take)) {
             for (int attempt = 1; ; attempt++) {
                 link.publish(topics.challenge(), challenge, false);
                 try {
                     // Asked again: what floods the device's topic may have pushed the first question out.
                     long left = end - System.nanoTime();
-                    return answered.get(attempt == ATTEMPTS ? left : left / 2, TimeUnit.NANOSECONDS);
+                    return answer.own.get(attempt == ATTEMPTS ? left : left / 2, TimeUnit.NANOSECONDS);
                 } catch (TimeoutException e) {
                     if (attempt == ATTEMPTS) {
-                        throw new RejectedException(
-                                Code.ATT_TIMEOUT, device + " did not answer in " + timeoutSeconds + " s");
+                        // A device that has other keys than it is enrolled with answers, too.
+                        return answer.another.orElseThrow(() -> new RejectedException(
+                                Code.ATT_TIMEOUT, device + " did not answer in " + timeoutSeconds + " s"));
                     }
                 }
             }
@@ -130,10 +133,31 @@ final class AttestCommand implements Callable<Integer> {
                                 now, Binary.copyOf(key.sign(Challenge.toBeSigned(topics, nonce, now))))));
     }
 
-    /** Evidence for other nonces belongs to other verifiers. On the link's own thread. */
-    private static void take(MqttLink.Inbound message, EvidenceAssembly assembly, CompletableFuture<byte[]> answered) {
-        if (Evidence.decode(message.payload()) instanceof Verdict.Accepted<Evidence>(Evidence part)) {
-            assembly.take(part).ifPresent(whole -> answered.complete(whole.toArray()));
+    /** What comes as the answer. Anybody who reaches the topic may send some; the device's own word is waited for. */
+    private static final class Answer {
+        private final EnrolledDevice enrolled;
+        private final Binary nonce;
+        private final EvidenceAssembly assembly;
+        private final CompletableFuture<byte[]> own = new CompletableFuture<>();
+        private volatile Optional<byte[]> another = Optional.empty();
+
+        Answer(EnrolledDevice enrolled, Binary nonce) {
+            this.enrolled = enrolled;
+            this.nonce = nonce;
+            this.assembly = new EvidenceAssembly(nonce);
+        }
+
+        /** Evidence for other nonces belongs to other verifiers. On the link's own thread. */
+        void take(MqttLink.Inbound message) {
+            if (Evidence.decode(message.payload()) instanceof Verdict.Accepted<Evidence>(Evidence part)) {
+                assembly.take(part).map(Binary::toArray).ifPresent(whole -> {
+                    if (EvidenceVerifier.isFrom(enrolled, whole, nonce)) {
+                        own.complete(whole);
+                    } else {
+                        another = Optional.of(whole);
+                    }
+                });
+            }
         }
     }
 }
