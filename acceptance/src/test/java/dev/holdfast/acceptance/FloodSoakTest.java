@@ -55,7 +55,9 @@ class FloodSoakTest {
 
     @Test
     void nothingIsDroppedAndMemoryIsFlat() throws Exception {
-        assertThat(System.getProperty("user.name")).as("who becomes other users").isEqualTo("root");
+        assertThat(System.getProperty("user.name"))
+                .as("who becomes other users")
+                .isEqualTo("root");
         try (Stack stack = Stack.prepare(dir.resolve("s"), true)) {
             stack.startBroker();
             stack.startFleet();
@@ -86,9 +88,17 @@ class FloodSoakTest {
             try (HostileProgram hogs = HostileProgram.start(
                             setpriv, User.NOBODY, Attack.SLOW_STREAM, stack.socket("inference"), 100);
                     HostileProgram bodies = HostileProgram.start(
-                            setpriv, new User(65_533, 65_533, List.of()), Attack.ENDLESS_BODY, stack.socket("inference"), 100);
+                            setpriv,
+                            new User(65_533, 65_533, List.of()),
+                            Attack.ENDLESS_BODY,
+                            stack.socket("inference"),
+                            100);
                     HostileProgram evidence = HostileProgram.start(
-                            setpriv, new User(65_532, 65_532, List.of()), Attack.EVIDENCE, stack.socket("inference"), 4);
+                            setpriv,
+                            new User(65_532, 65_532, List.of()),
+                            Attack.EVIDENCE,
+                            stack.socket("inference"),
+                            4);
                     HostileDevice network = HostileDevice.connect("127.0.0.1", stack.port, "demo")) {
                 List<HostileDevice.Flood> floods = List.of(
                         network.flood(challenges(network), 200),
@@ -104,7 +114,11 @@ class FloodSoakTest {
                     swaps++;
                     long asked = System.nanoTime();
                     Tools.Ran ran = stack.command(
-                            Stack.FLEET, "attest", "--dir", stack.dir.resolve("fleet").toString(), "device-1");
+                            Stack.FLEET,
+                            "attest",
+                            "--dir",
+                            stack.dir.resolve("fleet").toString(),
+                            "device-1");
                     assertThat(ran.status()).as(ran.out() + ran.err()).isZero();
                     attested.add((System.nanoTime() - asked) / 1e9);
                     sample(stack);

@@ -28,8 +28,7 @@ public final class EvidenceAssembly {
             // Whatever somebody else began does not keep it out.
             return Optional.of(part.data());
         }
-        if (part.offset() != joined.size()
-                || joined.size() > 0 && part.total() != total) {
+        if (part.offset() != joined.size() || joined.size() > 0 && part.total() != total) {
             return Optional.empty();
         }
         total = part.total();

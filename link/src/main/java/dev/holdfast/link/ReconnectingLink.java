@@ -126,7 +126,8 @@ public final class ReconnectingLink implements MqttLink {
         if (!fits || !inbound.offer(message)) {
             inboundBytes.addAndGet(-message.payload().length);
             if (missed.compareAndSet(false, true)) {
-                String detail = "messages come faster than they are taken, and some are dropped; one on " + message.topic();
+                String detail =
+                        "messages come faster than they are taken, and some are dropped; one on " + message.topic();
                 // The broker chose the topic: a rejection keeps it on its line.
                 LOG.warn("{}", new Rejection(Code.WIRE_TOO_LARGE, detail));
             }

@@ -97,8 +97,7 @@ final class AttestCommand implements Callable<Integer> {
         Answer answer = new Answer(enrolled, nonce);
         Duration deadline = Duration.ofSeconds(timeoutSeconds);
         long end = System.nanoTime() + deadline.toNanos();
-        try (MqttLink link = BrokerLink.connect(
-                config.broker(), List.of(topics.evidence()), deadline, answer::take)) {
+        try (MqttLink link = BrokerLink.connect(config.broker(), List.of(topics.evidence()), deadline, answer::take)) {
             for (int attempt = 1; ; attempt++) {
                 link.publish(topics.challenge(), challenge, false);
                 try {
