@@ -6,6 +6,8 @@ import java.io.ByteArrayOutputStream;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.Locale;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /**
  * Reads one HTTP/1.1 reply as its bytes come (RFC 9112 sections 2 to 7): a status line and headers of at most
@@ -14,6 +16,7 @@ import java.util.Locale;
  */
 final class HttpReplyReader {
     static final int MAX_HEAD_BYTES = 16 * 1024;
+    private static final Pattern SIZE_OF_CHUNK = Pattern.compile("([0-9A-Fa-f]{1,8})(?:[ ;].*)?");
     private static final long UNTIL_END = -1;
 
     private enum Part {
@@ -173,10 +176,11 @@ final class HttpReplyReader {
     }
 
     private void chunk(String text) throws RejectedException {
-        if (!text.matches("[0-9A-Fa-f]{1,8}([ ;].*)?")) {
+        Matcher size = SIZE_OF_CHUNK.matcher(text);
+        if (!size.matches()) {
             throw wrong("the size of a chunk");
         }
-        left = Long.parseLong(text.split("[ ;]", 2)[0], 16);
+        left = Long.parseLong(size.group(1), 16);
         if (left > maxBodyBytes - body.size()) {
             throw tooLarge();
         }
