@@ -2,7 +2,6 @@ package dev.holdfast.link;
 
 import dev.holdfast.wire.Code;
 import java.io.IOException;
-import java.net.UnknownHostException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.Arrays;
@@ -10,7 +9,6 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
-import javax.net.ssl.SSLException;
 import org.eclipse.paho.mqttv5.client.IMqttToken;
 import org.eclipse.paho.mqttv5.client.MqttAsyncClient;
 import org.eclipse.paho.mqttv5.client.MqttCallback;
@@ -55,6 +53,8 @@ final class Connection implements AutoCloseable {
     private static final String ANY_ADDRESS = "tcp://127.0.0.1:1883";
 
     private static final int DISCONNECT_WITH_WILL = 0x04;
+    private static final long FULL_PAUSE_MILLIS = 2;
+    private static final int LIBRARY_FULL = MqttClientException.REASON_CODE_MAX_INFLIGHT;
     private static final int LIBRARY_TIMEOUT = MqttClientException.REASON_CODE_CLIENT_TIMEOUT;
 
     private final LinkConfig config;
@@ -80,7 +80,7 @@ final class Connection implements AutoCloseable {
 
             @Override
             public void failed(IOException failure) {
-                end(reason(failure));
+                end(LinkException.of(failure));
             }
         });
     }
@@ -159,7 +159,7 @@ final class Connection implements AutoCloseable {
         }
         try {
             int qos = broker.qos1() ? 1 : 0;
-            IMqttToken token = current.publish(topic, payload, qos, retained && broker.retains());
+            IMqttToken token = handOver(current, topic, payload, qos, retained && broker.retains());
             try {
                 await(token, config.ackDeadline(), "does not acknowledge PUBLISH");
             } finally {
@@ -169,6 +169,29 @@ final class Connection implements AutoCloseable {
             throw ended(e);
         } finally {
             inFlight.release();
+        }
+    }
+
+    /**
+     * Gives the library a message. It counts one as under way until its callback thread had its turn, which may be a while after the
+     * broker's acknowledgement, and refuses more than the broker takes instead of waiting.
+     */
+    private IMqttToken handOver(MqttAsyncClient current, String topic, byte[] payload, int qos, boolean retained)
+            throws MqttException, LinkException {
+        long end = System.nanoTime() + config.ackDeadline().toNanos();
+        while (true) {
+            try {
+                return current.publish(topic, payload, qos, retained);
+            } catch (MqttException e) {
+                if (e.getReasonCode() != LIBRARY_FULL || System.nanoTime() - end > 0) {
+                    throw e;
+                }
+            }
+            try {
+                TimeUnit.MILLISECONDS.sleep(FULL_PAUSE_MILLIS);
+            } catch (InterruptedException e) {
+                throw LinkException.interrupted();
+            }
         }
     }
 
@@ -237,16 +260,6 @@ final class Connection implements AutoCloseable {
                 // The connection has ended with the same reason, or the next one announces it.
             }
         });
-    }
-
-    private static LinkException reason(IOException failure) {
-        return switch (failure) {
-            case LinkException known -> known;
-            case SSLException tls -> new LinkException(Code.LNK_TLS, String.valueOf(tls.getMessage()), tls);
-            case UnknownHostException host ->
-                new LinkException(Code.LNK_DOWN, "no address is known of " + host.getMessage(), host);
-            default -> new LinkException(Code.LNK_DOWN, String.valueOf(failure.getMessage()), failure);
-        };
     }
 
     private void died(Throwable cause) {

@@ -3,6 +3,8 @@ package dev.holdfast.link;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Rejection;
 import java.io.IOException;
+import java.net.UnknownHostException;
+import javax.net.ssl.SSLException;
 import org.jspecify.annotations.Nullable;
 
 /** Why the broker is not reached, or did not do what was asked of it, with the code of that cause and no other. */
@@ -23,6 +25,17 @@ public final class LinkException extends IOException {
     /** One that passes on why a link is down. */
     public static LinkException of(Rejection why) {
         return new LinkException(why.code(), why.detail());
+    }
+
+    /** What a failure of the socket means, by the layer where it was met. */
+    static LinkException of(IOException failure) {
+        return switch (failure) {
+            case LinkException known -> known;
+            case SSLException tls -> new LinkException(Code.LNK_TLS, String.valueOf(tls.getMessage()), tls);
+            case UnknownHostException host ->
+                new LinkException(Code.LNK_DOWN, "no address is known of " + host.getMessage(), host);
+            default -> new LinkException(Code.LNK_DOWN, String.valueOf(failure.getMessage()), failure);
+        };
     }
 
     public Rejection rejection() {

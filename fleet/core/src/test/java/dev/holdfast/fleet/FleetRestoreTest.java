@@ -230,7 +230,7 @@ class FleetRestoreTest {
         assertThat(begun.held()).containsExactly(DEVICE);
         assertThat(begun.root()).hasValue(2L);
 
-        assertNoOrder(Code.LNK_REFUSED);
+        assertNoOrder(Code.UPD_NO_ORDER);
         assertThat(restore.held())
                 .singleElement()
                 .satisfies(held -> assertThat(held.reported())
@@ -287,7 +287,7 @@ class FleetRestoreTest {
         restore.begin(backup, List.of(), List.of());
         reports("2.1.0");
         assertThatThrownBy(() -> restore.keep(DEVICE)).hasMessageContaining("UPD-TARGET-UNKNOWN");
-        assertNoOrder(Code.LNK_REFUSED);
+        assertNoOrder(Code.UPD_NO_ORDER);
         publish(repository, "2.1.0");
         restore.keep(DEVICE);
         assertThat(ordered()).isEqualTo("2.1.0");
@@ -298,7 +298,7 @@ class FleetRestoreTest {
         goOn();
         FleetRestore restore = restore(fleet("backup"));
         restore.begin(backup, List.of(), List.of());
-        assertNoOrder(Code.LNK_REFUSED);
+        assertNoOrder(Code.UPD_NO_ORDER);
         // Cut off after everything: once more does no harm.
         assertThat(restore.begin(backup, List.of(), List.of()).root()).hasValue(3L);
         reports("2.0.0");
@@ -328,7 +328,7 @@ class FleetRestoreTest {
         byte[] signed = RootSigning.add(Files.readAllBytes(begun.draft()), keys);
         assertThat(new RootFolder(repository.directory()).publish(signed, repository))
                 .isEqualTo(2);
-        assertNoOrder(Code.LNK_REFUSED);
+        assertNoOrder(Code.UPD_NO_ORDER);
         reports("2.0.0");
         restore.keep(DEVICE);
         assertThat(ordered()).isEqualTo("2.0.0");
