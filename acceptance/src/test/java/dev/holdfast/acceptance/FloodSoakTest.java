@@ -140,12 +140,12 @@ class FloodSoakTest {
                     attested.get(attested.size() / 2),
                     attested.getLast());
             for (String part : PARTS) {
-                System.out.printf("memory of %s in MiB: %s%n", part, memory.get(part));
+                System.out.printf("memory of %s in MiB: %s%n", part, memory.getOrDefault(part, List.of()));
             }
             assertThat(dropped).isEmpty();
             assertThat(answered.get()).isGreaterThan(swaps);
             for (String part : PARTS) {
-                List<Integer> all = memory.get(part);
+                List<Integer> all = memory.getOrDefault(part, List.of());
                 int third = all.size() / 3;
                 assertThat((double) median(all.subList(all.size() - third, all.size())))
                         .as("MiB of " + part + ": " + all)
