@@ -49,12 +49,13 @@ final class Connection implements AutoCloseable {
 
     private static final long FAREWELL_MILLIS = 500;
     private static final long THREADS_END_SECONDS = 5;
+    /** The library closes its socket first and says why a moment later. */
+    private static final long GIVEN_UP_NANOS = Duration.ofSeconds(2).toNanos();
+
     /** The socket connects to the broker of the configuration, whatever the library is told. */
     private static final String ANY_ADDRESS = "tcp://127.0.0.1:1883";
 
     private static final int DISCONNECT_WITH_WILL = 0x04;
-    private static final long FULL_PAUSE_MILLIS = 2;
-    private static final int LIBRARY_FULL = MqttClientException.REASON_CODE_MAX_INFLIGHT;
     private static final int LIBRARY_TIMEOUT = MqttClientException.REASON_CODE_CLIENT_TIMEOUT;
 
     private final LinkConfig config;
@@ -72,7 +73,7 @@ final class Connection implements AutoCloseable {
     Connection(LinkConfig config, Consumer<MqttLink.Inbound> received) {
         this.config = config;
         this.received = received;
-        this.socket = new FencedSocket(config, new FencedSocket.Watcher() {
+        this.socket = new FencedSocket(config, new PacketFence.Watcher() {
             @Override
             public void came(Packet packet) throws LinkException {
                 answers.came(packet);
@@ -159,7 +160,8 @@ final class Connection implements AutoCloseable {
         }
         try {
             int qos = broker.qos1() ? 1 : 0;
-            IMqttToken token = handOver(current, topic, payload, qos, retained && broker.retains());
+            IMqttToken token = LibraryOutbox.publish(
+                    config.ackDeadline(), current, topic, payload, qos, retained && broker.retains());
             try {
                 await(token, config.ackDeadline(), "does not acknowledge PUBLISH");
             } finally {
@@ -172,34 +174,15 @@ final class Connection implements AutoCloseable {
         }
     }
 
-    /**
-     * Gives the library a message. It counts one as under way until its callback thread had its turn, which may be a while after the
-     * broker's acknowledgement, and refuses more than the broker takes instead of waiting.
-     */
-    private IMqttToken handOver(MqttAsyncClient current, String topic, byte[] payload, int qos, boolean retained)
-            throws MqttException, LinkException {
-        long end = System.nanoTime() + config.ackDeadline().toNanos();
-        while (true) {
-            try {
-                return current.publish(topic, payload, qos, retained);
-            } catch (MqttException e) {
-                if (e.getReasonCode() != LIBRARY_FULL || System.nanoTime() - end > 0) {
-                    throw e;
-                }
-            }
-            try {
-                TimeUnit.MILLISECONDS.sleep(FULL_PAUSE_MILLIS);
-            } catch (InterruptedException e) {
-                throw LinkException.interrupted();
-            }
-        }
-    }
-
     /** Waits for the broker's answer. A broker that gives none is given up on. */
     private void await(IMqttToken token, Duration deadline, String failing) throws MqttException, LinkException {
         try {
             token.waitForCompletion(deadline.toMillis());
         } catch (MqttException e) {
+            if (e.getCause() instanceof InterruptedException) {
+                // Whoever waits is wanted elsewhere; the connection is as good as before.
+                throw LinkException.interrupted();
+            }
             if (e.getReasonCode() == LIBRARY_TIMEOUT) {
                 end(new LinkException(Code.LNK_SILENT, "the broker " + failing + " within " + deadline));
             }
@@ -224,11 +207,6 @@ final class Connection implements AutoCloseable {
 
     /** Watches the connection until it ends, and says why it did. */
     LinkException watch() throws InterruptedException {
-        Packet.ConnAck broker = answers.terms();
-        int said = broker == null ? -1 : broker.keepAliveSeconds();
-        // The library pings a broker of which it has heard nothing for the first half of it.
-        long silentNanos = TimeUnit.SECONDS.toNanos(2L * (said > 0 ? said : KEEP_ALIVE_SECONDS))
-                + config.ackDeadline().toNanos();
         long tickMillis = Math.clamp(config.ackDeadline().toMillis() / 4, 10, 1000);
         long begun = System.nanoTime();
         boolean announced = config.presence().isEmpty();
@@ -240,8 +218,8 @@ final class Connection implements AutoCloseable {
                 end(new LinkException(Code.LNK_SILENT, "the broker takes no bytes"));
             } else if (reading != null && reading.underWayNanos() > PACKET_LIMIT.toNanos()) {
                 end(new LinkException(Code.LNK_SILENT, "a packet does not end within " + PACKET_LIMIT));
-            } else if (reading != null && now - reading.byteAtNanos() > silentNanos) {
-                end(new LinkException(Code.LNK_SILENT, "the broker does not answer to PINGREQ"));
+            } else if (socket.givenUpNanos() > GIVEN_UP_NANOS) {
+                end(new LinkException(Code.LNK_DOWN, "the client library ended the connection"));
             } else if (!announced && now - begun > STALE_WILL.toNanos()) {
                 announced = true;
                 announceAgain(config.presence().get());
@@ -282,7 +260,7 @@ final class Connection implements AutoCloseable {
             }
             end = why;
         }
-        socket.close();
+        socket.end();
         // What sleeps between two looks at its threads looks now.
         threads.shutdownNow();
         over.countDown();
@@ -302,6 +280,15 @@ final class Connection implements AutoCloseable {
             }
         }
         end(new LinkException(Code.LNK_DOWN, "the link is closed"));
+        if (current != null) {
+            try {
+                // A thread of the library that died took nothing down with it: its sender and its callbacks wait for
+                // ever.
+                current.disconnectForcibly(0, 1, false);
+            } catch (MqttException | RuntimeException e) {
+                // Then there was nothing to end.
+            }
+        }
         try {
             // Only the look-up of a name, which nobody can interrupt, may keep one for longer.
             threads.awaitTermination(THREADS_END_SECONDS, TimeUnit.SECONDS);
@@ -327,7 +314,13 @@ final class Connection implements AutoCloseable {
         @Override
         public void disconnected(MqttDisconnectResponse response) {
             MqttException cause = response.getException();
-            end(new LinkException(Code.LNK_DOWN, cause == null ? "the connection is lost" : cause.toString(), cause));
+            int reason = cause == null ? 0 : cause.getReasonCode();
+            if (reason == LIBRARY_TIMEOUT || reason == MqttClientException.REASON_CODE_WRITE_TIMEOUT) {
+                end(new LinkException(Code.LNK_SILENT, "the broker does not answer to PINGREQ", cause));
+            } else {
+                end(new LinkException(
+                        Code.LNK_DOWN, cause == null ? "the connection is lost" : cause.toString(), cause));
+            }
         }
 
         @Override

@@ -10,6 +10,7 @@ import java.net.SocketAddress;
 import java.net.SocketException;
 import java.net.UnknownHostException;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicLong;
 import javax.net.SocketFactory;
 import javax.net.ssl.SSLParameters;
 import javax.net.ssl.SSLSocket;
@@ -28,21 +29,28 @@ final class FencedSocket extends Socket {
 
     private static final int BUFFER_BYTES = 16 * 1024;
 
-    /** Told of what goes wrong, in the words of the layer where it went wrong, and of each packet. */
-    interface Watcher extends PacketFence.Watcher {
-        void failed(IOException failure);
-    }
-
     private final LinkConfig config;
-    private final Watcher watcher;
+    private final PacketFence.Watcher watcher;
     private final Socket plain = new Socket();
     private final CountDownLatch spoken = new CountDownLatch(1);
+    private final AtomicLong givenUpNanos = new AtomicLong();
+    private final PacketFence.Watcher told = new PacketFence.Watcher() {
+        @Override
+        public void came(Packet packet) throws LinkException {
+            watcher.came(packet);
+        }
+
+        @Override
+        public void failed(IOException failure) {
+            FencedSocket.this.failed(failure);
+        }
+    };
     private volatile Socket talking = plain;
     private volatile @Nullable PacketFence fence;
     /** When the write that is under way began; 0 where none is. */
     private volatile long writingSinceNanos;
 
-    FencedSocket(LinkConfig config, Watcher watcher) {
+    FencedSocket(LinkConfig config, PacketFence.Watcher watcher) {
         this.config = config;
         this.watcher = watcher;
     }
@@ -95,7 +103,7 @@ final class FencedSocket extends Socket {
             }
             talking.setSoTimeout(LOOK_MILLIS);
             fence = new PacketFence(
-                    new BufferedInputStream(talking.getInputStream(), BUFFER_BYTES), spoken, plain::isClosed, watcher);
+                    new BufferedInputStream(talking.getInputStream(), BUFFER_BYTES), spoken, plain::isClosed, told);
         } catch (IOException e) {
             watcher.failed(e);
             throw e;
@@ -156,12 +164,31 @@ final class FencedSocket extends Socket {
     @Override
     public void shutdownInput() {}
 
+    /** The library gives up, and says why elsewhere: what its own reader and writer make of that is no cause. */
     @Override
     public void close() {
+        givenUpNanos.compareAndSet(0, System.nanoTime());
+        end();
+    }
+
+    /** Ends the connection over the library's head. */
+    void end() {
         try {
             plain.close();
         } catch (IOException e) {
             // It is closed for us all the same.
+        }
+    }
+
+    /** For how long the library has been done with it; 0 while it is not. */
+    long givenUpNanos() {
+        long since = givenUpNanos.get();
+        return since == 0 ? 0 : System.nanoTime() - since;
+    }
+
+    private void failed(IOException failure) {
+        if (givenUpNanos.get() == 0) {
+            watcher.failed(failure);
         }
     }
 
@@ -184,7 +211,7 @@ final class FencedSocket extends Socket {
             try {
                 out.write(bytes, from, length);
             } catch (IOException e) {
-                watcher.failed(e);
+                failed(e);
                 throw e;
             } finally {
                 writingSinceNanos = 0;

@@ -4,6 +4,7 @@ import java.util.concurrent.CancellationException;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
@@ -43,6 +44,10 @@ final class LibraryThreads extends ScheduledThreadPoolExecutor {
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
+        }
+        if (isShutdown()) {
+            // The task may have ended by now, or never begin: whoever waits for it to run would do so for ever.
+            throw new RejectedExecutionException("the connection has ended");
         }
         return future;
     }

@@ -18,7 +18,8 @@ public final class LinkException extends IOException {
     }
 
     LinkException(Code code, String detail, @Nullable Throwable cause) {
-        super(detail, cause);
+        // Part of it may be the broker's own words.
+        super(new Rejection(code, detail).detail(), cause);
         this.code = code;
     }
 

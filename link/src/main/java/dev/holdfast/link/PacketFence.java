@@ -10,8 +10,8 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 
 /**
- * What the client library reads: whole packets of an untrusted broker, which {@link PacketReader} has bounded and parsed before the
- * library sees a byte of them. It reserves what a length says, and its parsers trust what they read.
+ * What the client library reads: packets that we wrote ourselves ({@link PlainPacket}), from what {@link PacketReader} has bounded and
+ * parsed of those of an untrusted broker. The library reserves what a length says, and dies of texts that it does not like.
  *
  * <p>Nothing is told before CONNECT was sent, not even that the broker hung up: a reader of the library that ends while its other
  * threads are being started leaves one behind that waits for it for ever. One thread reads; the times may be asked for by others.
@@ -62,9 +62,9 @@ final class PacketFence extends InputStream {
         }
         hold();
         try {
-            PacketReader.Raw raw = packets.next();
-            watcher.came(raw.packet());
-            packet = raw.bytes();
+            Packet next = packets.next();
+            watcher.came(next);
+            packet = PlainPacket.of(next);
             at = 0;
         } catch (SocketTimeoutException e) {
             throw e;

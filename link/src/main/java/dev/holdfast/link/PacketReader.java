@@ -49,16 +49,13 @@ final class PacketReader {
         return inside ? System.nanoTime() - begunAtNanos : 0;
     }
 
-    /** A packet, and the bytes that it came in. */
-    record Raw(Packet packet, byte[] bytes) {}
-
     /**
      * Waits for the next packet.
      *
      * @throws SocketTimeoutException where none begins in the socket's time; within a packet that time does not count
      * @throws LinkException where it is none that a broker may send
      */
-    Raw next() throws IOException {
+    Packet next() throws IOException {
         int first = in.read();
         if (first < 0) {
             throw PacketFence.hungUp("");
@@ -67,15 +64,11 @@ final class PacketReader {
         begunAtNanos = byteAtNanos;
         inside = true;
         try {
-            byte[] length = length(first >> 4);
-            byte[] bytes = Arrays.copyOf(length, length.length + value(length));
-            for (int at = length.length; at < bytes.length; ) {
-                int n = readSome(bytes, at);
-                at += n;
+            byte[] body = new byte[length(first >> 4)];
+            for (int at = 0; at < body.length; ) {
+                at += readSome(body, at);
             }
-            byte[] body = Arrays.copyOfRange(bytes, length.length, bytes.length);
-            bytes[0] = (byte) first;
-            return new Raw(parse(first, body).orThrow(), bytes);
+            return parse(first, body).orThrow();
         } catch (RejectedException e) {
             throw LinkException.of(e.rejection());
         } finally {
@@ -99,32 +92,22 @@ final class PacketReader {
         }
     }
 
-    /** Section 1.5.5: at most four bytes of seven bits, after a place for the packet's first byte. */
-    private byte[] length(int kind) throws IOException, RejectedException {
+    /** Section 1.5.5: at most four bytes of seven bits. */
+    private int length(int kind) throws IOException, RejectedException {
         int most = kind == PUBLISH ? MAX_PACKET_BYTES : MAX_CONTROL_BYTES;
-        byte[] bytes = new byte[1];
-        while (bytes.length <= 4) {
-            byte[] one = new byte[1];
+        byte[] one = new byte[1];
+        int length = 0;
+        for (int shift = 0; shift < 28; shift += 7) {
             readSome(one, 0);
-            bytes = Arrays.copyOf(bytes, bytes.length + 1);
-            bytes[bytes.length - 1] = one[0];
+            length |= (one[0] & 0x7f) << shift;
             if (one[0] >= 0) {
-                int length = value(bytes);
                 if (length > most) {
                     throw refused("a packet of kind " + kind + " has " + length + " bytes, at most " + most);
                 }
-                return bytes;
+                return length;
             }
         }
         throw refused("a length has more than four bytes");
-    }
-
-    private static int value(byte[] bytes) {
-        int value = 0;
-        for (int i = bytes.length - 1; i > 0; i--) {
-            value = value << 7 | bytes[i] & 0x7f;
-        }
-        return value;
     }
 
     private static RejectedException refused(String detail) {

@@ -88,6 +88,9 @@ public final class ReconnectingLink implements MqttLink {
                 if (!closed) {
                     LOG.warn("{}: {}", config.broker(), why.rejection());
                 }
+                if (closed) {
+                    return;
+                }
                 Thread.sleep(next);
                 Duration twice = pause.multipliedBy(2);
                 pause = twice.compareTo(config.lastRetry()) < 0 ? twice : config.lastRetry();

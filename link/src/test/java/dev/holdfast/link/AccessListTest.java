@@ -147,7 +147,7 @@ class AccessListTest {
             }
             out.write(new byte[] {0x10, (byte) body.size()});
             out.write(body.toByteArray());
-            assertThat(in.next().packet())
+            assertThat(in.next())
                     .isInstanceOfSatisfying(
                             Packet.ConnAck.class,
                             ack -> assertThat(ack.reason()).isZero());
@@ -178,7 +178,7 @@ class AccessListTest {
         /** The next packet that is no message. */
         private Packet awaitOther() throws IOException {
             while (true) {
-                Packet packet = in.next().packet();
+                Packet packet = in.next();
                 if (!(packet instanceof Packet.Publish(String topic, byte[] _, int id))) {
                     return packet;
                 }

@@ -7,10 +7,12 @@ import dev.holdfast.testkit.HostileBroker;
 import dev.holdfast.wire.Code;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.concurrent.ArrayBlockingQueue;
@@ -18,6 +20,7 @@ import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.Callable;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Tag;
@@ -129,6 +132,58 @@ class HostileBrokerTest {
                             LinkException.class,
                             e -> assertThat(e.rejection().code()).isEqualTo(Code.LNK_SILENT));
             until(() -> broker.accepted() > 1);
+        }
+    }
+
+    /** Whatever a text holds, the library's parsers do not see it; a message that they die of would end a device's link for good. */
+    @Test
+    void strangeTextsEndNothing() throws Exception {
+        BlockingQueue<MqttLink.Inbound> taken = new ArrayBlockingQueue<>(100);
+        try (HostileBroker broker = HostileBroker.start(HostileBroker.speakingStrangely(FILTERS.get(1)));
+                ReconnectingLink link = open(broker, taken::add)) {
+            List<String> heard = new ArrayList<>();
+            for (int i = 0; i < 3; i++) {
+                MqttLink.Inbound message = taken.poll(LIMIT.toSeconds(), TimeUnit.SECONDS);
+                assertThat(message).isNotNull();
+                heard.add(message.topic() + " " + new String(message.payload(), StandardCharsets.US_ASCII));
+            }
+            assertThat(heard).containsExactly(FILTERS.get(1) + "? a", FILTERS.get(1) + " b", FILTERS.get(1) + " c");
+            link.publish("t", new byte[1], false);
+            assertThat(broker.accepted()).isEqualTo(1);
+        }
+    }
+
+    @Test
+    @Tag("full")
+    void aBrokerThatAnswersNoPingIsSilent() throws Exception {
+        try (HostileBroker broker = HostileBroker.start(HostileBroker.neverPonging());
+                ReconnectingLink link = open(broker, message -> {})) {
+            until(() -> link.status().lost().isPresent());
+            assertThat(link.status().lost().orElseThrow().code()).isEqualTo(Code.LNK_SILENT);
+        }
+    }
+
+    /** Who waits for an acknowledgement may be wanted elsewhere, which is nothing to the others. */
+    @Test
+    void anInterruptedPublisherEndsNoConnection() throws Exception {
+        AtomicBoolean flag = new AtomicBoolean();
+        try (HostileBroker broker = HostileBroker.start(HostileBroker.neverAcknowledging());
+                ReconnectingLink link = ReconnectingLink.open(
+                        config(broker).withPace(Duration.ofSeconds(30), SOON, SOON), message -> {})) {
+            until(link::connected);
+            Thread publisher = Thread.ofPlatform().start(() -> {
+                try {
+                    link.publish("t", new byte[1], false);
+                } catch (LinkException e) {
+                    flag.set(Thread.currentThread().isInterrupted());
+                }
+            });
+            until(() -> publisher.getState() == Thread.State.TIMED_WAITING);
+            publisher.interrupt();
+            publisher.join(LIMIT);
+            assertThat(flag).isTrue();
+            assertThat(link.connected()).isTrue();
+            assertThat(broker.accepted()).isEqualTo(1);
         }
     }
 

@@ -212,6 +212,40 @@ public final class HostileBroker implements AutoCloseable {
         };
     }
 
+    /**
+     * Well framed, with control characters wherever there is a text: in CONNACK, in a topic, in a property. Then a message on
+     * {@code topic} as it should be, and politeness.
+     */
+    public static Behaviour speakingStrangely(String topic) {
+        return client -> {
+            client.awaitConnect();
+            client.write(properties(0x20, new byte[] {0, 0}, new byte[0]));
+            HostileBroker.Packet subscribe = client.read();
+            client.write(client.subAck(subscribe, 1));
+            client.write(message(topic + "\u0001", new byte[] {'a'}));
+            byte[] name = topic.getBytes(StandardCharsets.UTF_8);
+            ByteArrayOutputStream begin = new ByteArrayOutputStream();
+            begin.write(name.length >> 8);
+            begin.write(name.length);
+            begin.writeBytes(name);
+            client.write(properties(PUBLISH << 4, begin.toByteArray(), new byte[] {'b'}));
+            client.write(message(topic, new byte[] {'c'}));
+            client.serve(0, true, true);
+        };
+    }
+
+    /** A packet with a user property (section 3.3.2.3.7) whose name and value are control characters. */
+    private static byte[] properties(int first, byte[] before, byte[] after) {
+        byte[] property = {0x26, 0, 1, 1, 0, 1, 2};
+        ByteArrayOutputStream out = new ByteArrayOutputStream();
+        out.writeBytes(head(first, before.length + 1 + property.length + after.length));
+        out.writeBytes(before);
+        out.write(property.length);
+        out.writeBytes(property);
+        out.writeBytes(after);
+        return out.toByteArray();
+    }
+
     /** A message of QoS 0. */
     public static byte[] message(String topic, byte[] payload) {
         byte[] name = topic.getBytes(StandardCharsets.UTF_8);

@@ -85,7 +85,7 @@ public final class HostileBrokerClient {
         }
     }
 
-    private byte[] subAck(HostileBroker.Packet packet, int reason) {
+    byte[] subAck(HostileBroker.Packet packet, int reason) {
         byte[] body = packet.body();
         ByteArrayOutputStream reasons = new ByteArrayOutputStream();
         for (int at = 3 + body[2]; at + 2 < body.length; at += 3 + ((body[at] & 0xff) << 8 | body[at + 1] & 0xff)) {

@@ -1,6 +1,7 @@
 package dev.holdfast.fleet;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import dev.holdfast.link.QuietLog;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
@@ -57,7 +58,7 @@ final class DeviceReports implements AutoCloseable {
 
     private final FleetDirectory directory;
     private final Clock clock;
-    private final QuietLog quiet = new QuietLog(LOG, System::nanoTime);
+    private final QuietLog quiet = new QuietLog(LOG);
     private final Map<String, Said> waiting = new LinkedHashMap<>();
     /** The one that spoke last is at the end. */
     private final LinkedHashMap<String, Stranger> strangers = new LinkedHashMap<>(16, 0.75f, true);

@@ -1,6 +1,7 @@
 package dev.holdfast.fleet;
 
 import dev.holdfast.attestation.verify.EnrolmentPolicy;
+import dev.holdfast.link.QuietLog;
 import dev.holdfast.link.Reply;
 import dev.holdfast.link.Request;
 import dev.holdfast.link.Topics;
@@ -34,7 +35,7 @@ public final class FleetResponder {
     private static final Pattern METADATA =
             Pattern.compile("([0-9]{1,10}\\.)?(root|targets|snapshot|timestamp)\\.json");
 
-    private final QuietLog quiet = new QuietLog(LOG, System::nanoTime);
+    private final QuietLog quiet = new QuietLog(LOG);
     private final FleetDirectory directory;
     private final Director director;
     private final EnrolmentService enrolment;

@@ -4,6 +4,7 @@ import dev.holdfast.link.ClientId;
 import dev.holdfast.link.LinkConfig;
 import dev.holdfast.link.LinkException;
 import dev.holdfast.link.MqttLink;
+import dev.holdfast.link.QuietLog;
 import dev.holdfast.link.ReconnectingLink;
 import dev.holdfast.link.Reply;
 import dev.holdfast.link.Request;
@@ -40,7 +41,7 @@ public final class FleetService implements AutoCloseable {
     private final String fleet;
     private final FleetResponder responder;
     private final DeviceReports reports;
-    private final QuietLog quiet = new QuietLog(LOG, System::nanoTime);
+    private final QuietLog quiet = new QuietLog(LOG);
     private final QuestionQueue enrolled = new QuestionQueue(ENROLLED, System::nanoTime);
     private final QuestionQueue strangers = new QuestionQueue(STRANGERS, System::nanoTime);
     private final Semaphore refusals = new Semaphore(MAX_REFUSALS);

@@ -1,4 +1,4 @@
-package dev.holdfast.fleet;
+package dev.holdfast.link;
 
 import java.time.Duration;
 import java.util.function.LongSupplier;
@@ -8,8 +8,8 @@ import org.slf4j.Logger;
  * Warnings about what others send, of which there may be any number: at most {@value #LINES} a minute, and then how many were left
  * out. Thread-safe.
  */
-final class QuietLog {
-    static final int LINES = 30;
+public final class QuietLog {
+    public static final int LINES = 30;
     private static final long MINUTE_NANOS = Duration.ofMinutes(1).toNanos();
 
     private final Logger log;
@@ -18,13 +18,17 @@ final class QuietLog {
     private int lines;
     private long left;
 
+    public QuietLog(Logger log) {
+        this(log, System::nanoTime);
+    }
+
     QuietLog(Logger log, LongSupplier nanos) {
         this.log = log;
         this.nanos = nanos;
         this.began = nanos.getAsLong();
     }
 
-    void warn(String format, Object... arguments) {
+    public void warn(String format, Object... arguments) {
         long untold = 0;
         synchronized (this) {
             long now = nanos.getAsLong();
