@@ -39,6 +39,7 @@ public final class InferenceMain {
             CrashLog words = CrashLog.capture(control.resolveSibling("crash.log"));
             // A step waits for its share on each of these; the other threads do one job each.
             UncaughtExceptions.endTheProcessFor(List.of("holdfast-kernel-"));
+            HeapWatch.start();
             Shutdown.await(InferenceDaemon.start(config, words));
         } catch (Exception e) {
             System.err.println(CommandFailure.message(e));
