@@ -16,7 +16,8 @@ import java.util.stream.Stream;
 
 /**
  * Cuts the power around every operation that a program makes on the disk, as the program itself lists them, and counts what
- * it survived. One for each test class; {@link #print} when all its scenarios are through.
+ * it survived. One for each test class; {@link #print} when all its scenarios are through. Scenarios may run at the same time, each
+ * in a directory of its own ({@link #in}).
  */
 public final class CutMatrix {
     /** How a process ended. */
@@ -48,13 +49,23 @@ public final class CutMatrix {
 
     private final String of;
     private final Path root;
-    private final Map<String, int[]> tally = new TreeMap<>();
+    private final Map<String, int[]> tally;
     private List<String> failures = new ArrayList<>();
 
     /** @param root the directory that {@link CrashDisk} models */
     public CutMatrix(String of, Path root) {
+        this(of, root, new TreeMap<>());
+    }
+
+    private CutMatrix(String of, Path root, Map<String, int[]> tally) {
         this.of = of;
         this.root = root;
+        this.tally = tally;
+    }
+
+    /** The same one, which counts for this one, too, on another directory. */
+    public CutMatrix in(Path other) {
+        return new CutMatrix(of, other, tally);
     }
 
     /** A directory for the files; the platter is modelled, so it may be where fsync costs nothing. */
@@ -190,13 +201,18 @@ public final class CutMatrix {
     }
 
     private void trial(String group, String name, Trial trial) {
-        int[] counts = tally.computeIfAbsent(group, g -> new int[2]);
-        counts[0]++;
+        count(group, 0);
         try {
             trial.run();
-            counts[1]++;
+            count(group, 1);
         } catch (Exception | AssertionError e) {
             failures.add(name + ": " + e);
+        }
+    }
+
+    private void count(String group, int column) {
+        synchronized (tally) {
+            tally.computeIfAbsent(group, g -> new int[2])[column]++;
         }
     }
 

@@ -29,6 +29,8 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
@@ -37,6 +39,7 @@ import org.junit.jupiter.params.provider.EnumSource;
  * lists them; or the power goes and with it what was not forced. Each time the device comes back with a verified model,
  * asks for no block again that was durable, reaches the end of its order, and leaves no file behind.
  */
+@Execution(ExecutionMode.CONCURRENT)
 class PowerCutTest {
     /** What is interrupted. */
     enum Scenario {
@@ -195,13 +198,18 @@ class PowerCutTest {
     }
 
     private static void tally(List<String> failures, String group, String name, Trial trial) {
-        int[] counts = TALLY.computeIfAbsent(group, g -> new int[2]);
-        counts[0]++;
+        count(group, 0);
         try {
             trial.run();
-            counts[1]++;
+            count(group, 1);
         } catch (Exception | AssertionError e) {
             failures.add(name + ": " + e);
+        }
+    }
+
+    private static void count(String group, int column) {
+        synchronized (TALLY) {
+            TALLY.computeIfAbsent(group, g -> new int[2])[column]++;
         }
     }
 

@@ -26,7 +26,8 @@ import java.util.TreeMap;
 import java.util.TreeSet;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
@@ -35,6 +36,7 @@ import org.junit.jupiter.params.provider.EnumSource;
  * client starts again, remembers no less than what it had reported, versions and floors alike, refuses whatever is older, reaches what is published now,
  * leaves no file behind, and notices when the whole directory is put back.
  */
+@Execution(ExecutionMode.CONCURRENT)
 class TrustPowerCutTest {
     /** What is interrupted. */
     enum Scenario {
@@ -59,9 +61,10 @@ class TrustPowerCutTest {
     private static final String OTHER_NAME = "device-2";
     private static final int TWICE = 25;
 
-    private static Path root = Path.of("");
-    private static CutMatrix matrix = new CutMatrix("the trust client", root);
+    private static final CutMatrix ALL = new CutMatrix("the trust client", Path.of(""));
 
+    private final Path root = CutMatrix.directory();
+    private final CutMatrix matrix = ALL.in(root);
     private final Path stateDir = root.resolve("state");
     private final Path factory = root.resolve("factory.json");
     private final StagedRepository staged = new StagedRepository();
@@ -82,21 +85,17 @@ class TrustPowerCutTest {
     /** Whether an order under the other name was reported as accepted. */
     private boolean renamed;
 
-    @BeforeAll
-    static void begin() throws IOException {
-        root = CutMatrix.directory();
-        matrix = new CutMatrix("the trust client", root);
-    }
+    TrustPowerCutTest() throws IOException {}
 
     @AfterAll
-    static void print() throws IOException {
-        matrix.print();
-        Files.delete(root);
+    static void print() {
+        ALL.print();
     }
 
     @AfterEach
     void clear() throws IOException {
         CutMatrix.clear(root);
+        Files.delete(root);
     }
 
     @ParameterizedTest
