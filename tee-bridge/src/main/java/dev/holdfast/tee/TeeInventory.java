@@ -1,6 +1,7 @@
 package dev.holdfast.tee;
 
 import dev.holdfast.tee.software.SoftwareState;
+import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Sha256;
 import java.util.ArrayList;
 import java.util.List;
@@ -85,16 +86,25 @@ public record TeeInventory(Optional<Sha256> factoryRoot, List<Finding> findings)
         if (bridge.register().isEmpty()) {
             return Optional.empty();
         }
-        MeasurementRegister register = bridge.register().get();
+        try {
+            return Optional.of(register(bridge.register().get()));
+        } catch (TeeException e) {
+            if (e.code() != Code.TEE_STATE) {
+                throw e;
+            }
+            return Optional.of(new Finding(REGISTER, State.MISSING, String.valueOf(e.getMessage()), PROVISION_AGAIN));
+        }
+    }
+
+    private static Finding register(MeasurementRegister register) throws TeeException {
         String holds = "number " + register.index() + ", " + register.resetCount() + " resets so far, holds "
                 + (register.read().equals(SoftwareState.ZERO) ? "nothing yet" : register.read());
-        return Optional.of(
-                register.resettable()
-                        ? new Finding(
-                                REGISTER,
-                                State.NOTABLE,
-                                holds + "; software can reset it",
-                                "only a TPM's PCR other than 16 and 23 holds what was measured")
-                        : Finding.sound(REGISTER, holds));
+        return register.resettable()
+                ? new Finding(
+                        REGISTER,
+                        State.NOTABLE,
+                        holds + "; software can reset it",
+                        "only a TPM's PCR other than 16 and 23 holds what was measured")
+                : Finding.sound(REGISTER, holds);
     }
 }

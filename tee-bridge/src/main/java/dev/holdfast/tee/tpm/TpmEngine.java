@@ -1,10 +1,12 @@
 package dev.holdfast.tee.tpm;
 
 import dev.holdfast.tee.TeeException;
+import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.RejectedException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.locks.LockSupport;
 
 /** Sends commands and understands response codes. Only on the {@code tee} thread. */
@@ -54,6 +56,20 @@ final class TpmEngine {
             LockSupport.parkNanos(wait);
             wait *= 2;
         }
+    }
+
+    /** The public area of an object or an index, and its name, whatever algorithm makes that. */
+    record Published(Binary area, Binary name) {}
+
+    /** TPM2_ReadPublic (12.4) or TPM2_NV_ReadPublic (31.6); nothing where nothing is at {@code handle}. */
+    Optional<Published> published(long readPublic, long handle) throws TeeException, RejectedException {
+        TpmCommand command = new TpmCommand(readPublic).handle(handle);
+        Reply reply = send(command, false);
+        if (Tpm.base(reply.rc()) == Tpm.RC_HANDLE) {
+            return Optional.empty();
+        }
+        TpmReader found = must(command, reply).parameters();
+        return Optional.of(new Published(found.sized(TpmConnection.MAX_BYTES), found.sized(TpmConnection.MAX_BYTES)));
     }
 
     void flush(long handle) throws TeeException, RejectedException {

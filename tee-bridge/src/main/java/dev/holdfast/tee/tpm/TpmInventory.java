@@ -5,6 +5,7 @@ import dev.holdfast.tee.TeeInventory;
 import dev.holdfast.tee.TeeInventory.Finding;
 import dev.holdfast.tee.TeeInventory.State;
 import dev.holdfast.tee.tpm.TpmKeys.Role;
+import dev.holdfast.wire.Code;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Sha256;
 import java.util.ArrayList;
@@ -33,21 +34,32 @@ final class TpmInventory {
     /** Indexes and lockout; keys and register are the bridge's to add. */
     TeeInventory look() throws TeeException, RejectedException {
         List<Finding> findings = new ArrayList<>();
-        Optional<TpmNv.Public> anchor = nv.find(TpmNv.ANCHOR);
-        Optional<Sha256> stored = nv.anchor();
-        findings.add(
-                anchor.isPresent() && stored.isEmpty()
-                        ? new Finding(
-                                "factory root index",
-                                State.MISSING,
-                                hex(TpmNv.ANCHOR) + " is defined but not locked: provisioning did not end",
-                                TeeInventory.PROVISION)
-                        : TeeInventory.factoryRoot(
-                                stored, "NV " + hex(TpmNv.ANCHOR) + ", written once, locked for good"));
-        findings.add(counter(stored.isPresent()));
+        Optional<Sha256> stored = Optional.empty();
+        boolean planted = false;
+        try {
+            stored = nv.anchor();
+            findings.add(
+                    nv.find(TpmNv.ANCHOR).isPresent() && stored.isEmpty()
+                            ? missingRoot(
+                                    hex(TpmNv.ANCHOR) + " is defined but not locked: provisioning did not end",
+                                    TeeInventory.PROVISION)
+                            : TeeInventory.factoryRoot(
+                                    stored, "NV " + hex(TpmNv.ANCHOR) + ", written once, locked for good"));
+        } catch (TeeException e) {
+            if (e.code() != Code.TEE_STATE) {
+                throw e;
+            }
+            planted = true;
+            findings.add(missingRoot(String.valueOf(e.getMessage()), TeeInventory.PROVISION_AGAIN));
+        }
+        findings.add(counter(stored.isPresent() || planted));
         findings.add(owner());
         findings.add(lockout());
         return new TeeInventory(stored, findings);
+    }
+
+    private static Finding missingRoot(String detail, String remedy) {
+        return new Finding("factory root index", State.MISSING, detail, remedy);
     }
 
     private Finding counter(boolean anchored) throws TeeException, RejectedException {
@@ -81,6 +93,16 @@ final class TpmInventory {
     /** What whoever may use the TPM can do besides is in the README. */
     private Finding owner() throws TeeException, RejectedException {
         if (!TpmProvisioner.ownerHasPassword(engine)) {
+            for (Role role : List.of(Role.SIGNER, Role.STORAGE)) {
+                if (keys.storedName(role).isPresent()) {
+                    return new Finding(
+                            "owner",
+                            State.NOTABLE,
+                            "has no password, and a key is stored at " + hex(role.persistent())
+                                    + " that anybody can replace",
+                            TeeInventory.PROVISION_AGAIN);
+                }
+            }
             return Finding.sound(
                     "owner",
                     "has no password: whoever may use the TPM can remove the indexes, and sign as this device");

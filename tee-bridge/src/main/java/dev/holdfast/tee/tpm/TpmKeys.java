@@ -156,10 +156,11 @@ final class TpmKeys {
         }
         Optional<TpmPublic> known = stored.get(role);
         if (known == null) {
-            known = storedArea(role)
-                    .flatMap(area -> TpmPublic.parse(area) instanceof Verdict.Accepted<TpmPublic>(TpmPublic key)
-                            ? Optional.of(key)
-                            : Optional.empty())
+            known = published(role)
+                    .flatMap(
+                            found -> TpmPublic.parse(found.area()) instanceof Verdict.Accepted<TpmPublic>(TpmPublic key)
+                                    ? Optional.of(key)
+                                    : Optional.empty())
                     .filter(key -> isOf(role, key));
             stored.put(role, known);
         }
@@ -175,20 +176,11 @@ final class TpmKeys {
 
     /** The name of what is at the key's handle, whatever it is. */
     Optional<Binary> storedName(Role role) throws TeeException, RejectedException {
-        return storedArea(role).map(TpmPublic::name);
+        return published(role).map(TpmEngine.Published::name);
     }
 
-    /** TPM2_ReadPublic (12.4), or nothing where nothing is stored. */
-    private Optional<Binary> storedArea(Role role) throws TeeException, RejectedException {
-        TpmCommand command = new TpmCommand(Tpm.CC_READ_PUBLIC).handle(role.persistent());
-        TpmEngine.Reply reply = engine.send(command, false);
-        if (Tpm.base(reply.rc()) == Tpm.RC_HANDLE) {
-            return Optional.empty();
-        }
-        if (reply.rc() != Tpm.RC_SUCCESS) {
-            throw TpmEngine.refusal(command, reply.rc());
-        }
-        return Optional.of(reply.parameters().sized(TpmConnection.MAX_BYTES));
+    private Optional<TpmEngine.Published> published(Role role) throws TeeException, RejectedException {
+        return engine.published(Tpm.CC_READ_PUBLIC, role.persistent());
     }
 
     /** The key is stored elsewhere from now on, or nowhere. */

@@ -42,13 +42,14 @@ final class TpmNv {
 
     private static final int MAX_CERTIFICATE_BYTES = 8192;
 
-    record Public(long attributes, int size) {
+    /** @param nameAlgorithm Holdfast's indexes, and only those, have to be named by SHA-256 */
+    record Public(int nameAlgorithm, long attributes, int size) {
         boolean written() {
             return (attributes & Tpm.NV_WRITTEN) != 0;
         }
 
         boolean is(long kind, int bytes) {
-            return (attributes & ~STATE_BITS) == kind && size == bytes;
+            return nameAlgorithm == Tpm.ALG_SHA256 && (attributes & ~STATE_BITS) == kind && size == bytes;
         }
 
         boolean locked() {
@@ -62,15 +63,12 @@ final class TpmNv {
         this.engine = engine;
     }
 
+    /** {@code TEE-STATE} where something else is at the anchor's index. */
     Optional<Sha256> anchor() throws TeeException, RejectedException {
         Optional<Public> index = ours(ANCHOR, ONCE, Sha256.BYTES);
         return index.isPresent() && index.get().locked()
                 ? Optional.of(new Sha256(Binary.copyOf(read(ANCHOR, Sha256.BYTES))))
                 : Optional.empty();
-    }
-
-    static boolean isAnchor(Public index) {
-        return index.is(ONCE, Sha256.BYTES);
     }
 
     /** The certificate in DER, perhaps with padding behind it; empty where the TPM holds none. */
@@ -80,7 +78,14 @@ final class TpmNv {
         if (index.isEmpty() || !index.get().written() || index.get().size() > MAX_CERTIFICATE_BYTES) {
             return Binary.empty();
         }
-        return Binary.copyOf(read(certificate, index.get().size()));
+        try {
+            return Binary.copyOf(read(certificate, index.get().size()));
+        } catch (TeeException e) {
+            if (e.code() == Code.TEE_STATE) {
+                return Binary.empty(); // planted: a maker's certificate is readable by everybody
+            }
+            throw e;
+        }
     }
 
     /** TPMS_NV_PUBLIC (Part 2, 13.5) of an index without a policy. */
@@ -109,16 +114,35 @@ final class TpmNv {
         engine.run(new TpmCommand(Tpm.CC_NV_WRITE_LOCK).authorized(index).handle(index));
     }
 
+    /** Whether the index has the empty authorization value that Holdfast gives it; one that is planted need not. */
+    boolean isOpen(long index) throws TeeException, RejectedException {
+        return !Tpm.isAuthFailure(engine.send(reading(index, 1, 0), false).rc());
+    }
+
+    /** TPM2_NV_Read (31.13). */
+    private static TpmCommand reading(long index, int length, int offset) {
+        return new TpmCommand(Tpm.CC_NV_READ)
+                .authorized(index)
+                .handle(index)
+                .with(w -> w.u16(length).u16(offset));
+    }
+
+    /** {@code TEE-STATE} where the index asks for a password. */
     byte[] read(long index, int size) throws TeeException, RejectedException {
         byte[] out = new byte[size];
         for (int at = 0; at < size; at += READ_BYTES) {
-            int offset = at;
             int length = Math.min(READ_BYTES, size - at);
-            Binary piece = engine.run(new TpmCommand(Tpm.CC_NV_READ)
-                            .authorized(index)
-                            .handle(index)
-                            .with(w -> w.u16(length).u16(offset)))
-                    .sized(length);
+            TpmCommand command = reading(index, length, at);
+            TpmEngine.Reply reply = engine.send(command, false);
+            if (Tpm.isAuthFailure(reply.rc())) {
+                throw new TeeException(
+                        Code.TEE_STATE,
+                        "NV index 0x" + Long.toHexString(index) + " has a password that Holdfast did not give it");
+            }
+            if (reply.rc() != Tpm.RC_SUCCESS) {
+                throw TpmEngine.refusal(command, reply.rc());
+            }
+            Binary piece = reply.parameters().sized(length);
             if (piece.length() != length) {
                 throw new TeeException(Code.TEE_RESPONSE, "NV read returned " + piece.length() + " of " + length);
             }
@@ -143,26 +167,27 @@ final class TpmNv {
             return Optional.empty();
         }
         TpmReader area = new TpmReader(found.get().toArray());
-        if (area.u32() != index || area.u16() != Tpm.ALG_SHA256) {
+        if (area.u32() != index) {
             throw area.malformed("another NV index than was asked for");
         }
+        int nameAlgorithm = area.u16();
         long attributes = area.u32();
         area.sized(64);
         int size = area.u16();
         area.end();
-        return Optional.of(new Public(attributes, size));
+        return Optional.of(new Public(nameAlgorithm, attributes, size));
     }
 
-    /** TPM2_NV_ReadPublic (31.6): TPMS_NV_PUBLIC, or nothing where the index is not defined. */
+    /** TPMS_NV_PUBLIC, or nothing where the index is not defined. */
     Optional<Binary> publicArea(long index) throws TeeException, RejectedException {
-        TpmCommand command = new TpmCommand(Tpm.CC_NV_READ_PUBLIC).handle(index);
-        TpmEngine.Reply reply = engine.send(command, false);
-        if (Tpm.base(reply.rc()) == Tpm.RC_HANDLE) {
-            return Optional.empty();
-        }
-        if (reply.rc() != Tpm.RC_SUCCESS) {
-            throw TpmEngine.refusal(command, reply.rc());
-        }
-        return Optional.of(reply.parameters().sized(TpmConnection.MAX_BYTES));
+        return published(index).map(TpmEngine.Published::area);
+    }
+
+    Optional<Binary> name(long index) throws TeeException, RejectedException {
+        return published(index).map(TpmEngine.Published::name);
+    }
+
+    private Optional<TpmEngine.Published> published(long index) throws TeeException, RejectedException {
+        return engine.published(Tpm.CC_NV_READ_PUBLIC, index);
     }
 }

@@ -86,17 +86,8 @@ final class TpmOperations {
         return nv.endorsementCertificate(keys.endorsement());
     }
 
-    /** TPM2_Sign (20.2); the key is unrestricted, so no ticket is needed. */
     byte[] sign(Sha256 digest) throws TeeException, RejectedException {
-        TpmReader reply = secrets.with(
-                Role.SIGNER,
-                Tpm.CC_SIGN,
-                command -> engine.run(command.with(w -> w.sized(digest.toArray())
-                        .u16(Tpm.ALG_NULL)
-                        .u16(Tpm.ST_HASHCHECK)
-                        .u32(Tpm.RH_NULL)
-                        .u16(0))));
-        return p1363(rest(reply)).toArray();
+        return p1363(rest(secrets.sign(digest))).toArray();
     }
 
     /** TPM2_LoadExternal (12.3) and TPM2_VerifySignature (20.1). */
@@ -137,9 +128,20 @@ final class TpmOperations {
 
     /** Of an NV register that has a value, the guard holds our own constant. */
     Optional<Sha256> measuredBefore() throws TeeException, RejectedException {
-        boolean begun = nvRegister.isPresent() && !nvRegister.get().read().equals(SoftwareState.ZERO);
         Sha256 holds = readPcr();
-        return begun || holds.equals(SoftwareState.ZERO) ? Optional.empty() : Optional.of(holds);
+        return hasBegun() || holds.equals(SoftwareState.ZERO) ? Optional.empty() : Optional.of(holds);
+    }
+
+    /** Whether the NV register has a value; what somebody planted at its index is no register. */
+    private boolean hasBegun() throws TeeException, RejectedException {
+        try {
+            return nvRegister.isPresent() && !nvRegister.get().read().equals(SoftwareState.ZERO);
+        } catch (TeeException e) {
+            if (e.code() == Code.TEE_STATE) {
+                return false;
+            }
+            throw e;
+        }
     }
 
     /** An NV register behind the first of these PCRs that is zero; firmware, boot loader and system extend the others mostly. */

@@ -45,12 +45,14 @@ final class TpmProvisioner {
     List<String> prepareKeys(AuthValue owner) throws TeeException, RejectedException {
         requireAuthorization();
         List<String> made = new ArrayList<>();
-        if (ownerHasPassword(engine)) {
-            for (Role role : List.of(Role.SIGNER, Role.STORAGE)) {
-                if (!keys.isStored(role)) {
-                    store(role, owner);
-                    made.add("the " + role.text() + " key is stored at " + hex(role.persistent()));
-                }
+        boolean stored = ownerHasPassword(engine);
+        for (Role role : List.of(Role.SIGNER, Role.STORAGE)) {
+            if (stored && !(keys.isStored(role) && secrets.opens(role))) {
+                store(role, owner);
+                made.add("the " + role.text() + " key is stored at " + hex(role.persistent()));
+            } else if (!stored && evictStored(role, owner)) {
+                made.add("the key at " + hex(role.persistent())
+                        + " is removed: while the TPM's owner has no password, anybody can store one there");
             }
         }
         return made;
@@ -75,8 +77,9 @@ final class TpmProvisioner {
         }
         if (options.register() instanceof TpmRegister.Nv register) {
             Optional<Binary> found = nv.publicArea(register.index());
-            boolean ours = found.equals(Optional.of(register.publicArea(true)))
+            boolean asDefined = found.equals(Optional.of(register.publicArea(true)))
                     || found.equals(Optional.of(register.publicArea(false)));
+            boolean ours = asDefined && nv.isOpen(register.index());
             if (found.isPresent() && !ours) {
                 undefine(register.index(), owner);
             }
@@ -89,26 +92,35 @@ final class TpmProvisioner {
     }
 
     void anchor(Sha256 factoryRoot, AuthValue owner) throws TeeException, RejectedException {
-        Optional<TpmNv.Public> found = nv.find(TpmNv.ANCHOR);
-        if (found.isPresent() && !TpmNv.isAnchor(found.get())) {
-            undefine(TpmNv.ANCHOR, owner); // planted
-        }
-        Optional<Sha256> known = nv.anchor();
+        Optional<Sha256> known = anchored();
         if (known.isPresent() && !known.get().equals(factoryRoot)) {
             throw new TeeException(
                     Code.TEE_REFUSED,
                     "another factory root is anchored, " + known.get() + ": holdfast deprovision first");
         }
         if (known.isEmpty()) {
-            if (nv.find(TpmNv.ANCHOR).isEmpty()) {
-                define(TpmNv.publicArea(TpmNv.ANCHOR, TpmNv.ONCE, Sha256.BYTES), AuthValue.EMPTY, owner);
+            if (nv.publicArea(TpmNv.ANCHOR).isPresent()) {
+                undefine(TpmNv.ANCHOR, owner); // planted, or not locked before the power went
             }
+            define(TpmNv.publicArea(TpmNv.ANCHOR, TpmNv.ONCE, Sha256.BYTES), AuthValue.EMPTY, owner);
             nv.writeOnce(TpmNv.ANCHOR, factoryRoot.toArray());
         }
         for (long earlier : new long[] {TpmCounter.EARLIER, TpmCounter.BASE}) {
             if (nv.publicArea(earlier).isPresent()) {
                 undefine(earlier, owner);
             }
+        }
+    }
+
+    /** What somebody planted at the index is no anchor. */
+    private Optional<Sha256> anchored() throws TeeException, RejectedException {
+        try {
+            return nv.anchor();
+        } catch (TeeException e) {
+            if (e.code() == Code.TEE_STATE) {
+                return Optional.empty();
+            }
+            throw e;
         }
     }
 
@@ -124,10 +136,7 @@ final class TpmProvisioner {
             }
         }
         for (Role role : List.of(Role.SIGNER, Role.STORAGE)) {
-            if (keys.storedName(role).isPresent()) {
-                Binary name = keys.storedName(role).get();
-                evict(role.persistent(), name, role.persistent(), owner);
-                keys.forget(role);
+            if (evictStored(role, owner)) {
                 removed.add("the " + role.text() + " key at " + hex(role.persistent()));
             }
         }
@@ -145,8 +154,8 @@ final class TpmProvisioner {
 
     /** TPM2_NV_UndefineSpace (31.4). */
     private void undefine(long index, AuthValue owner) throws TeeException, RejectedException {
-        Binary name = TpmPublic.name(nv.publicArea(index)
-                .orElseThrow(() -> new TeeException(Code.TEE_RESPONSE, "an index went while it was looked at")));
+        Binary name = nv.name(index)
+                .orElseThrow(() -> new TeeException(Code.TEE_RESPONSE, "an index went while it was looked at"));
         secrets.inSession(
                 TpmSession.HMAC,
                 session -> byOwner(new TpmCommand(Tpm.CC_NV_UNDEFINE_SPACE)
@@ -156,10 +165,7 @@ final class TpmProvisioner {
 
     /** The key that the TPM derives anyway, now with an authorization value, and at a handle that needs no password of the owner. */
     private void store(Role role, AuthValue owner) throws TeeException, RejectedException {
-        if (keys.storedName(role).isPresent()) {
-            Binary other = keys.storedName(role).get();
-            evict(role.persistent(), other, role.persistent(), owner);
-        }
+        evictStored(role, owner);
         TpmEngine.Reply made = secrets.inSession(
                 TpmSession.HMAC,
                 session -> loadByOwner(keys.creation(
@@ -170,6 +176,16 @@ final class TpmProvisioner {
         Binary name = TpmPublic.name(made.parameters().sized(TpmConnection.MAX_BYTES));
         keys.flushing(made.handle(), handle -> evict(handle, name, role.persistent(), owner));
         keys.forget(role);
+    }
+
+    /** Removes what is at the key's handle, whatever it is; whether anything was. */
+    private boolean evictStored(Role role, AuthValue owner) throws TeeException, RejectedException {
+        Optional<Binary> name = keys.storedName(role);
+        if (name.isPresent()) {
+            evict(role.persistent(), name.get(), role.persistent(), owner);
+            keys.forget(role);
+        }
+        return name.isPresent();
     }
 
     /** TPM2_EvictControl (28.5): stores a loaded object, or removes a stored one. */

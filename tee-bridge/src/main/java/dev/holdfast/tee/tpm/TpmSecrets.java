@@ -160,6 +160,35 @@ final class TpmSecrets {
                         role, key -> send.of(new TpmCommand(command).authorized(key, name(role), session, 0, value))));
     }
 
+    /** TPM2_Sign (20.2); the key is unrestricted, so no ticket is needed. */
+    TpmReader sign(Sha256 digest) throws TeeException, RejectedException {
+        return with(
+                Role.SIGNER,
+                Tpm.CC_SIGN,
+                command -> engine.run(command.with(w -> w.sized(digest.toArray())
+                        .u16(Tpm.ALG_NULL)
+                        .u16(Tpm.ST_HASHCHECK)
+                        .u32(Tpm.RH_NULL)
+                        .u16(0))));
+    }
+
+    /** Whether a key that is stored has the authorization value that this bridge has: each proves it by what it is for. */
+    boolean opens(Role role) throws TeeException, RejectedException {
+        try {
+            if (role == Role.SIGNER) {
+                sign(Sha256.of(new byte[0]));
+            } else {
+                seal(new byte[1], new SealPolicy.ThisDevice());
+            }
+            return true;
+        } catch (TeeException e) {
+            if (e.code() == Code.TEE_REFUSED) {
+                return false;
+            }
+            throw e;
+        }
+    }
+
     private AuthValue authorizationOf(Role role) throws TeeException, RejectedException {
         return keys.isStored(role) ? authorization : AuthValue.EMPTY;
     }
