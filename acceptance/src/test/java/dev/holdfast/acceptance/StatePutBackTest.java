@@ -100,7 +100,9 @@ class StatePutBackTest {
             assertThat(stack.holdfast("provision", "--again", "--yes").err()).contains("the agent runs");
             stack.stop("agent");
             assertThat(stack.holdfast("provision").err()).contains("TEE-STATE");
-            assertThat(stack.holdfastOk("provision", "--again", "--yes")).contains("state record: was ABSENT");
+            assertThat(stack.holdfast("provision", "--again", "--yes").err()).contains("TEE-ROLLBACK");
+            assertThat(stack.holdfastOk("provision", "--again", "--accept-state", "--yes"))
+                    .contains("state record: was ABSENT");
             stack.startAgent();
             stack.desire("2.0.0");
             stack.awaitCommitted("2.0.0");

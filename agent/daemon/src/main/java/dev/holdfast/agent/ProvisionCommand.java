@@ -21,7 +21,7 @@ final class ProvisionCommand extends AgentCommand.Configured {
     @Option(
             names = "--accept-state",
             description =
-                    "accept the state on the disk although the TEE has counted further: it was put back on purpose")
+                    "accept the state on the disk although the TEE has counted further, or may have: it was put back on purpose")
     boolean acceptState;
 
     @Option(

@@ -88,7 +88,7 @@ final class Provisioning {
             }
         }
         consent.requireUnlessScript("Anchor this root in " + config.root().tee() + " for good?");
-        make(value, files.endorsement(), ProvisioningLog.Act.PROVISIONED, false);
+        make(value, files.endorsement(), Optional.empty(), false);
     }
 
     private void alreadyAnchored(TeeBridge bridge, boolean acceptState)
@@ -99,8 +99,8 @@ final class Provisioning {
             requireStopped(config);
             DeviceRecord record = record(anchors);
             consent.requireUnlessScript("Accept the state on the disk (" + record.text() + ")?");
+            logAccepted(record);
             record.sign();
-            log(ProvisioningLog.Act.STATE_ACCEPTED, List.of(record.standing().name(), record.text()));
             OwnerOfState.give(config.stateDir());
             out.println("the state on the disk is accepted as it is: " + record.text());
         }
@@ -113,19 +113,42 @@ final class Provisioning {
         requireStopped(config);
         AuthValue known = files.authorization();
         AuthValue value = known.isEmpty() ? TeeFiles.freshAuthorization() : known;
+        String shown;
         try (TeeBridge bridge = TeeBridges.open(config, value, Optional.empty())) {
-            anchor(bridge).ifPresent(found -> out.println("anchored now: " + found));
-            if (anchor(bridge).isPresent()) {
-                requireSame(anchor(bridge).get());
+            Optional<Sha256> anchored = anchor(bridge);
+            if (anchored.isPresent()) {
+                requireSame(anchored.get());
+                out.println("anchored now: " + anchored.get());
             }
             Optional<Binary> pinned = files.endorsement();
             if (pinned.isPresent() && !pinned.equals(TeeBridges.endorsement(bridge))) {
                 out.println("this TPM is not the one of the time before");
             }
             print(bridge);
+            shown = shown(bridge);
+            out.println("  " + shown);
+            out.flush();
         }
-        consent.require("Make anew what is missing, and take the state on the disk as it is?");
-        make(value, Optional.empty(), ProvisioningLog.Act.PROVISIONED_AGAIN, acceptState);
+        consent.require(
+                acceptState
+                        ? "Make anew what is missing, and take the state on the disk as it is, older or not?"
+                        : "Make anew what is missing, and take the state on the disk where there was no newer one?");
+        make(value, Optional.empty(), Optional.of(shown), acceptState);
+    }
+
+    private String shown(TeeBridge bridge) throws IOException, TeeException, RejectedException {
+        try {
+            return line(record(TeeBridges.anchors(bridge)));
+        } catch (RejectedException e) {
+            if (e.rejection().code() != Code.TEE_STATE) {
+                throw e;
+            }
+            return "state record: cannot be checked before the keys are made anew (" + e.rejection() + ")";
+        }
+    }
+
+    private static String line(DeviceRecord record) {
+        return "state record: " + record.standing() + ", " + record.text();
     }
 
     /** One that somebody planted counts for none. */
@@ -149,7 +172,8 @@ final class Provisioning {
         }
     }
 
-    private void make(AuthValue value, Optional<Binary> pinned, ProvisioningLog.Act act, boolean acceptState)
+    /** @param shown what a person was told of the record before; empty the first time, when there is none */
+    private void make(AuthValue value, Optional<Binary> pinned, Optional<String> shown, boolean acceptState)
             throws IOException, TeeException, RejectedException {
         AgentConfig chosen = withRegister(value, pinned);
         try (TeeBridge bridge = TeeBridges.open(chosen, value, pinned)) {
@@ -160,15 +184,25 @@ final class Provisioning {
             }
             List<String> made = new ArrayList<>(provisioner.prepareKeys(owner));
             DeviceRecord record = record(TeeBridges.anchors(bridge));
-            if (record.standing() == DeviceRecord.Standing.BEHIND && !acceptState) {
-                throw new RejectedException(
-                        Code.TEE_ROLLBACK,
-                        "the state on the disk is older than what the TEE has counted: add --accept-state if it was put "
-                                + "back on purpose");
+            if (shown.isPresent() && !shown.get().equals(line(record))) {
+                out.println("  " + line(record));
+                consent.require("With the keys made anew, this is the state on the disk. Go on with it?");
+            }
+            requireNewest(record, anchor(bridge).isPresent(), acceptState);
+            if (record.standing() == DeviceRecord.Standing.UNCOUNTED) {
+                record.beginRenewal();
             }
             made.addAll(provisioner.prepareCounter(owner));
+            if (record.standing() == DeviceRecord.Standing.UNCOUNTED && !acceptState && !record.isNewest()) {
+                throw older("there is a new counter, and by it there may have been a newer record than this one ("
+                        + record.text() + ")");
+            }
+            if (acceptState) {
+                logAccepted(record);
+            }
             record.sign();
-            made.add("state record: was " + record.standing() + ", " + record.text());
+            made.add("state record: was " + record.standing() + (acceptState ? ", accepted as it is" : "") + ", "
+                    + record.text());
             if (record.standing() == DeviceRecord.Standing.FOREIGN) {
                 // The keys are others, so what was issued for the ones before is of no use.
                 CertificateStore.forget(config.certificateDir());
@@ -180,12 +214,36 @@ final class Provisioning {
             if (endorsement.isPresent() && !endorsement.equals(files.endorsement())) {
                 files.pinEndorsement(endorsement.get());
             }
-            log(act, made);
+            log(shown.isPresent() ? ProvisioningLog.Act.PROVISIONED_AGAIN : ProvisioningLog.Act.PROVISIONED, made);
             OwnerOfState.give(config.stateDir());
             made.forEach(line -> out.println("  made: " + line));
             out.println("anchored " + root.hash() + " in " + of(bridge));
             print(bridge);
         }
+    }
+
+    /** @param anchored whether the TEE holds the factory root still, so that it was not cleared and the device must have a record */
+    private static void requireNewest(DeviceRecord record, boolean anchored, boolean acceptState)
+            throws RejectedException {
+        if (acceptState) {
+            return;
+        }
+        switch (record.standing()) {
+            case CURRENT, UNCOUNTED -> {}
+            case BEHIND -> throw older("the state on the disk is older than what the TEE has counted");
+            case ABSENT, FOREIGN -> {
+                if (anchored) {
+                    throw older("the TEE was not cleared, and the record that it signed is "
+                            + (record.standing() == DeviceRecord.Standing.ABSENT ? "gone" : "damaged")
+                            + ", so all floors would fall");
+                }
+            }
+        }
+    }
+
+    private static RejectedException older(String why) {
+        return new RejectedException(
+                Code.TEE_ROLLBACK, why + ": where that is known and meant, holdfast provision --again --accept-state");
     }
 
     /** Where somebody else measures into the usual register, evidence could never be right: another one is taken. */
@@ -240,6 +298,11 @@ final class Provisioning {
     private DeviceRecord record(TrustAnchors anchors) throws IOException, RejectedException {
         return DeviceRecord.look(config.trustDir(), root.root().envelope().bytes(), anchors)
                 .orThrow();
+    }
+
+    /** Before the record is signed: none is accepted without a line. */
+    private void logAccepted(DeviceRecord record) throws IOException {
+        log(ProvisioningLog.Act.STATE_ACCEPTED, List.of(record.standing().name(), record.text()));
     }
 
     private void log(ProvisioningLog.Act act, List<String> details) throws IOException {

@@ -2,6 +2,7 @@ package dev.holdfast.agent;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.holdfast.agent.ProvisionedDevice.Person;
 import dev.holdfast.tee.TeeBridge;
 import dev.holdfast.trust.client.DeviceRecord;
 import dev.holdfast.trust.client.TrustClient;
@@ -118,6 +119,52 @@ class PutBackTest {
         assertThat(device.ok("provision", "--accept-state")).contains("accepted as it is");
         assertThat(floors().orThrow()).containsEntry("intent", 5L);
         assertThat(Files.readString(dir.resolve("s/provisioning.jsonl"))).contains("STATE_ACCEPTED", "BEHIND");
+    }
+
+    /** With the counter gone, only the new one's value tells whether there was a newer record. */
+    @Test
+    void anOldStateIsNotTakenBecauseTheCounterIsGone() throws Exception {
+        device.ok("provision");
+        assertThat(start(5).orThrow()).isEqualTo(5);
+        Map<Path, byte[]> old = device.copyOfState();
+        assertThat(start(6).orThrow()).isEqualTo(6);
+        device.putBack(old);
+        device.tools("tpm2_nvundefine -C o 0x18f4807");
+        Person no = Person.who(false);
+        assertThat(device.run(no, "provision", "--again").out())
+                .as("what is shown before somebody agrees")
+                .contains("state record: UNCOUNTED", "intent=5");
+        assertThat(no.asked()).hasSize(1);
+        device.tools("! tpm2_nvreadpublic 0x18f4807");
+        for (int time = 0; time < 3; time++) {
+            assertThat(device.refused("provision", "--again", "--yes"))
+                    .contains("TEE-ROLLBACK", "intent=5", "--again --accept-state");
+            assertThat(floors().isAccepted()).isFalse();
+        }
+        device.tools("tpm2_nvundefine -C o 0x18f4807");
+        assertThat(device.refused("provision", "--again", "--yes")).contains("TEE-ROLLBACK");
+        assertThat(device.ok("provision", "--again", "--accept-state", "--yes")).contains("accepted as it is");
+        assertThat(floors().orThrow()).containsEntry("intent", 5L);
+        assertThat(Files.readString(dir.resolve("s/provisioning.jsonl"))).contains("STATE_ACCEPTED", "UNCOUNTED");
+        assertThat(start(7).orThrow()).isEqualTo(7);
+    }
+
+    /** A TPM that was not cleared signed a record for this device. */
+    @Test
+    void aRecordThatIsGoneOrDamagedIsNoFirstOne() throws Exception {
+        device.ok("provision");
+        assertThat(start(5).orThrow()).isEqualTo(5);
+        Map<Path, byte[]> good = device.copyOfState();
+        for (String one : new String[] {"s/trust/state.0.json", "s/trust/state.1.json"}) {
+            Files.writeString(dir.resolve(one), "damaged");
+        }
+        assertThat(device.refused("provision", "--again", "--yes")).contains("TEE-ROLLBACK", "all floors would fall");
+        device.deleteRecord();
+        device.tools("tpm2_nvundefine -C o 0x18f4807");
+        assertThat(device.refused("provision", "--again", "--yes")).contains("TEE-ROLLBACK", "all floors would fall");
+        device.putBack(good);
+        device.ok("provision", "--again", "--yes");
+        assertThat(floors().orThrow()).containsEntry("intent", 5L);
     }
 
     /** The TPM's owner cleared it: anchor and counter are gone, and the device's keys are others. */

@@ -32,11 +32,14 @@ public final class DeviceRecord {
 
     private final TrustStateStore store;
     private final Standing standing;
-    private final TrustState state;
+    private final TrustState first;
+    private TrustState state;
 
-    private DeviceRecord(TrustStateStore store, Standing standing, TrustState state) {
+    /** @param first what a device has seen that has seen its factory root and nothing else */
+    private DeviceRecord(TrustStateStore store, Standing standing, TrustState first, TrustState state) {
         this.store = store;
         this.standing = standing;
+        this.first = first;
         this.state = state;
     }
 
@@ -53,7 +56,6 @@ public final class DeviceRecord {
     static Verdict<DeviceRecord> look(Path stateDir, byte[] factoryRoot, TrustAnchors anchors, Disk disk)
             throws IOException {
         try {
-            disk.createDirectories(stateDir);
             RootDocument root = RootDocument.parse(factoryRoot);
             TrustState first = TrustState.first(root.version(), root.hash());
             anchors.signer().publicKey(); // One that is out of reach would look like another one.
@@ -74,10 +76,10 @@ public final class DeviceRecord {
             if (e.rejection().code() != Code.TEE_STATE) {
                 throw e;
             }
-            return new DeviceRecord(store, Standing.FOREIGN, first);
+            return new DeviceRecord(store, Standing.FOREIGN, first, first);
         }
         if (found.isEmpty()) {
-            return new DeviceRecord(store, Standing.ABSENT, first);
+            return new DeviceRecord(store, Standing.ABSENT, first, first);
         }
         // Of another factory root nothing counts but the number, so that the new record is the newer one.
         Sha256 anchor = first.anchor();
@@ -86,11 +88,11 @@ public final class DeviceRecord {
                 : first.numbered(found.get().sequence(), found.get().count());
         try {
             store.requireCurrent(found);
-            return new DeviceRecord(store, Standing.CURRENT, kept);
+            return new DeviceRecord(store, Standing.CURRENT, first, kept);
         } catch (RejectedException e) {
             return switch (e.rejection().code()) {
-                case TEE_ROLLBACK -> new DeviceRecord(store, Standing.BEHIND, kept);
-                case TEE_STATE -> new DeviceRecord(store, Standing.UNCOUNTED, kept);
+                case TEE_ROLLBACK -> new DeviceRecord(store, Standing.BEHIND, first, kept);
+                case TEE_STATE -> new DeviceRecord(store, Standing.UNCOUNTED, first, kept);
                 default -> throw e;
             };
         }
@@ -123,8 +125,27 @@ public final class DeviceRecord {
 
     /** What it says, for a person. */
     public String text() {
-        return "root " + state.root().version() + ", targets " + state.seen().targets() + ", floors "
+        return "generation " + state.generation() + ", root " + state.root().version() + ", targets "
+                + state.seen().targets() + ", floors "
                 + (state.floors().isEmpty() ? "none" : state.floors());
+    }
+
+    /** Whether it says no more than the first record of a device, so that nothing is lost with it. */
+    public boolean saysNothing() {
+        return state.isFirst(first);
+    }
+
+    /** To be called before a new counter is made for a record that is {@link Standing#UNCOUNTED}; durable when it returns. */
+    public void beginRenewal() throws IOException, RejectedException {
+        state = store.beginRenewal(state);
+    }
+
+    /**
+     * Of a record that is {@link Standing#UNCOUNTED}, once a new counter was made: whether the TEE can have counted no newer one. Where
+     * others use counters of the same TPM, that may not be known, and the answer is no.
+     */
+    public boolean isNewest() throws RejectedException {
+        return store.isNewest(state);
     }
 
     /**

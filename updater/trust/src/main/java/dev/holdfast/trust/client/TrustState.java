@@ -39,6 +39,9 @@ record TrustState(
     private static final String COUNTER_FIELD = "counter";
     private static final int MAX_COUNTER_CHARS = 128;
 
+    /** In the place of a counter's identity, which is hexadecimal or nothing. */
+    private static final String RENEWING = "renewing";
+
     /**
      * A generation.
      *
@@ -46,6 +49,15 @@ record TrustState(
      */
     record Count(long generation, String counter) {
         static final Count NONE = new Count(0, "");
+
+        /** Whether a person is having a new counter made for this record. */
+        boolean isRenewing() {
+            return counter.equals(RENEWING);
+        }
+
+        Count renewing() {
+            return new Count(generation, RENEWING);
+        }
     }
 
     /** A root by version and hash. */
@@ -115,6 +127,11 @@ record TrustState(
 
     long floor(String model) {
         return floors.getOrDefault(model, 0L);
+    }
+
+    /** Whether nothing was seen but {@code first}. */
+    boolean isFirst(TrustState first) {
+        return numbered(first.sequence, first.count).equals(first);
     }
 
     /** Whether {@code other} knows of other versions or floors than this one; a timestamp alone, or the time, does not count. */

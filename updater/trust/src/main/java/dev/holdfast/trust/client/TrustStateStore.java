@@ -121,6 +121,7 @@ final class TrustStateStore {
      * purpose.
      */
     void readmit(TrustState state) throws IOException, RejectedException {
+        disk.createDirectories(directory);
         try {
             MonotonicCounter counter = anchors.generation();
             TrustState.Count count = new TrustState.Count(counter.read(), counter.identity());
@@ -130,6 +131,28 @@ final class TrustStateStore {
         } catch (TeeException e) {
             throw new RejectedException(e.code(), "state counter: " + e.getMessage());
         }
+    }
+
+    /**
+     * Whether no newer record than {@code state} was ever counted, by a counter that was made after it: a TPM begins each counter above
+     * every value that any of its counters had, so one that is just above the record's generation leaves room for none between.
+     */
+    boolean isNewest(TrustState state) throws RejectedException {
+        try {
+            return state.generation() + 1 >= anchors.generation().read();
+        } catch (TeeException e) {
+            throw new RejectedException(e.code(), "state counter: " + e.getMessage());
+        }
+    }
+
+    /**
+     * Notes in the record that a new counter is being made for it. Without that a power cut right afterwards would leave a record which
+     * nobody can tell from one that was put back.
+     */
+    TrustState beginRenewal(TrustState state) throws IOException, RejectedException {
+        return state.count().isRenewing()
+                ? state
+                : write(state.numbered(state.sequence() + 1, state.count().renewing()));
     }
 
     private Optional<TrustState> read(byte[] bytes) throws RejectedException {

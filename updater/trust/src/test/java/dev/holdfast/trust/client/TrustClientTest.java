@@ -134,6 +134,27 @@ class TrustClientTest {
         assertThat(start().isAccepted()).isTrue();
     }
 
+    /** By a counter that was made for it: that begins above all that the one before had counted. */
+    @Test
+    void aRecordIsTheNewestWhereTheNewCounterLeavesNoRoomForAnother() throws Exception {
+        afterReadmission().raiseEpochFloor("intent", 3).orThrow();
+        long counted = tee.generation;
+        tee.counterGone = true;
+        record().beginRenewal();
+        record().beginRenewal();
+        tee.counterGone = false;
+        tee.generation = counted + 1;
+        assertThat(standing()).isEqualTo(DeviceRecord.Standing.UNCOUNTED);
+        assertThat(record().isNewest()).isTrue();
+        assertThat(record().text()).contains("generation " + counted, "intent=3");
+        assertRefused(start(), Code.TEE_STATE);
+        tee.generation = counted + 2;
+        assertThat(record().isNewest()).isFalse();
+        assertRefused(start(), Code.TEE_STATE);
+        record().sign();
+        assertThat(client().epochFloors()).containsEntry("intent", 3L);
+    }
+
     @Test
     void saysHowTheRecordStandsToWhoProvisions() throws Exception {
         assertThat(standing()).isEqualTo(DeviceRecord.Standing.CURRENT);
@@ -162,10 +183,13 @@ class TrustClientTest {
         return client();
     }
 
-    private DeviceRecord.Standing standing() throws Exception {
+    private DeviceRecord record() throws Exception {
         return DeviceRecord.look(dir.resolve("state"), Files.readAllBytes(dir.resolve("factory.json")), tee.anchors())
-                .orThrow()
-                .standing();
+                .orThrow();
+    }
+
+    private DeviceRecord.Standing standing() throws Exception {
+        return record().standing();
     }
 
     @Test
