@@ -40,6 +40,7 @@ final class DeprovisionCommand extends AgentCommand.Configured {
     @Override
     public Integer call() throws RejectedException, IOException, TeeException {
         AgentConfig config = config();
+        StateOwner.require(config, spec);
         Provisioning.requireStopped(config);
         TeeFiles files = new TeeFiles(config.stateDir());
         Consent.Given given = consent.of(operator);
@@ -71,7 +72,6 @@ final class DeprovisionCommand extends AgentCommand.Configured {
                                 .put("factoryRoot", anchored.map(Sha256::hex).orElse(""))
                                 .put("tee", config.root().tee()),
                         removed);
-        OwnerOfState.give(config.stateDir());
         removed.forEach(what -> out().println("removed: " + what));
         out().println("this device trusts no fleet any more; the fleet forgets it by: fleet devices forget "
                 + config.topics().device());

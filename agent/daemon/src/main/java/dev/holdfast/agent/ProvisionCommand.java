@@ -42,6 +42,7 @@ final class ProvisionCommand extends AgentCommand.Configured {
     @Override
     public Integer call() throws RejectedException, IOException, TeeException {
         AgentConfig config = config();
+        StateOwner.require(config, spec);
         FactoryRoot root = FactoryRoot.read(config.root().factoryRoot()).orThrow();
         Provisioning.requireFleet(root, config);
         out().println(config.root().factoryRoot() + " is a factory root:");

@@ -101,7 +101,6 @@ final class Provisioning {
             consent.requireUnlessScript("Accept the state on the disk (" + record.text() + ")?");
             logAccepted(record);
             record.sign();
-            OwnerOfState.give(config.stateDir());
             out.println("the state on the disk is accepted as it is: " + record.text());
         }
         out.println("already anchored: " + root.hash() + " in " + of(bridge));
@@ -215,7 +214,6 @@ final class Provisioning {
                 files.pinEndorsement(endorsement.get());
             }
             log(shown.isPresent() ? ProvisioningLog.Act.PROVISIONED_AGAIN : ProvisioningLog.Act.PROVISIONED, made);
-            OwnerOfState.give(config.stateDir());
             made.forEach(line -> out.println("  made: " + line));
             out.println("anchored " + root.hash() + " in " + of(bridge));
             print(bridge);

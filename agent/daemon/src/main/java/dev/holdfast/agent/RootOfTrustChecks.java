@@ -14,6 +14,7 @@ import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Sha256;
 import java.io.IOException;
 import java.nio.file.Files;
+import java.util.List;
 import java.util.Optional;
 import java.util.function.Consumer;
 
@@ -48,6 +49,9 @@ final class RootOfTrustChecks {
             Doctor.ask(config.sockets().agent(), AgentPaths.TEE).ifPresent(inventory -> inventory(inventory, trusted));
             return;
         }
+        if (notForRoot()) {
+            return;
+        }
         try (TeeBridge bridge = TeeBridges.open(config)) {
             describe(
                     bridge.describe().kind().name(),
@@ -68,6 +72,19 @@ final class RootOfTrustChecks {
                     Outcome.FAIL,
                     String.valueOf(e.getMessage()),
                     "check tee = \"" + config.root().tee() + "\" and the rights on it");
+        }
+    }
+
+    /** Root looks at nothing that is in another user's directory, and a bridge of files is opened by writing there. */
+    private boolean notForRoot() {
+        try {
+            Optional<String> line = StateOwner.instead(config.stateDir(), StateOwner.caller(), List.of("doctor"));
+            line.ifPresent(instead ->
+                    check("TEE", Outcome.WARN, "not looked at: " + config.stateDir() + " is another user's", instead));
+            return line.isPresent();
+        } catch (IOException e) {
+            check("TEE", Outcome.FAIL, String.valueOf(e.getMessage()), "check the rights on " + config.stateDir());
+            return true;
         }
     }
 
@@ -108,6 +125,10 @@ final class RootOfTrustChecks {
     /** What a person did last; nothing where this user may not read it. */
     private void provisioned() {
         try {
+            if (StateOwner.instead(config.stateDir(), StateOwner.caller(), List.of())
+                    .isPresent()) {
+                return;
+            }
             new ProvisioningLog(config.stateDir())
                     .last()
                     .ifPresent(last -> check("provisioning", Outcome.PASS, last, ""));

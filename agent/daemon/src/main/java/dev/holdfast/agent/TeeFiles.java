@@ -90,7 +90,7 @@ record TeeFiles(Path dir) {
     }
 
     private static Optional<String> text(Path file) throws IOException {
-        if (!Files.exists(file)) {
+        if (!Files.isRegularFile(file)) {
             return Optional.empty();
         }
         if (Files.size(file) > MAX_TEXT_BYTES) {

@@ -1,0 +1,68 @@
+package dev.holdfast.agent;
+
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.RejectedException;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+import java.util.stream.Collectors;
+import picocli.CommandLine.Model.CommandSpec;
+
+/**
+ * Whose the state directory is. A command of root stays out of one that belongs to another user: whoever took that user's process could
+ * leave links there, and root would write and read where they lead.
+ */
+final class StateOwner {
+    private static final long ROOT = 0;
+
+    private StateOwner() {}
+
+    /**
+     * Refuses what root began in the directory of another user, with the line to say instead.
+     *
+     * @throws RejectedException {@code TEE-REFUSED}
+     */
+    static void require(AgentConfig config, CommandSpec command) throws IOException, RejectedException {
+        List<String> said = command.root().commandLine().getParseResult().originalArgs();
+        Optional<String> line = instead(config.stateDir(), caller(), said);
+        if (line.isPresent()) {
+            throw new RejectedException(
+                    Code.TEE_REFUSED,
+                    config.stateDir() + " belongs to another user, whose links root would follow: " + line.get());
+        }
+    }
+
+    /** The command of {@code said} as the directory's user, where {@code caller} is root and the directory is not; else nothing. */
+    static Optional<String> instead(Path stateDir, long caller, List<String> said) throws IOException {
+        Path there = existing(stateDir.toAbsolutePath());
+        if (caller != ROOT || uid(there) == ROOT) {
+            return Optional.empty();
+        }
+        return Optional.of("runuser -u " + Files.getOwner(there).getName() + " -- holdfast "
+                + said.stream().map(StateOwner::quoted).collect(Collectors.joining(" ")));
+    }
+
+    static long caller() throws IOException {
+        return uid(Path.of("/proc/self"));
+    }
+
+    /** Who owns the directory above decides what the missing one is. */
+    private static Path existing(Path path) {
+        Path at = path;
+        while (!Files.exists(at) && at.getParent() != null) {
+            at = at.getParent();
+        }
+        return at;
+    }
+
+    private static long uid(Path file) throws IOException {
+        return ((Number) Files.getAttribute(file, "unix:uid")).longValue();
+    }
+
+    /** For a shell. */
+    private static String quoted(String argument) {
+        return argument.matches("[A-Za-z0-9_./:=@%+,-]+") ? argument : "'" + argument.replace("'", "'\\''") + "'";
+    }
+}
