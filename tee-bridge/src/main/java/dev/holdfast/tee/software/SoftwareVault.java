@@ -91,7 +91,11 @@ final class SoftwareVault implements AutoCloseable {
             }
             return now;
         } catch (GeneralSecurityException e) {
-            throw new TeeException(Code.TEE_STATE, "the state file does not verify", e);
+            throw new TeeException(
+                    Code.TEE_STATE,
+                    stateFile + " does not verify: remove " + stateFile.getParent()
+                            + ", then holdfast provision --again",
+                    e);
         } catch (IOException e) {
             throw new TeeException(Code.TEE_UNAVAILABLE, "the state file cannot be read", e);
         }
@@ -105,11 +109,11 @@ final class SoftwareVault implements AutoCloseable {
         }
     }
 
-    /** Destroys the keys: the state cannot be read without the keyset, so that goes first. */
+    /** The state goes first: a keyset alone is opened as a device without a state, and removed again; a state alone would not open. */
     void remove() throws TeeException {
         try {
-            disk.delete(stateFile.resolveSibling(KEYSET));
             disk.delete(stateFile);
+            disk.delete(stateFile.resolveSibling(KEYSET));
         } catch (IOException e) {
             throw new TeeException(Code.TEE_UNAVAILABLE, "the software bridge's files cannot be removed", e);
         }

@@ -25,6 +25,7 @@ import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
@@ -109,6 +110,39 @@ class SoftwarePowerCutTest {
     @EnumSource(Start.class)
     void thePowerMayGoAgainWhileTheBridgeRecovers(Start start) throws Exception {
         matrix.twice(start.name(), TWICE, scenario(start));
+    }
+
+    /** Cut off or not, a second removal ends with nothing, and the next bridge is another device. */
+    @Test
+    void everyOperationOfARemovalMayBeTheLast() throws Exception {
+        CutMatrix.Scenario started = scenario(Start.RESTART);
+        matrix.everyOperation("REMOVAL", new CutMatrix.Scenario() {
+            @Override
+            public void restore() throws Exception {
+                started.restore();
+            }
+
+            @Override
+            public void run(Disk disk) throws Exception {
+                remove("boot-1", disk);
+            }
+
+            @Override
+            public void comesBack(End end) throws Exception {
+                remove("boot-2", Disk.LOCAL);
+                assertThat(CrashDisk.files(root)).containsExactly(file("lock"));
+                try (SoftwareBridge bridge = SoftwareBridge.open(dir, "boot-2", Disk.LOCAL)) {
+                    assertThat(bridge.anchorStore().orElseThrow().read()).isEmpty();
+                    assertThat(bridge.signer().orElseThrow().publicKey()).isNotEqualTo(saidBefore.signer);
+                }
+            }
+        });
+    }
+
+    private void remove(String boot, Disk disk) throws TeeException {
+        try (SoftwareBridge bridge = SoftwareBridge.open(dir, boot, disk)) {
+            bridge.provisioner().orElseThrow().remove(AuthValue.EMPTY);
+        }
     }
 
     private CutMatrix.Scenario scenario(Start start) throws Exception {
