@@ -80,6 +80,7 @@ public final class AgentDaemon implements AutoCloseable {
     private static void open(AgentConfig config, InstallObserver observer, OpenedParts opened)
             throws IOException, TeeException {
         tolerating(() -> Disk.LOCAL.createDirectories(config.stateDir()));
+        tolerating(() -> opened.add("state lock", StateLock.take(config.stateDir())));
         FloorClock clock = new FloorClock(Clock.systemUTC());
         TeeBridge bridge = opened.add("root of trust", TeeBridges.open(config));
         Optional<VmReporter> machine = TeeBridges.machine(config);

@@ -41,7 +41,13 @@ final class DeprovisionCommand extends AgentCommand.Configured {
     public Integer call() throws RejectedException, IOException, TeeException {
         AgentConfig config = config();
         StateOwner.require(config, spec);
-        Provisioning.requireStopped(config);
+        try (StateLock _ = StateLock.take(config.stateDir())) {
+            remove(config);
+        }
+        return 0;
+    }
+
+    private void remove(AgentConfig config) throws RejectedException, IOException, TeeException {
         TeeFiles files = new TeeFiles(config.stateDir());
         Consent.Given given = consent.of(operator);
         List<String> removed;
@@ -76,7 +82,6 @@ final class DeprovisionCommand extends AgentCommand.Configured {
         out().println("this device trusts no fleet any more; the fleet forgets it by: fleet devices forget "
                 + config.topics().device());
         out().flush();
-        return 0;
     }
 
     /** Whether there was one. */

@@ -1,15 +1,11 @@
 package dev.holdfast.agent;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import dev.holdfast.attestation.EventLog;
-import dev.holdfast.control.AgentPaths;
-import dev.holdfast.control.UnixHttpClient;
 import dev.holdfast.tee.AuthValue;
 import dev.holdfast.tee.Provisioner;
 import dev.holdfast.tee.TeeBridge;
 import dev.holdfast.tee.TeeException;
 import dev.holdfast.tee.TeeInventory;
-import dev.holdfast.tee.tpm.TpmRegister;
 import dev.holdfast.trust.client.DeviceRecord;
 import dev.holdfast.trust.client.FactoryRoot;
 import dev.holdfast.trust.client.TrustAnchors;
@@ -20,8 +16,6 @@ import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Sha256;
 import java.io.IOException;
 import java.io.PrintWriter;
-import java.nio.file.Files;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -31,8 +25,6 @@ import java.util.Optional;
  * device that is not provisioned. One thread.
  */
 final class Provisioning {
-    private static final Duration QUICK = Duration.ofSeconds(5);
-
     private final AgentConfig config;
     private final FactoryRoot root;
     private final Consent.Given consent;
@@ -59,60 +51,85 @@ final class Provisioning {
         }
     }
 
-    /** What would change under a running agent must not: it holds the record and the bridge. */
-    static void requireStopped(AgentConfig config) throws RejectedException {
-        try {
-            new UnixHttpClient(config.sockets().agent()).get(AgentPaths.STATUS, QUICK);
-        } catch (IOException e) {
-            return;
-        }
-        throw new RejectedException(Code.TEE_REFUSED, "the agent runs: systemctl stop holdfast first");
-    }
-
     /** The first time, and whenever a script says it again. */
     void once(boolean acceptState) throws IOException, TeeException, RejectedException {
-        AuthValue known = files.authorization();
-        AuthValue value = known.isEmpty() ? TeeFiles.freshAuthorization() : known;
-        try (TeeBridge bridge = TeeBridges.open(config, value, files.endorsement())) {
-            Optional<Sha256> anchor = TeeBridges.anchors(bridge).store().read();
-            if (anchor.isPresent()) {
-                requireSame(anchor.get());
-                alreadyAnchored(bridge, acceptState);
-                return;
-            }
-            if (DeviceRecord.exists(config.trustDir())) {
-                throw new RejectedException(
-                        Code.TEE_STATE,
-                        "this device was provisioned before, and its root of trust holds nothing of that any more: "
-                                + "holdfast provision --again");
-            }
+        if (!acceptState && isAnchored()) {
+            return;
         }
-        consent.requireUnlessScript("Anchor this root in " + config.root().tee() + " for good?");
-        make(value, files.endorsement(), Optional.empty(), false);
+        // What would change under a running agent must not: it holds the record and the bridge.
+        try (StateLock _ = StateLock.take(config.stateDir())) {
+            AuthValue value = authorization();
+            try (TeeBridge bridge = TeeBridges.open(config, value, files.endorsement())) {
+                Optional<Sha256> anchor = TeeBridges.anchors(bridge).store().read();
+                if (anchor.isPresent()) {
+                    requireSame(anchor.get());
+                    accept(bridge);
+                    return;
+                }
+                requireNothingSeen();
+            }
+            consent.requireUnlessScript("Anchor this root in " + config.root().tee() + " for good?");
+            make(value, files.endorsement(), Optional.empty(), false);
+        }
     }
 
-    private void alreadyAnchored(TeeBridge bridge, boolean acceptState)
-            throws IOException, TeeException, RejectedException {
+    private AuthValue authorization() throws IOException, RejectedException {
+        AuthValue known = files.authorization();
+        return known.isEmpty() ? TeeFiles.freshAuthorization() : known;
+    }
+
+    /** Only looks, and says what there is. */
+    private boolean isAnchored() throws IOException, TeeException, RejectedException {
+        try (TeeBridge bridge = TeeBridges.open(config, authorization(), files.endorsement())) {
+            TrustAnchors anchors = TeeBridges.anchors(bridge);
+            Optional<Sha256> anchor = anchors.store().read();
+            if (anchor.isEmpty()) {
+                return false;
+            }
+            requireSame(anchor.get());
+            anchors.generation().read(); // TEE-STATE where the counter is gone.
+            out.println("already anchored: " + root.hash() + " in " + of(bridge));
+            print(bridge);
+            return true;
+        }
+    }
+
+    private void accept(TeeBridge bridge) throws IOException, TeeException, RejectedException {
         TrustAnchors anchors = TeeBridges.anchors(bridge);
         anchors.generation().read(); // TEE-STATE where the counter is gone.
-        if (acceptState) {
-            requireStopped(config);
-            DeviceRecord record = record(anchors);
-            consent.requireUnlessScript("Accept the state on the disk (" + record.text() + ")?");
-            logAccepted(record);
-            record.sign();
-            out.println("the state on the disk is accepted as it is: " + record.text());
-        }
+        DeviceRecord record = record(anchors);
+        consent.requireUnlessScript("Accept the state on the disk (" + record.text() + ")?");
+        logAccepted(record);
+        record.sign();
+        out.println("the state on the disk is accepted as it is: " + record.text());
         out.println("already anchored: " + root.hash() + " in " + of(bridge));
         print(bridge);
     }
 
+    private void requireNothingSeen() throws RejectedException {
+        if (DeviceRecord.exists(config.trustDir())) {
+            throw new RejectedException(
+                    Code.TEE_STATE,
+                    "this device was provisioned before, and its root of trust holds nothing of that any more: "
+                            + "holdfast provision --again");
+        }
+    }
+
     /** Makes what is missing, whatever became of the rest. */
     void again(boolean acceptState) throws IOException, TeeException, RejectedException {
-        requireStopped(config);
-        AuthValue known = files.authorization();
-        AuthValue value = known.isEmpty() ? TeeFiles.freshAuthorization() : known;
-        String shown;
+        try (StateLock _ = StateLock.take(config.stateDir())) {
+            AuthValue value = authorization();
+            String shown = lookAgain(value);
+            consent.require(
+                    acceptState
+                            ? "Make anew what is missing, and take the state on the disk as it is, older or not?"
+                            : "Make anew what is missing, and take the state on the disk where there was no newer one?");
+            make(value, Optional.empty(), Optional.of(shown), acceptState);
+        }
+    }
+
+    /** What a person sees before making anything anew; the line on the record. */
+    private String lookAgain(AuthValue value) throws IOException, TeeException, RejectedException {
         try (TeeBridge bridge = TeeBridges.open(config, value, Optional.empty())) {
             Optional<Sha256> anchored = anchor(bridge);
             if (anchored.isPresent()) {
@@ -124,15 +141,11 @@ final class Provisioning {
                 out.println("this TPM is not the one of the time before");
             }
             print(bridge);
-            shown = shown(bridge);
+            String shown = shown(bridge);
             out.println("  " + shown);
             out.flush();
+            return shown;
         }
-        consent.require(
-                acceptState
-                        ? "Make anew what is missing, and take the state on the disk as it is, older or not?"
-                        : "Make anew what is missing, and take the state on the disk where there was no newer one?");
-        make(value, Optional.empty(), Optional.of(shown), acceptState);
     }
 
     private String shown(TeeBridge bridge) throws IOException, TeeException, RejectedException {
@@ -174,7 +187,7 @@ final class Provisioning {
     /** @param shown what a person was told of the record before; empty the first time, when there is none */
     private void make(AuthValue value, Optional<Binary> pinned, Optional<String> shown, boolean acceptState)
             throws IOException, TeeException, RejectedException {
-        AgentConfig chosen = withRegister(value, pinned);
+        AgentConfig chosen = new RegisterChoice(config, files, out).make(value, pinned);
         try (TeeBridge bridge = TeeBridges.open(chosen, value, pinned)) {
             Provisioner provisioner = TeeBridges.provisioner(bridge);
             AuthValue owner = consent.ownerPassword(provisioner);
@@ -187,7 +200,8 @@ final class Provisioning {
                 out.println("  " + line(record));
                 consent.require("With the keys made anew, this is the state on the disk. Go on with it?");
             }
-            requireNewest(record, anchor(bridge).isPresent(), acceptState);
+            boolean anchored = anchor(bridge).isPresent();
+            requireNewest(record, anchored, acceptState);
             if (record.standing() == DeviceRecord.Standing.UNCOUNTED) {
                 record.beginRenewal();
             }
@@ -199,15 +213,15 @@ final class Provisioning {
             if (acceptState) {
                 logAccepted(record);
             }
-            record.sign();
-            made.add("state record: was " + record.standing() + (acceptState ? ", accepted as it is" : "") + ", "
-                    + record.text());
-            if (record.standing() == DeviceRecord.Standing.FOREIGN) {
+            if (record.standing() == DeviceRecord.Standing.FOREIGN && !anchored) {
                 // The keys are others, so what was issued for the ones before is of no use.
                 CertificateStore.forget(config.certificateDir());
                 made.add("this device has other keys than before: the fleet has to let it enrol again, "
                         + "fleet devices replace " + config.topics().device());
             }
+            record.sign();
+            made.add("state record: was " + record.standing() + (acceptState ? ", accepted as it is" : "") + ", "
+                    + record.text());
             provisioner.anchor(root.hash(), owner);
             Optional<Binary> endorsement = TeeBridges.endorsement(bridge);
             if (endorsement.isPresent() && !endorsement.equals(files.endorsement())) {
@@ -229,68 +243,21 @@ final class Provisioning {
         switch (record.standing()) {
             case CURRENT, UNCOUNTED -> {}
             case BEHIND -> throw older("the state on the disk is older than what the TEE has counted");
-            case ABSENT, FOREIGN -> {
-                if (anchored) {
-                    throw older("the TEE was not cleared, and the record that it signed is "
-                            + (record.standing() == DeviceRecord.Standing.ABSENT ? "gone" : "damaged")
-                            + ", so all floors would fall");
-                }
-            }
+            case ABSENT -> requireCleared(anchored, "gone");
+            case FOREIGN -> requireCleared(anchored, "damaged, or signed by another key");
+        }
+    }
+
+    private static void requireCleared(boolean anchored, String record) throws RejectedException {
+        if (anchored) {
+            throw older("the TEE holds this factory root still, and the record under it is " + record
+                    + ", so all floors would fall");
         }
     }
 
     private static RejectedException older(String why) {
         return new RejectedException(
                 Code.TEE_ROLLBACK, why + ": where that is known and meant, holdfast provision --again --accept-state");
-    }
-
-    /** Where somebody else measures into the usual register, evidence could never be right: another one is taken. */
-    private AgentConfig withRegister(AuthValue value, Optional<Binary> pinned)
-            throws IOException, TeeException, RejectedException {
-        TpmRegister register = config.root().register();
-        TpmRegister unused;
-        try (TeeBridge bridge = TeeBridges.open(config, value, pinned)) {
-            Provisioner provisioner = TeeBridges.provisioner(bridge);
-            Optional<Sha256> holds = provisioner.measuredBefore();
-            if (holds.isEmpty() || isOurs(bridge, register, holds.get())) {
-                return config;
-            }
-            String why = switch (register) {
-                case TpmRegister.Pcr(int pcr) ->
-                    "PCR " + pcr + " holds " + holds.get()
-                            + ", which Holdfast did not measure (on PCs shim does): evidence over it would be refused";
-                case TpmRegister.Nv(int guard) ->
-                    "PCR " + guard + " holds " + holds.get() + ", so nothing could be measured into " + register
-                            + " before the next restart";
-            };
-            Optional<TpmRegister> found = provisioner.unusedRegister();
-            if (found.isEmpty()) {
-                throw new RejectedException(
-                        Code.TEE_REFUSED,
-                        why + "; no PCR is free to guard an NV register, restart the machine and try again");
-            }
-            unused = found.get();
-            if (config.root().registerIsConfigured()) {
-                throw new RejectedException(
-                        Code.TEE_REFUSED,
-                        why + "; write register = \"" + unused + "\" into the configuration, or leave the key out");
-            }
-            out.println(why + ". Taken instead: register " + unused);
-        }
-        files.chooseRegister(unused);
-        return config.with(unused);
-    }
-
-    /** Whether this boot's event log of the agent leads to what the register holds. */
-    private boolean isOurs(TeeBridge bridge, TpmRegister register, Sha256 holds) throws IOException, TeeException {
-        if (register instanceof TpmRegister.Nv
-                || !Files.isDirectory(config.eventsDir())
-                || bridge.register().isEmpty()) {
-            return false;
-        }
-        try (EventLog log = EventLog.open(config.eventsDir(), bridge.register().get())) {
-            return log.replayed().equals(holds);
-        }
     }
 
     private DeviceRecord record(TrustAnchors anchors) throws IOException, RejectedException {
