@@ -66,7 +66,7 @@ final class Provisioning {
                     accept(bridge);
                     return;
                 }
-                requireNothingSeen();
+                requireNothingSeen(bridge);
             }
             consent.requireUnlessScript("Anchor this root in " + config.root().tee() + " for good?");
             make(value, files.endorsement(), Optional.empty(), false);
@@ -106,12 +106,25 @@ final class Provisioning {
         print(bridge);
     }
 
-    private void requireNothingSeen() throws RejectedException {
-        if (DeviceRecord.exists(config.trustDir())) {
+    /** A record beside no anchor is of a device that was provisioned before, or the power went before the first time was over. */
+    private void requireNothingSeen(TeeBridge bridge) throws IOException, TeeException, RejectedException {
+        if (DeviceRecord.exists(config.trustDir()) && !isFirst(bridge)) {
             throw new RejectedException(
                     Code.TEE_STATE,
                     "this device was provisioned before, and its root of trust holds nothing of that any more: "
                             + "holdfast provision --again");
+        }
+    }
+
+    private boolean isFirst(TeeBridge bridge) throws IOException, TeeException, RejectedException {
+        try {
+            DeviceRecord record = record(TeeBridges.anchors(bridge));
+            return record.standing() == DeviceRecord.Standing.CURRENT && record.saysNothing();
+        } catch (RejectedException e) {
+            if (e.rejection().code() == Code.TEE_STATE) {
+                return false;
+            }
+            throw e;
         }
     }
 
@@ -222,12 +235,13 @@ final class Provisioning {
             record.sign();
             made.add("state record: was " + record.standing() + (acceptState ? ", accepted as it is" : "") + ", "
                     + record.text());
-            provisioner.anchor(root.hash(), owner);
             Optional<Binary> endorsement = TeeBridges.endorsement(bridge);
             if (endorsement.isPresent() && !endorsement.equals(files.endorsement())) {
                 files.pinEndorsement(endorsement.get());
             }
             log(shown.isPresent() ? ProvisioningLog.Act.PROVISIONED_AGAIN : ProvisioningLog.Act.PROVISIONED, made);
+            // Last: what is cut off before is done again by the same command, and nothing is missing after it.
+            provisioner.anchor(root.hash(), owner);
             made.forEach(line -> out.println("  made: " + line));
             out.println("anchored " + root.hash() + " in " + of(bridge));
             print(bridge);

@@ -98,8 +98,13 @@ final class ProvisionedDevice implements AutoCloseable {
     }
 
     void configure(String lines) throws IOException {
-        String tee = swtpm.map(tpm -> "unix:" + ((TpmAddress.Unix) tpm.address()).path())
-                .orElse("software");
+        configureAt(
+                swtpm.map(tpm -> "unix:" + ((TpmAddress.Unix) tpm.address()).path())
+                        .orElse("software"),
+                lines);
+    }
+
+    void configureAt(String tee, String lines) throws IOException {
         Files.writeString(config, """
                 fleet = "mill"
                 device = "d"
