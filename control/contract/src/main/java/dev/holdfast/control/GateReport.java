@@ -49,7 +49,10 @@ public record GateReport(Optional<Rejection> failure, long loadMillis, List<Chec
         return json;
     }
 
-    /** Reads what {@link #toJson} wrote. A failure whose code this version does not know reads as {@code GATE-LOAD}. */
+    /**
+     * Reads what {@link #toJson} wrote. A failure without a code, or with one that this version does not know, is no judgement on the
+     * model: it reads as {@code INS-CANDIDATE-LOST}, which is tried again.
+     */
     public static Verdict<GateReport> read(JsonNode json) {
         return Verdict.of(() -> {
             Fields fields = Fields.of(json);
@@ -62,7 +65,7 @@ public record GateReport(Optional<Rejection> failure, long loadMillis, List<Chec
                         check.textOrEmpty("detail", MAX_DETAIL_CHARS)));
             }
             return new GateReport(
-                    fields.flag("passed") ? Optional.empty() : Optional.of(Refusal.read(json, Code.GATE_LOAD)),
+                    fields.flag("passed") ? Optional.empty() : Optional.of(Refusal.read(json, Code.INS_CANDIDATE_LOST)),
                     fields.integer("loadMillis", 0),
                     checks);
         });

@@ -62,7 +62,7 @@ public final class InferenceClient implements InferenceControl {
         return GateReport.read(reply.body()) instanceof Verdict.Accepted<GateReport>(GateReport report)
                         && (reply.status() == 200 || !report.passed())
                 ? report
-                : new GateReport(Optional.of(refusal(reply, Code.GATE_LOAD)), 0, List.of());
+                : new GateReport(Optional.of(refusal(reply, Code.INS_CANDIDATE_LOST)), 0, List.of());
     }
 
     @Override

@@ -216,7 +216,7 @@ class MessagesTest {
         assertThat(GateReport.read(json).orThrow().passed()).isTrue();
         ObjectNode unknown = REPORT.toJson().put("code", "GATE-OF-TOMORROW");
         assertThat(GateReport.read(unknown).orThrow().failure().orElseThrow().code())
-                .isEqualTo(Code.GATE_LOAD);
+                .isEqualTo(Code.INS_CANDIDATE_LOST);
     }
 
     @Test

@@ -284,7 +284,7 @@ class ModelHostTest {
         Files.write(blob, new byte[0]);
         assertRefused(slot, Code.GATE_DIGEST);
         Files.delete(blob);
-        assertRefused(slot, Code.GATE_LOAD);
+        assertRefused(slot, Code.INS_STORAGE);
     }
 
     @Test

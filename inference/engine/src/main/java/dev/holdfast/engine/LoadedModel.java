@@ -51,23 +51,33 @@ public final class LoadedModel implements AutoCloseable {
 
     /** Takes over {@code mapped}, and closes it when the model is refused. */
     public static Verdict<LoadedModel> of(MappedModel mapped, Workers workers, int contextTokens, CacheType cache) {
-        Verdict<LoadedModel> verdict = Verdict.of(() -> {
+        Verdict<LoadedModel> verdict;
+        try {
+            verdict = read(mapped, workers, contextTokens, cache);
+        } catch (RuntimeException | VirtualMachineError e) {
+            mapped.close();
+            throw e;
+        }
+        if (!verdict.isAccepted()) {
+            mapped.close();
+        }
+        return verdict;
+    }
+
+    private static Verdict<LoadedModel> read(MappedModel mapped, Workers workers, int contextTokens, CacheType cache) {
+        return Verdict.of(() -> {
             GgufFile file = mapped.head().orThrow();
             Network network = Architectures.load(new TensorTable(file, mapped.bytes()));
             int context = Math.min(contextTokens, network.shape().contextTokens());
             long cacheBytes = network.sequenceBytes(context, cache);
             if (cacheBytes > Runtime.getRuntime().maxMemory() / 2) {
                 throw new RejectedException(
-                        Code.GATE_LOAD,
+                        Code.INS_MEMORY,
                         "one sequence needs a cache of " + (cacheBytes >> 20) + " MiB; lower the context");
             }
             network.prepare(workers, context);
             return new LoadedModel(mapped, file, network, Verdict.of(() -> Tokenizer.of(file)), context, cache);
         });
-        if (!verdict.isAccepted()) {
-            mapped.close();
-        }
-        return verdict;
     }
 
     MappedModel mapped() {

@@ -34,9 +34,11 @@ public final class MappedModel implements AutoCloseable {
         try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
             MemorySegment bytes = channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena);
             return Verdict.accepted(new MappedModel(arena, bytes));
-        } catch (IOException | IllegalArgumentException e) {
+        } catch (IOException e) {
             arena.close();
-            return Verdict.rejected(Code.GATE_LOAD, "cannot map the model file: " + e.getMessage());
+            // The JDK tells a kernel that has no room for the mapping by this cause.
+            Code code = e.getCause() instanceof OutOfMemoryError ? Code.INS_MEMORY : Code.INS_STORAGE;
+            return Verdict.rejected(code, "cannot map the model file: " + e.getMessage());
         }
     }
 

@@ -83,7 +83,7 @@ class MemoryNeedsTest {
     void whatIsNoModelIsRefused() throws Exception {
         Path file = Files.write(folder.resolve("garbage"), new byte[4096]);
         assertThat(refusal(file)).isEqualTo(Code.GGUF_FORMAT);
-        assertThat(refusal(folder.resolve("absent"))).isEqualTo(Code.GATE_LOAD);
+        assertThat(refusal(folder.resolve("absent"))).isEqualTo(Code.INS_STORAGE);
     }
 
     private static Code refusal(Path file) {

@@ -68,8 +68,9 @@ final class CandidateLoad {
     /** The gate's judgement on the model fails an order; what stands against it for another reason passes. */
     private InstallStop.Kind kind(Slot slot, Rejection failure) throws IOException {
         return switch (failure.code()) {
-            // Memory that others hold, changes that wait, or a process that was told otherwise.
-            case API_BUSY, API_NOT_FOUND, INS_SUPERSEDED, INS_MEMORY -> InstallStop.Kind.INTERRUPTED;
+            // Memory that others hold, a disk that does not read, changes that wait, or a process that was told
+            // otherwise.
+            case API_BUSY, API_NOT_FOUND, INS_SUPERSEDED, INS_MEMORY, INS_STORAGE -> InstallStop.Kind.INTERRUPTED;
             case INS_CANDIDATE_LOST, GATE_LOAD_TIME, API_INTERNAL -> InstallStop.Kind.SUSPECT;
             // The file went bad on the disk: it is pulled again.
             case GATE_DIGEST -> context.store().verifies(slot) ? InstallStop.Kind.FAILED : InstallStop.Kind.INTERRUPTED;

@@ -163,6 +163,19 @@ class InstallerTest {
     }
 
     @Test
+    void aDiskThatDoesNotReadAndMemoryThatIsShortAtTheGateCostTimeOnly() throws Exception {
+        for (Code code : List.of(Code.INS_STORAGE, Code.INS_MEMORY)) {
+            world.gate = Optional.of(new Rejection(code, "at the gate"));
+            for (int i = 0; i < 5; i++) {
+                assertInterrupted(world.installer().install(world.secondOrder), code);
+            }
+        }
+        assertServes(world.first);
+        world.gate = Optional.empty();
+        assertThat(world.installer().install(world.secondOrder)).isInstanceOf(InstallOutcome.Committed.class);
+    }
+
+    @Test
     void anOrderThatAnOlderAgentCouldNotCarryOutIsCarriedOutByANewerOne() throws Exception {
         ModelOrder order = world.without(world.secondOrder, 2);
         world.config = world.config.with(new InstallerConfig.Device("0.0.1", Long.MAX_VALUE, 0));

@@ -115,10 +115,12 @@ public final class HealthGate {
         } catch (RejectedException e) {
             return refused(loaded, e.rejection());
         } catch (OutOfMemoryError e) {
-            return refused(loaded, new Rejection(Code.GATE_LOAD, "not enough memory: " + e.getMessage()));
-        } catch (RuntimeException | InternalError e) {
+            return refused(loaded, new Rejection(Code.INS_MEMORY, "not enough memory: " + e.getMessage()));
+        } catch (InternalError e) {
+            // How the JVM tells that a mapped page cannot be read.
+            return refused(loaded, new Rejection(Code.INS_STORAGE, "the mapped model cannot be read: " + e));
+        } catch (RuntimeException e) {
             // A fault of ours that hostile weights brought to light must not take the serving models down.
-            // An InternalError is how the JVM tells that a mapped page cannot be read.
             return refused(loaded, new Rejection(Code.GATE_LOAD, "fault in the engine: " + e));
         }
     }
@@ -139,7 +141,7 @@ public final class HealthGate {
                             MemoryNeeds.of(head, settings.contextTokens(), settings.maxSequences(), settings.cache()))
                     .then(admission::admit)
                     .orThrow();
-        } catch (RejectedException | RuntimeException | InternalError e) {
+        } catch (RejectedException | RuntimeException | VirtualMachineError e) {
             mapped.close();
             throw e;
         }
@@ -149,7 +151,7 @@ public final class HealthGate {
             Verdict<Integer> scan = WeightScan.scan(model.file(), mapped.bytes());
             note("weights", scan, scan instanceof Verdict.Accepted<Integer>(Integer n) ? n + " tensors" : "");
             return model;
-        } catch (RejectedException | RuntimeException | InternalError e) {
+        } catch (RejectedException | RuntimeException | VirtualMachineError e) {
             model.close();
             throw e;
         }

@@ -81,6 +81,26 @@ class HealthGateTest {
         }
     }
 
+    /** Neither is a judgement on the model. */
+    @Test
+    void memoryThatIsShortAndPagesThatCannotBeReadAreToldAsSuch() throws Exception {
+        assertThat(failsWith(new OutOfMemoryError("heap"))).isEqualTo(Code.INS_MEMORY);
+        assertThat(failsWith(new InternalError("a fault in an unsafe memory access")))
+                .isEqualTo(Code.INS_STORAGE);
+    }
+
+    private static Code failsWith(VirtualMachineError fault) throws Exception {
+        try (Workers workers = Workers.of(1)) {
+            HealthGate.Settings settings = new HealthGate.Settings(256, 1, CacheType.DEFAULT);
+            Slot sound = slot(Sha256.of(Files.readAllBytes(MODEL)), gate());
+            HealthGate.Result result = new HealthGate(sound, MODEL, settings, workers).run(true, needs -> {
+                throw fault;
+            });
+            assertThat(result.model()).isNull();
+            return result.report().failure().orElseThrow().code();
+        }
+    }
+
     private static GateReport check(Slot slot) {
         try (Workers workers = Workers.of(1)) {
             HealthGate.Settings settings = new HealthGate.Settings(256, 1, CacheType.DEFAULT);
