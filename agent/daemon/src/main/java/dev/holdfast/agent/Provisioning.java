@@ -259,6 +259,7 @@ final class Provisioning {
             case BEHIND -> throw older("the state on the disk is older than what the TEE has counted");
             case ABSENT -> requireCleared(anchored, "gone");
             case FOREIGN -> requireCleared(anchored, "damaged, or signed by another key");
+            case OTHER_ROOT -> requireCleared(anchored, "replaced by one of another root");
         }
     }
 

@@ -167,6 +167,27 @@ class PutBackTest {
         assertThat(floors().orThrow()).containsEntry("intent", 5L);
     }
 
+    /** The TPM's owner anchored another root by hand. */
+    @Test
+    void aRecordOfAnotherFactoryRootIsNotGivenUpBySilence() throws Exception {
+        device.ok("provision");
+        assertThat(start(5).orThrow()).isEqualTo(5);
+        Files.write(device.rootFile, ProvisionedDevice.OFFLINE.sign(ProvisionedDevice.root("mill")));
+        Files.write(dir.resolve("hash"), Sha256.ofFile(device.rootFile).toArray());
+        device.tools("""
+                tpm2_nvundefine -C o 0x18f4803
+                tpm2_nvdefine -C o -s 32 -a 'ownerwrite|authwrite|ownerread|authread|no_da|writedefine' 0x18f4803
+                tpm2_nvwrite -i hash 0x18f4803
+                tpm2_nvwritelock 0x18f4803
+                """);
+        Verdict<Map<String, Long>> refused = floors();
+        assertThat(codeOf(refused)).isEqualTo(Code.TEE_STATE);
+        assertThat(refused.toString()).contains("holdfast provision --again --accept-state");
+        assertThat(device.refused("provision", "--again", "--yes")).contains("TEE-ROLLBACK", "of another root");
+        assertThat(device.ok("provision", "--again", "--accept-state", "--yes")).contains("was OTHER_ROOT");
+        assertThat(floors().orThrow()).isEmpty();
+    }
+
     /** The TPM's owner cleared it: anchor and counter are gone, and the device's keys are others. */
     @Test
     void afterTheTpmWasClearedOneCommandBringsTheDeviceBack() throws Exception {
@@ -257,6 +278,27 @@ class PutBackTest {
             files.ok("provision");
             assertThat(files.doctor()).containsPattern("ok {4}anchor").doesNotContain(signer);
             assertThat(place.resolve("s/tpm.auth")).doesNotExist();
+        }
+    }
+
+    @Test
+    void damagedFilesAreToldWithTheWayOn() throws Exception {
+        Path place = Files.createDirectory(dir.resolve("files"));
+        try (ProvisionedDevice files = ProvisionedDevice.withFiles(place)) {
+            files.ok("provision");
+            for (String damaged : new String[] {"state", "keyset.json"}) {
+                Path tee = place.resolve("s/tee");
+                Files.writeString(tee.resolve(damaged), "damaged");
+                assertThat(files.refused("provision", "--again", "--yes"))
+                        .contains("TEE-STATE", "remove " + tee + ", then holdfast provision --again");
+                assertThat(files.refused("deprovision", "--yes")).contains("TEE-STATE", "remove " + tee);
+                for (String one : new String[] {"state", "keyset.json", "lock"}) {
+                    Files.delete(tee.resolve(one));
+                }
+                Files.delete(tee);
+                files.ok("provision", "--again", "--yes");
+                assertThat(files.started(TrustClient::epochFloors).isAccepted()).isTrue();
+            }
         }
     }
 

@@ -61,7 +61,11 @@ final class SoftwareVault implements AutoCloseable {
                 }
             }
         } catch (IOException | GeneralSecurityException e) {
-            throw new TeeException(Code.TEE_STATE, "the software bridge's directory " + dir, e);
+            throw new TeeException(
+                    Code.TEE_STATE,
+                    "the software bridge cannot be opened in " + dir + " (" + e.getMessage()
+                            + "): where its files are damaged, remove " + dir + ", then holdfast provision --again",
+                    e);
         }
     }
 

@@ -5,7 +5,6 @@ import dev.holdfast.tee.TeeException;
 import dev.holdfast.trust.schema.RootDocument;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.RejectedException;
-import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.Verdict;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -22,6 +21,8 @@ public final class DeviceRecord {
         ABSENT,
         /** There is one, but the TEE did not sign it: it was cleared or replaced, or the record is damaged. */
         FOREIGN,
+        /** There is one of another factory root: of what it has seen nothing counts under this one. */
+        OTHER_ROOT,
         /** The newest one, by the TEE's counter. */
         CURRENT,
         /** Older than what the TEE has counted. */
@@ -81,11 +82,12 @@ public final class DeviceRecord {
         if (found.isEmpty()) {
             return new DeviceRecord(store, Standing.ABSENT, first, first);
         }
-        // Of another factory root nothing counts but the number, so that the new record is the newer one.
-        Sha256 anchor = first.anchor();
-        TrustState kept = found.get().anchor().equals(anchor)
-                ? found.get()
-                : first.numbered(found.get().sequence(), found.get().count());
+        TrustState kept = found.get();
+        if (!kept.anchor().equals(first.anchor())) {
+            // Nothing of it counts but the number, so that the new record is the newer one.
+            TrustState begun = first.numbered(kept.sequence(), kept.count());
+            return new DeviceRecord(store, Standing.OTHER_ROOT, first, begun);
+        }
         try {
             store.requireCurrent(found);
             return new DeviceRecord(store, Standing.CURRENT, first, kept);

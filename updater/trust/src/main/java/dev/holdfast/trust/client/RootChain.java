@@ -17,6 +17,9 @@ final class RootChain implements TrustedRoot, SeenVersions {
     /** Folder of the stored metadata: one of its own, since whoever delegates chooses names of files. */
     static final String METADATA = "metadata";
 
+    /** How the names of files with stored links end. */
+    static final String LINK = ".root.json";
+
     private final Path directory;
     private final Disk disk;
     private final TrustAnchors anchors;
@@ -50,19 +53,14 @@ final class RootChain implements TrustedRoot, SeenVersions {
         byte[] factory = Files.readAllBytes(factoryRoot);
         requireAnchored(factory, anchors);
         RootDocument first = RootDocument.parse(factory);
-        TrustState nothing = TrustState.first(first.version(), first.hash());
         TrustStateStore store = new TrustStateStore(directory, anchors, disk, first.hash());
         TrustState seen = store.requireCurrent(store.load());
         if (!seen.anchor().equals(first.hash())) {
-            // Provisioned anew under another factory root, which needs the TEE owner's word. Files of the old one go
-            // first:
-            // where both fleets share keys they would verify, and bind.
-            Path metadata = directory.resolve(METADATA);
-            if (Files.isDirectory(metadata)) {
-                disk.deleteIfExists(metadata.resolve("timestamp.json"));
-                disk.delete(metadata.resolve("snapshot.json"));
-            }
-            seen = nothing.numbered(seen.sequence(), seen.count());
+            // Whoever may use the TPM could have brought that about, so it is not for the agent to begin anew.
+            throw new RejectedException(
+                    Code.TEE_STATE,
+                    "the record is of another factory root, " + seen.anchor()
+                            + ": holdfast provision --again --accept-state begins anew under the one that is anchored");
         }
         TrustState state = store.settle(seen);
         RootChain chain = new RootChain(directory, disk, anchors, store, first, state);
@@ -193,6 +191,6 @@ final class RootChain implements TrustedRoot, SeenVersions {
     }
 
     private Path file(long version) {
-        return directory.resolve(version + ".root.json");
+        return directory.resolve(version + LINK);
     }
 }

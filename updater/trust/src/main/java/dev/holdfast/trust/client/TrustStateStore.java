@@ -16,6 +16,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
+import java.util.stream.Stream;
 
 /**
  * Two files that take turns, each signed by the TEE: whatever moment the power goes, one of them is whole. The signature
@@ -122,6 +123,9 @@ final class TrustStateStore {
      */
     void readmit(TrustState state) throws IOException, RejectedException {
         disk.createDirectories(directory);
+        if (state.isFirst(TrustState.first(state.root().version(), factory))) {
+            forgetMetadata();
+        }
         try {
             MonotonicCounter counter = anchors.generation();
             TrustState.Count count = new TrustState.Count(counter.read(), counter.identity());
@@ -130,6 +134,21 @@ final class TrustStateStore {
             write(state.numbered(state.sequence() + 2, count));
         } catch (TeeException e) {
             throw new RejectedException(e.code(), "state counter: " + e.getMessage());
+        }
+    }
+
+    /** There may be some of another factory root, which verifies and binds where both fleets share keys. */
+    private void forgetMetadata() throws IOException {
+        try (Stream<Path> files = Files.list(directory)) {
+            for (Path link : files.filter(file -> file.getFileName().toString().endsWith(RootChain.LINK))
+                    .toList()) {
+                disk.delete(link);
+            }
+        }
+        Path metadata = directory.resolve(RootChain.METADATA);
+        if (Files.isDirectory(metadata)) {
+            disk.deleteIfExists(metadata.resolve("timestamp.json"));
+            disk.delete(metadata.resolve("snapshot.json"));
         }
     }
 

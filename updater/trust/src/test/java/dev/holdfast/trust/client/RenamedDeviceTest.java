@@ -123,7 +123,7 @@ class RenamedDeviceTest {
         assertRefused(order(OLD, 0), Code.UPD_FORMAT);
     }
 
-    /** Provisioned anew for another fleet: nothing that the old one said binds. */
+    /** Only a person begins anew under another factory root; then nothing that the old fleet said binds. */
     @Test
     void underAnotherFactoryRootNothingOfTheOldOneCounts() throws Exception {
         repo.publish(1_000);
@@ -131,6 +131,20 @@ class RenamedDeviceTest {
         client().raiseEpochFloor("intent", 7).orThrow();
         long counted = tee.generation;
         anchor(new RepositorySimulator());
+        assertRefused(
+                TrustClient.start(
+                        dir.resolve("state"),
+                        dir.resolve("factory.json"),
+                        tee.anchors(),
+                        repo,
+                        Clock.fixed(RepositorySimulator.NOW, ZoneOffset.UTC)),
+                Code.TEE_STATE);
+        DeviceRecord record = DeviceRecord.look(
+                        dir.resolve("state"), Files.readAllBytes(dir.resolve("factory.json")), tee.anchors())
+                .orThrow();
+        assertThat(record.standing()).isEqualTo(DeviceRecord.Standing.OTHER_ROOT);
+        assertThat(record.text()).contains("floors none");
+        record.sign();
         TrustClient other = client();
         assertThat(other.epochFloors()).isEmpty();
         assertAccepted(order(OLD, 1));
