@@ -88,6 +88,8 @@ class PlantedTest {
         device.ok("provision", "--owner-password-file", file.toString());
         raise(5);
         Files.delete(dir.resolve("s/tpm.auth"));
+        assertThat(device.started(TrustClient::epochFloors).toString()).contains("TEE-STATE");
+        assertThat(device.doctor()).containsPattern("FAIL {2}owner +has a password, and the key stored at 0x81008f43");
         assertThat(device.ok("provision", "--again", "--yes", "--owner-password-file", file.toString()))
                 .contains("the signer key is stored at 0x81008f43", "the storage key is stored at 0x81008f44");
         assertFloor(5);

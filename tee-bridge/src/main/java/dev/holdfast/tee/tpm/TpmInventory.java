@@ -22,12 +22,14 @@ final class TpmInventory {
     private final TpmEngine engine;
     private final TpmNv nv;
     private final TpmKeys keys;
+    private final TpmSecrets secrets;
     private final TpmCounter counter;
 
     TpmInventory(TpmEngine engine, TpmOperations operations) {
         this.engine = engine;
         this.nv = operations.nv();
         this.keys = operations.keys();
+        this.secrets = operations.secrets();
         this.counter = operations.counter();
     }
 
@@ -107,13 +109,21 @@ final class TpmInventory {
                     "owner",
                     "has no password: whoever may use the TPM can remove the indexes, and sign as this device");
         }
-        return keys.isStored(Role.SIGNER) && keys.isStored(Role.STORAGE)
-                ? Finding.sound("owner", "has a password; keys are stored with a password of their own")
-                : new Finding(
-                        "owner",
-                        State.MISSING,
-                        "has a password since provisioning, so this device's keys are out of reach",
-                        TeeInventory.PROVISION_AGAIN);
+        for (Role role : List.of(Role.SIGNER, Role.STORAGE)) {
+            if (!keys.isStored(role)) {
+                return unusable("has a password since provisioning, so this device's keys are out of reach");
+            }
+            if (!secrets.opens(role)) {
+                return unusable(
+                        "has a password, and the key stored at " + hex(role.persistent())
+                                + " does not take this device's authorization value: that was lost, or somebody else stored the key");
+            }
+        }
+        return Finding.sound("owner", "has a password; keys are stored with a password of their own");
+    }
+
+    private static Finding unusable(String detail) {
+        return new Finding("owner", State.MISSING, detail, TeeInventory.PROVISION_AGAIN);
     }
 
     /** Failed authorizations of anything in this TPM, and power cuts, count; Holdfast's keys and indexes are exempt. */

@@ -178,7 +178,10 @@ class PlantedInTpmTest {
         assertThatThrownBy(this::sign)
                 .isInstanceOfSatisfying(
                         TeeException.class, e -> assertThat(e.code()).isEqualTo(Code.TEE_REFUSED));
+        assertThat(finding("owner").detail()).contains("0x81008f43", "does not take");
+        assertThat(finding("owner").remedy()).isEqualTo(TeeInventory.PROVISION_AGAIN);
         assertThat(provisioner().prepareKeys(OWNER)).hasSize(2);
+        assertThat(finding("owner").state()).isEqualTo(TeeInventory.State.SOUND);
         assertThat(P256.verify(signer, ROOT, sign())).as("the same key").isTrue();
         assertThat(bridge.sealer().orElseThrow().unseal(sealed)).containsExactly(1, 2, 3);
         assertThat(provisioner().prepareKeys(OWNER)).isEmpty();
