@@ -36,25 +36,15 @@ final class StateOwner {
 
     /** The command of {@code said} as the directory's user, where {@code caller} is root and the directory is not; else nothing. */
     static Optional<String> instead(Path stateDir, long caller, List<String> said) throws IOException {
-        Path there = existing(stateDir.toAbsolutePath());
-        if (caller != ROOT || uid(there) == ROOT) {
+        if (caller != ROOT || !Files.exists(stateDir) || uid(stateDir) == ROOT) {
             return Optional.empty();
         }
-        return Optional.of("runuser -u " + Files.getOwner(there).getName() + " -- holdfast "
+        return Optional.of("runuser -u " + Files.getOwner(stateDir).getName() + " -- holdfast "
                 + said.stream().map(StateOwner::quoted).collect(Collectors.joining(" ")));
     }
 
     static long caller() throws IOException {
         return uid(Path.of("/proc/self"));
-    }
-
-    /** Who owns the directory above decides what the missing one is. */
-    private static Path existing(Path path) {
-        Path at = path;
-        while (!Files.exists(at) && at.getParent() != null) {
-            at = at.getParent();
-        }
-        return at;
     }
 
     private static long uid(Path file) throws IOException {
