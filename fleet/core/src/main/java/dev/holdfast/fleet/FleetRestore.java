@@ -163,7 +163,7 @@ public record FleetRestore(FleetRepository repository, Clock clock) {
     /**
      * What the device says that it serves is desired of it from now on.
      *
-     * @return that; {@code FLT-ABSENT} where its orders are not held or it has said nothing since the restore, {@code
+     * @return that; {@code FLT-ABSENT} where its orders are not held or it has named no model since the restore, {@code
      *     UPD-TARGET-UNKNOWN} where it serves what the restored fleet has not published
      */
     public DesiredModels keep(String device) throws IOException, RejectedException {
@@ -172,7 +172,7 @@ public record FleetRestore(FleetRepository repository, Clock clock) {
             HeldDevice.Serving serving = held.reported()
                     .orElseThrow(() -> new RejectedException(
                             Code.FLT_ABSENT,
-                            device + " has reported nothing since the restore; let fleet serve run until it is online,"
+                            device + " has reported no model since the restore; let fleet serve run until it is online,"
                                     + " or choose what the backup says: fleet resume " + device + " --restored"));
             TreeMap<String, DesiredModels.Wish> models = new TreeMap<>();
             serving.versions()

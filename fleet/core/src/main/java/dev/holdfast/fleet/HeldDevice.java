@@ -15,7 +15,7 @@ import java.util.TreeMap;
  * A device whose orders are held, and the two things that may hold of it.
  *
  * @param restored what the backup says is desired; empty where it knew of nothing
- * @param reported what the device itself says that it serves, since the restore; empty where it has said nothing yet
+ * @param reported what the device itself says that it serves, since the restore; empty where it has named no model yet
  */
 public record HeldDevice(String device, Optional<DesiredModels> restored, Optional<Serving> reported) {
     private static final int MAX_REPORT_BYTES = 64 * 1024;
@@ -29,23 +29,31 @@ public record HeldDevice(String device, Optional<DesiredModels> restored, Option
             versions = Collections.unmodifiableSortedMap(new TreeMap<>(versions));
         }
 
-        /** What is not of the form of a report is passed over. */
-        static Serving of(JsonNode report) {
+        /**
+         * What a report says. Empty where it names no model that serves, as at the start of an agent or while its disk refuses, or where
+         * any of it cannot be read: from silence does not follow that a model is to be retired.
+         */
+        static Optional<Serving> of(JsonNode report) {
             SortedMap<String, String> versions = new TreeMap<>();
             Optional<String> byDefault = Optional.empty();
-            JsonNode models = report.path("models");
-            for (int i = 0; i < Math.min(models.size(), ModelName.MAX_MODELS); i++) {
-                String model = models.path(i).path("model").asText();
-                String version = models.path(i).path("version").asText();
-                if (ModelName.isName(model) && ModelName.isName(version)) {
-                    versions.put(model, version);
-                    byDefault = models.path(i).path("default").asBoolean(false) ? Optional.of(model) : byDefault;
+            for (JsonNode one : report.path("models")) {
+                String model = one.path("model").asText();
+                if (!ModelName.isName(model)) {
+                    return Optional.empty();
+                }
+                // A model that is installed for the first time has no version that serves.
+                if (one.has("version")) {
+                    String version = one.path("version").asText();
+                    if (!ModelName.isName(version) || versions.put(model, version) != null) {
+                        return Optional.empty();
+                    }
+                    byDefault = one.path("default").asBoolean(false) ? Optional.of(model) : byDefault;
                 }
             }
-            if (byDefault.isEmpty() && !versions.isEmpty()) {
-                byDefault = Optional.of(versions.firstKey());
+            if (versions.isEmpty() || versions.size() > ModelName.MAX_MODELS) {
+                return Optional.empty();
             }
-            return new Serving(byDefault, versions);
+            return Optional.of(new Serving(byDefault.or(() -> Optional.of(versions.firstKey())), versions));
         }
 
         static Serving of(DesiredModels wish) {
@@ -67,7 +75,7 @@ public record HeldDevice(String device, Optional<DesiredModels> restored, Option
                 device,
                 DesiredModels.read(directory, device),
                 FleetDirectory.readJson(directory.report(device), MAX_REPORT_BYTES)
-                        .map(Serving::of));
+                        .flatMap(Serving::of));
     }
 
     /** Whether the device serves what the backup desires of it, as far as it says. */

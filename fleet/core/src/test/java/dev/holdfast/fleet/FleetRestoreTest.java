@@ -19,6 +19,7 @@ import dev.holdfast.trust.signing.SigningKey;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
+import dev.holdfast.wire.ModelName;
 import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.Verdict;
 import java.io.ByteArrayOutputStream;
@@ -37,6 +38,8 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * A fleet is backed up, goes on for a while, is lost and comes back from the backup, while its device is what it is: a real trust
@@ -362,16 +365,39 @@ class FleetRestoreTest {
         assertThat(ordered()).isEqualTo("2.0.0");
     }
 
-    /** A report is anybody's word where the broker has no access list. */
-    @Test
-    void aReportOfAnotherFormNamesNothing() throws Exception {
+    /** Silence is not the wish that every model be retired, nor is what cannot be read. */
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "{}",
+                "{\"models\":[]}",
+                "{\"models\":7}",
+                "{\"models\":[{\"model\":\"chat\"}]}",
+                "{\"models\":[{\"model\":\"chat\",\"version\":\"2.0.0\"},{\"model\":\"../x\",\"version\":\"1\"}]}",
+                "{\"models\":[{\"model\":\"chat\",\"version\":\"2.0.0\"},7]}",
+                "{\"models\":[{\"model\":\"chat\",\"version\":\"\\u001b[2J\"}]}"
+            })
+    void aReportThatNamesNoModelCountsAsNone(String report) throws Exception {
         FleetRestore restore = restore(fleet("restored"));
         restore.begin(backup, List.of(), List.of());
+        Files.writeString(repository.directory().report(DEVICE), report);
+        assertThat(restore.held().getFirst().reported()).isEmpty();
+        assertThatThrownBy(() -> restore.keep(DEVICE)).hasMessageContaining("FLT-ABSENT");
+        assertThat(restore.held()).hasSize(1);
+    }
+
+    /** Models that are being installed are listed beside those that serve, and before them by name. */
+    @Test
+    void everyModelOfALongReportIsKept() throws Exception {
+        FleetRestore restore = restore(fleet("restored"));
+        restore.begin(backup, List.of(), List.of());
+        StringBuilder others = new StringBuilder();
+        for (int i = 0; i < ModelName.MAX_MODELS; i++) {
+            others.append("{\"model\":\"a").append(i).append("\",\"state\":\"installing\"},");
+        }
         Files.writeString(
                 repository.directory().report(DEVICE),
-                "{\"models\":[{\"model\":\"../x\",\"version\":\"1\"},7,{\"model\":\"chat\"},"
-                        + "{\"model\":\"chat\",\"version\":\"\\u001b[2J\"}]}");
-        assertThat(restore.held().getFirst().reported().orElseThrow().versions())
-                .isEmpty();
+                "{\"models\":[" + others + "{\"model\":\"chat\",\"version\":\"2.0.0\",\"default\":true}]}");
+        assertThat(restore.keep(DEVICE).models()).containsOnlyKeys("chat");
     }
 }

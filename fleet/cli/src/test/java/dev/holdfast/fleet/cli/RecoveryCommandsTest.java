@@ -152,6 +152,9 @@ class RecoveryCommandsTest {
         assertThat(output).contains("not heard of").contains("backup: chat 1.0.0 (default); serves: -");
         refused("FLT-HELD", "desire", "--no-hint", "cam-7", "chat", "2.0.0");
         refused("FLT-ABSENT", "resume", "--no-hint", "cam-7", "--keep");
+        Files.writeString(fleet.resolve("reports/cam-7.json"), "{\"models\":[]}");
+        ok("resume", "--all", "--keep", "--no-hint");
+        assertThat(output).isEqualTo("still held: 1; see fleet resume\n");
         Files.writeString(
                 fleet.resolve("reports/cam-7.json"),
                 "{\"models\":[{\"model\":\"chat\",\"version\":\"2.0.0\",\"default\":true}]}");
