@@ -50,6 +50,8 @@ final class FleetClient implements MetadataSource, BlockSource, AutoCloseable {
     private static final long REFUSED_SECONDS = 2;
 
     private static final int MAX_ANSWERS = 16;
+    /** Answers' time in which a whole document has to come. */
+    private static final int DOCUMENT_ANSWERS = 12;
 
     private final Topics topics;
     private final Duration answerDeadline;
@@ -135,20 +137,27 @@ final class FleetClient implements MetadataSource, BlockSource, AutoCloseable {
     }
 
     private Optional<byte[]> document(LongFunction<Request.Body> ask, int maxBytes) throws IOException {
+        long end = System.nanoTime()
+                + answerDeadline.multipliedBy(DOCUMENT_ANSWERS).toNanos();
         ByteArrayOutputStream out = new ByteArrayOutputStream();
+        long whole = 0;
         while (true) {
             int at = out.size();
-            switch (single(ask.apply(at))) {
+            long left = Math.min(answerDeadline.toNanos(), end - System.nanoTime());
+            switch (single(ask.apply(at), Math.max(0, left))) {
                 case Reply.Absent() -> {
                     return Optional.empty();
                 }
                 case Reply.Part(long total, long offset, Binary data) -> {
+                    // Full parts of one document: whoever sends it byte by byte, or makes it longer and longer, is not
+                    // listened to.
                     if (offset != at
                             || total > maxBytes
-                            || at + data.length() > total
-                            || (data.length() == 0 && at < total)) {
+                            || at > 0 && total != whole
+                            || data.length() != Math.min(Reply.PART_BYTES, total - at)) {
                         throw new SourceException(Code.WIRE_TOO_LARGE, "the document's parts do not fit");
                     }
+                    whole = total;
                     out.writeBytes(data.toArray());
                     if (out.size() == total) {
                         return Optional.of(out.toByteArray());
@@ -161,7 +170,8 @@ final class FleetClient implements MetadataSource, BlockSource, AutoCloseable {
 
     @Override
     public List<Sha256> leaves(Sha256 blob, int first, int count) throws IOException {
-        if (single(new Request.Leaves(blob, first, count)) instanceof Reply.Leaves(int from, Binary hashes)
+        if (single(new Request.Leaves(blob, first, count), answerDeadline.toNanos())
+                        instanceof Reply.Leaves(int from, Binary hashes)
                 && from == first
                 && hashes.length() == count * Sha256.BYTES) {
             byte[] bytes = hashes.toArray();
@@ -184,13 +194,17 @@ final class FleetClient implements MetadataSource, BlockSource, AutoCloseable {
     private void window(Sha256 blob, int blockBytes, List<Integer> indices, BlockSink sink) throws IOException {
         Set<Integer> missing = new HashSet<>(indices);
         try (Question question = new Question(new Request.Blocks(blob, blockBytes, indices))) {
-            // A broker that repeats or invents blocks cannot keep us here: each answer uses up one of a bounded number.
+            // Who repeats or invents blocks cannot keep us here: each answer uses up one of a bounded number, and only
+            // a
+            // block that was missing is worth waiting longer.
+            long end = System.nanoTime() + answerDeadline.toNanos();
             for (int answers = 0; !missing.isEmpty() && answers < 4 * Request.MAX_BLOCKS; answers++) {
-                if (!(question.next() instanceof Reply.Block(int index, Binary data))) {
+                if (!(question.next(Math.max(0, end - System.nanoTime()))
+                        instanceof Reply.Block(int index, Binary data))) {
                     throw unexpected();
                 }
-                if (sink.accept(index, data)) {
-                    missing.remove(index);
+                if (sink.accept(index, data) && missing.remove(index)) {
+                    end = System.nanoTime() + answerDeadline.toNanos();
                 }
             }
         }
@@ -252,9 +266,9 @@ final class FleetClient implements MetadataSource, BlockSource, AutoCloseable {
     }
 
     /** Asks a question that has one answer. */
-    Reply.Body single(Request.Body body) throws IOException {
+    private Reply.Body single(Request.Body body, long nanos) throws IOException {
         try (Question question = new Question(body)) {
-            return question.next();
+            return question.next(nanos);
         }
     }
 
@@ -298,10 +312,6 @@ final class FleetClient implements MetadataSource, BlockSource, AutoCloseable {
                 waiting.remove(id);
                 throw e;
             }
-        }
-
-        Reply.Body next() throws IOException {
-            return next(answerDeadline.toNanos());
         }
 
         Reply.Body next(long nanos) throws IOException {
