@@ -131,7 +131,7 @@ public final class AgentDaemon implements AutoCloseable {
                         installer,
                         fleet,
                         clock,
-                        () -> new RefreshSchedule(config.updates().refresh(), clock, new SecureRandom()),
+                        () -> new RefreshSchedule(config.updates().refresh(), new SecureRandom()),
                         () -> reporting.get().run())));
         CertificateStore certificates = TeeBridges.certificates(config, bridge, clock);
         UpdateLoop loop = new UpdateLoop(new UpdateParts(
@@ -149,7 +149,7 @@ public final class AgentDaemon implements AutoCloseable {
                 new Enrolment(bridge, config.topics().device(), fleet, certificates, clock, new SecureRandom()),
                 measurements,
                 clock,
-                new RefreshSchedule(config.updates().refresh(), clock, new SecureRandom()),
+                new RefreshSchedule(config.updates().refresh(), new SecureRandom()),
                 () -> reporting.get().run()));
         EvidenceResponder responder = new EvidenceResponder(
                 challenges,

@@ -15,10 +15,10 @@ import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.Verdict;
 import java.io.IOException;
 import java.time.Duration;
-import java.time.Instant;
 import java.time.InstantSource;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.LongSupplier;
 import java.util.random.RandomGenerator;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -39,11 +39,15 @@ final class Enrolment {
     private final CertificateStore certificates;
     private final InstantSource clock;
     private final RandomGenerator random;
+    private final LongSupplier nanoTime;
     /** Of the trusted root at the last look. */
     private volatile Set<Sha256> named = Set.of();
 
     private int failures;
-    private Instant again = Instant.MIN;
+    /** Goes by a clock that nobody sets: one that was wrong must hold up no renewal. */
+    private Duration pause = Duration.ZERO;
+
+    private long pausedAtNanos;
 
     Enrolment(
             TeeBridge bridge,
@@ -52,12 +56,24 @@ final class Enrolment {
             CertificateStore certificates,
             InstantSource clock,
             RandomGenerator random) {
+        this(bridge, device, fleet, certificates, clock, random, System::nanoTime);
+    }
+
+    Enrolment(
+            TeeBridge bridge,
+            String device,
+            FleetClient fleet,
+            CertificateStore certificates,
+            InstantSource clock,
+            RandomGenerator random,
+            LongSupplier nanoTime) {
         this.bridge = bridge;
         this.device = device;
         this.fleet = fleet;
         this.certificates = certificates;
         this.clock = clock;
         this.random = random;
+        this.nanoTime = nanoTime;
     }
 
     /**
@@ -92,7 +108,8 @@ final class Enrolment {
     private void pace(boolean done) {
         failures = done ? 0 : Math.min(failures + 1, MAX_DOUBLINGS);
         long most = FIRST_PAUSE.toMillis() << Math.max(failures - 1, 0);
-        again = done ? Instant.MIN : clock.instant().plusMillis(most / 2 + random.nextLong(most / 2));
+        pause = done ? Duration.ZERO : Duration.ofMillis(most / 2 + random.nextLong(most / 2));
+        pausedAtNanos = nanoTime.getAsLong();
     }
 
     /** Enrols as in {@link #run}; a root that names nobody yet is brought up to date first, where that can be done. */
@@ -106,8 +123,13 @@ final class Enrolment {
 
     /** Fetches certificates where they are missing or old, and says why none came. Orders do not wait for them. */
     Optional<Rejection> renew(TrustClient trust) throws TeeException {
-        named = trust.deviceAuthorities();
-        if (!certificates.isDue(named) || clock.instant().isBefore(again)) {
+        return renew(trust.deviceAuthorities());
+    }
+
+    /** The same for the authorities that signed metadata names. */
+    Optional<Rejection> renew(Set<Sha256> authorities) throws TeeException {
+        named = authorities;
+        if (!certificates.isDue(named) || !left().isZero()) {
             return Optional.empty();
         }
         try {
@@ -117,9 +139,14 @@ final class Enrolment {
         }
     }
 
-    /** When certificates that could not be had are asked for again; {@link Instant#MAX} where none are missing. */
-    Instant again() {
-        return certificates.isDue(named) ? again : Instant.MAX;
+    /** After how long certificates that could not be had are asked for again; empty where none are missing. */
+    Optional<Duration> again() {
+        return certificates.isDue(named) ? Optional.of(left()) : Optional.empty();
+    }
+
+    private Duration left() {
+        Duration left = pause.minusNanos(nanoTime.getAsLong() - pausedAtNanos);
+        return left.isNegative() ? Duration.ZERO : left;
     }
 
     /** The broker let the device in. */

@@ -184,7 +184,9 @@ final class ModelWork implements AutoCloseable {
             return waiting(afterFailure());
         }
         waits = again.flatMap(until -> interruption.map(reason -> new Wait(reason, until)));
-        return pauses.afterSuccess(again.orElse(Instant.MAX));
+        // A step of the clock ends the pause, which is for a moment that was signed.
+        return pauses.afterSuccess(
+                again.map(until -> Duration.between(parts.clock().instant(), until)));
     }
 
     /** Whoever asks for it again meanwhile is heard: the mark is set before the work, and only taken back after it. */

@@ -1,8 +1,7 @@
 package dev.holdfast.agent;
 
 import java.time.Duration;
-import java.time.Instant;
-import java.time.InstantSource;
+import java.util.Optional;
 import java.util.random.RandomGenerator;
 
 /**
@@ -18,29 +17,23 @@ final class RefreshSchedule {
     private static final Duration SHORTEST = Duration.ofSeconds(1);
 
     private final Duration refresh;
-    private final InstantSource clock;
     private final RandomGenerator random;
     private int failures;
 
-    RefreshSchedule(Duration refresh, InstantSource clock, RandomGenerator random) {
+    RefreshSchedule(Duration refresh, RandomGenerator random) {
         this.refresh = refresh;
-        this.clock = clock;
         this.random = random;
     }
 
     /**
-     * The pause when nothing is left to do before {@code next}; {@link Instant#MAX} where nothing is known to come. It is a little
+     * The pause when nothing is left to do before {@code next} is over; empty where nothing is known to come. It is a little
      * shorter each time, by chance: a fleet that looked together once, as after an outage, does not go on doing so.
      */
-    Duration afterSuccess(Instant next) {
+    Duration afterSuccess(Optional<Duration> next) {
         failures = 0;
         long quarter = refresh.toMillis() / 4;
         Duration pause = refresh.minusMillis(random.nextLong(quarter + 1));
-        Instant now = clock.instant();
-        if (!next.isBefore(now.plus(pause))) {
-            return pause;
-        }
-        Duration left = Duration.between(now, next);
+        Duration left = next.filter(earlier -> earlier.compareTo(pause) < 0).orElse(pause);
         return left.compareTo(SHORTEST) < 0 ? SHORTEST : left;
     }
 

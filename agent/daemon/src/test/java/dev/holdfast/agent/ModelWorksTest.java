@@ -132,11 +132,7 @@ class ModelWorksTest {
     private volatile boolean connected = true;
     private volatile boolean reportFails;
     private final ModelWorks works = new ModelWorks(new ModelWork.Parts(
-            script,
-            fleet,
-            Clock.systemUTC(),
-            () -> new RefreshSchedule(Duration.ofSeconds(1), Clock.systemUTC(), new Random(1)),
-            () -> {
+            script, fleet, Clock.systemUTC(), () -> new RefreshSchedule(Duration.ofSeconds(1), new Random(1)), () -> {
                 if (reportFails) {
                     throw new IllegalStateException("a report that cannot be made");
                 }

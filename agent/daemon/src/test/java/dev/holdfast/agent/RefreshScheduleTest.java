@@ -5,9 +5,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
-import java.time.InstantSource;
 import java.time.ZoneOffset;
 import java.util.Arrays;
+import java.util.Optional;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 
@@ -15,7 +15,7 @@ class RefreshScheduleTest {
     private static final Instant NOW = Instant.parse("2026-03-01T12:00:00Z");
 
     private static RefreshSchedule pace(Duration refresh) {
-        return new RefreshSchedule(refresh, InstantSource.fixed(NOW), new Random(1));
+        return new RefreshSchedule(refresh, new Random(1));
     }
 
     @Test
@@ -25,7 +25,7 @@ class RefreshScheduleTest {
             assertThat(pace.afterFailure(Duration.ZERO))
                     .isBetween(Duration.ofMillis(500 * seconds), Duration.ofSeconds(seconds));
         }
-        assertThat(pace.afterSuccess(Instant.MAX)).isBetween(Duration.ofMinutes(45), Duration.ofHours(1));
+        assertThat(pace.afterSuccess(Optional.empty())).isBetween(Duration.ofMinutes(45), Duration.ofHours(1));
         assertThat(pace.afterFailure(Duration.ZERO)).isLessThanOrEqualTo(Duration.ofSeconds(5));
     }
 
@@ -38,9 +38,10 @@ class RefreshScheduleTest {
     @Test
     void looksAgainWhenSomethingIsToBeDoneAndNeverInACircle() {
         RefreshSchedule pace = pace(Duration.ofHours(1));
-        assertThat(pace.afterSuccess(NOW.plusSeconds(90))).isEqualTo(Duration.ofSeconds(90));
-        assertThat(pace.afterSuccess(NOW.minusSeconds(90))).isEqualTo(Duration.ofSeconds(1));
-        assertThat(pace.afterSuccess(NOW.plusSeconds(99_999))).isBetween(Duration.ofMinutes(45), Duration.ofHours(1));
+        assertThat(pace.afterSuccess(Optional.of(Duration.ofSeconds(90)))).isEqualTo(Duration.ofSeconds(90));
+        assertThat(pace.afterSuccess(Optional.of(Duration.ofSeconds(-90)))).isEqualTo(Duration.ofSeconds(1));
+        assertThat(pace.afterSuccess(Optional.of(Duration.ofSeconds(99_999))))
+                .isBetween(Duration.ofMinutes(45), Duration.ofHours(1));
     }
 
     /** After one outage of all, and a day of looks: nowhere in the hour is a crowd. */
@@ -49,12 +50,11 @@ class RefreshScheduleTest {
         int devices = 3000;
         int[] minutes = new int[60];
         for (int device = 0; device < devices; device++) {
-            RefreshSchedule pace =
-                    new RefreshSchedule(Duration.ofHours(1), InstantSource.fixed(NOW), new Random(device));
+            RefreshSchedule pace = new RefreshSchedule(Duration.ofHours(1), new Random(device));
             Duration at = pace.afterOutage();
             assertThat(at).isLessThanOrEqualTo(Duration.ofSeconds(30));
             while (at.compareTo(Duration.ofDays(1)) < 0) {
-                at = at.plus(pace.afterSuccess(Instant.MAX));
+                at = at.plus(pace.afterSuccess(Optional.empty()));
             }
             minutes[(int) (at.toMinutes() % 60)]++;
         }

@@ -72,6 +72,8 @@ class EnrolmentServiceTest {
         bridge.close();
     }
 
+    private long nanos;
+
     private EnrolmentService service() throws Exception {
         Clock clock = new Clock() {
             @Override
@@ -90,7 +92,11 @@ class EnrolmentServiceTest {
             }
         };
         return new EnrolmentService(
-                directory, EnrolmentPolicy.onFirstUse(), DeviceCertificates.open(directory, "test", clock), clock);
+                directory,
+                EnrolmentPolicy.onFirstUse(),
+                DeviceCertificates.open(directory, "test", clock),
+                clock,
+                () -> nanos);
     }
 
     private static <T> T accepted(Verdict<T> verdict) {
@@ -185,7 +191,7 @@ class EnrolmentServiceTest {
         EnrolmentService service = service();
         DeviceEnrolment mine = new DeviceEnrolment(bridge, "device-1");
         byte[] challenge = service.begin("device-1", Binary.copyOf(mine.request()));
-        now = now.plus(Duration.ofMinutes(6));
+        nanos += Duration.ofMinutes(6).toNanos();
         assertRefused(() -> service.complete("device-1", Binary.copyOf(accepted(mine.prove(challenge)))));
     }
 

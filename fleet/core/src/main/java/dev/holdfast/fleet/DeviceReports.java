@@ -20,6 +20,7 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.LongSupplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -54,11 +55,12 @@ final class DeviceReports implements AutoCloseable {
         }
     }
 
-    private record Stranger(Said said, Instant until) {}
+    private record Stranger(Said said, long sinceNanos) {}
 
     private final FleetDirectory directory;
     private final Clock clock;
-    private final QuietLog quiet = new QuietLog(LOG);
+    private final LongSupplier nanoTime;
+    private final QuietLog quiet = new QuietLog(LOG, System::nanoTime);
     private final Map<String, Said> waiting = new LinkedHashMap<>();
     /** The one that spoke last is at the end. */
     private final LinkedHashMap<String, Stranger> strangers = new LinkedHashMap<>(16, 0.75f, true);
@@ -72,14 +74,20 @@ final class DeviceReports implements AutoCloseable {
     private long strangerBytes;
     private boolean closed;
 
-    private DeviceReports(FleetDirectory directory, Clock clock) {
+    private DeviceReports(FleetDirectory directory, Clock clock, LongSupplier nanoTime) {
         this.directory = directory;
         this.clock = clock;
-        this.sessions = new DeviceSessions(clock);
+        this.nanoTime = nanoTime;
+        this.sessions = new DeviceSessions(clock, nanoTime);
     }
 
     /** Starts the thread, and removes what an earlier version kept of devices that are not enrolled. */
     static DeviceReports start(FleetDirectory directory, Clock clock) throws IOException {
+        return start(directory, clock, System::nanoTime);
+    }
+
+    /** @param nanoTime what all spans of time go by */
+    static DeviceReports start(FleetDirectory directory, Clock clock, LongSupplier nanoTime) throws IOException {
         Set<String> known = new HashSet<>(directory.reporters(".json"));
         known.addAll(directory.reporters(".online"));
         for (String device : known) {
@@ -87,7 +95,7 @@ final class DeviceReports implements AutoCloseable {
                 directory.forgetReports(device);
             }
         }
-        DeviceReports reports = new DeviceReports(directory, clock);
+        DeviceReports reports = new DeviceReports(directory, clock, nanoTime);
         reports.writer.start();
         return reports;
     }
@@ -140,16 +148,18 @@ final class DeviceReports implements AutoCloseable {
     }
 
     private synchronized void remember(String device, Said news) {
-        Instant now = clock.instant();
+        long now = nanoTime.getAsLong();
         Stranger known = strangers.get(device);
         Said before = known == null ? Said.NOTHING : known.said;
         Said next = before.then(news);
-        strangers.put(device, new Stranger(next, now.plus(STRANGER_LIFE)));
+        strangers.put(device, new Stranger(next, now));
         strangerBytes += next.bytes() - before.bytes();
         Iterator<Stranger> eldest = strangers.values().iterator();
         while (eldest.hasNext()) {
             Stranger one = eldest.next();
-            if (strangers.size() <= MAX_STRANGERS && strangerBytes <= MAX_STRANGER_BYTES && one.until.isAfter(now)) {
+            if (strangers.size() <= MAX_STRANGERS
+                    && strangerBytes <= MAX_STRANGER_BYTES
+                    && now - one.sinceNanos < STRANGER_LIFE.toNanos()) {
                 return;
             }
             strangerBytes -= one.said.bytes();

@@ -8,6 +8,7 @@ import java.util.LinkedHashSet;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.LongSupplier;
 import java.util.regex.Pattern;
 
 /**
@@ -26,6 +27,7 @@ final class DeviceSessions {
     private static final Duration WINDOW = Duration.ofHours(6);
 
     private final InstantSource clock;
+    private final LongSupplier nanoTime;
     private final Map<String, Seen> devices = new LinkedHashMap<>(16, 0.75f, true) {
         @Override
         protected boolean removeEldestEntry(Map.Entry<String, Seen> eldest) {
@@ -38,13 +40,15 @@ final class DeviceSessions {
         private final Set<String> earlier = new LinkedHashSet<>();
         private int returns;
         private Instant firstReturn = Instant.MIN;
+        private long firstReturnNanos;
     }
 
     /** @param since when the earlier session came back first */
     record Suspicion(Instant since, int returns) {}
 
-    DeviceSessions(InstantSource clock) {
+    DeviceSessions(InstantSource clock, LongSupplier nanoTime) {
         this.clock = clock;
+        this.nanoTime = nanoTime;
     }
 
     /** Takes a report; a suspicion each time when an earlier session speaks again. What is no session is ignored. */
@@ -67,10 +71,11 @@ final class DeviceSessions {
         if (!returned) {
             return Optional.empty();
         }
-        Instant now = clock.instant();
-        if (seen.returns == 0 || seen.firstReturn.plus(WINDOW).isBefore(now)) {
+        long now = nanoTime.getAsLong();
+        if (seen.returns == 0 || now - seen.firstReturnNanos > WINDOW.toNanos()) {
             seen.returns = 0;
-            seen.firstReturn = now;
+            seen.firstReturn = clock.instant();
+            seen.firstReturnNanos = now;
         }
         seen.returns++;
         return seen.returns >= RETURNS ? Optional.of(new Suspicion(seen.firstReturn, seen.returns)) : Optional.empty();

@@ -10,8 +10,8 @@ import java.io.IOException;
 import java.security.SecureRandom;
 import java.time.Clock;
 import java.time.Duration;
-import java.time.Instant;
 import java.util.Optional;
+import java.util.function.LongSupplier;
 
 /**
  * Enrols devices that the policy lets in: first come, first served, and from then on the keys stay. One attempt per device is open at a time.
@@ -27,14 +27,25 @@ final class EnrolmentService {
     private final EnrolmentPolicy policy;
     private final DeviceCertificates certificates;
     private final Clock clock;
+    private final LongSupplier nanoTime;
     private final OpenAttempts<Open> enrolled = new OpenAttempts<>(MAX_OPEN, new SecureRandom());
     private final OpenAttempts<Open> others = new OpenAttempts<>(MAX_OPEN, new SecureRandom());
 
     EnrolmentService(FleetDirectory directory, EnrolmentPolicy policy, DeviceCertificates certificates, Clock clock) {
+        this(directory, policy, certificates, clock, System::nanoTime);
+    }
+
+    EnrolmentService(
+            FleetDirectory directory,
+            EnrolmentPolicy policy,
+            DeviceCertificates certificates,
+            Clock clock,
+            LongSupplier nanoTime) {
         this.directory = directory;
         this.policy = policy;
         this.certificates = certificates;
         this.clock = clock;
+        this.nanoTime = nanoTime;
     }
 
     /** The challenge to a request that came on {@code device}'s own topic. */
@@ -44,17 +55,17 @@ final class EnrolmentService {
         if (!attempt.deviceId().equals(device)) {
             throw new RejectedException(Code.ATT_ENROL, "the request names another device than its topic");
         }
-        (directory.isEnrolled(device) ? enrolled : others)
-                .put(device, new Open(attempt, clock.instant().plus(ATTEMPT_LIFE)));
+        (directory.isEnrolled(device) ? enrolled : others).put(device, new Open(attempt, nanoTime.getAsLong()));
         return attempt.challenge();
     }
 
-    private record Open(EnrolmentAuthority.Attempt attempt, Instant until) {}
+    /** @param sinceNanos by a clock that nobody sets */
+    private record Open(EnrolmentAuthority.Attempt attempt, long sinceNanos) {}
 
     /** Ends the attempt, whatever comes of it. @return the last message to the device */
     byte[] complete(String device, Binary proof) throws IOException, RejectedException {
         Open found = take(device)
-                .filter(one -> !clock.instant().isAfter(one.until()))
+                .filter(one -> nanoTime.getAsLong() - one.sinceNanos() <= ATTEMPT_LIFE.toNanos())
                 .orElseThrow(() -> new RejectedException(Code.ATT_ENROL, "no enrolment of this device is open"));
         EnrolledDevice fresh = found.attempt().complete(proof.toArray()).orThrow();
         // Another service may enrol the same device now: its record and its certificates belong to one and the same
