@@ -60,7 +60,7 @@ final class DeviceReports implements AutoCloseable {
     private final FleetDirectory directory;
     private final Clock clock;
     private final LongSupplier nanoTime;
-    private final QuietLog quiet = new QuietLog(LOG, System::nanoTime);
+    private final QuietLog quiet = new QuietLog(LOG);
     private final Map<String, Said> waiting = new LinkedHashMap<>();
     /** The one that spoke last is at the end. */
     private final LinkedHashMap<String, Stranger> strangers = new LinkedHashMap<>(16, 0.75f, true);
