@@ -68,6 +68,8 @@ public final class Attester {
         }
     }
 
+    private final SeldomLog machineLog = new SeldomLog(LOG);
+    private final SeldomLog servingLog = new SeldomLog(LOG);
     private final TeeBridge bridge;
     private final EventLog log;
     private final Surroundings around;
@@ -131,7 +133,7 @@ public final class Attester {
         try {
             return Optional.of(VmEvidence.of(around.machine().get().report(VmEvidence.reportData(claims))));
         } catch (TeeException e) {
-            LOG.warn("no report on this machine: {}", e.getMessage());
+            machineLog.warn("no report on this machine: {}", e.toString());
             return Optional.empty();
         }
     }
@@ -150,7 +152,7 @@ public final class Attester {
                 throw new IOException("the process that serves names a model twice");
             }
         } catch (IOException e) {
-            LOG.warn("{}: {}", Code.ATT_SERVING.id(), e.getMessage());
+            servingLog.warn("{}: {}", Code.ATT_SERVING.id(), e.toString());
             return log.unconfirmed();
         }
         return log.confirmed(changes, actual);

@@ -28,6 +28,7 @@ public final class PlatformLogs {
     private static final Set<Integer> BOOT_REGISTERS = Set.of(0, 1, 2, 3, 4, 5, 6, 7, 11);
     private static final Set<Integer> IMA_REGISTERS = Set.of(10);
 
+    private final SeldomLog log = new SeldomLog(LOG);
     private final Optional<Path> boot;
     private final Optional<Path> ima;
 
@@ -68,14 +69,14 @@ public final class PlatformLogs {
      */
     record Carried(Optional<Binary> boot, Optional<Binary> ima, Map<String, String> fate) {}
 
-    private static Optional<Binary> read(String name, Optional<Path> file, int maxBytes, Map<String, String> fate) {
+    private Optional<Binary> read(String name, Optional<Path> file, int maxBytes, Map<String, String> fate) {
         byte[] bytes = new byte[0];
         if (file.isPresent()) {
             // Files of securityfs have no size: read one byte more than the bound to see whether there is one.
             try (InputStream in = Files.newInputStream(file.get())) {
                 bytes = in.readNBytes(maxBytes + 1);
             } catch (IOException e) {
-                LOG.warn("{}: {}", file.get(), e.toString());
+                log.warn("{}: {}", file.get(), e.toString());
             }
         }
         fate.put(name, bytes.length == 0 ? "absent" : bytes.length > maxBytes ? "too-long" : "carried");

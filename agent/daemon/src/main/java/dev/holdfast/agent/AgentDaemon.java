@@ -8,6 +8,7 @@ import dev.holdfast.control.Version;
 import dev.holdfast.link.ClientId;
 import dev.holdfast.link.LinkConfig;
 import dev.holdfast.link.MqttLink;
+import dev.holdfast.link.QuietLog;
 import dev.holdfast.link.ReconnectingLink;
 import dev.holdfast.link.Topics;
 import dev.holdfast.sockets.EventLoop;
@@ -175,7 +176,7 @@ public final class AgentDaemon implements AutoCloseable {
         // Hints come from the first moment on, and the loop is told of them.
         fleet.use(ReconnectingLink.open(
                 TeeBridges.secured(linkConfig(config), config, bridge, certificates),
-                new Incoming(config.topics(), fleet, loop, responder)));
+                new Incoming(config.topics(), fleet, loop, responder, new QuietLog(LOG))));
         EventLoop sockets = opened.add("event loop", new EventLoop());
         opened.add(
                 "control socket",
@@ -227,7 +228,8 @@ public final class AgentDaemon implements AutoCloseable {
     }
 
     /** Hands on what the broker brings. */
-    private record Incoming(Topics topics, FleetClient fleet, UpdateLoop loop, EvidenceResponder responder)
+    private record Incoming(
+            Topics topics, FleetClient fleet, UpdateLoop loop, EvidenceResponder responder, QuietLog quiet)
             implements MqttLink.Receiver {
         @Override
         public void received(MqttLink.Inbound message) {
@@ -238,8 +240,8 @@ public final class AgentDaemon implements AutoCloseable {
             } else if (message.topic().equals(topics.challenge())) {
                 responder.received(message.payload());
             } else {
-                // The broker chooses the name.
-                LOG.warn("{}", new Rejection(Code.LNK_TOPIC, message.topic()));
+                // The broker chooses the name, and how often.
+                quiet.warn("{}", new Rejection(Code.LNK_TOPIC, message.topic()));
             }
         }
 

@@ -8,6 +8,7 @@ import dev.holdfast.control.ChallengeReply;
 import dev.holdfast.control.Challenges;
 import dev.holdfast.control.ReasonRequest;
 import dev.holdfast.control.Refusal;
+import dev.holdfast.link.QuietLog;
 import dev.holdfast.sockets.Replies;
 import dev.holdfast.storage.DiskException;
 import dev.holdfast.tee.TeeException;
@@ -31,6 +32,7 @@ import org.slf4j.LoggerFactory;
 final class AgentRoutes implements Handler<HttpServerRequest> {
     private static final Logger LOG = LoggerFactory.getLogger(AgentRoutes.class);
 
+    private final QuietLog quiet = new QuietLog(LOG);
     private final AgentControl agent;
     private final BundleUpload bundles;
 
@@ -59,14 +61,14 @@ final class AgentRoutes implements Handler<HttpServerRequest> {
         } catch (TeeException e) {
             refuse(request, 503, new Rejection(e.code(), String.valueOf(e.getMessage())));
         } catch (IOException e) {
-            LOG.warn("control request failed", e);
+            quiet.warn("control request failed", e);
             Optional<Rejection> disk = DiskException.reasonOf(e);
             refuse(
                     request,
                     disk.isPresent() ? 507 : 500,
                     disk.orElseGet(() -> new Rejection(Code.API_INTERNAL, String.valueOf(e.getMessage()))));
         } catch (RuntimeException | Error e) {
-            LOG.warn("control request failed", e);
+            quiet.warn("control request failed", e);
             refuse(request, 500, new Rejection(Code.API_INTERNAL, String.valueOf(e.getMessage())));
         }
     }

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.control.AgentPaths;
 import dev.holdfast.control.BundleProtocol;
 import dev.holdfast.control.Refusal;
+import dev.holdfast.link.QuietLog;
 import dev.holdfast.storage.DiskException;
 import dev.holdfast.updater.InstallOutcome;
 import dev.holdfast.wire.Code;
@@ -31,6 +32,7 @@ final class BundleUpload {
     /** Well below the time after which an idle connection is closed: probation may last longer. */
     private static final long WAIT_MILLIS = 30_000;
 
+    private final QuietLog quiet = new QuietLog(LOG);
     private final AgentControl agent;
     private final Vertx vertx;
     private final AtomicBoolean busy = new AtomicBoolean();
@@ -74,11 +76,11 @@ final class BundleUpload {
         } catch (RejectedException e) {
             return refused(e.rejection());
         } catch (IOException e) {
-            LOG.warn("a bundle was not installed", e);
+            quiet.warn("a bundle was not installed", e);
             return refused(DiskException.reasonOf(e)
                     .orElseGet(() -> new Rejection(Code.API_INTERNAL, String.valueOf(e.getMessage()))));
         } catch (RuntimeException | Error e) {
-            LOG.warn("a bundle was not installed", e);
+            quiet.warn("a bundle was not installed", e);
             return refused(new Rejection(Code.API_INTERNAL, String.valueOf(e.getMessage())));
         } finally {
             busy.set(false);

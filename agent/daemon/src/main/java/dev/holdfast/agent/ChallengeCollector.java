@@ -5,6 +5,7 @@ import dev.holdfast.attestation.ChallengeQueue;
 import dev.holdfast.control.ChallengeReply;
 import dev.holdfast.control.Challenges;
 import dev.holdfast.control.InferenceClient;
+import dev.holdfast.link.QuietLog;
 import dev.holdfast.tee.TeeException;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
@@ -27,6 +28,7 @@ final class ChallengeCollector implements AutoCloseable {
     /** At least this long between two looks: a process that answers at once, again and again, does not keep the agent busy. */
     private static final Duration LEAST = Duration.ofMillis(100);
 
+    private final QuietLog quiet = new QuietLog(LOG);
     private final InferenceClient inference;
     private final ChallengeQueue queue;
     /** Who does not take the evidence that is brought holds up no more than these, each of several MiB where the log is long. */
@@ -56,7 +58,7 @@ final class ChallengeCollector implements AutoCloseable {
                 pause = PAUSE;
             } catch (RuntimeException e) {
                 // Whatever it says, its next word is heard.
-                LOG.error("the challenges of the inference process could not be taken", e);
+                quiet.warn("the challenges of the inference process could not be taken", e);
                 pause = PAUSE;
             }
             try {
@@ -83,11 +85,11 @@ final class ChallengeCollector implements AutoCloseable {
     }
 
     /** Local programs learn the code; what else went wrong is for the log. */
-    private static Rejection reason(Throwable failure) {
+    private Rejection reason(Throwable failure) {
         if (failure instanceof RejectedException rejected) {
             return rejected.rejection();
         }
-        LOG.warn("challenge of a local program not answered: {}", failure.toString());
+        quiet.warn("challenge of a local program not answered: {}", failure.toString());
         return switch (failure) {
             case TeeException tee -> new Rejection(tee.code(), "the root of trust made no evidence");
             case IOException disk -> new Rejection(Code.INS_STORAGE, "the event log cannot be read or written");

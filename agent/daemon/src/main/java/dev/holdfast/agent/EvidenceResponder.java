@@ -4,6 +4,7 @@ import dev.holdfast.attestation.Asker;
 import dev.holdfast.attestation.ChallengeQueue;
 import dev.holdfast.link.Challenge;
 import dev.holdfast.link.Evidence;
+import dev.holdfast.link.QuietLog;
 import dev.holdfast.storage.DiskException;
 import dev.holdfast.tee.TeeException;
 import dev.holdfast.wire.Binary;
@@ -40,6 +41,7 @@ final class EvidenceResponder {
     /** Answers under way to each kind of asker on the link: in the queue, and on their way to the broker. */
     private static final int PLACES = 10;
 
+    private final QuietLog quiet = new QuietLog(LOG);
     private final ChallengeQueue challenges;
     private final FleetSeals seals;
     private final Publisher publisher;
@@ -55,7 +57,7 @@ final class EvidenceResponder {
     /** Takes a payload of the challenge topic; the evidence goes back over the link. Does not block. */
     void received(byte[] payload) {
         switch (Challenge.decode(payload)) {
-            case Verdict.Rejected<Challenge> rejected -> LOG.warn("challenge dropped: {}", rejected.reason());
+            case Verdict.Rejected<Challenge> rejected -> quiet.warn("challenge dropped: {}", rejected.reason());
             case Verdict.Accepted<Challenge>(Challenge challenge) ->
                 answer(seals.admits(challenge) ? Asker.FLEET : Asker.LINK, challenge.nonce());
         }
@@ -72,7 +74,7 @@ final class EvidenceResponder {
                 if (failure instanceof RejectedException rejected) {
                     LOG.debug("challenge dropped: {}", rejected.rejection());
                 } else {
-                    LOG.warn("challenge not answered: {}", failure.getMessage());
+                    quiet.warn("challenge not answered: {}", failure.toString());
                 }
                 return;
             }
@@ -106,7 +108,7 @@ final class EvidenceResponder {
                 publisher.publish(part.encode());
             }
         } catch (IOException e) {
-            LOG.warn("challenge not answered: {}", Faults.reasonOf(e));
+            quiet.warn("challenge not answered: {}", Faults.reasonOf(e));
         }
     }
 

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.link.LinkException;
 import dev.holdfast.link.LinkStatus;
 import dev.holdfast.link.MqttLink;
+import dev.holdfast.link.QuietLog;
 import dev.holdfast.link.Reply;
 import dev.holdfast.link.Request;
 import dev.holdfast.link.Topics;
@@ -53,6 +54,7 @@ final class FleetClient implements MetadataSource, BlockSource, AutoCloseable {
     /** Answers' time in which a whole document has to come. */
     private static final int DOCUMENT_ANSWERS = 12;
 
+    private final QuietLog quiet = new QuietLog(LOG);
     private final Topics topics;
     private final Duration answerDeadline;
     private final SecureRandom random = new SecureRandom();
@@ -116,7 +118,7 @@ final class FleetClient implements MetadataSource, BlockSource, AutoCloseable {
     /** Takes a payload of the answer topic. */
     void received(byte[] payload) {
         switch (Reply.decode(payload)) {
-            case Verdict.Rejected<Reply> rejected -> LOG.warn("answer dropped: {}", rejected.reason());
+            case Verdict.Rejected<Reply> rejected -> quiet.warn("answer dropped: {}", rejected.reason());
             case Verdict.Accepted<Reply>(Reply answer) -> {
                 BlockingQueue<Reply.Body> queue = waiting.get(answer.id());
                 if (queue == null || !queue.offer(answer.body())) {
