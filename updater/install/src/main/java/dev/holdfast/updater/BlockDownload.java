@@ -18,8 +18,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
@@ -30,7 +32,7 @@ import java.util.concurrent.atomic.AtomicLong;
  * as long as there is progress now and then; cancel always wins.
  *
  * <p>Wrong bytes cost time: after {@value #MAX_BAD_ANSWERS} of them a question is given up and asked anew later. Against the budget of an
- * order counts what was kept alone.
+ * order counts what was kept alone, and each block once: what the disk lost comes again and is no fault of the order.
  */
 final class BlockDownload {
     /** Answers to one question that do not hold, after which nobody listens to it any more. */
@@ -46,8 +48,8 @@ final class BlockDownload {
     private final AtomicLong refusedBlocks = new AtomicLong();
     private final AtomicInteger doneBlocks = new AtomicInteger();
     private final AtomicInteger totalBlocks = new AtomicInteger();
-    /** Bytes that were kept, of all files of the install, by earlier processes too. */
-    private long keptBytes;
+    /** Bytes that were kept of each file of the install, by earlier processes too: of each block once, though the disk may lose it. */
+    private final Map<Sha256, Long> keptBytes = new HashMap<>();
 
     BlockDownload(InstallContext context) {
         this.store = context.store();
@@ -132,7 +134,7 @@ final class BlockDownload {
             // harm. Hashing is cheaper than a second transfer.
             partial.recheck(leaves);
             doneBlocks.set(partial.count());
-            keptBytes += partial.spentBytes();
+            kept();
             Budget budget = config.budget();
             for (int missing; (missing = partial.nextMissing(0)) >= 0; ) {
                 cancellation.requireUnpaused();
@@ -142,6 +144,12 @@ final class BlockDownload {
                 cancellation.sleepUnpaused(Duration.ofNanos(turns.pace().take((long) wanted.size() * tree.bytes())));
                 ask(leaves, wanted);
             }
+        }
+
+        /** What was kept of all files. A file that was discarded and is pulled again counts once as well. */
+        private long kept() {
+            keptBytes.merge(file.sha256(), partial.spentBytes(), Math::max);
+            return keptBytes.values().stream().mapToLong(Long::longValue).sum();
         }
 
         private List<Integer> wanted(int first, int most) {
@@ -167,7 +175,7 @@ final class BlockDownload {
             if (partial.count() > before) {
                 // What was kept counts against the budget, of later processes too.
                 partial.commit();
-                config.budget().require(keptBytes);
+                config.budget().require(kept());
                 attempts.progress();
             }
             if (failure != null) {
@@ -211,8 +219,7 @@ final class BlockDownload {
                     return false;
                 }
                 partial.write(index, block);
-                partial.spend(block.length());
-                keptBytes += block.length();
+                partial.spend(index);
                 doneBlocks.incrementAndGet();
                 return true;
             }

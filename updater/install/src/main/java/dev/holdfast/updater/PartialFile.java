@@ -27,13 +27,13 @@ import java.util.function.IntToLongFunction;
  * were hashed; a block that came too early is read back when the gap before it closes. So a file whose blocks come in
  * order is not read again for its hash.
  *
- * <p>{@code .have}: "HFB2", i32 block count, i64 file length, i64 layout (block length, or a hash of the block table), i64
- * payload bytes that were kept for it, then the bitmap, all big-endian. A file of another layout starts from nothing.
+ * <p>{@code .have}: "HFB3", i32 block count, i64 file length, i64 layout (block length, or a hash of the block table), then two
+ * bitmaps, all big-endian: blocks that are there, as many bytes as the count takes, and blocks that were pulled once, though they may
+ * be lost again. A file of another layout starts from nothing.
  */
 final class PartialFile implements BlockOutput, AutoCloseable {
-    private static final int MAGIC = 0x48464232;
-    private static final int LAYOUT_BYTES = 24;
-    private static final int HEADER_BYTES = LAYOUT_BYTES + Long.BYTES;
+    private static final int MAGIC = 0x48464233;
+    private static final int HEADER_BYTES = 24;
     /** Verified bytes that a power cut may cost. */
     private static final long SYNC_BYTES = 4L << 20;
 
@@ -90,6 +90,9 @@ final class PartialFile implements BlockOutput, AutoCloseable {
     private final Disk.OpenFile file;
     private final Cut cut;
     private final BitSet bits;
+    /** Blocks that came over the network once. */
+    private final BitSet spent;
+
     private final MessageDigest digest = Sha256.newDigest();
     private final boolean hashing;
     /** Blocks whose bytes {@link #digest} has taken; the first that it lacks. */
@@ -98,8 +101,7 @@ final class PartialFile implements BlockOutput, AutoCloseable {
     private long dirtyBytes;
     private long spentBytes;
 
-    private PartialFile(
-            Path part, Disk disk, Disk.OpenFile file, Cut cut, BitSet bits, boolean hashing, long spentBytes) {
+    private PartialFile(Path part, Disk disk, Disk.OpenFile file, Cut cut, BitSet bits, BitSet spent, boolean hashing) {
         this.part = part;
         this.have = bitmapOf(part);
         this.disk = disk;
@@ -107,7 +109,8 @@ final class PartialFile implements BlockOutput, AutoCloseable {
         this.cut = cut;
         this.bits = bits;
         this.hashing = hashing;
-        this.spentBytes = spentBytes;
+        this.spent = spent;
+        this.spentBytes = spent.stream().mapToLong(cut::length).sum();
     }
 
     static Path bitmapOf(Path part) {
@@ -126,32 +129,42 @@ final class PartialFile implements BlockOutput, AutoCloseable {
     }
 
     private static PartialFile open(Disk disk, Path part, Cut cut, boolean hashing) throws IOException {
-        byte[] header = header(cut, 0);
-        long spent = 0;
+        byte[] header = header(cut);
+        int mapBytes = mapBytes(cut);
         Path have = bitmapOf(part);
         BitSet bits = new BitSet(cut.blocks());
-        if (Files.exists(part) && Files.exists(have) && Files.size(have) <= HEADER_BYTES + (cut.blocks() + 7) / 8) {
+        BitSet spent = new BitSet(cut.blocks());
+        if (Files.exists(part) && Files.exists(have) && Files.size(have) <= HEADER_BYTES + 2L * mapBytes) {
             byte[] stored = Files.readAllBytes(have);
-            if (stored.length >= HEADER_BYTES && Arrays.equals(header, 0, LAYOUT_BYTES, stored, 0, LAYOUT_BYTES)) {
-                spent = Math.max(0, ByteBuffer.wrap(stored).getLong(LAYOUT_BYTES));
-                bits = BitSet.valueOf(Arrays.copyOfRange(stored, HEADER_BYTES, stored.length));
-                bits.clear(cut.blocks(), Math.max(cut.blocks(), bits.length()));
+            if (stored.length >= HEADER_BYTES + mapBytes
+                    && Arrays.equals(header, 0, HEADER_BYTES, stored, 0, HEADER_BYTES)) {
+                bits = map(stored, HEADER_BYTES, HEADER_BYTES + mapBytes, cut);
+                spent = map(stored, HEADER_BYTES + mapBytes, stored.length, cut);
             }
         }
         Disk.OpenFile file = disk.open(part);
         if (file.size() > cut.bytes()) {
             file.truncate(cut.bytes());
         }
-        return new PartialFile(part, disk, file, cut, bits, hashing, spent);
+        return new PartialFile(part, disk, file, cut, bits, spent, hashing);
     }
 
-    private static byte[] header(Cut cut, long spentBytes) {
+    private static int mapBytes(Cut cut) {
+        return (cut.blocks() + 7) / 8;
+    }
+
+    private static BitSet map(byte[] stored, int from, int to, Cut cut) {
+        BitSet map = BitSet.valueOf(Arrays.copyOfRange(stored, from, to));
+        map.clear(cut.blocks(), Math.max(cut.blocks(), map.length()));
+        return map;
+    }
+
+    private static byte[] header(Cut cut) {
         return ByteBuffer.allocate(HEADER_BYTES)
                 .putInt(MAGIC)
                 .putInt(cut.blocks())
                 .putLong(cut.bytes())
                 .putLong(cut.id())
-                .putLong(spentBytes)
                 .array();
     }
 
@@ -247,12 +260,15 @@ final class PartialFile implements BlockOutput, AutoCloseable {
         }
     }
 
-    /** Counts payload that was kept for this file; durable with the next {@link #commit}. */
-    void spend(long bytes) {
-        spentBytes += bytes;
+    /** Counts a block that came over the network, the first time that it does; durable with the next {@link #commit}. */
+    void spend(int block) {
+        if (!spent.get(block)) {
+            spent.set(block);
+            spentBytes += cut.length(block);
+        }
     }
 
-    /** What was kept for this file, by earlier processes too, and a second time where it was lost. */
+    /** The length of all blocks that came, to earlier processes too; once for each, however often the disk lost it. */
     long spentBytes() {
         return spentBytes;
     }
@@ -260,9 +276,11 @@ final class PartialFile implements BlockOutput, AutoCloseable {
     /** Data first, then the bitmap that describes it. */
     void commit() throws IOException {
         file.force();
-        byte[] map = bits.toByteArray();
-        byte[] named = Arrays.copyOf(header(cut, spentBytes), HEADER_BYTES + map.length);
-        System.arraycopy(map, 0, named, HEADER_BYTES, map.length);
+        byte[] here = bits.toByteArray();
+        byte[] came = spent.toByteArray();
+        byte[] named = Arrays.copyOf(header(cut), HEADER_BYTES + mapBytes(cut) + came.length);
+        System.arraycopy(here, 0, named, HEADER_BYTES, here.length);
+        System.arraycopy(came, 0, named, HEADER_BYTES + mapBytes(cut), came.length);
         disk.replace(have, named);
         dirtyBytes = 0;
     }

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.holdfast.trust.client.BlockSink;
 import dev.holdfast.trust.client.BlockSource;
 import dev.holdfast.trust.client.RepositorySimulator;
+import dev.holdfast.trust.client.SourceException;
 import dev.holdfast.trust.release.DeltaTarget;
 import dev.holdfast.trust.release.ModelOrder;
 import dev.holdfast.trust.release.ModelTerms;
@@ -124,6 +125,44 @@ class JunkBlocksTest {
         assertThat(timer.waits).hasSize(full.length);
         for (int i = 0; i < full.length; i++) {
             assertThat(timer.waits.get(i)).isBetween(Duration.ofMillis(full[i] * 500), Duration.ofSeconds(full[i]));
+        }
+    }
+
+    /** A disk loses what it was given, again and again: the same blocks are pulled again, which is no fault of the order. */
+    @Test
+    void blocksThatTheDiskLostCountOnce() throws Exception {
+        ModelOrder order = order(world.second.length);
+        Path part = world.store.part(Sha256.of(world.second));
+        for (int process = 0; process < 10; process++) {
+            Half half = new Half();
+            assertInterrupted(world.installer(half).install(order), Code.LNK_TIMEOUT);
+            assertThat(half.sent).as("blocks that came anew").isPositive();
+            Files.write(part, new byte[(int) Files.size(part)]);
+        }
+        assertThat(world.installer().install(order)).isInstanceOf(InstallOutcome.Committed.class);
+    }
+
+    /** Sends half of the file, and then nothing more. */
+    private final class Half implements BlockSource {
+        int sent;
+
+        @Override
+        public List<Sha256> leaves(Sha256 blob, int first, int count) throws IOException {
+            return world.leaves(blob, first, count);
+        }
+
+        @Override
+        public void fetch(Sha256 blob, int blockBytes, List<Integer> wanted, BlockSink sink) throws IOException {
+            int half = world.second.length / blockBytes / 2;
+            for (int index : wanted) {
+                if (sent < half) {
+                    sent++;
+                    world.fetch(blob, blockBytes, List.of(index), sink);
+                }
+            }
+            if (sent >= half) {
+                throw new SourceException(Code.LNK_TIMEOUT, "nothing more comes");
+            }
         }
     }
 
