@@ -9,7 +9,6 @@ import dev.holdfast.fleet.FleetDirectory;
 import dev.holdfast.fleet.FleetKeys;
 import dev.holdfast.link.Challenge;
 import dev.holdfast.link.Evidence;
-import dev.holdfast.link.EvidenceAssembly;
 import dev.holdfast.link.MqttLink;
 import dev.holdfast.link.Topics;
 import dev.holdfast.trust.schema.KeyKind;
@@ -136,20 +135,20 @@ final class AttestCommand implements Callable<Integer> {
     private static final class Answer {
         private final EnrolledDevice enrolled;
         private final Binary nonce;
-        private final EvidenceAssembly assembly;
+        private final EvidenceCandidates candidates;
         private final CompletableFuture<byte[]> own = new CompletableFuture<>();
         private volatile Optional<byte[]> another = Optional.empty();
 
         Answer(EnrolledDevice enrolled, Binary nonce) {
             this.enrolled = enrolled;
             this.nonce = nonce;
-            this.assembly = new EvidenceAssembly(nonce);
+            this.candidates = new EvidenceCandidates(nonce, new SecureRandom());
         }
 
         /** Evidence for other nonces belongs to other verifiers. On the link's own thread. */
         void take(MqttLink.Inbound message) {
             if (Evidence.decode(message.payload()) instanceof Verdict.Accepted<Evidence>(Evidence part)) {
-                assembly.take(part).map(Binary::toArray).ifPresent(whole -> {
+                candidates.take(part).forEach(whole -> {
                     if (EvidenceVerifier.isFrom(enrolled, whole, nonce)) {
                         own.complete(whole);
                     } else {
