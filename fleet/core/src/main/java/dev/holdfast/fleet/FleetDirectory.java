@@ -24,7 +24,7 @@ import java.util.stream.Stream;
  * keys/                private keys, readable by their owner only
  * metadata/            signed files under their consistent names
  * blobs/&lt;sha256&gt;       models and patches
- * leaves/&lt;sha256&gt;      leaves of their block trees, made when they are first asked for
+ * leaves/&lt;sha256&gt;      leaves of their block trees, made when they are published
  * desired/&lt;device&gt;.json, devices/&lt;device&gt;.json, reports/&lt;device&gt;.json
  * replacements/&lt;device&gt;.json   devices that may enrol with other keys, once
  * held/&lt;device&gt;         devices whose orders are held after a restore

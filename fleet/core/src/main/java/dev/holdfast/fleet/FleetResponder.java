@@ -70,6 +70,9 @@ public final class FleetResponder {
             return answers;
         } catch (RejectedException e) {
             Rejection why = e.rejection();
+            if (why.code() == Code.API_BUSY) {
+                return List.of(busy(ask));
+            }
             quiet.warn("{} asked by {}", why, from.device());
             return List.of(refused(ask, why.code(), why.detail()));
         } catch (IOException e) {

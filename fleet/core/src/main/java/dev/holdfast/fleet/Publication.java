@@ -18,6 +18,7 @@ import dev.holdfast.trust.release.ModelTarget;
 import dev.holdfast.trust.schema.TargetFile;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
+import dev.holdfast.wire.MerkleTree;
 import dev.holdfast.wire.ModelName;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Rejection;
@@ -145,7 +146,7 @@ public record Publication(
         TargetFile kept = new TargetFile(path, Files.size(blob), digest, Json.object());
         ModelTarget published = new ModelTarget(
                 kept,
-                BlockTree.of(blob, BLOCK_BYTES),
+                tree(repository, digest),
                 model,
                 version,
                 newest.map(ModelTarget::release).orElse(0L) + 1,
@@ -203,6 +204,11 @@ public record Publication(
         GateRules.read(gate).orThrow();
     }
 
+    private static BlockTree tree(FleetRepository repository, Sha256 digest) throws IOException {
+        List<Sha256> leaves = new BlockServer(repository.directory()).published(digest);
+        return new BlockTree(BLOCK_BYTES, MerkleTree.root(leaves));
+    }
+
     private TargetFile patch(FleetRepository repository, ModelTarget base, Path blob, List<Patch> patches)
             throws IOException, RejectedException {
         Path made = repository.directory().blobs().resolve("new-patch.tmp");
@@ -215,7 +221,7 @@ public record Publication(
             patches.add(new Patch(base.version(), summary.patchBytes(), summary.ratio()));
             DeltaTarget published = new DeltaTarget(
                     new TargetFile(path, summary.patchBytes(), digest, Json.object()),
-                    BlockTree.of(repository.directory().blob(digest), BLOCK_BYTES),
+                    tree(repository, digest),
                     model,
                     version,
                     inspected.codec(),

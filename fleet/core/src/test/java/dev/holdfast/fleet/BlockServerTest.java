@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.MerkleTree;
 import dev.holdfast.wire.Sha256;
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.FileTime;
@@ -13,10 +14,14 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
+@Timeout(60)
 class BlockServerTest {
     @TempDir
     Path dir;
@@ -80,6 +85,52 @@ class BlockServerTest {
             Files.setLastModifiedTime(directory.blob(digest), time);
             assertThat(leaves(digest, 0, 3)).isEqualTo(before);
         }
+    }
+
+    /** The file may be of many gigabytes, and on a slow disk. */
+    @Test
+    void nobodyWaitsWhileTheLeavesOfAFileAreComputed() throws Exception {
+        Sha256 slow = blob(1, 3 * Publication.BLOCK_BYTES);
+        Sha256 known = blob(2, 3 * Publication.BLOCK_BYTES);
+        Sha256 other = blob(3, 3 * Publication.BLOCK_BYTES);
+        CountDownLatch begun = new CountDownLatch(1);
+        CountDownLatch end = new CountDownLatch(1);
+        leaves(known, 0, 3);
+        blobs = new BlockServer(directory, file -> {
+            begun.countDown();
+            try {
+                end.await();
+            } catch (InterruptedException e) {
+                throw new IOException(e);
+            }
+            return MerkleTree.leaves(file, Publication.BLOCK_BYTES);
+        });
+        CompletableFuture<Binary> first = new CompletableFuture<>();
+        Thread.ofVirtual().start(() -> {
+            try {
+                first.complete(leaves(slow, 0, 3));
+            } catch (Exception e) {
+                first.completeExceptionally(e);
+            }
+        });
+        begun.await();
+        for (Sha256 busy : List.of(slow, other)) {
+            assertThatThrownBy(() -> leaves(busy, 0, 3)).hasMessageContaining("API-BUSY");
+        }
+        assertThat(leaves(known, 0, 3)).isEqualTo(expected(known, 0, 3));
+        end.countDown();
+        assertThat(first.get()).isEqualTo(expected(slow, 0, 3));
+        assertThat(leaves(other, 0, 3)).isEqualTo(expected(other, 0, 3));
+    }
+
+    @Test
+    void whatIsPublishedHasItsLeavesWrittenDown() throws Exception {
+        Sha256 digest = blob(1, 3 * Publication.BLOCK_BYTES);
+        assertThat(blobs.published(digest)).hasSize(3);
+        blobs = new BlockServer(directory, file -> {
+            throw new IOException("read again");
+        });
+        assertThat(leaves(digest, 0, 3)).isEqualTo(expected(digest, 0, 3));
     }
 
     @Test
