@@ -224,6 +224,9 @@ final class DeviceReports implements AutoCloseable {
             }
         } catch (IOException e) {
             quiet.warn("{} report of {}: {}", Code.FLT_IO.id(), device, e.toString());
+        } catch (RuntimeException e) {
+            // One device's report ends the service for no other.
+            quiet.warn("a report of {} could not be kept", device, e);
         }
     }
 

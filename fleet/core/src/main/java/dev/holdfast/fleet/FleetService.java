@@ -36,6 +36,8 @@ public final class FleetService implements AutoCloseable {
     private static final QuestionQueue.Share ENROLLED = new QuestionQueue.Share(56, 28, 4096, 32, 16L * 1024 * 1024);
     private static final QuestionQueue.Share STRANGERS = new QuestionQueue.Share(8, 2, 1024, 4, 4L * 1024 * 1024);
     private static final int MAX_REFUSALS = 64;
+    /** How the names of the threads begin without which the service would look well and do nothing. */
+    public static final List<String> VITAL_THREADS = List.of("link-keeper", "link-inbound", "fleet-reports");
 
     private final FleetDirectory directory;
     private final String fleet;

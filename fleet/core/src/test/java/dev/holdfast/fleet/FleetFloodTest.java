@@ -321,4 +321,17 @@ class FleetFloodTest {
                     .noneMatch(name -> name.startsWith("made-up") || name.startsWith("ghost"));
         }
     }
+
+    /** A service that goes on without one of them looks well and does nothing. */
+    @Test
+    void theProcessEndsWithEachOfItsThreads() {
+        // Of its library's the next task gets a new one.
+        List<String> own = Thread.getAllStackTraces().keySet().stream()
+                .map(Thread::getName)
+                .filter(name -> name.matches("(fleet|link)-.*") && !name.startsWith("link-library-"))
+                .toList();
+        assertThat(own)
+                .contains("fleet-reports")
+                .allMatch(name -> FleetService.VITAL_THREADS.stream().anyMatch(name::startsWith));
+    }
 }

@@ -7,7 +7,6 @@ import dev.holdfast.fleet.FleetRepository;
 import dev.holdfast.fleet.FleetResponder;
 import dev.holdfast.fleet.FleetService;
 import java.time.Clock;
-import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
 import picocli.CommandLine.Command;
@@ -28,7 +27,7 @@ final class ServeCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws Exception {
-        UncaughtExceptions.endTheProcessFor(List.of("link-keeper", "link-inbound"));
+        UncaughtExceptions.endTheProcessFor(FleetService.VITAL_THREADS);
         FleetDirectory.Config config = connected.config();
         FleetRepository repository = connected.in.repository();
         FleetDirectory directory = repository.directory();
