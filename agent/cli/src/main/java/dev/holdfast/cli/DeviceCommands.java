@@ -192,7 +192,8 @@ final class DeviceCommands {
                         Code.byId(error.path("code").asText()).orElse(Code.API_INTERNAL),
                         error.path("message").asText());
             }
-            System.out.println(reply.body().at("/choices/0/message/content").asText());
+            System.out.println(TerminalText.forStdout(
+                    reply.body().at("/choices/0/message/content").asText()));
             return 0;
         }
     }

@@ -54,7 +54,7 @@ final class ModelCommands {
         String cache = "f16";
 
         void print(ObjectNode result) {
-            System.out.println(json ? result.toString() : Json.pretty(result));
+            System.out.println(TerminalText.forStdout(json ? result.toString() : Json.pretty(result)));
         }
 
         ModelRunner open() throws RejectedException {
