@@ -64,7 +64,14 @@ class FleetRecoveryTest {
             assertThat(stack.fleet("attest", "device-9")).contains("affirming");
             assertThat(stack.fleet("devices", "forget", "device-1")).contains("forgot device-1");
             assertThat(stack.fleet("devices")).contains("device-9").doesNotContain("device-1");
-            assertThat(Files.readAllLines(dir.resolve("fleet/audit.jsonl"))).hasSize(3);
+
+            stack.fleet("devices", "forget", "device-9");
+            stack.fleet("desire", "device-9", "intent", "1.0.0");
+            stack.awaitCommitted("1.0.0");
+            assertThat(stack.fleet("attest", "device-9"))
+                    .as("it enrolled again by itself")
+                    .contains("affirming");
+            assertThat(Files.readAllLines(dir.resolve("fleet/audit.jsonl"))).hasSize(4);
             stack.assertNoTraces();
         }
     }

@@ -227,7 +227,9 @@ public enum Code {
     ATT_FORMAT("ATT-FORMAT", "The evidence is not well formed", "Check the device's version"),
     ATT_SIGNATURE("ATT-SIGNATURE", "A signature over the evidence does not verify", "Treat the device as suspect"),
     ATT_NOT_ENROLLED(
-            "ATT-NOT-ENROLLED", "The device's keys are not enrolled", "Restart its agent, which enrols at the start"),
+            "ATT-NOT-ENROLLED",
+            "The device's keys are not enrolled",
+            "Its agent enrols with its next look at the fleet; holdfast status tells why it does not"),
     ATT_NONCE("ATT-NONCE", "The evidence does not answer the verifier's nonce", "Ask again"),
     ATT_QUOTE("ATT-QUOTE", "The quote does not cover these claims", "Treat the device as suspect"),
     ATT_LOG("ATT-LOG", "The event log does not lead to the quoted register", "Treat the device as suspect"),

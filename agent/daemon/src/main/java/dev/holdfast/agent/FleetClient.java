@@ -324,7 +324,9 @@ final class FleetClient implements MetadataSource, BlockSource, AutoCloseable {
                 }
                 if (answer instanceof Reply.Refused(String code, String detail, int retryAfterSeconds)) {
                     // Whoever answered chose the words, which end in a log.
-                    Rejection refusal = new Rejection(Code.LNK_REFUSED, code + " " + detail);
+                    Rejection refusal = code.equals(Code.ATT_NOT_ENROLLED.id())
+                            ? new Rejection(Code.ATT_NOT_ENROLLED, detail)
+                            : new Rejection(Code.LNK_REFUSED, code + " " + detail);
                     if (retryAfterSeconds > 0) {
                         throw silence(refusal, Duration.ofSeconds(retryAfterSeconds));
                     }

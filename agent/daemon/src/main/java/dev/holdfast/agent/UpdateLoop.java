@@ -217,6 +217,10 @@ final class UpdateLoop implements AutoCloseable {
             case Verdict.Rejected<Order> rejected -> {
                 note(rejected.reason());
                 phase = new Phase.Idle();
+                if (rejected.reason().code() == Code.ATT_NOT_ENROLLED) {
+                    // The fleet forgot this device, or somebody says so: it enrols with the next attempt.
+                    enrolled = false;
+                }
                 yield rejected.reason().code() == Code.UPD_NO_ORDER;
             }
             case Verdict.Accepted<Order>(Order accepted) -> carryOut(accepted);

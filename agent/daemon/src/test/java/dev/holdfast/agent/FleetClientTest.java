@@ -10,6 +10,7 @@ import dev.holdfast.link.Request;
 import dev.holdfast.link.Topics;
 import dev.holdfast.trust.client.SourceException;
 import dev.holdfast.wire.Binary;
+import dev.holdfast.wire.Code;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Sha256;
 import java.io.IOException;
@@ -125,6 +126,16 @@ class FleetClientTest {
                 Thread.currentThread().interrupt();
             }
         });
+    }
+
+    @Test
+    void theFleetSaysThatItDoesNotKnowTheDevice() {
+        use(request -> client.received(
+                new Reply(request.id(), new Reply.Refused(Code.ATT_NOT_ENROLLED.id(), "enrol first")).encode()));
+        assertThatThrownBy(() -> client.directorOrder(new byte[32]))
+                .isInstanceOfSatisfying(
+                        SourceException.class,
+                        e -> assertThat(SourceException.reasonOf(e).code()).isEqualTo(Code.ATT_NOT_ENROLLED));
     }
 
     /** One block comes again and again, each time within the time of an answer. */

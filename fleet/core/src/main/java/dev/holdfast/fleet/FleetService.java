@@ -129,6 +129,11 @@ public final class FleetService implements AutoCloseable {
     }
 
     private void answer(Topics from, Request ask) {
+        if (ask.body() instanceof Request.Director && !directory.isEnrolled(from.device())) {
+            // A device that the fleet forgot learns it so.
+            send(from, List.of(FleetResponder.refused(ask, Code.ATT_NOT_ENROLLED, "enrol first")));
+            return;
+        }
         List<Reply> answers = responder.answer(from, ask);
         if (ask.body() instanceof Request.Prove && answers.getFirst().body() instanceof Reply.Enrolment) {
             reports.enrolled(from.device());

@@ -14,6 +14,7 @@ import dev.holdfast.tee.software.SoftwareBridge;
 import dev.holdfast.testkit.HostileDevice;
 import dev.holdfast.testkit.HostileDevice.Flood;
 import dev.holdfast.wire.Binary;
+import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.Verdict;
@@ -319,6 +320,17 @@ class FleetFloodTest {
             assertThat(files.map(file -> String.valueOf(file.getFileName())))
                     .as("made-up names have no files")
                     .noneMatch(name -> name.startsWith("made-up") || name.startsWith("ghost"));
+        }
+    }
+
+    @Test
+    void aDeviceThatIsNotEnrolledIsToldSoWhenItAsksForOrders() throws Exception {
+        try (Device stranger = Device.connect("stranger-1")) {
+            Request.Body question = new Request.Director(Binary.copyOf(new byte[32]), 0);
+            assertThat(stranger.ask(question))
+                    .containsInstanceOf(Reply.Refused.class)
+                    .map(answer -> ((Reply.Refused) answer).code())
+                    .hasValue(Code.ATT_NOT_ENROLLED.id());
         }
     }
 

@@ -44,7 +44,7 @@ final class DeviceForgetCommand implements Callable<Integer> {
             out.println("forgot " + device);
             if (enrolled) {
                 out.println("  brokers accept its TLS certificate until it expires: take it out of their lists");
-                out.println("  if it is to come back, restart its agent: it enrols at the start");
+                out.println("  where it is there still, it enrols again with its next look at the fleet");
             }
         }
         return 0;

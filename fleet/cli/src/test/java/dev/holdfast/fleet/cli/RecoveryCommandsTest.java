@@ -93,7 +93,7 @@ class RecoveryCommandsTest {
     void aForgottenDeviceIsListedNoMoreAndItsNumbersGoOn() throws Exception {
         ok("desire", "--no-hint", "cam-7", "chat", "1.0.0");
         ok("devices", "forget", "cam-7");
-        assertThat(output).startsWith("forgot cam-7\n").contains("certificate").contains("restart its agent");
+        assertThat(output).startsWith("forgot cam-7\n").contains("certificate").contains("it enrols again");
         ok("devices");
         assertThat(output).isEmpty();
         refused("FLT-ABSENT", "devices", "forget", "cam-7");
