@@ -8,8 +8,8 @@ import java.util.concurrent.TimeUnit;
 
 /**
  * What a peer passes before it can ask anything of a socket: how many connections there may be, counted at accept and by user, how
- * many bytes of bodies may be held while they are read, how many requests a second may come, and who may ask. A user that holds all of its own places takes none of
- * another's. Thread-safe.
+ * many may come a second, how many bytes of bodies may be held while they are read, how many requests a second may come, and who may
+ * ask. A user that holds all of its own places takes none of another's. Thread-safe.
  */
 final class Admission {
     /** Where a connection's place is kept. */
@@ -27,9 +27,10 @@ final class Admission {
      * @param strangers for all others together, who are told so and nothing else
      * @param reserved of the total
      * @param bodies bytes of all bodies that are being read
-     * @param requestsPerSecond of each user whom the policy does not name; what comes faster waits
+     * @param perSecond connections, and requests, of each user whom the policy does not name; a connection that comes faster is
+     *     refused, a request waits
      */
-    record Places(int total, int user, int strangers, int reserved, Bytes bodies, int requestsPerSecond) {
+    record Places(int total, int user, int strangers, int reserved, Bytes bodies, int perSecond) {
         static final Places DEFAULT = new Places(256, 64, 8, 32, new Bytes(16 << 20, 4 << 20, 4 << 20), 200);
 
         /** So many bytes of a body count like one more request. */
@@ -49,8 +50,21 @@ final class Admission {
         private int connections;
         private long bytes;
         /** When the next request would come if all came evenly. */
-        private long nextNanos = System.nanoTime();
+        private long nextNanos;
+        /** The same of the next connection. */
+        private long nextConnectionNanos;
+
+        private Held(long nowNanos) {
+            nextNanos = nowNanos;
+            nextConnectionNanos = nowNanos;
+        }
+
+        private boolean isForgotten(long nowNanos) {
+            return connections == 0 && nextNanos - nowNanos <= 0 && nextConnectionNanos - nowNanos <= 0;
+        }
     }
+
+    private static final long SECOND_NANOS = TimeUnit.SECONDS.toNanos(1);
 
     private final PeerPolicy policy;
     private final Places places;
@@ -58,10 +72,12 @@ final class Admission {
     private int connections;
     private int strangers;
     private long bytes;
+    private int forgetAt;
 
     Admission(PeerPolicy policy, Places places) {
         this.policy = policy;
         this.places = places;
+        this.forgetAt = places.total;
     }
 
     /** The place of one connection, until it is left. */
@@ -104,7 +120,7 @@ final class Admission {
                 long second = TimeUnit.SECONDS.toNanos(1);
                 // The virtual scheduling form of the generic cell rate algorithm (ITU-T I.371).
                 long due = user.nextNanos - nowNanos > 0 ? user.nextNanos : nowNanos;
-                user.nextNanos = due + second / places.requestsPerSecond;
+                user.nextNanos = due + second / places.perSecond;
                 return Math.max(0, due - nowNanos - second);
             }
         }
@@ -115,7 +131,7 @@ final class Admission {
                 synchronized (Admission.this) {
                     long now = System.nanoTime();
                     long due = user.nextNanos - now > 0 ? user.nextNanos : now;
-                    long perRequest = TimeUnit.SECONDS.toNanos(1) / places.requestsPerSecond;
+                    long perRequest = TimeUnit.SECONDS.toNanos(1) / places.perSecond;
                     user.nextNanos = due + perRequest * count / Places.REQUEST_BYTES;
                 }
             }
@@ -162,32 +178,46 @@ final class Admission {
         }
     }
 
-    /** Not who asked too fast just now: to come again makes nobody new. */
+    /** Not who came or asked too fast just now: to come again makes nobody new. */
     private void forget(Held user, long uid) {
-        if (user.connections == 0 && user.nextNanos - System.nanoTime() <= 0) {
+        if (user.isForgotten(System.nanoTime())) {
             byUser.remove(uid);
         }
     }
 
-    /** Takes a place for a connection; empty where there is none for this peer, and it must be closed. */
-    synchronized Optional<Place> enter(Optional<Peer> peer) {
+    /** Who may take many users' numbers (subordinate ones) leaves many behind; each time there are twice as many, all are looked at. */
+    private void forgetOthers() {
+        if (byUser.size() >= forgetAt) {
+            Map.copyOf(byUser).forEach((uid, user) -> forget(user, uid));
+            forgetAt = Math.max(places.total, 2 * byUser.size());
+        }
+    }
+
+    /** Takes a place for a connection; empty where there is none for this peer, or none yet, and it must be closed. */
+    synchronized Optional<Place> enter(Optional<Peer> peer, long nowNanos) {
         long uid = peer.map(Peer::uid).orElse(NOBODY);
         boolean allowed = policy.allows(peer);
         boolean named = policy.names(peer);
-        int most = named ? places.total : places.total - places.reserved;
-        if (byUser.size() > places.total) {
-            Map.copyOf(byUser).forEach((each, user) -> forget(user, each));
-        }
         Held known = byUser.get(uid);
-        if (connections >= most
+        if (connections >= (named ? places.total : places.total - places.reserved)
                 || !allowed && strangers >= places.strangers
-                || !named && known != null && known.connections >= places.user) {
+                || !named && known != null && isTooMany(known, nowNanos)) {
             return Optional.empty();
         }
-        Held user = byUser.computeIfAbsent(uid, any -> new Held());
+        forgetOthers();
+        Held user = byUser.computeIfAbsent(uid, any -> new Held(nowNanos));
         connections++;
         strangers += allowed ? 0 : 1;
         user.connections++;
+        user.nextConnectionNanos = later(user.nextConnectionNanos, nowNanos) + SECOND_NANOS / places.perSecond;
         return Optional.of(new Place(peer, uid, user, allowed, named));
+    }
+
+    private boolean isTooMany(Held user, long nowNanos) {
+        return user.connections >= places.user || user.nextConnectionNanos - nowNanos > SECOND_NANOS;
+    }
+
+    private static long later(long one, long other) {
+        return one - other > 0 ? one : other;
     }
 }

@@ -21,7 +21,7 @@ import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.HashMap;
 import java.util.Map;
-import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
@@ -39,26 +39,20 @@ public final class SocketServer implements AutoCloseable {
     /** A connection that asks nothing within this time is closed: it may hold a place that others need. */
     private static final int FIRST_REQUEST_MILLIS = 5_000;
 
-    /** So many connections are accepted in such a time; more wait in the kernel's queue, and leave the event loop to what is there. */
-    private static final int ACCEPTS = 20;
-
-    private static final int ACCEPT_MILLIS = 10;
-
     private static final int WAIT_SECONDS = 10;
 
     private final HttpServer server;
     private final Path path;
     private final Vertx vertx;
-    private final Admission admission;
     /** Connections that have not asked anything yet, with the timer that ends each. Touched by the event loop alone. */
     private final Map<HttpConnection, Long> silent = new HashMap<>();
 
-    private int accepted;
+    /** The socket that listens, which Vert.x tells of where something connected to it, and nowhere else. */
+    private final CompletableFuture<Channel> listening = new CompletableFuture<>();
 
-    private SocketServer(Vertx vertx, Path path, Admission admission, Handler<HttpServerRequest> routes) {
+    private SocketServer(Vertx vertx, Path path, Handler<HttpServerRequest> routes) {
         this.vertx = vertx;
         this.path = path;
-        this.admission = admission;
         // No HTTP/2: each of its connections carries a hundred bodies at a time, and is told of only when it has
         // spoken.
         this.server = vertx.createHttpServer(new HttpServerOptions()
@@ -99,7 +93,7 @@ public final class SocketServer implements AutoCloseable {
             Vertx vertx, Path path, String mode, Admission admission, Handler<HttpServerRequest> routes)
             throws IOException {
         removeStale(path);
-        SocketServer server = new SocketServer(vertx, path, admission, routes);
+        SocketServer server = new SocketServer(vertx, path, routes);
         Path hidden = path.resolveSibling(
                 "." + path.getFileName() + "." + ProcessHandle.current().pid());
         Files.deleteIfExists(hidden);
@@ -109,6 +103,7 @@ public final class SocketServer implements AutoCloseable {
                     .toCompletionStage()
                     .toCompletableFuture()
                     .get(WAIT_SECONDS, TimeUnit.SECONDS);
+            server.guard(hidden, admission);
             Files.setPosixFilePermissions(hidden, PosixFilePermissions.fromString(mode));
             Files.move(hidden, path, StandardCopyOption.ATOMIC_MOVE);
             return server;
@@ -135,38 +130,32 @@ public final class SocketServer implements AutoCloseable {
         throw new IOException(path + " is in use by another process");
     }
 
+    /** Puts the gate before everything else, and returns when it is there. Nobody was told of the socket yet. */
+    private void guard(Path hidden, Admission admission)
+            throws IOException, ExecutionException, TimeoutException, InterruptedException {
+        try (SocketChannel first = SocketChannel.open(StandardProtocolFamily.UNIX)) {
+            first.connect(UnixDomainSocketAddress.of(hidden));
+            Channel socket = listening.get(WAIT_SECONDS, TimeUnit.SECONDS);
+            socket.eventLoop()
+                    .submit(() -> socket.pipeline().addFirst(AcceptGate.NAME, new AcceptGate(admission)))
+                    .get(WAIT_SECONDS, TimeUnit.SECONDS);
+        }
+    }
+
     private void connected(HttpConnection connection) {
         connection.exceptionHandler(
                 e -> LOG.debug("connection failed: {}", e.getClass().getName()));
         Channel channel = ((ConnectionBase) connection).channel();
-        pace(channel.parent());
-        Optional<Admission.Place> place = admission.enter(Peer.read(channel));
-        if (place.isEmpty()) {
+        Admission.Place place = channel.attr(Admission.PLACE).get();
+        if (place == null) {
+            // It came before the gate was there.
+            listening.complete(channel.parent());
             connection.close();
             return;
         }
-        channel.attr(Admission.PLACE).set(place.get());
-        RequestFlow.watch(channel, place.get());
+        RequestFlow.watch(channel, place);
         silent.put(connection, vertx.setTimer(FIRST_REQUEST_MILLIS, late -> connection.close()));
-        connection.closeHandler(ended -> {
-            spoke(connection);
-            place.get().leave();
-        });
-    }
-
-    private void pace(Channel listening) {
-        accepted++;
-        if (accepted == 1) {
-            vertx.setTimer(ACCEPT_MILLIS, over -> {
-                accepted = 0;
-                if (listening.isOpen()) {
-                    listening.config().setAutoRead(true);
-                }
-            });
-        }
-        if (accepted == ACCEPTS) {
-            listening.config().setAutoRead(false);
-        }
+        connection.closeHandler(ended -> spoke(connection));
     }
 
     private void spoke(HttpConnection connection) {

@@ -8,6 +8,8 @@ import io.vertx.core.Handler;
 import io.vertx.core.buffer.Buffer;
 import io.vertx.core.http.HttpServerRequest;
 import java.io.IOException;
+import java.lang.management.ManagementFactory;
+import java.lang.management.ThreadMXBean;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.channels.SocketChannel;
@@ -15,11 +17,15 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.Stream;
 import org.awaitility.Awaitility;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
@@ -36,6 +42,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class SocketServerTest {
     private static final Duration LIMIT = Duration.ofSeconds(20);
     private static final String SETPRIV = "/usr/bin/setpriv";
+    private static final String PRLIMIT = "/usr/bin/prlimit";
     private static final long GROUP = 4_242;
     private static final int BIG_BYTES = 4 << 20;
 
@@ -223,6 +230,90 @@ class SocketServerTest {
                     .atMost(Duration.ofSeconds(9))
                     .until(() -> program.tally().open() == 0);
         }
+    }
+
+    private static long sockets() throws IOException {
+        try (Stream<Path> all = Files.list(Path.of("/proc/self/fd"))) {
+            return all.filter(each -> {
+                        try {
+                            return Files.readSymbolicLink(each).toString().startsWith("socket:");
+                        } catch (IOException e) {
+                            // Closed meanwhile.
+                            return false;
+                        }
+                    })
+                    .count();
+        }
+    }
+
+    @Test
+    void aFloodOfConnectionsTakesFewDescriptorsAndLeavesTheSocketToOthers() throws Exception {
+        assumeRootAndSetpriv();
+        serve(PeerPolicy.everyone(), this::routes);
+        long before = sockets();
+        long most = before;
+        List<Long> millis = new ArrayList<>();
+        try (HostileProgram program = HostileProgram.start(
+                SETPRIV, HostileProgram.User.NOBODY, HostileProgram.Attack.RECONNECT, socket, 64)) {
+            Awaitility.await().atMost(LIMIT).until(() -> program.tally().tried() > 1_000);
+            long begun = System.nanoTime();
+            int tried = program.tally().tried();
+            while (System.nanoTime() - begun < 4_000_000_000L) {
+                most = Math.max(most, sockets());
+                long asked = System.nanoTime();
+                assertThat(halfClosed(get("/now"))).endsWith("now");
+                millis.add((System.nanoTime() - asked) / 1_000_000);
+            }
+            Collections.sort(millis);
+            System.out.printf(
+                    "%d connections/s: %d sockets more at most; another user's %d requests took %d ms at p50, %d ms at most%n",
+                    (program.tally().tried() - tried) / 4,
+                    most - before,
+                    millis.size(),
+                    millis.get(millis.size() / 2),
+                    millis.getLast());
+        }
+        // 64 of that user, one of this, and its other end.
+        assertThat(most - before).isLessThanOrEqualTo(64 + 2);
+        assertThat(millis.get(millis.size() / 2)).isLessThan(250);
+        Awaitility.await().atMost(LIMIT).until(() -> sockets() == before);
+    }
+
+    @Test
+    void aProcessWithoutDescriptorsWaitsAndAcceptsAgainWhenItHasSome() throws Exception {
+        assumeRootAndSetpriv();
+        assumeTrue(Files.isExecutable(Path.of(PRLIMIT)), "prlimit of util-linux is there");
+        serve(PeerPolicy.everyone(), this::routes);
+        assertThat(halfClosed(get("/now"))).endsWith("now");
+        try (HostileProgram program =
+                HostileProgram.start(SETPRIV, HostileProgram.User.NOBODY, HostileProgram.Attack.RECONNECT, socket, 8)) {
+            Awaitility.await().atMost(LIMIT).until(() -> program.tally().tried() > 100);
+            long before = acceptorMillis();
+            // Started once: while this process can open nothing, it can start nothing either.
+            String limit = PRLIMIT + " --pid " + ProcessHandle.current().pid() + " --nofile=";
+            Process none = new ProcessBuilder(
+                            "sh",
+                            "-c",
+                            "soft=$(" + limit.replace("=", "") + " --noheadings --output SOFT) && " + limit
+                                    + "1: && sleep 2; " + limit + "$soft:")
+                    .redirectErrorStream(true)
+                    .start();
+            assertThat(none.waitFor()).isZero();
+            assertThat(acceptorMillis() - before)
+                    .as("it does not try all the time")
+                    .isLessThan(500);
+            long begun = System.nanoTime();
+            assertThat(halfClosed(get("/now"))).endsWith("now");
+            assertThat(Duration.ofNanos(System.nanoTime() - begun)).isLessThan(Duration.ofSeconds(2));
+        }
+    }
+
+    private static long acceptorMillis() {
+        ThreadMXBean threads = ManagementFactory.getThreadMXBean();
+        return Arrays.stream(threads.getThreadInfo(threads.getAllThreadIds()))
+                .filter(each -> each != null && each.getThreadName().contains("acceptor"))
+                .mapToLong(each -> threads.getThreadCpuTime(each.getThreadId()) / 1_000_000)
+                .sum();
     }
 
     @Test
