@@ -57,11 +57,12 @@ final class RequestFlow extends ChannelDuplexHandler {
     private long whole;
     private long answered;
     private boolean bodyComes;
-    private boolean waiting;
     private boolean mayAsk;
     private boolean closing;
     private boolean inputEnded;
     private @Nullable ScheduledFuture<?> bodyEnds;
+    private @Nullable ScheduledFuture<?> nextTry;
+    private @Nullable ScheduledFuture<?> nextLook;
 
     private RequestFlow(Admission.Place place) {
         this.place = place;
@@ -93,16 +94,15 @@ final class RequestFlow extends ChannelDuplexHandler {
 
     /** Hands on the request that waits first, and what came of its body, if its time has come. */
     private void next(ChannelHandlerContext context) {
-        if (held.isEmpty() || waiting || answered < begun) {
+        if (held.isEmpty() || nextTry != null || answered < begun) {
             return;
         }
         long wait = mayAsk ? 0 : place.ask(System.nanoTime());
         if (wait > 0) {
-            waiting = true;
-            context.executor()
+            nextTry = context.executor()
                     .schedule(
                             () -> {
-                                waiting = false;
+                                nextTry = null;
                                 mayAsk = true;
                                 next(context);
                             },
@@ -136,16 +136,17 @@ final class RequestFlow extends ChannelDuplexHandler {
         if (message instanceof LastHttpContent) {
             whole++;
             bodyComes = false;
-            forgetBody();
+            bodyEnds = cancelled(bodyEnds);
         }
         context.fireChannelRead(message);
     }
 
-    private void forgetBody() {
-        if (bodyEnds != null) {
-            bodyEnds.cancel(false);
-            bodyEnds = null;
+    /** A timer that runs on would keep the whole connection in memory until its time. */
+    private static @Nullable ScheduledFuture<?> cancelled(@Nullable ScheduledFuture<?> timer) {
+        if (timer != null) {
+            timer.cancel(false);
         }
+        return null;
     }
 
     @Override
@@ -203,15 +204,27 @@ final class RequestFlow extends ChannelDuplexHandler {
         if (LinuxSocket.hungUp(channel.fd().intValue())) {
             channel.close();
         } else {
-            context.executor().schedule(() -> look(context), LOOK_MILLIS, TimeUnit.MILLISECONDS);
+            nextLook = cancelled(nextLook);
+            nextLook = context.executor().schedule(() -> look(context), LOOK_MILLIS, TimeUnit.MILLISECONDS);
         }
     }
 
     @Override
     public void channelInactive(ChannelHandlerContext context) {
-        forgetBody();
+        end();
+        context.fireChannelInactive();
+    }
+
+    @Override
+    public void handlerRemoved(ChannelHandlerContext context) {
+        end();
+    }
+
+    private void end() {
+        bodyEnds = cancelled(bodyEnds);
+        nextTry = cancelled(nextTry);
+        nextLook = cancelled(nextLook);
         held.forEach(ReferenceCountUtil::release);
         held.clear();
-        context.fireChannelInactive();
     }
 }

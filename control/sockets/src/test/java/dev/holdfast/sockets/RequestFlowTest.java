@@ -1,0 +1,74 @@
+package dev.holdfast.sockets;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.channel.embedded.EmbeddedChannel;
+import io.netty.handler.codec.http.DefaultFullHttpRequest;
+import io.netty.handler.codec.http.DefaultHttpContent;
+import io.netty.handler.codec.http.DefaultHttpRequest;
+import io.netty.handler.codec.http.FullHttpRequest;
+import io.netty.handler.codec.http.HttpMethod;
+import io.netty.handler.codec.http.HttpVersion;
+import java.util.List;
+import java.util.Optional;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+/** The requests of one connection, without a socket. */
+class RequestFlowTest {
+    private static final int PER_SECOND = 10;
+    private static final int NO_TIMER = -1;
+
+    private final Admission.Place place = new Admission(
+                    PeerPolicy.everyone(),
+                    new Admission.Places(10, 4, 2, 3, new Admission.Places.Bytes(100, 40, 30), PER_SECOND))
+            .enter(Optional.of(new Peer(1001, List.of(), Peer.NO_PID)), System.nanoTime())
+            .orElseThrow();
+    private final EmbeddedChannel channel = new EmbeddedChannel();
+
+    private void watch() {
+        channel.pipeline().addLast("httpDecoder", new ChannelInboundHandlerAdapter());
+        channel.pipeline().addLast("handler", new ChannelInboundHandlerAdapter());
+        RequestFlow.watch(channel, place);
+    }
+
+    @AfterEach
+    void close() {
+        channel.finishAndReleaseAll();
+    }
+
+    private static FullHttpRequest get() {
+        return new DefaultFullHttpRequest(HttpVersion.HTTP_1_1, HttpMethod.GET, "/now");
+    }
+
+    /** Its user has asked so much that the next request waits. */
+    private void askTooMuch() {
+        for (int i = 0; i < 2 * PER_SECOND; i++) {
+            place.ask(System.nanoTime());
+        }
+    }
+
+    @Test
+    void aRequestThatWaitsIsForgottenWithItsConnection() {
+        watch();
+        askTooMuch();
+        FullHttpRequest request = get();
+        channel.writeInbound(request);
+        assertThat(channel.inboundMessages()).as("it waits").isEmpty();
+        channel.close();
+        assertThat(request.refCnt()).isZero();
+        assertThat(channel.runScheduledPendingTasks()).isEqualTo(NO_TIMER);
+    }
+
+    @Test
+    void aBodyThatIsNotWholeIsForgottenWithItsConnection() {
+        watch();
+        DefaultHttpRequest head = new DefaultHttpRequest(HttpVersion.HTTP_1_1, HttpMethod.POST, "/body");
+        head.headers().set("Content-Length", 9);
+        channel.writeInbound(
+                head, new DefaultHttpContent(channel.alloc().buffer().writeZero(4)));
+        channel.close();
+        assertThat(channel.runScheduledPendingTasks()).isEqualTo(NO_TIMER);
+    }
+}
