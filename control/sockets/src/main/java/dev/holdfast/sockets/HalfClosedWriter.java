@@ -7,28 +7,33 @@ import io.netty.channel.ChannelOutboundBuffer;
 import io.netty.channel.ChannelOutboundHandlerAdapter;
 import io.netty.channel.ChannelPromise;
 import io.netty.channel.epoll.EpollDomainSocketChannel;
+import io.netty.util.concurrent.ScheduledFuture;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.ClosedChannelException;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Writes to a client that sends no more. Netty 4.2 takes such a descriptor out of epoll when it has seen the end of its input, and
  * then fails where it has to wait for room in the socket (epoll_ctl: ENOENT), which cuts every answer that the client reads slowly.
- * So the bytes go to the descriptor from here, and while there is no room it is tried again every {@value #AGAIN_MILLIS} ms. What waits
- * is bounded by who writes. Belongs to the connection's event loop.
+ * So the bytes go to the descriptor from here, and while there is no room it is tried again, after {@value #FIRST_MILLIS} ms at
+ * first and more and more rarely, to {@value #LAST_MILLIS} ms. What waits is bounded by who writes. Belongs to the connection's event loop.
  */
 final class HalfClosedWriter extends ChannelOutboundHandlerAdapter {
     static final String NAME = "half-closed-writer";
-    private static final int AGAIN_MILLIS = 5;
+    private static final int FIRST_MILLIS = 5;
+    /** A socket holds some 200 KB, which a client that reads takes in less. */
+    private static final int LAST_MILLIS = 100;
 
     private record Waiting(ByteBuf bytes, ChannelPromise promise) {}
 
     private final EpollDomainSocketChannel channel;
     private final Deque<Waiting> waiting = new ArrayDeque<>();
-    private boolean scheduled;
+    private int againMillis = FIRST_MILLIS;
+    private @Nullable ScheduledFuture<?> again;
 
     HalfClosedWriter(EpollDomainSocketChannel channel) {
         this.channel = channel;
@@ -62,7 +67,7 @@ final class HalfClosedWriter extends ChannelOutboundHandlerAdapter {
     }
 
     private void drain(ChannelHandlerContext context) {
-        if (scheduled) {
+        if (again != null) {
             return;
         }
         for (Waiting first = waiting.peek(); first != null; first = waiting.peek()) {
@@ -83,15 +88,15 @@ final class HalfClosedWriter extends ChannelOutboundHandlerAdapter {
     }
 
     private void later(ChannelHandlerContext context) {
-        scheduled = true;
-        context.executor()
+        again = context.executor()
                 .schedule(
                         () -> {
-                            scheduled = false;
+                            again = null;
                             drain(context);
                         },
-                        AGAIN_MILLIS,
+                        againMillis,
                         TimeUnit.MILLISECONDS);
+        againMillis = Math.min(2 * againMillis, LAST_MILLIS);
     }
 
     /** What Netty took before the end of the input goes first; for that the descriptor is in epoll still. */
@@ -111,6 +116,7 @@ final class HalfClosedWriter extends ChannelOutboundHandlerAdapter {
                 return false;
             }
             bytes.skipBytes(count);
+            againMillis = FIRST_MILLIS;
         }
         return true;
     }
@@ -120,6 +126,15 @@ final class HalfClosedWriter extends ChannelOutboundHandlerAdapter {
             each.bytes.release();
             each.promise.tryFailure(why);
         }
+    }
+
+    /** Also when nobody asked for the end, as where the peer is gone. */
+    @Override
+    public void handlerRemoved(ChannelHandlerContext context) {
+        if (again != null) {
+            again.cancel(false);
+        }
+        fail(new ClosedChannelException());
     }
 
     @Override
