@@ -65,6 +65,8 @@ final class Admission {
     }
 
     private static final long SECOND_NANOS = TimeUnit.SECONDS.toNanos(1);
+    /** No flood counts for longer than this, or it would keep out its user long after its end. Beyond it nothing is read. */
+    private static final long MOST_AHEAD_NANOS = 2 * SECOND_NANOS;
 
     private final PeerPolicy policy;
     private final Places places;
@@ -117,24 +119,34 @@ final class Admission {
                 return 0;
             }
             synchronized (Admission.this) {
-                long second = TimeUnit.SECONDS.toNanos(1);
                 // The virtual scheduling form of the generic cell rate algorithm (ITU-T I.371).
-                long due = user.nextNanos - nowNanos > 0 ? user.nextNanos : nowNanos;
-                user.nextNanos = due + second / places.perSecond;
-                return Math.max(0, due - nowNanos - second);
+                long due = later(user.nextNanos, nowNanos);
+                owe(due + SECOND_NANOS / places.perSecond, nowNanos);
+                return Math.max(0, due - nowNanos - SECOND_NANOS);
             }
         }
 
-        /** Counts bytes of a body, for which the next request of this user waits. */
-        void charge(long count) {
-            if (!named) {
-                synchronized (Admission.this) {
-                    long now = System.nanoTime();
-                    long due = user.nextNanos - now > 0 ? user.nextNanos : now;
-                    long perRequest = TimeUnit.SECONDS.toNanos(1) / places.perSecond;
-                    user.nextNanos = due + perRequest * count / Places.REQUEST_BYTES;
-                }
+        /**
+         * Counts bytes of a body.
+         *
+         * @return how long nothing more is to be read, in nanoseconds: it ends when what this user sent is worth a second
+         */
+        long charge(long count, long nowNanos) {
+            if (named) {
+                return 0;
             }
+            synchronized (Admission.this) {
+                long perRequest = SECOND_NANOS / places.perSecond;
+                long due = later(user.nextNanos, nowNanos) + perRequest * count / Places.REQUEST_BYTES;
+                return owe(due, nowNanos) ? 0 : MOST_AHEAD_NANOS - SECOND_NANOS;
+            }
+        }
+
+        /** Sets when the next request would come; false where that is too far away, and it comes earlier. */
+        private boolean owe(long due, long nowNanos) {
+            boolean within = due - nowNanos <= MOST_AHEAD_NANOS;
+            user.nextNanos = within ? due : nowNanos + MOST_AHEAD_NANOS;
+            return within;
         }
 
         /** Makes room for more bytes of the body that this connection sends; false where there is none, now. */

@@ -31,7 +31,8 @@ import org.jspecify.annotations.Nullable;
  *   <li>One request at a time: the next one is handed on when the one before is answered, in a turn of its own, and not before its
  *       user may ask again. What comes meanwhile waits, and nothing more is read. Otherwise a flood of small requests would take the
  *       event loop, which every stream of tokens needs; for the same reason little is read at a time.
- *   <li>A body that is not whole within {@value #BODY_SECONDS} s ends its connection.
+ *   <li>A connection ends that asks nothing within {@value #FIRST_REQUEST_SECONDS} s, since it holds a place that others need, or
+ *       whose body is not whole within {@value #BODY_SECONDS} s. Time in which nothing is read here does not count.
  *   <li>So does an answer to a request whose body is still being sent, since nobody wants the rest, and one that says so itself
  *       ({@code Connection: close}).
  *   <li>A client that says that it will send no more (SHUT_WR) gets the answers to what it asked, and then the end. Only who takes no
@@ -43,6 +44,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class RequestFlow extends ChannelDuplexHandler {
     static final String NAME = "request-flow";
+    private static final int FIRST_REQUEST_SECONDS = 5;
     private static final int BODY_SECONDS = 30;
     private static final int LOOK_MILLIS = 500;
     private static final int READ_BYTES = 8 * 1024;
@@ -60,7 +62,9 @@ final class RequestFlow extends ChannelDuplexHandler {
     private boolean mayAsk;
     private boolean closing;
     private boolean inputEnded;
+    private @Nullable ScheduledFuture<?> silenceEnds;
     private @Nullable ScheduledFuture<?> bodyEnds;
+    private @Nullable ScheduledFuture<?> nextRead;
     private @Nullable ScheduledFuture<?> nextTry;
     private @Nullable ScheduledFuture<?> nextLook;
 
@@ -78,7 +82,19 @@ final class RequestFlow extends ChannelDuplexHandler {
     }
 
     @Override
+    public void handlerAdded(ChannelHandlerContext context) {
+        silenceEnds = closeAfter(context, FIRST_REQUEST_SECONDS);
+    }
+
+    private static ScheduledFuture<?> closeAfter(ChannelHandlerContext context, int seconds) {
+        return context.executor().schedule(() -> context.channel().close(), seconds, TimeUnit.SECONDS);
+    }
+
+    @Override
     public void channelRead(ChannelHandlerContext context, Object message) {
+        if (message instanceof HttpRequest) {
+            silenceEnds = cancelled(silenceEnds);
+        }
         if (held.isEmpty() && !(message instanceof HttpRequest)) {
             handOn(context, message);
             return;
@@ -119,7 +135,7 @@ final class RequestFlow extends ChannelDuplexHandler {
             if (inputEnded) {
                 ended(context);
             } else {
-                context.channel().config().setAutoRead(true);
+                readOn(context);
             }
         }
     }
@@ -128,10 +144,13 @@ final class RequestFlow extends ChannelDuplexHandler {
         if (message instanceof HttpRequest head) {
             begun++;
             bodyComes = HttpUtil.isTransferEncodingChunked(head) || HttpUtil.getContentLength(head, 0L) > 0;
-            bodyEnds = context.executor().schedule(() -> context.channel().close(), BODY_SECONDS, TimeUnit.SECONDS);
+            bodyEnds = closeAfter(context, BODY_SECONDS);
         }
         if (message instanceof HttpContent part) {
-            place.charge(part.content().readableBytes());
+            long wait = place.charge(part.content().readableBytes(), System.nanoTime());
+            if (wait > 0) {
+                stopReading(context, wait);
+            }
         }
         if (message instanceof LastHttpContent) {
             whole++;
@@ -139,6 +158,29 @@ final class RequestFlow extends ChannelDuplexHandler {
             bodyEnds = cancelled(bodyEnds);
         }
         context.fireChannelRead(message);
+    }
+
+    private void stopReading(ChannelHandlerContext context, long nanos) {
+        context.channel().config().setAutoRead(false);
+        bodyEnds = cancelled(bodyEnds);
+        nextRead = cancelled(nextRead);
+        nextRead = context.executor()
+                .schedule(
+                        () -> {
+                            nextRead = null;
+                            if (bodyComes) {
+                                bodyEnds = closeAfter(context, BODY_SECONDS);
+                            }
+                            readOn(context);
+                        },
+                        nanos,
+                        TimeUnit.NANOSECONDS);
+    }
+
+    private void readOn(ChannelHandlerContext context) {
+        if (held.isEmpty() && nextRead == null) {
+            context.channel().config().setAutoRead(true);
+        }
     }
 
     /** A timer that runs on would keep the whole connection in memory until its time. */
@@ -221,7 +263,9 @@ final class RequestFlow extends ChannelDuplexHandler {
     }
 
     private void end() {
+        silenceEnds = cancelled(silenceEnds);
         bodyEnds = cancelled(bodyEnds);
+        nextRead = cancelled(nextRead);
         nextTry = cancelled(nextTry);
         nextLook = cancelled(nextLook);
         held.forEach(ReferenceCountUtil::release);

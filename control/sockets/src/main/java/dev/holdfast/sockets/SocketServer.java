@@ -19,8 +19,6 @@ import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.PosixFilePermissions;
-import java.util.HashMap;
-import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -36,22 +34,14 @@ public final class SocketServer implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(SocketServer.class);
     private static final int MAX_HEADER_BYTES = 8 * 1024;
     private static final int IDLE_SECONDS = 300;
-    /** A connection that asks nothing within this time is closed: it may hold a place that others need. */
-    private static final int FIRST_REQUEST_MILLIS = 5_000;
-
     private static final int WAIT_SECONDS = 10;
 
     private final HttpServer server;
     private final Path path;
-    private final Vertx vertx;
-    /** Connections that have not asked anything yet, with the timer that ends each. Touched by the event loop alone. */
-    private final Map<HttpConnection, Long> silent = new HashMap<>();
-
     /** The socket that listens, which Vert.x tells of where something connected to it, and nowhere else. */
     private final CompletableFuture<Channel> listening = new CompletableFuture<>();
 
     private SocketServer(Vertx vertx, Path path, Handler<HttpServerRequest> routes) {
-        this.vertx = vertx;
         this.path = path;
         // No HTTP/2: each of its connections carries a hundred bodies at a time, and is told of only when it has
         // spoken.
@@ -71,7 +61,6 @@ public final class SocketServer implements AutoCloseable {
                 .requestHandler(request -> {
                     request.exceptionHandler(e -> {});
                     request.response().exceptionHandler(e -> {});
-                    spoke(request.connection());
                     if (Peer.place(request.connection())
                             .map(Admission.Place::allowed)
                             .orElse(false)) {
@@ -154,15 +143,6 @@ public final class SocketServer implements AutoCloseable {
             return;
         }
         RequestFlow.watch(channel, place);
-        silent.put(connection, vertx.setTimer(FIRST_REQUEST_MILLIS, late -> connection.close()));
-        connection.closeHandler(ended -> spoke(connection));
-    }
-
-    private void spoke(HttpConnection connection) {
-        Long timer = silent.remove(connection);
-        if (timer != null) {
-            vertx.cancelTimer(timer);
-        }
     }
 
     @Override

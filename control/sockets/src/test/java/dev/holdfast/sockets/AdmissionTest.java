@@ -113,6 +113,25 @@ class AdmissionTest {
     }
 
     @Test
+    void aFloodDoesNotCountForLongerThanTwoSeconds() {
+        Admission admission = new Admission(PeerPolicy.everyone(), SMALL);
+        Admission.Place place = admission.enter(user(1001), NOW).orElseThrow();
+        long second = 1_000_000_000;
+        for (int i = 0; i < 10_000; i++) {
+            place.ask(NOW);
+        }
+        assertThat(place.ask(NOW)).as("at most").isEqualTo(second);
+        assertThat(place.ask(NOW + 2 * second)).as("forgiven").isZero();
+        long request = 16 * 1024;
+        assertThat(place.charge(19 * request, NOW + 2 * second)).isZero();
+        assertThat(place.charge(request, NOW + 2 * second))
+                .as("what is beyond is not read")
+                .isEqualTo(second);
+        assertThat(place.charge(1_000_000 * request, NOW + 2 * second)).isEqualTo(second);
+        assertThat(place.ask(NOW + 3 * second)).as("a second later").isZero();
+    }
+
+    @Test
     void whatOneUserConnectsTooFastIsRefused() {
         Admission admission = new Admission(PeerPolicy.everyone(), SMALL);
         // One stays, so that the user is known however slow this machine is.

@@ -12,6 +12,7 @@ import io.netty.handler.codec.http.HttpMethod;
 import io.netty.handler.codec.http.HttpVersion;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -49,6 +50,12 @@ class RequestFlowTest {
         }
     }
 
+    private void pass(long millis) {
+        channel.advanceTimeBy(millis, TimeUnit.MILLISECONDS);
+        channel.runScheduledPendingTasks();
+        channel.runPendingTasks();
+    }
+
     @Test
     void aRequestThatWaitsIsForgottenWithItsConnection() {
         watch();
@@ -59,6 +66,50 @@ class RequestFlowTest {
         channel.close();
         assertThat(request.refCnt()).isZero();
         assertThat(channel.runScheduledPendingTasks()).isEqualTo(NO_TIMER);
+    }
+
+    @Test
+    void aConnectionThatAsksNothingEnds() {
+        channel.freezeTime();
+        watch();
+        pass(4_900);
+        assertThat(channel.isOpen()).isTrue();
+        pass(200);
+        assertThat(channel.isOpen()).isFalse();
+    }
+
+    @Test
+    void aRequestThatWaitsIsNotSilence() {
+        channel.freezeTime();
+        watch();
+        pass(4_900);
+        askTooMuch();
+        channel.writeInbound(get());
+        pass(200);
+        assertThat(channel.isOpen()).isTrue();
+        assertThat(channel.inboundMessages()).isEmpty();
+        pass(1_000);
+        assertThat(channel.inboundMessages()).hasSize(1);
+        assertThat(channel.isOpen()).isTrue();
+    }
+
+    @Test
+    void aUserWhoSendsTooMuchIsNotReadForASecondAndThatIsNotItsDelay() {
+        channel.freezeTime();
+        watch();
+        DefaultHttpRequest head = new DefaultHttpRequest(HttpVersion.HTTP_1_1, HttpMethod.POST, "/body");
+        head.headers().set("Content-Length", 10_000_000);
+        channel.writeInbound(head);
+        pass(29_500);
+        channel.writeInbound(new DefaultHttpContent(channel.alloc().buffer().writeZero(1_000_000)));
+        assertThat(channel.config().isAutoRead()).isFalse();
+        pass(900);
+        assertThat(channel.config().isAutoRead()).isFalse();
+        pass(200);
+        assertThat(channel.config().isAutoRead()).isTrue();
+        assertThat(channel.isOpen()).isTrue();
+        pass(30_000);
+        assertThat(channel.isOpen()).as("it has begun to count again").isFalse();
     }
 
     @Test
