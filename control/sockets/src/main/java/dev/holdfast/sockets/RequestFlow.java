@@ -74,7 +74,10 @@ final class RequestFlow extends ChannelDuplexHandler {
 
     /** Puts it into the pipeline of a connection before Vert.x's own handler. */
     static void watch(Channel channel, Admission.Place place) {
-        channel.pipeline().addBefore("handler", NAME, new RequestFlow(place));
+        RequestFlow flow = new RequestFlow(place);
+        channel.pipeline()
+                .addBefore("handler", IdleConnection.NAME, new IdleConnection(flow))
+                .addBefore("handler", NAME, flow);
         channel.config().setRecvByteBufAllocator(new FixedRecvByteBufAllocator(READ_BYTES).maxMessagesPerRead(1));
         if (channel instanceof EpollDomainSocketChannel && LinuxSocket.available()) {
             channel.config().setOption(ChannelOption.ALLOW_HALF_CLOSURE, true);
@@ -236,6 +239,11 @@ final class RequestFlow extends ChannelDuplexHandler {
         } else {
             look(context);
         }
+    }
+
+    /** Whether it is this side's turn: a request was read and is not answered. */
+    boolean waitsForAnswer(ChannelHandlerContext context) {
+        return (answered < begun || !held.isEmpty()) && context.pipeline().get(CODEC) != null;
     }
 
     /** Closes the connection once its peer is gone. */

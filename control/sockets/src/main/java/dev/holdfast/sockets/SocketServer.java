@@ -33,7 +33,6 @@ import org.slf4j.LoggerFactory;
 public final class SocketServer implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(SocketServer.class);
     private static final int MAX_HEADER_BYTES = 8 * 1024;
-    private static final int IDLE_SECONDS = 300;
     private static final int WAIT_SECONDS = 10;
 
     private final HttpServer server;
@@ -48,9 +47,7 @@ public final class SocketServer implements AutoCloseable {
         this.server = vertx.createHttpServer(new HttpServerOptions()
                         .setHttp2ClearTextEnabled(false)
                         .setMaxInitialLineLength(MAX_HEADER_BYTES)
-                        .setMaxHeaderSize(MAX_HEADER_BYTES)
-                        .setIdleTimeout(IDLE_SECONDS)
-                        .setIdleTimeoutUnit(TimeUnit.SECONDS))
+                        .setMaxHeaderSize(MAX_HEADER_BYTES))
                 .connectionHandler(this::connected)
                 .exceptionHandler(
                         e -> LOG.debug("connection failed: {}", e.getClass().getName()))

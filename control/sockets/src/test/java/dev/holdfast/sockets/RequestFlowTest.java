@@ -5,10 +5,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.embedded.EmbeddedChannel;
 import io.netty.handler.codec.http.DefaultFullHttpRequest;
+import io.netty.handler.codec.http.DefaultFullHttpResponse;
 import io.netty.handler.codec.http.DefaultHttpContent;
 import io.netty.handler.codec.http.DefaultHttpRequest;
 import io.netty.handler.codec.http.FullHttpRequest;
 import io.netty.handler.codec.http.HttpMethod;
+import io.netty.handler.codec.http.HttpResponseStatus;
 import io.netty.handler.codec.http.HttpVersion;
 import java.util.List;
 import java.util.Optional;
@@ -91,6 +93,21 @@ class RequestFlowTest {
         pass(1_000);
         assertThat(channel.inboundMessages()).hasSize(1);
         assertThat(channel.isOpen()).isTrue();
+    }
+
+    /** An answer may be long in coming; only what then happens no more is idle. */
+    @Test
+    void aConnectionIsIdleOnlyWhenNothingIsBeingAnswered() {
+        channel.freezeTime();
+        watch();
+        channel.writeInbound(get());
+        pass(3_000_000);
+        assertThat(channel.isOpen()).isTrue();
+        channel.writeOutbound(new DefaultFullHttpResponse(HttpVersion.HTTP_1_1, HttpResponseStatus.OK));
+        pass(299_000);
+        assertThat(channel.isOpen()).isTrue();
+        pass(2_000);
+        assertThat(channel.isOpen()).isFalse();
     }
 
     @Test
