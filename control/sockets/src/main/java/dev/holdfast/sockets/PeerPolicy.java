@@ -50,6 +50,9 @@ public record PeerPolicy(boolean open, Set<Long> uids, Set<Long> gids) {
     }
 
     private static final class Own {
+        /** No number of a {@link Peer}: where this process does not know its own, nobody is let in for having it. */
+        private static final long NOBODY = -1;
+
         static final long UID = number("unix:uid");
         static final long GID = number("unix:gid");
 
@@ -57,7 +60,7 @@ public record PeerPolicy(boolean open, Set<Long> uids, Set<Long> gids) {
             try {
                 return ((Number) Files.getAttribute(Path.of("/proc/self"), attribute)).longValue();
             } catch (IOException | RuntimeException e) {
-                return ROOT;
+                return NOBODY;
             }
         }
     }
