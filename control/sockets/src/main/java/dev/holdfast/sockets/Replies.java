@@ -115,6 +115,7 @@ public final class Replies {
             case API_BUSY -> 429;
             case API_NO_MODEL -> 503;
             case API_INTERNAL -> 500;
+            case API_DEADLINE -> 504;
             default -> 400;
         };
     }

@@ -122,7 +122,7 @@ class HostileCallersTest {
         start(1, 4, Duration.ofSeconds(1));
         long begun = System.nanoTime();
         assertThat(answer(post(SLOW + "}")))
-                .startsWith("HTTP/1.1 400")
+                .startsWith("HTTP/1.1 504")
                 .contains("API-DEADLINE", "after 1 s (max-request-seconds)");
         assertThat(answer(post(SLOW + ",\"stream\":true}")))
                 .startsWith("HTTP/1.1 200")
