@@ -94,9 +94,14 @@ public final class HostileProgram implements AutoCloseable {
         this.classes = classes;
     }
 
-    /** Lets any user pass through a test's folder and those above it that are the test's own. */
+    /** Lets any user pass through a test's folder and those above it, below the folder of temporary files: all others are not the test's. */
     public static void letIn(Path folder) throws IOException {
-        for (Path each = folder; each != null && Files.isWritable(each); each = each.getParent()) {
+        Path end = Path.of(System.getProperty("java.io.tmpdir")).toRealPath();
+        Path real = folder.toRealPath();
+        if (!real.startsWith(end)) {
+            throw new IllegalArgumentException(folder + " is not below " + end);
+        }
+        for (Path each = real; each != null && !each.equals(end); each = each.getParent()) {
             if (PosixFilePermissions.toString(Files.getPosixFilePermissions(each))
                     .equals("rwx------")) {
                 Files.setPosixFilePermissions(each, PosixFilePermissions.fromString("rwx--x--x"));
