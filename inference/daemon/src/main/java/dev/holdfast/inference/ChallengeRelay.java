@@ -60,6 +60,11 @@ final class ChallengeRelay {
     private void ask(HttpServerRequest request, Binary nonce) {
         HttpServerResponse response = request.response();
         long uid = Peer.of(request.connection()).map(Peer::uid).orElse(NOBODY);
+        // Before anything stays: it throws where the response was written, and is not called where the client is gone.
+        response.closeHandler(closed -> forget(nonce, response));
+        if (response.closed()) {
+            return;
+        }
         synchronized (this) {
             if (!waiting.enter(uid)) {
                 Replies.error(
@@ -74,22 +79,24 @@ final class ChallengeRelay {
             asked.computeIfAbsent(nonce, any -> new ArrayList<>()).add(new Waiter(response, uid, timer));
             handOver();
         }
-        response.closeHandler(closed -> forget(nonce, response));
     }
 
     /** {@code GET /control/v1/challenges}: answered when there is something to fetch, or after a while with nothing. */
     synchronized void collect(HttpServerRequest request) {
+        HttpServerResponse now = request.response();
+        now.closeHandler(closed -> leave(now));
+        if (now.closed()) {
+            return;
+        }
         Collector before = collector;
         if (before != null && leave(before.response)) {
             Replies.json(before.response, 200, nonces(List.of()));
         }
-        HttpServerResponse now = request.response();
         collector = new Collector(now, vertx.setTimer(COLLECT_MILLIS, timer -> {
             if (leave(now)) {
                 Replies.json(now, 200, nonces(List.of()));
             }
         }));
-        now.closeHandler(closed -> leave(now));
         handOver();
     }
 

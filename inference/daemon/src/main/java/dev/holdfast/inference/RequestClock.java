@@ -32,12 +32,16 @@ final class RequestClock {
         this.vertx = vertx;
         this.limit = limit;
         this.wake = wake;
-        // First, since it throws where the client is gone already, and then nothing may stay.
+        // First, since it throws where the response was written already, and then nothing may stay.
         response.closeHandler(closed -> {
             gone();
             wake.run();
         });
         this.timer = vertx.setTimer(limit.toMillis(), over -> expire(response));
+        if (response.closed()) {
+            // The handler is called when the client goes, not where it is gone.
+            gone();
+        }
     }
 
     private void expire(HttpServerResponse response) {

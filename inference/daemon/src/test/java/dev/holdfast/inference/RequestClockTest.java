@@ -1,0 +1,28 @@
+package dev.holdfast.inference;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.holdfast.sockets.EventLoop;
+import io.vertx.core.http.HttpServerResponse;
+import java.lang.reflect.Proxy;
+import java.time.Duration;
+import org.junit.jupiter.api.Test;
+
+class RequestClockTest {
+    private static HttpServerResponse response(boolean closed) {
+        return (HttpServerResponse) Proxy.newProxyInstance(
+                HttpServerResponse.class.getClassLoader(),
+                new Class<?>[] {HttpServerResponse.class},
+                (proxy, method, arguments) -> method.getName().equals("closed") ? closed : null);
+    }
+
+    @Test
+    void nobodyWaitsWhereTheClientWasGoneBefore() {
+        try (EventLoop loop = new EventLoop()) {
+            assertThat(new RequestClock(loop.vertx(), response(true), Duration.ofMinutes(1), () -> {}).begin())
+                    .isFalse();
+            assertThat(new RequestClock(loop.vertx(), response(false), Duration.ofMinutes(1), () -> {}).begin())
+                    .isTrue();
+        }
+    }
+}
