@@ -18,7 +18,7 @@ import org.jspecify.annotations.Nullable;
  * <p>The ticket holds the number of the job above and the number of unclaimed chunks below. The job is written before the
  * ticket and stays until all claimed chunks are done, so whoever has claimed a chunk sees its job. Where a chunk fails, on whichever
  * thread, the others are done first and then the caller hears of it: no helper is lost, and nobody takes a half-done job for a whole
- * one. Thread-safe; allocates nothing once each helper has seen the job with the longest scratch.
+ * one. What a helper meets outside of a chunk ends the job that is done then, or the next one. Thread-safe; allocates nothing once each helper has seen the job with the longest scratch.
  */
 public final class KernelPool implements AutoCloseable {
     private static final int SPINS = 10_000;
@@ -35,7 +35,7 @@ public final class KernelPool implements AutoCloseable {
     private final ReentrantLock owner = new ReentrantLock();
     private final AtomicLong ticket = new AtomicLong();
     private final AtomicInteger undone = new AtomicInteger();
-    /** What ended a chunk of this job, the first where there are several. */
+    /** What ended a chunk of this job, the first where there are several; taken by the caller, so that none is lost between jobs. */
     private final AtomicReference<@Nullable Throwable> failure = new AtomicReference<>();
 
     private @Nullable Job job;
@@ -70,7 +70,6 @@ public final class KernelPool implements AutoCloseable {
 
     private void share(Job job, int chunks, float[] scratch) {
         this.job = job;
-        failure.set(null);
         undone.set(chunks);
         int number = (int) (ticket.get() >>> 32) + 1;
         ticket.set((long) number << 32 | chunks);
@@ -87,7 +86,7 @@ public final class KernelPool implements AutoCloseable {
                 Thread.yield();
             }
         }
-        switch (failure.get()) {
+        switch (failure.getAndSet(null)) {
             case null -> {}
             case RuntimeException e -> throw e;
             case Error e -> throw e;
@@ -95,15 +94,27 @@ public final class KernelPool implements AutoCloseable {
         }
     }
 
-    /** Claims and does chunks of job {@code number} until none is left. */
+    /**
+     * Claims and does chunks of job {@code number} until none is left. Each that was claimed is counted, wherever the JVM throws: it
+     * tells of a page that cannot be read at a point of its own choice.
+     */
     private void work(Job job, int number, float[] scratch) {
-        for (long now = ticket.get(); (int) (now >>> 32) == number && (int) now > 0; now = ticket.get()) {
-            if (ticket.compareAndSet(now, now - 1)) {
-                try {
+        boolean claimed = false;
+        while (true) {
+            try {
+                long now = ticket.get();
+                if ((int) (now >>> 32) != number || (int) now == 0) {
+                    return;
+                }
+                claimed = ticket.compareAndSet(now, now - 1);
+                if (claimed) {
                     job.chunk((int) now - 1, scratch);
-                } catch (Throwable e) {
-                    failure.compareAndSet(null, e);
-                } finally {
+                }
+            } catch (Throwable e) {
+                failure.compareAndSet(null, e);
+            } finally {
+                if (claimed) {
+                    claimed = false;
                     undone.decrementAndGet();
                 }
             }
@@ -131,11 +142,17 @@ public final class KernelPool implements AutoCloseable {
         public void run() {
             int seen = 0;
             while (!closed) {
-                seen = await(seen);
-                // This is job `seen` or a later one; a chunk of `seen` can be claimed only in the first case.
-                Job next = job;
-                if (next != null && hasScratch(next)) {
-                    work(next, seen, scratch);
+                try {
+                    seen = await(seen);
+                    // This is job `seen` or a later one; a chunk of `seen` can be claimed only in the first case.
+                    Job next = job;
+                    if (next != null && hasScratch(next)) {
+                        work(next, seen, scratch);
+                    }
+                } catch (Throwable e) {
+                    // A thread that ended here would be missed by nobody, and its fault by whoever uses what was
+                    // computed.
+                    failure.compareAndSet(null, e);
                 }
             }
         }

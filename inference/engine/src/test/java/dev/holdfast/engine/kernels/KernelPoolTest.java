@@ -59,6 +59,66 @@ class KernelPoolTest {
         }
     }
 
+    private static Set<Thread> helpersOf(KernelPool pool, int count) {
+        Thread caller = Thread.currentThread();
+        Set<Thread> helpers = ConcurrentHashMap.newKeySet();
+        KernelPool.Job job = job(index -> {
+            if (Thread.currentThread() != caller) {
+                helpers.add(Thread.currentThread());
+            }
+            Thread.yield();
+        });
+        while (helpers.size() < count) {
+            pool.run(job, CHUNKS, new float[1]);
+        }
+        return helpers;
+    }
+
+    /** The JVM tells of a page that cannot be read where it likes to, also when the chunk is over. */
+    @Test
+    @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+    void aFaultOutsideOfAChunkIsHeardOfAndCostsNoHelper() {
+        Thread caller = Thread.currentThread();
+        try (KernelPool pool = new KernelPool(3)) {
+            Set<Thread> helpers = helpersOf(pool, 2);
+            AtomicInteger failed = new AtomicInteger();
+            KernelPool.Job faulty = new KernelPool.Job() {
+                @Override
+                public int scratchFloats() {
+                    if (Thread.currentThread() != caller) {
+                        failed.incrementAndGet();
+                        throw new InternalError("a page");
+                    }
+                    return 1;
+                }
+
+                @Override
+                public void chunk(int index, float[] scratch) {
+                    while (failed.get() < 2) {
+                        Thread.onSpinWait();
+                    }
+                }
+            };
+            assertThatThrownBy(() -> {
+                        pool.run(faulty, CHUNKS, new float[1]);
+                        // It may have come when that one was done.
+                        while (true) {
+                            pool.run(job(index -> {}), CHUNKS, new float[1]);
+                        }
+                    })
+                    .isInstanceOf(InternalError.class);
+            Set<Thread> later = ConcurrentHashMap.newKeySet();
+            while (later.size() < 2) {
+                try {
+                    later.addAll(helpersOf(pool, 1));
+                } catch (InternalError e) {
+                    // The other one's.
+                }
+            }
+            assertThat(later).isEqualTo(helpers);
+        }
+    }
+
     @Test
     @Timeout(60)
     void aChunkThatFailsOnTheCallersThreadLeavesNothingHalfDone() {
