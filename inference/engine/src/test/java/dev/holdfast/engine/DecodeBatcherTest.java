@@ -228,6 +228,62 @@ class DecodeBatcherTest {
         }
     }
 
+    /** A step may fail when it has advanced some of its sequences. */
+    @Test
+    void afterAFaultAtTheEndOfASharedStepNobodyHasReadItsTokenTwice() throws Exception {
+        CountDownLatch begun = new CountDownLatch(1);
+        CountDownLatch go = new CountDownLatch(1);
+        AtomicBoolean first = new AtomicBoolean(true);
+        AtomicInteger completed = new AtomicInteger();
+        Kernels real = new VectorKernels();
+        Kernels faulty = (Kernels) Proxy.newProxyInstance(
+                Kernels.class.getClassLoader(), new Class<?>[] {Kernels.class}, (proxy, method, arguments) -> {
+                    if (method.getName().equals("rmsNorm") && first.getAndSet(false)) {
+                        begun.countDown();
+                        assertThat(go.await(20, TimeUnit.SECONDS)).isTrue();
+                    }
+                    // The first answer's logits, then those of the three that go together.
+                    if (method.getName().equals("addBias")
+                            && ((float[]) arguments[0]).length == SHAPE.vocabulary()
+                            && completed.incrementAndGet() == 3) {
+                        throw new IllegalStateException("at the second of three");
+                    }
+                    try {
+                        return method.invoke(real, arguments);
+                    } catch (InvocationTargetException e) {
+                        throw e.getCause();
+                    }
+                });
+        try (Workers workers = new Workers(faulty, new KernelPool(1));
+                LoadedModel model = model(SHAPE, GgmlType.F32, workers);
+                ExecutorService threads = Executors.newCachedThreadPool()) {
+            DecodeBatcher batcher = model.batcher().orThrow();
+            List<DecodeBatcher.Member> members = new ArrayList<>();
+            List<Future<?>> answers = new ArrayList<>();
+            for (int i = 0; i < 4; i++) {
+                DecodeBatcher.Member member = batcher.member(model.newSequence());
+                members.add(member);
+                int token = 1 + i;
+                answers.add(threads.submit(() -> member.read(token)));
+                if (i == 0) {
+                    assertThat(begun.await(20, TimeUnit.SECONDS)).isTrue();
+                }
+            }
+            Awaitility.await().pollInterval(Duration.ofMillis(1)).until(() -> batcher.waiting() >= 3);
+            go.countDown();
+            for (Future<?> answer : answers) {
+                answer.get(20, TimeUnit.SECONDS);
+            }
+            for (int i = 0; i < 4; i++) {
+                Sequence alone = model.newSequence();
+                model.decoder().orThrow().read(alone, new int[] {1 + i}, 0, 1, null);
+                assertThat(members.get(i).sequence().position()).isOne();
+                assertThat(distance(members.get(i).sequence().logits, alone.logits))
+                        .isLessThan(TOLERANCE);
+            }
+        }
+    }
+
     private static float distance(float[] actual, float[] expected) {
         float largest = 0;
         float off = 0;

@@ -35,6 +35,7 @@ public final class DecodeBatcher {
     private final @Nullable Member[] members = new Member[MAX];
     private final Sequence[] sequences = new Sequence[MAX];
     private final int[] tokens = new int[MAX];
+    private final int[] positions = new int[MAX];
 
     public DecodeBatcher(Transformer decoder) {
         this.decoder = decoder;
@@ -148,12 +149,14 @@ public final class DecodeBatcher {
 
     private void compute(int count) {
         long started = System.nanoTime();
+        for (int i = 0; i < count; i++) {
+            positions[i] = sequences[i].position();
+        }
         try {
             decoder.step(sequences, tokens, count);
         } catch (RuntimeException | Error e) {
             // Each on its own, so that one answer's fault does not end another's. An InternalError is how the JVM tells
-            // that a
-            // mapped page cannot be read; an answer that went on after it would be made of numbers that nobody
+            // that a mapped page cannot be read; an answer that went on after it would be made of numbers that nobody
             // computed.
             for (int i = 0; i < count; i++) {
                 alone(i);
@@ -162,7 +165,9 @@ public final class DecodeBatcher {
         lastNanos = System.nanoTime() - started;
     }
 
+    /** From where the sequence was before: the shared step may have failed when it had read this one's token already. */
     private void alone(int index) {
+        sequences[index].keep(positions[index]);
         Sequence[] group = {sequences[index]};
         try {
             decoder.step(group, new int[] {tokens[index]}, 1);
