@@ -1,6 +1,7 @@
 package dev.holdfast.storage;
 
 import dev.holdfast.wire.Code;
+import dev.holdfast.wire.FailureText;
 import dev.holdfast.wire.Rejection;
 import java.io.IOException;
 import java.nio.channels.ClosedByInterruptException;
@@ -31,7 +32,7 @@ public final class DiskException extends IOException {
     public static DiskException of(Path file, IOException failure) {
         return failure instanceof DiskException known
                 ? known
-                : new DiskException(file + ": " + failure.getMessage(), isFull(file, failure), failure);
+                : new DiskException(file + ": " + FailureText.of(failure), isFull(file, failure), failure);
     }
 
     /**
@@ -65,7 +66,7 @@ public final class DiskException extends IOException {
 
     /** {@code INS-DISK} where no space is left, else {@code INS-STORAGE}. */
     public Rejection reason() {
-        return new Rejection(full ? Code.INS_DISK : Code.INS_STORAGE, String.valueOf(getMessage()));
+        return new Rejection(full ? Code.INS_DISK : Code.INS_STORAGE, FailureText.of(this));
     }
 
     /** Whether no space is left: it goes on as soon as there is some. */

@@ -7,11 +7,13 @@ import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.RejectedException;
 import java.io.DataInputStream;
+import java.io.EOFException;
 import java.io.IOException;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.channels.Channels;
+import java.nio.channels.ClosedChannelException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
@@ -60,6 +62,22 @@ final class InstallCommand extends HoldfastCommand.Configured {
             throws IOException, RejectedException {
         String question = "GET " + AgentPaths.INSTALL + "?" + AgentPaths.BYTES + "=" + file.size()
                 + " HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: " + BundleProtocol.NAME + "\r\n\r\n";
+        try {
+            return answer(agent, file, silence, question);
+        } catch (EOFException e) {
+            throw new IOException("the agent ended the conversation before its answer; its log says why", e);
+        } catch (ClosedChannelException e) {
+            throw silence.isOver()
+                    ? new IOException(
+                            "the agent said nothing for " + silence.patience().toSeconds()
+                                    + " s; holdfast status says what it does",
+                            e)
+                    : e;
+        }
+    }
+
+    private static JsonNode answer(SocketChannel agent, FileChannel file, Silence silence, String question)
+            throws IOException, RejectedException {
         send(agent, ByteBuffer.wrap(question.getBytes(StandardCharsets.US_ASCII)));
         DataInputStream in = new DataInputStream(Channels.newInputStream(agent));
         String head = head(in);

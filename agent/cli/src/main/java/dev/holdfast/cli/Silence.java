@@ -7,13 +7,14 @@ import java.time.Duration;
 /** Closes a channel on which nothing was heard for a while, so that whoever waits on it does not wait for ever. Thread-safe. */
 final class Silence implements AutoCloseable {
     private final SocketChannel channel;
-    private final long patienceNanos;
+    private final Duration patience;
     private final Thread watch;
     private volatile long heardNanos = System.nanoTime();
+    private volatile boolean over;
 
     Silence(SocketChannel channel, Duration patience) {
         this.channel = channel;
-        this.patienceNanos = patience.toNanos();
+        this.patience = patience;
         this.watch = Thread.ofVirtual().name("silence").start(this::watch);
     }
 
@@ -22,11 +23,21 @@ final class Silence implements AutoCloseable {
         heardNanos = System.nanoTime();
     }
 
+    Duration patience() {
+        return patience;
+    }
+
+    /** Whether the channel was closed because nothing was heard. */
+    boolean isOver() {
+        return over;
+    }
+
     private void watch() {
         try {
             while (true) {
-                long left = patienceNanos - (System.nanoTime() - heardNanos);
+                long left = patience.toNanos() - (System.nanoTime() - heardNanos);
                 if (left <= 0) {
+                    over = true;
                     channel.close();
                     return;
                 }

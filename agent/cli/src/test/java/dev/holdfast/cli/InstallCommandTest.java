@@ -23,7 +23,7 @@ class InstallCommandTest {
     @TempDir
     Path dir;
 
-    private void converse(String said) throws Exception {
+    private void converse(String said, boolean hangsUp, String told) throws Exception {
         Path socket = dir.resolve("control.sock");
         Path bundle = Files.write(dir.resolve("bundle"), new byte[10]);
         try (ServerSocketChannel server = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
@@ -31,11 +31,15 @@ class InstallCommandTest {
             try (SocketChannel agent = SocketChannel.open(UnixDomainSocketAddress.of(socket));
                     SocketChannel other = server.accept();
                     FileChannel file = FileChannel.open(bundle);
-                    Silence silence = new Silence(agent, Duration.ofMillis(200))) {
+                    Silence silence = new Silence(agent, Duration.ofMillis(hangsUp ? 60_000 : 200))) {
                 other.write(ByteBuffer.wrap(said.getBytes(StandardCharsets.ISO_8859_1)));
+                if (hangsUp) {
+                    other.shutdownOutput();
+                }
                 assertThatThrownBy(() -> InstallCommand.converse(agent, file, silence))
-                        .isInstanceOf(IOException.class);
-                assertThat(agent.isOpen()).isFalse();
+                        .isInstanceOf(IOException.class)
+                        .hasMessageContaining(told);
+                assertThat(agent.isOpen()).isEqualTo(hangsUp);
             }
         }
     }
@@ -43,8 +47,14 @@ class InstallCommandTest {
     @Test
     @Timeout(20)
     void anAgentThatFallsSilentCostsTheCommandItsPatience() throws Exception {
-        converse("");
+        converse("", false, "the agent said nothing for");
         Files.delete(dir.resolve("control.sock"));
-        converse("HTTP/1.1 101 Switching Protocols\r\n\r\n\u0002");
+        converse("HTTP/1.1 101 Switching Protocols\r\n\r\n\u0002", false, "the agent said nothing for");
+    }
+
+    @Test
+    @Timeout(20)
+    void anAgentThatHangsUpIsToldAsOne() throws Exception {
+        converse("HTTP/1.1 101 Switching Protocols\r\n\r\n\u0002", true, "the agent ended the conversation");
     }
 }

@@ -15,6 +15,7 @@ import dev.holdfast.tee.TeeException;
 import dev.holdfast.updater.InstallOutcome;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
+import dev.holdfast.wire.FailureText;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Rejection;
@@ -59,17 +60,17 @@ final class AgentRoutes implements Handler<HttpServerRequest> {
         } catch (RejectedException e) {
             refuse(request, e.rejection().code() == Code.API_BUSY ? 429 : 400, e.rejection());
         } catch (TeeException e) {
-            refuse(request, 503, new Rejection(e.code(), String.valueOf(e.getMessage())));
+            refuse(request, 503, new Rejection(e.code(), FailureText.of(e)));
         } catch (IOException e) {
             quiet.warn("control request failed", e);
             Optional<Rejection> disk = DiskException.reasonOf(e);
             refuse(
                     request,
                     disk.isPresent() ? 507 : 500,
-                    disk.orElseGet(() -> new Rejection(Code.API_INTERNAL, String.valueOf(e.getMessage()))));
+                    disk.orElseGet(() -> new Rejection(Code.API_INTERNAL, FailureText.of(e))));
         } catch (RuntimeException | Error e) {
             quiet.warn("control request failed", e);
-            refuse(request, 500, new Rejection(Code.API_INTERNAL, String.valueOf(e.getMessage())));
+            refuse(request, 500, new Rejection(Code.API_INTERNAL, FailureText.of(e)));
         }
     }
 

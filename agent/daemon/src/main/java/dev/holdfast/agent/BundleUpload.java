@@ -8,6 +8,7 @@ import dev.holdfast.link.QuietLog;
 import dev.holdfast.storage.DiskException;
 import dev.holdfast.updater.InstallOutcome;
 import dev.holdfast.wire.Code;
+import dev.holdfast.wire.FailureText;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Rejection;
@@ -78,10 +79,10 @@ final class BundleUpload {
         } catch (IOException e) {
             quiet.warn("a bundle was not installed", e);
             return refused(DiskException.reasonOf(e)
-                    .orElseGet(() -> new Rejection(Code.API_INTERNAL, String.valueOf(e.getMessage()))));
+                    .orElseGet(() -> new Rejection(Code.API_INTERNAL, FailureText.of(e))));
         } catch (RuntimeException | Error e) {
             quiet.warn("a bundle was not installed", e);
-            return refused(new Rejection(Code.API_INTERNAL, String.valueOf(e.getMessage())));
+            return refused(new Rejection(Code.API_INTERNAL, FailureText.of(e)));
         } finally {
             busy.set(false);
         }

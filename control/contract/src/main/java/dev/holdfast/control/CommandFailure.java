@@ -1,6 +1,7 @@
 package dev.holdfast.control;
 
 import dev.holdfast.wire.Code;
+import dev.holdfast.wire.FailureText;
 import dev.holdfast.wire.RejectedException;
 
 /** What a command says and returns when it fails, the same for every program. */
@@ -22,6 +23,6 @@ public final class CommandFailure {
     public static String message(Exception failure) {
         return failure instanceof RejectedException rejected
                 ? rejected.rejection().toString()
-                : String.valueOf(failure.getMessage());
+                : FailureText.of(failure);
     }
 }

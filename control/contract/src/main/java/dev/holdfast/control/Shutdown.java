@@ -1,5 +1,6 @@
 package dev.holdfast.control;
 
+import dev.holdfast.wire.FailureText;
 import java.util.concurrent.CountDownLatch;
 
 /** How a daemon's process waits for its end. */
@@ -14,7 +15,7 @@ public final class Shutdown {
                     try {
                         daemon.close();
                     } catch (Exception e) {
-                        System.err.println("shutdown: " + e.getMessage());
+                        System.err.println("shutdown: " + FailureText.of(e));
                     }
                     done.countDown();
                 }));

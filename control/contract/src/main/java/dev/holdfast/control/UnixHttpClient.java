@@ -1,6 +1,7 @@
 package dev.holdfast.control;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import dev.holdfast.wire.FailureText;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.RejectedException;
 import java.io.IOException;
@@ -110,7 +111,7 @@ public final class UnixHttpClient {
         } catch (IOException e) {
             throw e.getMessage() != null && e.getMessage().startsWith(name())
                     ? e
-                    : new IOException(name() + ": " + e.getMessage(), e);
+                    : new IOException(name() + ": " + FailureText.of(e), e);
         }
     }
 

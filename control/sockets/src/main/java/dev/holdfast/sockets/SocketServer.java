@@ -1,6 +1,7 @@
 package dev.holdfast.sockets;
 
 import dev.holdfast.wire.Code;
+import dev.holdfast.wire.FailureText;
 import io.netty.channel.Channel;
 import io.vertx.core.Handler;
 import io.vertx.core.Vertx;
@@ -94,7 +95,7 @@ public final class SocketServer implements AutoCloseable {
             Files.move(hidden, path, StandardCopyOption.ATOMIC_MOVE);
             return server;
         } catch (ExecutionException | TimeoutException e) {
-            throw new IOException("cannot listen on " + path + ": " + e.getMessage(), e);
+            throw new IOException("cannot listen on " + path + ": " + FailureText.of(e), e);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new IOException("interrupted", e);

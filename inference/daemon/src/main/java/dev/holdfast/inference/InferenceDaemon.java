@@ -6,6 +6,7 @@ import dev.holdfast.engine.gate.HealthGate;
 import dev.holdfast.sockets.EventLoop;
 import dev.holdfast.sockets.SocketServer;
 import dev.holdfast.wire.Code;
+import dev.holdfast.wire.FailureText;
 import dev.holdfast.wire.Verdict;
 import java.io.IOException;
 import java.io.InputStream;
@@ -118,7 +119,7 @@ public final class InferenceDaemon implements AutoCloseable {
         try (InputStream in = Files.newInputStream(file)) {
             return Pointer.readable(in.readNBytes(Pointer.MAX_BYTES + 1));
         } catch (IOException e) {
-            return Verdict.rejected(Code.GATE_LOAD, "cannot read it: " + e.getMessage());
+            return Verdict.rejected(Code.GATE_LOAD, "cannot read it: " + FailureText.of(e));
         }
     }
 

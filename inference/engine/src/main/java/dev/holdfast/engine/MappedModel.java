@@ -3,6 +3,7 @@ package dev.holdfast.engine;
 import dev.holdfast.gguf.GgufFile;
 import dev.holdfast.gguf.GgufReader;
 import dev.holdfast.wire.Code;
+import dev.holdfast.wire.FailureText;
 import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.Verdict;
 import java.io.IOException;
@@ -38,7 +39,7 @@ public final class MappedModel implements AutoCloseable {
             arena.close();
             // The JDK tells a kernel that has no room for the mapping by this cause.
             Code code = e.getCause() instanceof OutOfMemoryError ? Code.INS_MEMORY : Code.INS_STORAGE;
-            return Verdict.rejected(code, "cannot map the model file: " + e.getMessage());
+            return Verdict.rejected(code, "cannot map the model file: " + FailureText.of(e));
         }
     }
 

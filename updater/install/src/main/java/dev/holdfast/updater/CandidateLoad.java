@@ -5,6 +5,7 @@ import dev.holdfast.control.InferenceStatus;
 import dev.holdfast.control.Pointer;
 import dev.holdfast.control.Slot;
 import dev.holdfast.wire.Code;
+import dev.holdfast.wire.FailureText;
 import dev.holdfast.wire.Rejection;
 import java.io.IOException;
 import java.util.List;
@@ -45,7 +46,7 @@ final class CandidateLoad {
                         kind(slot, gate.failure().get()), gate.failure().get());
             }
         } catch (IOException e) {
-            throw lost(state, before, String.valueOf(e.getMessage()));
+            throw lost(state, before, FailureText.of(e));
         } finally {
             trials.end(context.model());
         }

@@ -9,6 +9,7 @@ import dev.holdfast.trust.release.Rollout;
 import dev.holdfast.updater.InstallerConfig.Budget;
 import dev.holdfast.updater.InstallerConfig.Retries;
 import dev.holdfast.wire.Code;
+import dev.holdfast.wire.FailureText;
 import dev.holdfast.wire.Rejection;
 import java.io.IOException;
 import java.util.Optional;
@@ -140,7 +141,7 @@ record InstallContext(
                 if (deadline.passed() || attempt >= config.retries().most()) {
                     throw InstallStop.interrupted(
                             Code.INS_CANDIDATE_LOST,
-                            state + ": the inference process does not answer: " + e.getMessage());
+                            state + ": the inference process does not answer: " + FailureText.of(e));
                 }
                 cancellation.sleep(backoff.pause(attempt));
             }

@@ -6,6 +6,7 @@ import dev.holdfast.control.InferenceStatus;
 import dev.holdfast.control.Slot;
 import dev.holdfast.tee.TeeException;
 import dev.holdfast.wire.Code;
+import dev.holdfast.wire.FailureText;
 import dev.holdfast.wire.Rejection;
 import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.Verdict;
@@ -173,7 +174,7 @@ final class ModelSwap {
                 throw InstallStop.suspect(Code.INS_CANDIDATE_LOST, "flip: " + reason);
             }
         } catch (IOException e) {
-            throw InstallStop.suspect(Code.INS_CANDIDATE_LOST, "flip: " + e.getMessage());
+            throw InstallStop.suspect(Code.INS_CANDIDATE_LOST, "flip: " + FailureText.of(e));
         }
     }
 
@@ -279,7 +280,7 @@ final class ModelSwap {
             lines = context.ports().inference().recentLog();
         } catch (IOException | InstallStop e) {
             // The reason is on record without them.
-            lines = List.of("the inference process does not tell what it wrote: " + e.getMessage());
+            lines = List.of("the inference process does not tell what it wrote: " + FailureText.of(e));
         }
         TrialLog log = new TrialLog(checks, process.restarts(), lines);
         return log.isEmpty() ? Optional.empty() : Optional.of(log);

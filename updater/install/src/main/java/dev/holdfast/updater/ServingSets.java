@@ -4,6 +4,7 @@ import dev.holdfast.control.InferenceControl;
 import dev.holdfast.control.Pointer;
 import dev.holdfast.control.ServingSet;
 import dev.holdfast.wire.Code;
+import dev.holdfast.wire.FailureText;
 import dev.holdfast.wire.Rejection;
 import java.io.IOException;
 import java.util.Optional;
@@ -78,7 +79,7 @@ final class ServingSets {
         } catch (IOException e) {
             return Optional.of(new Rejection(
                     Code.INS_CANDIDATE_LOST,
-                    "the inference process does not take its set of models: " + e.getMessage()));
+                    "the inference process does not take its set of models: " + FailureText.of(e)));
         }
     }
 }

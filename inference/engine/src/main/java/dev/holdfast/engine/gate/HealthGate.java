@@ -17,6 +17,7 @@ import dev.holdfast.engine.text.ChatTemplate;
 import dev.holdfast.engine.text.PromptWriter;
 import dev.holdfast.engine.text.Tokenizer;
 import dev.holdfast.wire.Code;
+import dev.holdfast.wire.FailureText;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Rejection;
 import dev.holdfast.wire.Sha256;
@@ -115,7 +116,7 @@ public final class HealthGate {
         } catch (RejectedException e) {
             return refused(loaded, e.rejection());
         } catch (OutOfMemoryError e) {
-            return refused(loaded, new Rejection(Code.INS_MEMORY, "not enough memory: " + e.getMessage()));
+            return refused(loaded, new Rejection(Code.INS_MEMORY, "not enough memory: " + FailureText.of(e)));
         } catch (InternalError e) {
             // How the JVM tells that a mapped page cannot be read.
             return refused(loaded, new Rejection(Code.INS_STORAGE, "the mapped model cannot be read: " + e));
