@@ -78,8 +78,8 @@ final class BundleUpload {
             return refused(e.rejection());
         } catch (IOException e) {
             quiet.warn("a bundle was not installed", e);
-            return refused(DiskException.reasonOf(e)
-                    .orElseGet(() -> new Rejection(Code.API_INTERNAL, FailureText.of(e))));
+            return refused(
+                    DiskException.reasonOf(e).orElseGet(() -> new Rejection(Code.API_INTERNAL, FailureText.of(e))));
         } catch (RuntimeException | Error e) {
             quiet.warn("a bundle was not installed", e);
             return refused(new Rejection(Code.API_INTERNAL, FailureText.of(e)));
