@@ -190,6 +190,14 @@ public enum Code {
 
     // Local API
     API_REQUEST("API-REQUEST", "The request is not well formed", "See docs/protocol/application-api.md"),
+    API_UNSUPPORTED(
+            "API-UNSUPPORTED",
+            "The request asks for something that is not offered",
+            "Leave the named field out; see docs/protocol/application-api.md"),
+    API_UNKNOWN_FIELD(
+            "API-UNKNOWN-FIELD",
+            "The request has a field that nobody knows, and strictness was asked for",
+            "Leave the named field out, or ask without Holdfast-Strict and strict-api"),
     API_TOO_LARGE("API-TOO-LARGE", "The request is longer than allowed", "Send a shorter prompt"),
     API_NOT_FOUND("API-NOT-FOUND", "There is no such path or model", "See /v1/models"),
     API_FORBIDDEN("API-FORBIDDEN", "The caller's user may not do this", "Ask the administrator"),

@@ -12,8 +12,13 @@ import java.util.Set;
  *
  * @param node the object
  * @param refusal the code of a refusal, such as {@code WIRE-FIELD}
+ * @param path what comes before a field's name in a refusal, such as {@code messages[0].}; empty at the top
  */
-public record Fields(JsonNode node, Code refusal) {
+public record Fields(JsonNode node, Code refusal, String path) {
+    public Fields(JsonNode node, Code refusal) {
+        this(node, refusal, "");
+    }
+
     /** The fields of {@code node}, refused by {@code WIRE-FIELD}. */
     public static Fields of(JsonNode node) throws RejectedException {
         return of(node, Code.WIRE_FIELD);
@@ -32,12 +37,20 @@ public record Fields(JsonNode node, Code refusal) {
         return new Fields(Json.readObject(utf8, maxBytes).orThrow(), refusal);
     }
 
+    /** The fields of an object within another, which is at {@code path} there. */
+    public static Fields at(String path, JsonNode node) throws RejectedException {
+        if (!node.isObject()) {
+            throw new RejectedException(Rejection.ofField(Code.WIRE_FIELD, path, path + " must be an object"));
+        }
+        return new Fields(node, Code.WIRE_FIELD, path + ".");
+    }
+
     /** Refuses every field that is not named here. */
     public void only(Set<String> names) throws RejectedException {
         for (Iterator<String> it = node.fieldNames(); it.hasNext(); ) {
             String name = it.next();
             if (!names.contains(name)) {
-                throw new RejectedException(refusal, "unknown field " + name);
+                throw new RejectedException(Rejection.ofField(refusal, path + name, "unknown field " + path + name));
             }
         }
     }
@@ -132,7 +145,7 @@ public record Fields(JsonNode node, Code refusal) {
         if (!value.isObject()) {
             throw wrong(name, "an object");
         }
-        return new Fields(value, refusal);
+        return new Fields(value, refusal, path + name + ".");
     }
 
     /** The items of an array, each of which the caller still has to check. */
@@ -148,6 +161,6 @@ public record Fields(JsonNode node, Code refusal) {
 
     /** The refusal of a field that is not what was expected. */
     public RejectedException wrong(String name, String expected) {
-        return new RejectedException(refusal, name + " must be " + expected);
+        return new RejectedException(Rejection.ofField(refusal, path + name, path + name + " must be " + expected));
     }
 }

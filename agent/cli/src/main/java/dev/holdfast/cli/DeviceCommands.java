@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.control.AgentClient;
 import dev.holdfast.control.InferencePaths;
 import dev.holdfast.control.ReasonRequest;
+import dev.holdfast.control.Refusal;
 import dev.holdfast.control.UnixHttpClient;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
@@ -187,10 +188,7 @@ final class DeviceCommands {
             UnixHttpClient.Reply reply =
                     new UnixHttpClient(sockets().inference()).post(InferencePaths.CHAT, body, SLOW);
             if (reply.status() != 200) {
-                JsonNode error = reply.body().path("error");
-                throw new RejectedException(
-                        Code.byId(error.path("code").asText()).orElse(Code.API_INTERNAL),
-                        error.path("message").asText());
+                throw new RejectedException(Refusal.read(reply.body(), Code.API_INTERNAL));
             }
             System.out.println(TerminalText.forStdout(
                     reply.body().at("/choices/0/message/content").asText()));

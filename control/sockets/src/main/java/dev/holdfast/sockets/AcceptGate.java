@@ -1,16 +1,23 @@
 package dev.holdfast.sockets;
 
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.Json;
+import dev.holdfast.wire.Rejection;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.channel.unix.UnixChannel;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The first that a connection meets, on the acceptor's thread: it gets a place, or its descriptor is closed before anything else is
- * made for it. Everything behind runs on the event loop, which a flood of connections would fill with work otherwise, while the acceptor
+ * The first that a connection meets, on the acceptor's thread: it gets a place, or one answer that was written long before, and its
+ * descriptor is closed before anything else is made for it. Everything behind runs on the event loop, which a flood of connections would fill with work otherwise, while the acceptor
  * goes on to use up the descriptors of the process.
  *
  * <p>There is a pace for what is let in, which leaves the event loop to what is there, and one for what is only looked at. What is
@@ -29,9 +36,19 @@ final class AcceptGate extends ChannelInboundHandlerAdapter {
     private static final int LOOKED_AT = 200;
 
     private static final int FAILED_MILLIS = 250;
+    /** So many refused connections are kept for a moment. */
+    private static final int LINGERING = 256;
+
+    private static final int LINGER_MILLIS = 100;
+    private static final int SCRATCH_BYTES = 64 * 1024;
     private static final long SAID_EACH_NANOS = TimeUnit.MINUTES.toNanos(1);
 
+    /** For whoever finds no place. */
+    private static final ByteBuffer BUSY = busy();
+
     private final Admission admission;
+    private final ByteBuffer scratch = ByteBuffer.allocateDirect(SCRATCH_BYTES);
+    private int lingering;
     private int letIn;
     private int lookedAt;
     private boolean failed;
@@ -57,11 +74,67 @@ final class AcceptGate extends ChannelInboundHandlerAdapter {
             accepted.attr(Admission.PLACE).set(place.get());
             context.fireChannelRead(message);
         } else {
-            accepted.unsafe().closeForcibly();
+            refuse(context, accepted);
         }
         if (letIn >= LET_IN || lookedAt >= LOOKED_AT) {
             context.channel().config().setAutoRead(false);
         }
+    }
+
+    /**
+     * Nobody who waits for an answer is left to guess. The descriptor stays for a moment, as long as there are few of them: many clients
+     * send their request first, and one whose request meets a closed socket reads no answer.
+     */
+    private void refuse(ChannelHandlerContext context, Channel accepted) {
+        if (answer(accepted) && lingering < LINGERING) {
+            lingering++;
+            context.executor()
+                    .schedule(
+                            () -> {
+                                lingering--;
+                                drain(accepted);
+                            },
+                            LINGER_MILLIS,
+                            TimeUnit.MILLISECONDS);
+        } else {
+            drain(accepted);
+        }
+    }
+
+    private static boolean answer(Channel accepted) {
+        try {
+            return accepted instanceof UnixChannel socket
+                    && socket.fd().write(BUSY.duplicate(), 0, BUSY.limit()) == BUSY.limit();
+        } catch (IOException e) {
+            LOG.debug("a refusal was not taken: {}", e.toString());
+            return false;
+        }
+    }
+
+    /** What was not read when the descriptor is closed would reset the connection, and the answer with it. */
+    private void drain(Channel accepted) {
+        try {
+            if (accepted instanceof UnixChannel socket) {
+                socket.fd().read(scratch, 0, scratch.capacity());
+            }
+        } catch (IOException e) {
+            LOG.debug("a request was not read: {}", e.toString());
+        } finally {
+            accepted.unsafe().closeForcibly();
+        }
+    }
+
+    private static ByteBuffer busy() {
+        Rejection why = new Rejection(Code.API_BUSY, "too many connections at a time, or in a second");
+        byte[] body = Json.write(Replies.error(503, why));
+        byte[] head =
+                ("HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\nRetry-After-Ms: 1000\r\n"
+                                + "Content-Type: application/json\r\nContent-Length: " + body.length + "\r\n\r\n")
+                        .getBytes(StandardCharsets.US_ASCII);
+        return ByteBuffer.allocateDirect(head.length + body.length)
+                .put(head)
+                .put(body)
+                .flip();
     }
 
     private void begin(ChannelHandlerContext context) {

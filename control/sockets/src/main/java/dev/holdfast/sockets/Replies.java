@@ -93,8 +93,9 @@ public final class Replies {
         ObjectNode error = body.putObject("error");
         error.put("message", why.detail());
         error.put("type", type(status));
-        error.putNull("param");
-        error.put("code", why.code().id());
+        error.put("param", why.field().isEmpty() ? null : why.field());
+        error.put("code", openAi(why));
+        error.put("holdfast", why.code().id());
         body.setAll(Refusal.toJson(why));
         return body;
     }
@@ -104,6 +105,20 @@ public final class Replies {
             case 403 -> "permission_error";
             case 429 -> "rate_limit_error";
             default -> status >= 500 ? "server_error" : "invalid_request_error";
+        };
+    }
+
+    /** The code that clients of OpenAI know, and ours where they know none. */
+    private static String openAi(Rejection why) {
+        return switch (why.code()) {
+            case API_UNSUPPORTED -> "unsupported_parameter";
+            case API_UNKNOWN_FIELD -> "unknown_parameter";
+            case WIRE_FIELD -> "invalid_value";
+            case API_CONTEXT -> "context_length_exceeded";
+            case API_BUSY -> "rate_limit_exceeded";
+            case API_NOT_FOUND ->
+                why.field().equals("model") ? "model_not_found" : why.code().id();
+            default -> why.code().id();
         };
     }
 

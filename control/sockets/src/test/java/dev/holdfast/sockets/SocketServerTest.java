@@ -232,6 +232,35 @@ class SocketServerTest {
         }
     }
 
+    @Test
+    void whoeverFindsNoPlaceHearsIt() throws Exception {
+        serve(PeerPolicy.everyone(), this::routes);
+        List<SocketChannel> held = new ArrayList<>();
+        try {
+            for (int i = 0; i < 256; i++) {
+                held.add(SocketChannel.open(UnixDomainSocketAddress.of(socket)));
+            }
+            // One reads before it asks, the other asks first.
+            try (SocketChannel silent = SocketChannel.open(UnixDomainSocketAddress.of(socket))) {
+                ByteBuffer in = ByteBuffer.allocate(1 << 12);
+                while (silent.read(in) >= 0) {
+                    assertThat(in.hasRemaining()).isTrue();
+                }
+                assertThat(StandardCharsets.US_ASCII.decode(in.flip()).toString())
+                        .startsWith("HTTP/1.1 503")
+                        .contains("Connection: close", "Retry-After: 1", "API-BUSY");
+            }
+            assertThat(halfClosed(get("/now"))).startsWith("HTTP/1.1 503").endsWith("}");
+        } finally {
+            for (SocketChannel each : held) {
+                each.close();
+            }
+        }
+        Awaitility.await()
+                .atMost(LIMIT)
+                .untilAsserted(() -> assertThat(halfClosed(get("/now"))).endsWith("now"));
+    }
+
     private static long sockets() throws IOException {
         try (Stream<Path> all = Files.list(Path.of("/proc/self/fd"))) {
             return all.filter(each -> {
@@ -273,8 +302,8 @@ class SocketServerTest {
                     millis.get(millis.size() / 2),
                     millis.getLast());
         }
-        // 64 of that user, one of this, and its other end.
-        assertThat(most - before).isLessThanOrEqualTo(64 + 2);
+        // 64 of that user, those that were refused just now, one of this, and its other end.
+        assertThat(most - before).isLessThanOrEqualTo(64 + 256 + 2);
         assertThat(millis.get(millis.size() / 2)).isLessThan(250);
         Awaitility.await().atMost(LIMIT).until(() -> sockets() == before);
     }

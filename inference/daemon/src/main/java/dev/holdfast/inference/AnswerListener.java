@@ -7,9 +7,9 @@ import dev.holdfast.engine.Usage;
 import dev.holdfast.wire.Rejection;
 
 /**
- * Gets an answer as it is made: {@link #begin}, {@link #pinned}, {@link #begun}, any number of texts, {@link #finished}; or, from
- * anywhere before the last, {@link #failed}. Called by one thread of the engine; only {@link #cancelled} and {@link #wanted} must be
- * thread-safe.
+ * Gets an answer as it is made: {@link #begin}, {@link #pinned}; for each choice {@link #choice}, {@link #begun}, any number of texts and
+ * {@link #chosen}; and {@link #finished}. Or, from anywhere before the last, {@link #failed}. Called by one thread of the engine; only
+ * {@link #cancelled} and {@link #wanted} must be thread-safe.
  */
 public interface AnswerListener extends Generation.Listener {
     /** Its turn has come; false where nobody waits for an answer any more, and nothing else is called. */
@@ -25,6 +25,9 @@ public interface AnswerListener extends Generation.Listener {
     /** This model takes the request and keeps it to the end. It may still refuse it. */
     void pinned(Slot model);
 
+    /** What follows belongs to this choice, counted from 0. */
+    default void choice(int index) {}
+
     @Override
     void begun();
 
@@ -32,8 +35,11 @@ public interface AnswerListener extends Generation.Listener {
     @Override
     boolean text(String delta);
 
-    /** The answer is complete. Its place is free already. */
-    void finished(Usage usage, Finish finish);
+    /** The choice is complete. After one that was cancelled there is no other. */
+    void chosen(Usage usage, Finish finish);
+
+    /** All choices are. Their place is free already. */
+    void finished();
 
     /** There is no answer, or no more of it. */
     void failed(Rejection why);

@@ -16,26 +16,34 @@ import io.vertx.core.http.HttpMethod;
 import io.vertx.core.http.HttpServerRequest;
 import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
-import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Consumer;
+import java.util.function.Function;
 
 /** What applications may ask: a subset of the OpenAI wire format. Runs on the event loop and never computes there. */
 final class ApiRoutes implements Handler<HttpServerRequest> {
     private static final String MODEL = "/v1/models/";
+    /** A request with this header and the value 1 is refused for a field that nobody knows. */
+    private static final String STRICT = "Holdfast-Strict";
 
     private final Vertx vertx;
     private final ModelHost models;
     private final ChallengeRelay relay;
-    private final Duration requestLimit;
+    private final RequestClock.Limits limits;
+    private final boolean strict;
     private final long startedSeconds = System.currentTimeMillis() / 1000;
 
-    /** @param requestLimit how long a request may take */
-    ApiRoutes(Vertx vertx, ModelHost models, ChallengeRelay relay, Duration requestLimit) {
+    /**
+     * @param limits how long a request may take
+     * @param strict whether a field that nobody knows is refused
+     */
+    ApiRoutes(Vertx vertx, ModelHost models, ChallengeRelay relay, RequestClock.Limits limits, boolean strict) {
         this.vertx = vertx;
         this.models = models;
         this.relay = relay;
-        this.requestLimit = requestLimit;
+        this.limits = limits;
+        this.strict = strict;
     }
 
     @Override
@@ -48,6 +56,7 @@ final class ApiRoutes implements Handler<HttpServerRequest> {
             case "/v1/attestation" -> route(request, get, relay::ask);
             case "/v1/chat/completions" -> route(request, post, this::chat);
             case "/v1/completions" -> route(request, post, this::complete);
+            case "/v1/responses" -> route(request, post, this::respond);
             case "/v1/embeddings" -> route(request, post, this::embed);
             case String path when path.startsWith(MODEL) -> route(request, get, each -> model(each, path));
             case null, default -> Replies.error(request, Code.API_NOT_FOUND, "there is no such path");
@@ -87,7 +96,10 @@ final class ApiRoutes implements Handler<HttpServerRequest> {
             }
         }
         // Not quoted: it may be of any length.
-        Replies.error(request, Code.API_NOT_FOUND, "no model of this name is in service");
+        Replies.error(
+                request.response(),
+                404,
+                Rejection.ofField(Code.API_NOT_FOUND, "model", "no model of this name is in service"));
     }
 
     private static String decoded(String percent) {
@@ -118,42 +130,67 @@ final class ApiRoutes implements Handler<HttpServerRequest> {
     }
 
     private void chat(HttpServerRequest request) {
-        Replies.body(
-                request, ChatCall.MAX_BODY_BYTES, body -> answer(request, ChatReply.Shape.CHAT, ChatCall.read(body)));
+        read(request, ChatCall::read, ChatCall::ignored, call -> answer(request, ChatReply.Shape.CHAT, call));
     }
 
     private void complete(HttpServerRequest request) {
-        Replies.body(
-                request,
-                ChatCall.MAX_BODY_BYTES,
-                body -> answer(request, ChatReply.Shape.TEXT, ChatCall.readPlain(body)));
+        read(request, ChatCall::readPlain, ChatCall::ignored, call -> answer(request, ChatReply.Shape.TEXT, call));
     }
 
-    private void answer(HttpServerRequest request, ChatReply.Shape shape, Verdict<ChatCall> verdict) {
-        switch (verdict) {
-            case Verdict.Rejected<ChatCall>(Rejection why) ->
-                Replies.error(request.response(), Replies.status(why.code()), why);
-            case Verdict.Accepted<ChatCall>(ChatCall call) ->
-                models.chat(
+    private void answer(HttpServerRequest request, ChatReply.Shape shape, ChatCall call) {
+        models.chat(
+                call.model(),
+                call.requests(),
+                Caller.of(Peer.of(request.connection())),
+                new ChatReply(vertx, request.response(), shape, call, limits));
+    }
+
+    private void respond(HttpServerRequest request) {
+        read(
+                request,
+                ResponsesCall::read,
+                ResponsesCall::ignored,
+                call -> models.chat(
                         call.model(),
-                        call.request(),
+                        List.of(call.request()),
                         Caller.of(Peer.of(request.connection())),
-                        new ChatReply(
-                                vertx, request.response(), shape, call.stream(), call.includeUsage(), requestLimit));
-        }
+                        new ResponsesReply(vertx, request.response(), call, limits)));
     }
 
     private void embed(HttpServerRequest request) {
-        Replies.body(request, EmbeddingCall.MAX_BODY_BYTES, body -> {
-            switch (EmbeddingCall.read(body)) {
-                case Verdict.Rejected<EmbeddingCall>(Rejection why) ->
+        read(
+                request,
+                EmbeddingCall::read,
+                EmbeddingCall::ignored,
+                call -> models.embed(
+                        call.model(),
+                        call.texts(),
+                        Caller.of(Peer.of(request.connection())),
+                        new EmbeddingReply(vertx, request.response(), call, limits)));
+    }
+
+    /** Reads a body, and tells of the fields in it that nobody knows, or refuses them. */
+    private <T> void read(
+            HttpServerRequest request,
+            Function<byte[], Verdict<T>> reading,
+            Function<T, IgnoredFields> ignored,
+            Consumer<T> then) {
+        boolean isStrict = strict || "1".equals(request.getHeader(STRICT));
+        Replies.body(request, ChatCall.MAX_BODY_BYTES, body -> {
+            Verdict<T> verdict =
+                    reading.apply(body).then(call -> ChatCall.strictly(call, ignored.apply(call), isStrict));
+            switch (verdict) {
+                case Verdict.Rejected<T>(Rejection why) ->
                     Replies.error(request.response(), Replies.status(why.code()), why);
-                case Verdict.Accepted<EmbeddingCall>(EmbeddingCall call) ->
-                    models.embed(
-                            call.model(),
-                            call.texts(),
-                            Caller.of(Peer.of(request.connection())),
-                            new EmbeddingReply(vertx, request.response(), call, requestLimit));
+                case Verdict.Accepted<T>(T call) -> {
+                    if (!ignored.apply(call).isEmpty()) {
+                        request.response()
+                                .putHeader(
+                                        IgnoredFields.HEADER,
+                                        ignored.apply(call).header());
+                    }
+                    then.accept(call);
+                }
             }
         });
     }

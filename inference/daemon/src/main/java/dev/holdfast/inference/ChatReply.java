@@ -1,6 +1,6 @@
 package dev.holdfast.inference;
 
-import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.control.Slot;
 import dev.holdfast.engine.Finish;
@@ -9,27 +9,13 @@ import dev.holdfast.sockets.Replies;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.Rejection;
 import io.vertx.core.Vertx;
-import io.vertx.core.buffer.Buffer;
 import io.vertx.core.http.HttpServerResponse;
-import java.nio.charset.StandardCharsets;
-import java.time.Duration;
 import java.util.HexFormat;
-import java.util.concurrent.Semaphore;
 import java.util.concurrent.ThreadLocalRandom;
-import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
-/**
- * Writes one answer to one client, as one JSON object or as server-sent events.
- *
- * <p>A stream runs at most {@link #WINDOW} events ahead of what the socket has taken; then the engine's thread waits.
- * A client that takes nothing for {@link #STALL_SECONDS} loses its answer, because it holds a sequence that others wait
- * for; so does one whose answer takes longer than a request may.
- */
+/** Writes one answer to one client, as one JSON object or as server-sent events. */
 final class ChatReply implements AnswerListener {
-    private static final int WINDOW = 32;
-    private static final int STALL_SECONDS = 20;
-
     /** The two ways in which answers are written: with roles, or as text alone. */
     enum Shape {
         CHAT("chatcmpl-", "chat.completion", "chat.completion.chunk"),
@@ -50,28 +36,29 @@ final class ChatReply implements AnswerListener {
     private final Shape shape;
     private final boolean stream;
     private final boolean includeUsage;
+    private final int perPrompt;
     private final String id;
     private final long created = System.currentTimeMillis() / 1000;
-    private final Semaphore window = new Semaphore(WINDOW);
-    private final StringBuilder answer = new StringBuilder();
     private final RequestClock clock;
-    private ObjectNode head = Json.object();
+    private final EventStream events;
 
-    /** @param limit how long the request may take */
-    ChatReply(
-            Vertx vertx,
-            HttpServerResponse response,
-            Shape shape,
-            boolean stream,
-            boolean includeUsage,
-            Duration limit) {
+    private ObjectNode head = Json.object();
+    private int index;
+    private StringBuilder answer = new StringBuilder();
+    private final ArrayNode choices = Json.object().putArray("choices");
+    private Usage usage = new Usage(0, 0, 0);
+    private boolean cancelled;
+
+    ChatReply(Vertx vertx, HttpServerResponse response, Shape shape, ChatCall call, RequestClock.Limits limits) {
         this.response = response;
         this.shape = shape;
         this.id = shape.prefix
                 + HexFormat.of().toHexDigits(ThreadLocalRandom.current().nextLong());
-        this.stream = stream;
-        this.includeUsage = includeUsage;
-        this.clock = new RequestClock(vertx, response, limit, () -> window.release(WINDOW));
+        this.stream = call.stream();
+        this.includeUsage = call.includeUsage();
+        this.perPrompt = call.choices();
+        this.events = new EventStream(vertx, response);
+        this.clock = new RequestClock(vertx, response, limits, events, stream);
     }
 
     @Override
@@ -90,18 +77,28 @@ final class ChatReply implements AnswerListener {
     }
 
     @Override
+    public void choice(int number) {
+        index = number;
+        answer = new StringBuilder();
+    }
+
+    @Override
     public void begun() {
+        clock.progress();
         if (stream) {
-            response.putHeader("Content-Type", "text/event-stream");
-            response.putHeader("Cache-Control", "no-store");
-            response.setChunked(true);
+            events.open();
             if (shape == Shape.CHAT) {
                 ObjectNode delta = Json.object();
                 delta.put("role", "assistant");
                 delta.put("content", "");
-                send(chunk(delta, null));
+                events.send(chunk(delta, null));
             }
         }
+    }
+
+    @Override
+    public void token(int id) {
+        clock.progress();
     }
 
     @Override
@@ -110,51 +107,73 @@ final class ChatReply implements AnswerListener {
             answer.append(delta);
             return !clock.isOver();
         }
-        return send(chunk(Json.object().put("content", delta), null)) && !clock.isOver();
+        if (!events.send(chunk(Json.object().put("content", delta), null))) {
+            clock.gone();
+        }
+        return !clock.isOver();
     }
 
     @Override
-    public void finished(Usage usage, Finish finish) {
+    public void chosen(Usage one, Finish finish) {
         if (finish == Finish.CANCELLED) {
+            cancelled = true;
+            return;
+        }
+        // One prompt is read once, however many answers it gets.
+        usage = index % perPrompt == 0 ? usage.plus(one) : usage.plus(new Usage(0, 0, one.completionTokens()));
+        if (stream) {
+            events.send(chunk(Json.object(), finish.wire()));
+            return;
+        }
+        ObjectNode choice = choices.addObject();
+        choice.put("index", index);
+        switch (shape) {
+            case CHAT ->
+                choice.putObject("message")
+                        .put("role", "assistant")
+                        .put("content", answer.toString())
+                        .putNull("refusal");
+            case TEXT -> choice.put("text", answer.toString());
+        }
+        choice.putNull("logprobs");
+        choice.put("finish_reason", finish.wire());
+    }
+
+    @Override
+    public void finished() {
+        if (cancelled) {
             if (clock.isGone()) {
-                cancel();
+                events.cut();
             } else {
                 failed(clock.tooLate());
             }
             return;
         }
+        clock.stop();
         if (stream) {
-            send(chunk(Json.object(), finish.wire()));
             if (includeUsage) {
                 ObjectNode last = head.deepCopy();
                 last.putArray("choices");
                 last.set("usage", json(usage));
-                send(last);
+                events.send(last);
             }
-            end("data: [DONE]\n\n");
+            events.end("data: [DONE]\n\n");
             return;
         }
         ObjectNode body = head.deepCopy();
-        ObjectNode choice = body.putArray("choices").addObject();
-        choice.put("index", 0);
-        switch (shape) {
-            case CHAT -> choice.putObject("message").put("role", "assistant").put("content", answer.toString());
-            case TEXT -> choice.put("text", answer.toString());
-        }
-        choice.put("finish_reason", finish.wire());
+        body.set("choices", choices);
         body.set("usage", json(usage));
-        clock.stop();
         Replies.json(response, 200, body);
     }
 
     @Override
     public void failed(Rejection why) {
+        clock.stop();
         int status = Replies.status(why.code());
-        if (response.headWritten()) {
-            send(Replies.error(status, why));
-            end("");
+        if (events.isOpen()) {
+            events.send(Replies.error(status, why));
+            events.end("");
         } else {
-            clock.stop();
             Replies.error(response, status, why);
         }
     }
@@ -172,11 +191,12 @@ final class ChatReply implements AnswerListener {
     private ObjectNode chunk(ObjectNode delta, @Nullable String finish) {
         ObjectNode chunk = head.deepCopy();
         ObjectNode choice = chunk.putArray("choices").addObject();
-        choice.put("index", 0);
+        choice.put("index", index);
         switch (shape) {
             case CHAT -> choice.set("delta", delta);
             case TEXT -> choice.put("text", delta.path("content").asText(""));
         }
+        choice.putNull("logprobs");
         choice.put("finish_reason", finish);
         return chunk;
     }
@@ -188,39 +208,5 @@ final class ChatReply implements AnswerListener {
         node.put("total_tokens", usage.promptTokens() + usage.completionTokens());
         node.putObject("prompt_tokens_details").put("cached_tokens", usage.cachedTokens());
         return node;
-    }
-
-    private boolean send(JsonNode event) {
-        try {
-            if (!window.tryAcquire(STALL_SECONDS, TimeUnit.SECONDS)) {
-                cancel();
-            }
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            cancel();
-        }
-        if (clock.isGone() || response.closed()) {
-            return false;
-        }
-        Buffer frame = Buffer.buffer("data: ")
-                .appendBytes(Json.write(event))
-                .appendBytes("\n\n".getBytes(StandardCharsets.US_ASCII));
-        response.write(frame).onComplete(done -> window.release());
-        return true;
-    }
-
-    private void end(String last) {
-        clock.stop();
-        if (!clock.isGone() && !response.closed()) {
-            response.end(last);
-        }
-    }
-
-    /** Hangs up: an answer that was cut must not look like a whole one. */
-    private void cancel() {
-        clock.gone();
-        if (!response.closed()) {
-            response.reset();
-        }
     }
 }

@@ -4,7 +4,6 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.engine.architectures.Embedding;
-import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Fields;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.ModelName;
@@ -24,12 +23,12 @@ import org.jspecify.annotations.Nullable;
  * @param model the model asked for, or null
  * @param texts one or more
  * @param base64 vectors as base64 of little-endian 32-bit floats instead of numbers
+ * @param ignored fields that nobody knows
  */
-record EmbeddingCall(@Nullable String model, List<String> texts, boolean base64) {
-    static final int MAX_BODY_BYTES = 256 * 1024;
-    private static final int MAX_TEXTS = 64;
+record EmbeddingCall(@Nullable String model, List<String> texts, boolean base64, IgnoredFields ignored) {
+    static final int MAX_BODY_BYTES = 1024 * 1024;
+    private static final int MAX_TEXTS = 2048;
     private static final int MAX_WORD_CHARS = 256;
-    private static final Set<String> FIELDS = Set.of("model", "input", "encoding_format");
 
     static Verdict<EmbeddingCall> read(byte[] body) {
         return Json.readObject(body, MAX_BODY_BYTES).then(node -> Verdict.of(() -> read(node)));
@@ -37,28 +36,36 @@ record EmbeddingCall(@Nullable String model, List<String> texts, boolean base64)
 
     private static EmbeddingCall read(JsonNode node) throws RejectedException {
         Fields fields = Fields.of(node);
-        fields.only(FIELDS);
+        IgnoredFields ignored = new IgnoredFields();
+        CompletionGrammar.EMBEDDING.check(fields, ignored);
         String format = fields.has("encoding_format") ? fields.textOrEmpty("encoding_format", MAX_WORD_CHARS) : "float";
         if (!Set.of("float", "base64").contains(format)) {
-            throw new RejectedException(Code.WIRE_FIELD, "encoding_format must be float or base64");
+            throw fields.wrong("encoding_format", "float or base64");
         }
         return new EmbeddingCall(
                 fields.has("model") ? fields.textOrEmpty("model", ModelName.MAX_ID_CHARS) : null,
-                texts(node.path("input")),
-                format.equals("base64"));
+                texts(fields),
+                format.equals("base64"),
+                ignored);
     }
 
-    private static List<String> texts(JsonNode input) throws RejectedException {
+    private static List<String> texts(Fields fields) throws RejectedException {
+        JsonNode input = fields.node().path("input");
         List<String> texts = new ArrayList<>();
         for (JsonNode text : input.isArray() ? input : List.of(input)) {
+            if (text.isIntegralNumber() || text.isArray()) {
+                // They are of another model's vocabulary, whatever the caller believes.
+                throw ApiGrammar.unsupported(
+                        "input",
+                        "input as token ids is not offered: send text (LangChain: OpenAIEmbeddings(check_embedding_ctx_length=False))");
+            }
             if (!text.isTextual() || text.textValue().isEmpty() || texts.size() == MAX_TEXTS) {
-                throw new RejectedException(
-                        Code.WIRE_FIELD, "input must be a text or up to " + MAX_TEXTS + " texts, none of them empty");
+                throw fields.wrong("input", "a text or up to " + MAX_TEXTS + " texts, none of them empty");
             }
             texts.add(text.textValue());
         }
         if (texts.isEmpty()) {
-            throw new RejectedException(Code.WIRE_FIELD, "input is empty");
+            throw fields.wrong("input", "a text or up to " + MAX_TEXTS + " texts, none of them empty");
         }
         return texts;
     }

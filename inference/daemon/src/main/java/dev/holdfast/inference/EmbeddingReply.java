@@ -6,7 +6,6 @@ import dev.holdfast.wire.Rejection;
 import dev.holdfast.wire.Verdict;
 import io.vertx.core.Vertx;
 import io.vertx.core.http.HttpServerResponse;
-import java.time.Duration;
 import java.util.Optional;
 
 /** Writes the vectors of one request to one client, who may leave, and may not wait for ever. */
@@ -15,11 +14,10 @@ final class EmbeddingReply implements EmbeddingListener {
     private final EmbeddingCall call;
     private final RequestClock clock;
 
-    /** @param limit how long the request may take */
-    EmbeddingReply(Vertx vertx, HttpServerResponse response, EmbeddingCall call, Duration limit) {
+    EmbeddingReply(Vertx vertx, HttpServerResponse response, EmbeddingCall call, RequestClock.Limits limits) {
         this.response = response;
         this.call = call;
-        this.clock = new RequestClock(vertx, response, limit, () -> {});
+        this.clock = new RequestClock(vertx, response, limits, new EventStream(vertx, response), false);
     }
 
     @Override
@@ -37,6 +35,7 @@ final class EmbeddingReply implements EmbeddingListener {
         if (clock.isGone()) {
             return Optional.of(new Rejection(Code.API_REQUEST, "the client hung up"));
         }
+        clock.progress();
         return clock.isOver() ? Optional.of(clock.tooLate()) : Optional.empty();
     }
 

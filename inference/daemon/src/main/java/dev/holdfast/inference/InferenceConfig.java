@@ -18,8 +18,10 @@ import java.util.Set;
  *
  * @param storeDir the model store, with {@code blobs/} and {@code serving.json}; only read
  * @param sockets where it listens; the agent's own socket is not used
+ * @param strict whether a request is refused for a field that nobody knows
  */
-public record InferenceConfig(Path storeDir, SocketPaths sockets, Access api, Access control, Limits limits) {
+public record InferenceConfig(
+        Path storeDir, SocketPaths sockets, Access api, Access control, Limits limits, boolean strict) {
     /**
      * Who may use a socket.
      *
@@ -51,9 +53,12 @@ public record InferenceConfig(Path storeDir, SocketPaths sockets, Access api, Ac
             CacheType cache,
             long memoryBytes,
             ModelHost.Share share,
-            Duration request) {
+            RequestClock.Limits request) {
         private static final int REQUEST_SECONDS = 600;
+        private static final int FIRST_TOKEN_SECONDS = 300;
+        private static final int GAP_SECONDS = 60;
         private static final int QUEUED = 16;
+        private static final int MAX_SECONDS = 86_400;
 
         /** Two answers of a model at a time, eight waiting, sequences of 2048 tokens, one thread. */
         public static final Limits DEFAULT =
@@ -72,7 +77,7 @@ public record InferenceConfig(Path storeDir, SocketPaths sockets, Access api, Ac
                     cache,
                     memoryBytes,
                     ModelHost.Share.of(sequences, queued),
-                    Duration.ofSeconds(REQUEST_SECONDS));
+                    times(REQUEST_SECONDS, FIRST_TOKEN_SECONDS, GAP_SECONDS));
         }
 
         public Limits {
@@ -95,7 +100,15 @@ public record InferenceConfig(Path storeDir, SocketPaths sockets, Access api, Ac
                     new ModelHost.Share(
                             (int) file.integer("max-sequences-per-user", usual.sequences(), 1, sequences),
                             usual.queued()),
-                    Duration.ofSeconds(file.integer("max-request-seconds", REQUEST_SECONDS, 1, 86_400)));
+                    times(
+                            file.integer("max-request-seconds", REQUEST_SECONDS, 1, MAX_SECONDS),
+                            file.integer("max-first-token-seconds", FIRST_TOKEN_SECONDS, 1, MAX_SECONDS),
+                            file.integer("max-gap-seconds", GAP_SECONDS, 1, MAX_SECONDS)));
+        }
+
+        private static RequestClock.Limits times(long whole, long first, long gap) {
+            return new RequestClock.Limits(
+                    Duration.ofSeconds(whole), Duration.ofSeconds(first), Duration.ofSeconds(gap));
         }
 
         /** What all models together may take, in bytes. */
@@ -114,7 +127,7 @@ public record InferenceConfig(Path storeDir, SocketPaths sockets, Access api, Ac
 
     /** The group of the sockets may ask, the own user and root may change the model. */
     public static InferenceConfig of(Path storeDir, SocketPaths sockets, Limits limits) {
-        return new InferenceConfig(storeDir, sockets, Access.OPEN_TO_GROUP, Access.OWNER_ONLY, limits);
+        return new InferenceConfig(storeDir, sockets, Access.OPEN_TO_GROUP, Access.OWNER_ONLY, limits, false);
     }
 
     /** What the device's configuration file says. */
@@ -123,7 +136,13 @@ public record InferenceConfig(Path storeDir, SocketPaths sockets, Access api, Ac
     }
 
     private static InferenceConfig of(ConfigFile file) throws RejectedException {
-        InferenceConfig config = of(file.storeDir(), file.sockets(), Limits.of(file));
+        InferenceConfig config = new InferenceConfig(
+                file.storeDir(),
+                file.sockets(),
+                Access.OPEN_TO_GROUP,
+                Access.OWNER_ONLY,
+                Limits.of(file),
+                file.flag("strict-api"));
         long agentUid = file.integer("agent-uid", -1, -1, 0xffff_ffffL);
         return agentUid < 0
                 ? config
@@ -131,10 +150,10 @@ public record InferenceConfig(Path storeDir, SocketPaths sockets, Access api, Ac
     }
 
     public InferenceConfig withApi(Access access) {
-        return new InferenceConfig(storeDir, sockets, access, control, limits);
+        return new InferenceConfig(storeDir, sockets, access, control, limits, strict);
     }
 
     public InferenceConfig withControl(Access access) {
-        return new InferenceConfig(storeDir, sockets, api, access, limits);
+        return new InferenceConfig(storeDir, sockets, api, access, limits, strict);
     }
 }

@@ -56,7 +56,7 @@ public final class InferenceDaemon implements AutoCloseable {
                     config.sockets().inference(),
                     config.api().mode(),
                     config.api().peers(),
-                    new ApiRoutes(loop.vertx(), models, relay, config.limits().request()));
+                    new ApiRoutes(loop.vertx(), models, relay, config.limits().request(), config.strict()));
             controlServer = SocketServer.start(
                     loop.vertx(),
                     config.sockets().inferenceControl(),

@@ -247,13 +247,13 @@ public final class ModelHost implements AutoCloseable {
      *
      * @param model the model that the caller asked for, by name or name and version; null for the default
      */
-    void chat(@Nullable String model, ChatRequest request, Caller caller, AnswerListener listener) {
-        requests.chat(model, request, caller, listener);
+    void chat(@Nullable String model, List<ChatRequest> asked, Caller caller, AnswerListener listener) {
+        requests.chat(model, asked, caller, listener);
     }
 
-    /** As {@link #chat(String, ChatRequest, Caller, AnswerListener)}, for nobody in particular. */
+    /** As {@link #chat(String, List, Caller, AnswerListener)}, once, for nobody in particular. */
     public void chat(@Nullable String model, ChatRequest request, AnswerListener listener) {
-        chat(model, request, Caller.SELF, listener);
+        chat(model, List.of(request), Caller.SELF, listener);
     }
 
     /** Turns texts into vectors on a thread of the model; refused like an answer. */

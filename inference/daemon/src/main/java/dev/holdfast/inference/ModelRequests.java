@@ -2,6 +2,7 @@ package dev.holdfast.inference;
 
 import dev.holdfast.control.Slot;
 import dev.holdfast.engine.ChatRequest;
+import dev.holdfast.engine.Finish;
 import dev.holdfast.engine.Generation;
 import dev.holdfast.engine.ModelSlot;
 import dev.holdfast.engine.architectures.Embedding;
@@ -54,18 +55,18 @@ final class ModelRequests implements AutoCloseable {
     }
 
     /**
-     * Answers on a thread of the model; the listener hears the outcome. Refused at once where all its sequences and its queue are
+     * Answers on a thread of the model, one request after the other by the same version; the listener hears the outcome. Refused at once where all its sequences and its queue are
      * full, or what the caller may have of them.
      *
      * @param model the model that the caller asked for, by name or name and version; null for the default
      */
-    void chat(@Nullable String model, ChatRequest request, Caller caller, AnswerListener listener) {
+    void chat(@Nullable String model, List<ChatRequest> requests, Caller caller, AnswerListener listener) {
         submit(model, caller, new Work(listener::wanted, listener::failed, name -> {
             if (!listener.begin()) {
                 return () -> {};
             }
             Function<ModelSlot, Verdict<Runnable>> answer =
-                    slot -> Verdict.accepted(answerOn(slot, request, caller.user(), listener));
+                    slot -> Verdict.accepted(answerOn(slot, requests, caller.user(), listener));
             return switch (pinned(name, model, answer)) {
                 case Verdict.Rejected<Runnable>(Rejection why) -> () -> listener.failed(why);
                 case Verdict.Accepted<Runnable>(Runnable end) -> end;
@@ -150,7 +151,7 @@ final class ModelRequests implements AutoCloseable {
         }
         return asked == null
                 ? new Rejection(Code.API_NO_MODEL, "the default model is not in service")
-                : new Rejection(Code.API_NOT_FOUND, "the model " + asked + " is not in service");
+                : Rejection.ofField(Code.API_NOT_FOUND, "model", "the model " + asked + " is not in service");
     }
 
     /** The caller hears of the end last of all: who then asks again at once finds the place free. */
@@ -183,13 +184,23 @@ final class ModelRequests implements AutoCloseable {
     }
 
     private static Runnable answerOn(
-            ModelSlot slot, ChatRequest request, Optional<Long> owner, AnswerListener listener) {
+            ModelSlot slot, List<ChatRequest> requests, Optional<Long> owner, AnswerListener listener) {
         listener.pinned(slot.description());
-        return switch (slot.answer(request, owner, listener)) {
-            case Verdict.Rejected<Generation.Outcome>(Rejection why) -> () -> listener.failed(why);
-            case Verdict.Accepted<Generation.Outcome>(Generation.Outcome outcome) ->
-                () -> listener.finished(outcome.usage(), outcome.finish());
-        };
+        for (int choice = 0; choice < requests.size(); choice++) {
+            listener.choice(choice);
+            switch (slot.answer(requests.get(choice), owner, listener)) {
+                case Verdict.Rejected<Generation.Outcome>(Rejection why) -> {
+                    return () -> listener.failed(why);
+                }
+                case Verdict.Accepted<Generation.Outcome>(Generation.Outcome outcome) -> {
+                    listener.chosen(outcome.usage(), outcome.finish());
+                    if (outcome.finish() == Finish.CANCELLED) {
+                        return listener::finished;
+                    }
+                }
+            }
+        }
+        return listener::finished;
     }
 
     /** Ends waiting requests. */

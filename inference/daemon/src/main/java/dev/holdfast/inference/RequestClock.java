@@ -9,53 +9,119 @@ import java.time.Duration;
 import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
- * How long a request may take from its arrival to its end, and whether anybody still waits for its answer. One that had no turn by then
- * is refused with {@code API-BUSY}; one that runs ends with {@code API-DEADLINE}. Thread-safe.
+ * How long a request may take, and whether anybody still waits for its answer. One that had no turn in time is refused with
+ * {@code API-BUSY}; one that runs ends with {@code API-DEADLINE}. Where the engine does not end it, the connection is. Thread-safe.
  */
 final class RequestClock {
+    /**
+     * How long parts of a request may take.
+     *
+     * @param whole from its arrival to its end
+     * @param first from its arrival to the first text
+     * @param gap between two texts
+     */
+    record Limits(Duration whole, Duration first, Duration gap) {
+        /** Each part as long as the whole. */
+        static Limits of(Duration whole) {
+            return new Limits(whole, whole, whole);
+        }
+    }
+
+    /** How long the engine may take to notice that an answer is over: it looks after each step. */
+    private static final Duration LAST_STEP = Duration.ofSeconds(10);
+    /** After so long without a turn a stream begins with a comment, so that nobody takes the connection for dead. */
+    private static final long SHOW_LIFE_MILLIS = 10_000;
+
     private final Vertx vertx;
-    private final Duration limit;
-    private final Runnable wake;
-    private final long timer;
+    private final HttpServerResponse response;
+    private final Limits limits;
+    private final EventStream events;
+    private final long arrivedAtNanos = System.nanoTime();
     /** Whoever sets it has the word: the thread that begins the request, or the timer that refuses it. */
     private final AtomicBoolean taken = new AtomicBoolean();
 
+    private volatile long timer;
+    private volatile long showLife = -1;
+    private volatile long progressAtNanos;
     private volatile boolean gone;
-    private volatile boolean late;
+    private volatile boolean stopped;
+    private volatile String late = "";
 
     /**
      * Starts the time of a request. Takes the response's close handler.
      *
-     * @param wake run when the client is gone or the time is over, on the event loop
+     * @param events woken when the client is gone or the time is over
+     * @param stream whether the answer comes as events
      */
-    RequestClock(Vertx vertx, HttpServerResponse response, Duration limit, Runnable wake) {
+    RequestClock(Vertx vertx, HttpServerResponse response, Limits limits, EventStream events, boolean stream) {
         this.vertx = vertx;
-        this.limit = limit;
-        this.wake = wake;
+        this.response = response;
+        this.limits = limits;
+        this.events = events;
         // First, since it throws where the response was written already, and then nothing may stay.
         response.closeHandler(closed -> {
             gone();
-            wake.run();
+            events.wake();
         });
-        this.timer = vertx.setTimer(limit.toMillis(), over -> expire(response));
+        if (stream) {
+            showLife = vertx.setTimer(SHOW_LIFE_MILLIS, quiet -> events.open());
+        }
+        arm();
         if (response.closed()) {
             // The handler is called when the client goes, not where it is gone.
             gone();
         }
     }
 
-    private void expire(HttpServerResponse response) {
+    private void arm() {
+        long now = System.nanoTime();
+        long whole = arrivedAtNanos + limits.whole.toNanos() - now;
+        long part = progressAtNanos == 0
+                ? arrivedAtNanos + limits.first.toNanos() - now
+                : progressAtNanos + limits.gap.toNanos() - now;
+        timer = vertx.setTimer(Math.max(1, Math.min(whole, part) / 1_000_000 + 1), over -> look());
+        if (stopped) {
+            vertx.cancelTimer(timer);
+        }
+    }
+
+    private void look() {
+        long now = System.nanoTime();
+        long progress = progressAtNanos;
+        if (now - arrivedAtNanos >= limits.whole.toNanos()) {
+            expire("the answer was not complete after " + limits.whole.toSeconds() + " s (max-request-seconds)");
+        } else if (progress == 0 && now - arrivedAtNanos >= limits.first.toNanos()) {
+            expire("the answer had not begun after " + limits.first.toSeconds() + " s (max-first-token-seconds)");
+        } else if (progress != 0 && now - progress >= limits.gap.toNanos()) {
+            expire("the answer stood still for " + limits.gap.toSeconds() + " s (max-gap-seconds)");
+        } else {
+            arm();
+        }
+    }
+
+    private void expire(String why) {
         if (taken.compareAndSet(false, true)) {
             gone = true;
-            Replies.error(
-                    response,
-                    429,
-                    new Rejection(
-                            Code.API_BUSY, "no turn within " + limit.toSeconds() + " s: all sequences are in use"));
+            stop();
+            Duration waited = limits.first.compareTo(limits.whole) < 0 ? limits.first : limits.whole;
+            Rejection busy = new Rejection(
+                    Code.API_BUSY, "no turn within " + waited.toSeconds() + " s: all sequences are in use");
+            if (events.isOpen()) {
+                events.send(Replies.error(Replies.status(busy.code()), busy));
+                events.end("");
+            } else {
+                Replies.error(response, Replies.status(busy.code()), busy);
+            }
         } else {
-            late = true;
+            late = why;
+            timer = vertx.setTimer(LAST_STEP.toMillis(), stuck -> {
+                if (!stopped) {
+                    gone = true;
+                    response.reset();
+                }
+            });
         }
-        wake.run();
+        events.wake();
     }
 
     /** Begins the work; false where nobody waits for it any more. */
@@ -63,15 +129,27 @@ final class RequestClock {
         return taken.compareAndSet(false, true) && !gone;
     }
 
+    /** The answer begins, or has more. */
+    void progress() {
+        progressAtNanos = System.nanoTime();
+        if (showLife >= 0) {
+            vertx.cancelTimer(showLife);
+        }
+    }
+
     /** Nobody waits for the answer any more. */
     void gone() {
         gone = true;
-        vertx.cancelTimer(timer);
+        stop();
     }
 
     /** The answer is complete: the time of this request matters no more. */
     void stop() {
+        stopped = true;
         vertx.cancelTimer(timer);
+        if (showLife >= 0) {
+            vertx.cancelTimer(showLife);
+        }
     }
 
     boolean isGone() {
@@ -80,13 +158,11 @@ final class RequestClock {
 
     /** Whether the work is to end, whatever it has reached. */
     boolean isOver() {
-        return gone || late;
+        return gone || !late.isEmpty();
     }
 
     /** Why work ended before it was done though somebody waits for it. */
     Rejection tooLate() {
-        return new Rejection(
-                Code.API_DEADLINE,
-                "the answer was not complete after " + limit.toSeconds() + " s (max-request-seconds)");
+        return new Rejection(Code.API_DEADLINE, late);
     }
 }

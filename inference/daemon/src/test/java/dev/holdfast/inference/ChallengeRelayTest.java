@@ -129,7 +129,7 @@ class ChallengeRelayTest {
                 "/control/v1/evidence", "{\"nonce\":\"" + NONCE + "\",\"code\":\"API-BUSY\",\"detail\":\"too many\"}");
         Curl.Answer refused = asked.get(20, TimeUnit.SECONDS);
         assertThat(refused.status()).isEqualTo(429);
-        assertThat(refused.json().at("/error/code").asText()).isEqualTo("API-BUSY");
+        assertThat(refused.json().at("/code").asText()).isEqualTo("API-BUSY");
     }
 
     @Test
@@ -221,7 +221,7 @@ class ChallengeRelayTest {
         Curl.Answer refusal = api.get("/v1/attestation");
         assertThat(refusal.status()).isEqualTo(400);
         assertThat(refusal.json().path("code").asText()).isEqualTo("WIRE-FIELD");
-        assertThat(refusal.json().at("/error/code").asText()).isEqualTo("WIRE-FIELD");
+        assertThat(refusal.json().at("/code").asText()).isEqualTo("WIRE-FIELD");
         assertThat(api.post("/v1/attestation?nonce=" + NONCE, "").status()).isEqualTo(405);
         assertThat(control.post("/control/v1/evidence", "no json").status()).isEqualTo(400);
         assertThat(control.post("/control/v1/evidence", "{}").status()).isEqualTo(400);

@@ -39,11 +39,15 @@ class Collected implements AnswerListener {
     }
 
     @Override
-    public void finished(Usage usage, Finish finish) {
+    public void chosen(Usage usage, Finish finish) {
         promptTokens = usage.promptTokens();
         tokens = usage.completionTokens();
         cachedTokens = usage.cachedTokens();
         this.finish = finish;
+    }
+
+    @Override
+    public void finished() {
         done.complete(text.toString());
     }
 

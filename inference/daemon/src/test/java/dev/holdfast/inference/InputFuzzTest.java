@@ -36,6 +36,7 @@ class InputFuzzTest {
         assertThat(ChatCall.read(body)).isNotNull();
         assertThat(ChatCall.readPlain(body)).isNotNull();
         assertThat(EmbeddingCall.read(body)).isNotNull();
+        assertThat(ResponsesCall.read(body)).isNotNull();
     }
 
     @FuzzTest(maxDuration = "1m")

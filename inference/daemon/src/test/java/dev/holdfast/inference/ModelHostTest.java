@@ -12,7 +12,6 @@ import dev.holdfast.engine.Finish;
 import dev.holdfast.engine.Sampling;
 import dev.holdfast.engine.TinyModel;
 import dev.holdfast.engine.TinyStore;
-import dev.holdfast.engine.Usage;
 import dev.holdfast.engine.gate.HealthGate;
 import dev.holdfast.engine.kernels.CacheType;
 import dev.holdfast.engine.text.Message;
@@ -153,9 +152,9 @@ class ModelHostTest {
         }
 
         @Override
-        public void finished(Usage usage, Finish finish) {
+        public void finished() {
             calls.add("finished with " + engine.status().requestsActive() + " active");
-            super.finished(usage, finish);
+            super.finished();
         }
 
         @Override
@@ -233,9 +232,9 @@ class ModelHostTest {
         assertThat(refusal("intent@2.0.0", ChatRequest.greedy("hello", 5))).isEqualTo(Code.API_NOT_FOUND);
         assertThat(refusal("intent@1.0.0", ChatRequest.greedy("#".repeat(300), 5)))
                 .isEqualTo(Code.API_CONTEXT);
-        ChatRequest system = new ChatRequest(
-                new Prompt.Conversation(List.of(new Message("system", "x"))), 5, Sampling.GREEDY, List.of(), false, 0);
-        assertThat(refusal("intent", system)).isEqualTo(Code.API_REQUEST);
+        ChatRequest root = new ChatRequest(
+                new Prompt.Conversation(List.of(new Message("root", "x"))), 5, Sampling.GREEDY, List.of(), false, 0);
+        assertThat(refusal("intent", root)).isEqualTo(Code.API_REQUEST);
     }
 
     @Test

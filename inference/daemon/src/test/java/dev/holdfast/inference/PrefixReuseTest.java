@@ -105,7 +105,7 @@ class PrefixReuseTest {
         Collected answer = new Collected();
         engine.chat(
                 null,
-                new ChatRequest(new Prompt.Text(text), 20, Sampling.GREEDY, List.of(), true, 0),
+                List.of(new ChatRequest(new Prompt.Text(text), 20, Sampling.GREEDY, List.of(), true, 0)),
                 new Caller(owner, true),
                 answer);
         return answer;

@@ -19,10 +19,13 @@ class RequestClockTest {
     @Test
     void nobodyWaitsWhereTheClientWasGoneBefore() {
         try (EventLoop loop = new EventLoop()) {
-            assertThat(new RequestClock(loop.vertx(), response(true), Duration.ofMinutes(1), () -> {}).begin())
-                    .isFalse();
-            assertThat(new RequestClock(loop.vertx(), response(false), Duration.ofMinutes(1), () -> {}).begin())
-                    .isTrue();
+            assertThat(clock(loop, response(true)).begin()).isFalse();
+            assertThat(clock(loop, response(false)).begin()).isTrue();
         }
+    }
+
+    private static RequestClock clock(EventLoop loop, HttpServerResponse response) {
+        RequestClock.Limits limits = RequestClock.Limits.of(Duration.ofMinutes(1));
+        return new RequestClock(loop.vertx(), response, limits, new EventStream(loop.vertx(), response), false);
     }
 }

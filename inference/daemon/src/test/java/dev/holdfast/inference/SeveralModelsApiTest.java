@@ -127,7 +127,7 @@ class SeveralModelsApiTest {
                 "%FF%00")) {
             Curl.Answer answer = api.get("/v1/models/" + unknown);
             assertThat(answer.status()).as(unknown).isEqualTo(404);
-            assertThat(answer.json().at("/error/code").textValue()).isEqualTo("API-NOT-FOUND");
+            assertThat(answer.json().at("/code").textValue()).isEqualTo("API-NOT-FOUND");
         }
         assertThat(api.post("/v1/models/intent", "{}").status()).isEqualTo(405);
     }

@@ -9,4 +9,12 @@ public record Usage(int promptTokens, int cachedTokens, int completionTokens) {
     Usage completed(int tokens) {
         return new Usage(promptTokens, cachedTokens, tokens);
     }
+
+    /** What both took. */
+    public Usage plus(Usage other) {
+        return new Usage(
+                promptTokens + other.promptTokens,
+                cachedTokens + other.cachedTokens,
+                completionTokens + other.completionTokens);
+    }
 }

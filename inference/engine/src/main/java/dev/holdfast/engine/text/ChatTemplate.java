@@ -20,8 +20,46 @@ import java.util.Set;
  * @param roles what is around a message of each role
  * @param generation literals behind the last message, after which the model answers
  * @param stop tokens that end an answer
+ * @param system where instructions go
  */
-public record ChatTemplate(List<String> bos, Map<String, Around> roles, List<String> generation, List<String> stop) {
+public record ChatTemplate(
+        List<String> bos, Map<String, Around> roles, List<String> generation, List<String> stop, Instructions system) {
+    /** Where instructions go that have the role {@code system} or {@code developer}. */
+    public enum Instructions {
+        /** Into a turn of their own, of the role {@code system}. */
+        ROLE("role"),
+        /** In front of the first turn of the user. */
+        FIRST_USER("first-user"),
+        /** The model takes none; they are refused. */
+        NONE("none");
+
+        private final String word;
+
+        Instructions(String word) {
+            this.word = word;
+        }
+
+        /** Where the template does not say it: by the role, if it has that. */
+        private static Instructions of(JsonNode node, Set<String> roles) throws RejectedException {
+            if (node.isMissingNode()) {
+                return byRoles(roles);
+            }
+            for (Instructions each : values()) {
+                if (node.isTextual() && node.textValue().equals(each.word)) {
+                    if (each == ROLE && !roles.contains("system")) {
+                        throw new RejectedException(Code.WIRE_FIELD, "template.system names a role that is not there");
+                    }
+                    return each;
+                }
+            }
+            throw new RejectedException(Code.WIRE_FIELD, "template.system is none of role, first-user and none");
+        }
+
+        private static Instructions byRoles(Set<String> roles) {
+            return roles.contains("system") ? ROLE : FIRST_USER;
+        }
+    }
+
     private static final int MAX_LITERALS = 16;
     private static final int MAX_LITERAL_CHARS = 64;
     private static final int MAX_ROLES = 16;
@@ -34,6 +72,11 @@ public record ChatTemplate(List<String> bos, Map<String, Around> roles, List<Str
         }
     }
 
+    /** With instructions in a turn of their own, where there is a role for it. */
+    public ChatTemplate(List<String> bos, Map<String, Around> roles, List<String> generation, List<String> stop) {
+        this(bos, roles, generation, stop, Instructions.byRoles(roles.keySet()));
+    }
+
     public ChatTemplate {
         bos = List.copyOf(bos);
         roles = Collections.unmodifiableMap(new LinkedHashMap<>(roles));
@@ -44,7 +87,7 @@ public record ChatTemplate(List<String> bos, Map<String, Around> roles, List<Str
     /** Reads the {@code template} object of a target's signed block. */
     public static Verdict<ChatTemplate> read(JsonNode node) {
         return Verdict.of(() -> {
-            only(node, Set.of("bos", "roles", "generation", "stop"));
+            only(node, Set.of("bos", "roles", "generation", "stop", "system"));
             Map<String, Around> roles = new LinkedHashMap<>();
             JsonNode listed = node.path("roles");
             if (!listed.isObject() || listed.isEmpty() || listed.size() > MAX_ROLES) {
@@ -56,7 +99,12 @@ public record ChatTemplate(List<String> bos, Map<String, Around> roles, List<Str
                         role.getKey(),
                         new Around(literals(role.getValue(), "before"), literals(role.getValue(), "after")));
             }
-            return new ChatTemplate(literals(node, "bos"), roles, literals(node, "generation"), literals(node, "stop"));
+            return new ChatTemplate(
+                    literals(node, "bos"),
+                    roles,
+                    literals(node, "generation"),
+                    literals(node, "stop"),
+                    Instructions.of(node.path("system"), roles.keySet()));
         });
     }
 

@@ -2,7 +2,9 @@ package dev.holdfast.engine.text;
 
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.RejectedException;
+import dev.holdfast.wire.Rejection;
 import dev.holdfast.wire.Verdict;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.BitSet;
 import java.util.HashMap;
@@ -14,6 +16,10 @@ import java.util.Map;
  * all control tokens, special literals and stop tokens out of reach, so that no message can forge a turn.
  */
 public final class PromptWriter {
+    private static final String SYSTEM = "system";
+    private static final String USER = "user";
+    private static final String PARAGRAPH = "\n\n";
+
     private record Tokens(int[] before, int[] after) {}
 
     private final Tokenizer content;
@@ -21,9 +27,11 @@ public final class PromptWriter {
     private final Map<String, Tokens> roles = new HashMap<>();
     private final int[] generation;
     private final BitSet special = new BitSet();
+    private final ChatTemplate.Instructions system;
 
     private PromptWriter(ChatTemplate template, Tokenizer tokenizer) throws RejectedException {
         begin = ids(template.bos(), tokenizer);
+        system = template.system();
         for (Map.Entry<String, ChatTemplate.Around> role : template.roles().entrySet()) {
             ChatTemplate.Around around = role.getValue();
             roles.put(role.getKey(), new Tokens(ids(around.before(), tokenizer), ids(around.after(), tokenizer)));
@@ -67,10 +75,11 @@ public final class PromptWriter {
 
     public Verdict<int[]> write(List<Message> messages) {
         int[] out = begin.clone();
-        for (Message message : messages) {
+        for (Message message : turns(messages)) {
             Tokens tokens = roles.get(message.role());
-            if (tokens == null) {
-                return Verdict.rejected(Code.API_REQUEST, "the model has no role " + message.role());
+            if (tokens == null || (message.role().equals(SYSTEM) && system == ChatTemplate.Instructions.NONE)) {
+                return new Verdict.Rejected<>(
+                        Rejection.ofField(Code.API_REQUEST, "messages", "the model has no role " + message.role()));
             }
             out = join(out, tokens.before);
             boolean afterSpecial = out.length == 0 || isSpecial(out[out.length - 1]);
@@ -78,6 +87,41 @@ public final class PromptWriter {
             out = join(out, tokens.after);
         }
         return Verdict.accepted(join(out, generation));
+    }
+
+    /** The conversation in roles of the template, where it has another way to say what a role means. */
+    private List<Message> turns(List<Message> messages) {
+        List<Message> turns = new ArrayList<>();
+        StringBuilder instructions = new StringBuilder();
+        for (Message message : messages) {
+            String role = role(message.role());
+            if (role.equals(SYSTEM) && system == ChatTemplate.Instructions.FIRST_USER) {
+                instructions.append(message.content()).append(PARAGRAPH);
+            } else if (role.equals(USER) && !instructions.isEmpty()) {
+                turns.add(new Message(USER, instructions + message.content()));
+                instructions.setLength(0);
+            } else {
+                turns.add(new Message(role, message.content()));
+            }
+        }
+        if (!instructions.isEmpty()) {
+            // Nobody asks anything: the instructions are the question.
+            instructions.setLength(instructions.length() - PARAGRAPH.length());
+            turns.add(new Message(USER, instructions.toString()));
+        }
+        return turns;
+    }
+
+    private String role(String asked) {
+        if (roles.containsKey(asked)) {
+            return asked;
+        }
+        return switch (asked) {
+            case "developer" -> SYSTEM;
+            // What a tool found is told to the model by whoever runs it.
+            case "tool" -> USER;
+            default -> asked;
+        };
     }
 
     private static int[] join(int[] first, int[] second) {

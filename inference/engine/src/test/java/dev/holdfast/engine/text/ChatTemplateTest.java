@@ -91,8 +91,47 @@ class ChatTemplateTest {
 
     @Test
     void unknownRolesAreRefused() {
-        assertThat(prompts.write(List.of(new Message("system", "x"))).isAccepted())
+        assertThat(prompts.write(List.of(new Message("root", "x"))).isAccepted())
                 .isFalse();
+        assertThat(prompts.write(List.of(new Message("function", "x"))).isAccepted())
+                .isFalse();
+    }
+
+    @Test
+    void instructionsGoWhereTheTemplateSays() throws Exception {
+        List<Message> asked = List.of(
+                new Message("system", "A"),
+                new Message("developer", "B"),
+                new Message("user", "C"),
+                new Message("tool", "D"));
+        int[] folded = prompts.write(List.of(new Message("user", "A\n\nB\n\nC"), new Message("user", "D")))
+                .orThrow();
+        assertThat(prompts.write(asked).orThrow()).containsExactly(folded);
+        assertThat(writer("\"system\":\"first-user\"").write(asked).orThrow()).containsExactly(folded);
+        assertThat(writer("\"system\":\"none\"").write(asked).isAccepted()).isFalse();
+        String role = "\"roles\":{\"user\":{\"before\":[\"<|user|>\"],\"after\":[]},"
+                + "\"system\":{\"before\":[\"<|assistant|>\"],\"after\":[]}}";
+        int a = tokenizer.encode("A", false)[0];
+        for (String system : List.of(role, role + ",\"system\":\"role\"")) {
+            assertThat(writer(system).write(asked).orThrow()).containsExactly(1, 4, a, 4, a + 1, 3, a + 2, 3, a + 3, 4);
+        }
+        for (String wrong : List.of("\"system\":\"role\"", "\"system\":\"root\"", "\"system\":7")) {
+            assertThat(ChatTemplate.read(TinyStore.node(template(wrong))).isAccepted())
+                    .as(wrong)
+                    .isFalse();
+        }
+    }
+
+    /** The usual template with other or more fields. */
+    private static String template(String fields) {
+        String roles = fields.contains("roles") ? "" : "\"roles\":{\"user\":{\"before\":[\"<|user|>\"],\"after\":[]}},";
+        return "{\"bos\":[\"<s>\"]," + roles + "\"generation\":[\"<|assistant|>\"],\"stop\":[\"</s>\"]," + fields + "}";
+    }
+
+    private PromptWriter writer(String fields) throws Exception {
+        return PromptWriter.bind(
+                        ChatTemplate.read(TinyStore.node(template(fields))).orThrow(), tokenizer)
+                .orThrow();
     }
 
     @ParameterizedTest

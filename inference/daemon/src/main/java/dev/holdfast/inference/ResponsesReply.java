@@ -1,0 +1,236 @@
+package dev.holdfast.inference;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.holdfast.control.Slot;
+import dev.holdfast.engine.Finish;
+import dev.holdfast.engine.Usage;
+import dev.holdfast.sockets.Replies;
+import dev.holdfast.wire.Json;
+import dev.holdfast.wire.Rejection;
+import io.vertx.core.Vertx;
+import io.vertx.core.http.HttpServerResponse;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.concurrent.ThreadLocalRandom;
+
+/** Writes the answer to one call of the Responses API, as one JSON object or as its sequence of events. */
+final class ResponsesReply implements AnswerListener {
+    /** Said back as they were sent. */
+    private static final List<String> SAID_BACK =
+            List.of("instructions", "max_output_tokens", "metadata", "reasoning", "user", "safety_identifier");
+
+    private final HttpServerResponse response;
+    private final ResponsesCall call;
+    private final RequestClock clock;
+    private final EventStream events;
+    private final String id = "resp_" + random();
+    private final String itemId = "msg_" + random();
+    private final long created = System.currentTimeMillis() / 1000;
+    private final StringBuilder answer = new StringBuilder();
+
+    private String model = "";
+    private int sequence;
+    private Usage usage = new Usage(0, 0, 0);
+    private Finish finish = Finish.STOP;
+
+    ResponsesReply(Vertx vertx, HttpServerResponse response, ResponsesCall call, RequestClock.Limits limits) {
+        this.response = response;
+        this.call = call;
+        this.events = new EventStream(vertx, response);
+        this.clock = new RequestClock(vertx, response, limits, events, call.stream());
+    }
+
+    private static String random() {
+        ThreadLocalRandom random = ThreadLocalRandom.current();
+        return HexFormat.of().toHexDigits(random.nextLong()) + HexFormat.of().toHexDigits(random.nextLong());
+    }
+
+    @Override
+    public boolean begin() {
+        return clock.begin();
+    }
+
+    @Override
+    public void pinned(Slot slot) {
+        model = slot.id();
+    }
+
+    @Override
+    public void begun() {
+        clock.progress();
+        if (call.stream()) {
+            events.open();
+            send("response.created", Json.object().set("response", object("in_progress")));
+            send("response.in_progress", Json.object().set("response", object("in_progress")));
+            ObjectNode added = Json.object().put("output_index", 0);
+            ObjectNode item = message("in_progress");
+            item.putArray("content");
+            added.set("item", item);
+            send("response.output_item.added", added);
+            ObjectNode part = position();
+            part.set("part", part(""));
+            send("response.content_part.added", part);
+        }
+    }
+
+    @Override
+    public void token(int id) {
+        clock.progress();
+    }
+
+    @Override
+    public boolean text(String delta) {
+        answer.append(delta);
+        if (call.stream()) {
+            ObjectNode event = position().put("delta", delta);
+            event.putArray("logprobs");
+            if (!send("response.output_text.delta", event)) {
+                clock.gone();
+            }
+        }
+        return !clock.isOver();
+    }
+
+    @Override
+    public void chosen(Usage used, Finish why) {
+        usage = used;
+        finish = why;
+    }
+
+    @Override
+    public void finished() {
+        if (finish == Finish.CANCELLED) {
+            if (clock.isGone()) {
+                events.cut();
+            } else {
+                failed(clock.tooLate());
+            }
+            return;
+        }
+        clock.stop();
+        boolean whole = finish == Finish.STOP;
+        if (!call.stream()) {
+            Replies.json(response, 200, object(whole ? "completed" : "incomplete"));
+            return;
+        }
+        ObjectNode text = position().put("text", answer.toString());
+        text.putArray("logprobs");
+        send("response.output_text.done", text);
+        ObjectNode part = position();
+        part.set("part", part(answer.toString()));
+        send("response.content_part.done", part);
+        ObjectNode item = Json.object().put("output_index", 0);
+        item.set("item", answered(whole));
+        send("response.output_item.done", item);
+        String last = whole ? "completed" : "incomplete";
+        send("response." + last, Json.object().set("response", object(last)));
+        events.end("");
+    }
+
+    @Override
+    public void failed(Rejection why) {
+        clock.stop();
+        int status = Replies.status(why.code());
+        if (!events.isOpen()) {
+            Replies.error(response, status, why);
+            return;
+        }
+        ObjectNode failed = object("failed");
+        JsonNode error = Replies.error(status, why).path("error");
+        failed.putObject("error")
+                .put("code", error.path("code").asText())
+                .put("message", error.path("message").asText());
+        send("response.failed", Json.object().set("response", failed));
+        events.end("");
+    }
+
+    @Override
+    public boolean cancelled() {
+        return clock.isOver();
+    }
+
+    @Override
+    public boolean wanted() {
+        return !clock.isGone();
+    }
+
+    private boolean send(String name, JsonNode body) {
+        ObjectNode event = Json.object().put("type", name).put("sequence_number", sequence++);
+        event.setAll((ObjectNode) body);
+        return events.send(name, event);
+    }
+
+    private ObjectNode position() {
+        return Json.object().put("item_id", itemId).put("output_index", 0).put("content_index", 0);
+    }
+
+    private ObjectNode message(String status) {
+        return Json.object()
+                .put("id", itemId)
+                .put("type", "message")
+                .put("status", status)
+                .put("role", "assistant");
+    }
+
+    private ObjectNode answered(boolean whole) {
+        ObjectNode item = message(whole ? "completed" : "incomplete");
+        item.putArray("content").add(part(answer.toString()));
+        return item;
+    }
+
+    private static ObjectNode part(String text) {
+        ObjectNode part = Json.object().put("type", "output_text").put("text", text);
+        part.putArray("annotations");
+        part.putArray("logprobs");
+        return part;
+    }
+
+    /** The response as a whole, as far as it is. */
+    private ObjectNode object(String status) {
+        ObjectNode node = Json.object()
+                .put("id", id)
+                .put("object", "response")
+                .put("created_at", created)
+                .put("status", status)
+                .put("background", false)
+                .putNull("error");
+        node.putNull("incomplete_details");
+        if (status.equals("incomplete")) {
+            node.putObject("incomplete_details").put("reason", "max_output_tokens");
+        }
+        SAID_BACK.forEach(name -> node.set(
+                name,
+                call.body().path(name).isMissingNode() ? null : call.body().get(name)));
+        if (!node.path("metadata").isObject()) {
+            node.putObject("metadata");
+        }
+        node.put("model", model);
+        node.putArray("output");
+        if (status.equals("completed") || status.equals("incomplete")) {
+            node.withArray("output").add(answered(status.equals("completed")));
+        }
+        node.put("parallel_tool_calls", true).putNull("previous_response_id");
+        node.put("store", false)
+                .put("temperature", call.request().sampling().temperature())
+                .put("top_p", call.body().path("top_p").asDouble(1));
+        node.putObject("text").putObject("format").put("type", "text");
+        node.put("tool_choice", "auto").putArray("tools");
+        node.put("truncation", "disabled");
+        if (usage.promptTokens() > 0) {
+            node.set("usage", usage());
+        } else {
+            node.putNull("usage");
+        }
+        return node;
+    }
+
+    private ObjectNode usage() {
+        ObjectNode node = Json.object().put("input_tokens", usage.promptTokens());
+        node.putObject("input_tokens_details").put("cached_tokens", usage.cachedTokens());
+        node.put("output_tokens", usage.completionTokens());
+        node.putObject("output_tokens_details").put("reasoning_tokens", 0);
+        node.put("total_tokens", usage.promptTokens() + usage.completionTokens());
+        return node;
+    }
+}
