@@ -14,11 +14,13 @@ import org.assertj.core.api.Assertions;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.api.parallel.Isolated;
 
 /**
  * How often an install reads the files that it makes. The flight recorder counts the bytes that any code of this process
- * reads from a file, so that a pass over a whole model cannot come back unseen, wherever it hides.
+ * reads from a file, so that a pass over a whole model cannot come back unseen, wherever it hides; so nothing else runs meanwhile.
  */
+@Isolated
 class InstallReadsTest {
     @TempDir
     Path dir;
