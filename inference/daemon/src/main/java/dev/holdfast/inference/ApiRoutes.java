@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.control.Slot;
 import dev.holdfast.sockets.Peer;
+import dev.holdfast.sockets.PeerPolicy;
 import dev.holdfast.sockets.Replies;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
@@ -27,9 +28,12 @@ final class ApiRoutes implements Handler<HttpServerRequest> {
     /** A request with this header and the value 1 is refused for a field that nobody knows. */
     private static final String STRICT = "Holdfast-Strict";
 
+    /** What answers beside the models. */
+    record Parts(ChallengeRelay relay, InferenceMetrics metrics, ModelEvents events) {}
+
     private final Vertx vertx;
     private final ModelHost models;
-    private final ChallengeRelay relay;
+    private final Parts parts;
     private final RequestClock.Limits limits;
     private final boolean strict;
     private final long startedSeconds = System.currentTimeMillis() / 1000;
@@ -38,10 +42,10 @@ final class ApiRoutes implements Handler<HttpServerRequest> {
      * @param limits how long a request may take
      * @param strict whether a field that nobody knows is refused
      */
-    ApiRoutes(Vertx vertx, ModelHost models, ChallengeRelay relay, RequestClock.Limits limits, boolean strict) {
+    ApiRoutes(Vertx vertx, ModelHost models, Parts parts, RequestClock.Limits limits, boolean strict) {
         this.vertx = vertx;
         this.models = models;
-        this.relay = relay;
+        this.parts = parts;
         this.limits = limits;
         this.strict = strict;
     }
@@ -51,9 +55,11 @@ final class ApiRoutes implements Handler<HttpServerRequest> {
         boolean get = request.method().equals(HttpMethod.GET);
         boolean post = request.method().equals(HttpMethod.POST);
         switch (request.path()) {
-            case "/healthz" -> route(request, get, this::health);
+            case "/metrics" -> route(request, get, this::metrics);
+            case "/v1/events" -> route(request, get, each -> parts.events.listen(each, models.serving()));
+            case "/healthz", "/readyz" -> route(request, get, this::health);
             case "/v1/models" -> route(request, get, this::models);
-            case "/v1/attestation" -> route(request, get, relay::ask);
+            case "/v1/attestation" -> route(request, get, parts.relay::ask);
             case "/v1/chat/completions" -> route(request, post, this::chat);
             case "/v1/completions" -> route(request, post, this::complete);
             case "/v1/responses" -> route(request, post, this::respond);
@@ -78,6 +84,17 @@ final class ApiRoutes implements Handler<HttpServerRequest> {
         ArrayNode ids = body.putArray("models");
         models.serving().forEach(model -> ids.add(model.id()));
         Replies.json(request.response(), byDefault.isPresent() ? 200 : 503, body);
+    }
+
+    /** For the operator alone: how many tokens were read tells a user about the prompts of another. */
+    private void metrics(HttpServerRequest request) {
+        if (PeerPolicy.everyone().names(Peer.of(request.connection()))) {
+            request.response()
+                    .putHeader("Content-Type", InferenceMetrics.CONTENT_TYPE)
+                    .end(parts.metrics.text());
+        } else {
+            Replies.error(request, Code.API_FORBIDDEN, "numbers are for root and the service's own user");
+        }
     }
 
     private void models(HttpServerRequest request) {
@@ -142,7 +159,7 @@ final class ApiRoutes implements Handler<HttpServerRequest> {
                 call.model(),
                 call.requests(),
                 Caller.of(Peer.of(request.connection())),
-                new ChatReply(vertx, request.response(), shape, call, limits));
+                new ChatReply(vertx, request.response(), shape, call, limits, parts.metrics));
     }
 
     private void respond(HttpServerRequest request) {
@@ -154,7 +171,7 @@ final class ApiRoutes implements Handler<HttpServerRequest> {
                         call.model(),
                         List.of(call.request()),
                         Caller.of(Peer.of(request.connection())),
-                        new ResponsesReply(vertx, request.response(), call, limits)));
+                        new ResponsesReply(vertx, request.response(), call, limits, parts.metrics)));
     }
 
     private void embed(HttpServerRequest request) {
@@ -166,7 +183,7 @@ final class ApiRoutes implements Handler<HttpServerRequest> {
                         call.model(),
                         call.texts(),
                         Caller.of(Peer.of(request.connection())),
-                        new EmbeddingReply(vertx, request.response(), call, limits)));
+                        new EmbeddingReply(vertx, request.response(), call, limits, parts.metrics)));
     }
 
     /** Reads a body, and tells of the fields in it that nobody knows, or refuses them. */
@@ -180,10 +197,13 @@ final class ApiRoutes implements Handler<HttpServerRequest> {
             Verdict<T> verdict =
                     reading.apply(body).then(call -> ChatCall.strictly(call, ignored.apply(call), isStrict));
             switch (verdict) {
-                case Verdict.Rejected<T>(Rejection why) ->
+                case Verdict.Rejected<T>(Rejection why) -> {
+                    parts.metrics.rejected(why.code());
                     Replies.error(request.response(), Replies.status(why.code()), why);
+                }
                 case Verdict.Accepted<T>(T call) -> {
                     if (!ignored.apply(call).isEmpty()) {
+                        parts.metrics.ignored();
                         request.response()
                                 .putHeader(
                                         IgnoredFields.HEADER,

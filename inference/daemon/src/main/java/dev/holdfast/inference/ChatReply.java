@@ -43,13 +43,14 @@ final class ChatReply implements AnswerListener {
     private final EventStream events;
 
     private ObjectNode head = Json.object();
+    private String model = "";
     private int index;
     private StringBuilder answer = new StringBuilder();
     private final ArrayNode choices = Json.object().putArray("choices");
     private Usage usage = new Usage(0, 0, 0);
     private boolean cancelled;
 
-    ChatReply(Vertx vertx, HttpServerResponse response, Shape shape, ChatCall call, RequestClock.Limits limits) {
+    ChatReply(Vertx vertx, HttpServerResponse response, Shape shape, ChatCall call, RequestClock.Limits limits, InferenceMetrics metrics) {
         this.response = response;
         this.shape = shape;
         this.id = shape.prefix
@@ -58,7 +59,7 @@ final class ChatReply implements AnswerListener {
         this.includeUsage = call.includeUsage();
         this.perPrompt = call.choices();
         this.events = new EventStream(vertx, response);
-        this.clock = new RequestClock(vertx, response, limits, events, stream);
+        this.clock = new RequestClock(vertx, response, limits, events, stream, metrics);
     }
 
     @Override
@@ -67,13 +68,14 @@ final class ChatReply implements AnswerListener {
     }
 
     @Override
-    public void pinned(Slot model) {
+    public void pinned(Slot slot) {
+        model = slot.model();
         head = Json.object();
         head.put("id", id);
         head.put("object", stream ? shape.part : shape.whole);
         head.put("created", created);
-        head.put("model", model.id());
-        head.put("system_fingerprint", model.fingerprint());
+        head.put("model", slot.id());
+        head.put("system_fingerprint", slot.fingerprint());
     }
 
     @Override
@@ -149,7 +151,7 @@ final class ChatReply implements AnswerListener {
             }
             return;
         }
-        clock.stop();
+        clock.answered(model, usage);
         if (stream) {
             if (includeUsage) {
                 ObjectNode last = head.deepCopy();
@@ -168,7 +170,7 @@ final class ChatReply implements AnswerListener {
 
     @Override
     public void failed(Rejection why) {
-        clock.stop();
+        clock.failed(why);
         int status = Replies.status(why.code());
         if (events.isOpen()) {
             events.send(Replies.error(status, why));

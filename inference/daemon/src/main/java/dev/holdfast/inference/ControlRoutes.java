@@ -54,6 +54,7 @@ final class ControlRoutes implements Handler<HttpServerRequest>, AutoCloseable {
 
     private final ModelHost models;
     private final ChallengeRelay relay;
+    private final InferenceMetrics metrics;
     private final Supplier<List<String>> recentLines;
     /** Slots that are being loaded, or wait for it. */
     private final Map<SlotId, Announced> announced = new ConcurrentHashMap<>();
@@ -61,7 +62,9 @@ final class ControlRoutes implements Handler<HttpServerRequest>, AutoCloseable {
     private final KeyedThreads changes =
             new KeyedThreads("holdfast-control", new KeyedThreads.Bounds(1, MAX_WAITING, ModelName.MAX_MODELS + 2));
 
-    ControlRoutes(ModelHost models, ChallengeRelay relay, Supplier<List<String>> recentLines) {
+    ControlRoutes(
+            ModelHost models, ChallengeRelay relay, InferenceMetrics metrics, Supplier<List<String>> recentLines) {
+        this.metrics = metrics;
         this.models = models;
         this.relay = relay;
         this.recentLines = recentLines;
@@ -200,6 +203,7 @@ final class ControlRoutes implements Handler<HttpServerRequest>, AutoCloseable {
             case Verdict.Rejected<Flip>(Rejection why) -> refuse(request, 409, why);
             case Verdict.Accepted<Flip>(Flip flip) -> {
                 String name = models.nameOf(slot).orElse("");
+                metrics.swapped(name, flip.pauseMicros());
                 LOG.info("{} serves slot {} after a pause of {} us", name, slot, flip.pauseMicros());
                 Replies.json(request.response(), 200, flip.toJson());
             }

@@ -73,12 +73,11 @@ record EmbeddingCall(@Nullable String model, List<String> texts, boolean base64,
     ObjectNode reply(Embeddings embeddings) {
         ObjectNode body = Json.object()
                 .put("object", "list")
-                .put("model", embeddings.model().id());
+                .put("model", embeddings.model().id())
+                .put("system_fingerprint", embeddings.model().fingerprint());
         ArrayNode data = body.putArray("data");
-        int tokens = 0;
         for (Embedding embedding : embeddings.vectors()) {
             ObjectNode one = data.addObject().put("object", "embedding").put("index", data.size() - 1);
-            tokens += embedding.tokens();
             if (base64) {
                 ByteBuffer bytes =
                         ByteBuffer.allocate(4 * embedding.vector().length).order(ByteOrder.LITTLE_ENDIAN);
@@ -91,7 +90,7 @@ record EmbeddingCall(@Nullable String model, List<String> texts, boolean base64,
                 }
             }
         }
-        body.putObject("usage").put("prompt_tokens", tokens).put("total_tokens", tokens);
+        body.putObject("usage").put("prompt_tokens", embeddings.tokens()).put("total_tokens", embeddings.tokens());
         return body;
     }
 }

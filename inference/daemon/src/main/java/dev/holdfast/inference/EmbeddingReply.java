@@ -1,5 +1,6 @@
 package dev.holdfast.inference;
 
+import dev.holdfast.engine.Usage;
 import dev.holdfast.sockets.Replies;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Rejection;
@@ -14,10 +15,10 @@ final class EmbeddingReply implements EmbeddingListener {
     private final EmbeddingCall call;
     private final RequestClock clock;
 
-    EmbeddingReply(Vertx vertx, HttpServerResponse response, EmbeddingCall call, RequestClock.Limits limits) {
+    EmbeddingReply(Vertx vertx, HttpServerResponse response, EmbeddingCall call, RequestClock.Limits limits, InferenceMetrics metrics) {
         this.response = response;
         this.call = call;
-        this.clock = new RequestClock(vertx, response, limits, new EventStream(vertx, response), false);
+        this.clock = new RequestClock(vertx, response, limits, new EventStream(vertx, response), false, metrics);
     }
 
     @Override
@@ -41,12 +42,15 @@ final class EmbeddingReply implements EmbeddingListener {
 
     @Override
     public void done(Verdict<Embeddings> outcome) {
-        clock.stop();
         switch (outcome) {
-            case Verdict.Rejected<Embeddings>(Rejection why) ->
+            case Verdict.Rejected<Embeddings>(Rejection why) -> {
+                clock.failed(why);
                 Replies.error(response, Replies.status(why.code()), why);
-            case Verdict.Accepted<Embeddings>(Embeddings embeddings) ->
+            }
+            case Verdict.Accepted<Embeddings>(Embeddings embeddings) -> {
+                clock.answered(embeddings.model().model(), new Usage(embeddings.tokens(), 0, 0));
                 Replies.json(response, 200, call.reply(embeddings));
+            }
         }
     }
 }

@@ -14,4 +14,9 @@ record Embeddings(Slot model, List<Embedding> vectors) {
     Embeddings {
         vectors = List.copyOf(vectors);
     }
+
+    /** Tokens of all texts. */
+    int tokens() {
+        return vectors.stream().mapToInt(Embedding::tokens).sum();
+    }
 }

@@ -75,7 +75,10 @@ final class EventStream {
         if (broken) {
             return false;
         }
-        Buffer frame = Buffer.buffer();
+        return write(Buffer.buffer(), name, event);
+    }
+
+    private boolean write(Buffer frame, String name, JsonNode event) {
         if (!name.isEmpty()) {
             frame.appendString("event: ").appendString(name).appendString("\n");
         }
@@ -88,6 +91,15 @@ final class EventStream {
             response.write(frame).onComplete(done -> window.release());
         }
         return true;
+    }
+
+    /** Sends an event that has a number where the client takes it at once; never waits. */
+    boolean offer(String name, long number, JsonNode event) {
+        if (!window.tryAcquire()) {
+            broken = true;
+            return false;
+        }
+        return write(Buffer.buffer("id: " + number + "\n"), name, event);
     }
 
     /** Lets a sender go on that waits for the client. */

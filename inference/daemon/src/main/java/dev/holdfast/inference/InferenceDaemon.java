@@ -26,6 +26,7 @@ public final class InferenceDaemon implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(InferenceDaemon.class);
 
     private final EventLoop loop = new EventLoop();
+    private final ModelEvents events;
     private final ModelHost models;
     private final Optional<StartUpLoads> startUp;
     private final ChallengeRelay relay;
@@ -34,21 +35,21 @@ public final class InferenceDaemon implements AutoCloseable {
     private final SocketServer controlServer;
 
     private InferenceDaemon(InferenceConfig config, Supplier<List<String>> recentLines) throws IOException {
-        models = new ModelHost(new ModelHost.Settings(
-                config.storeDir().resolve("blobs"),
-                new HealthGate.Settings(
-                        config.limits().contextTokens(),
-                        config.limits().sequences(),
-                        config.limits().cache()),
-                config.limits().queued(),
-                config.limits().share(),
-                config.limits().threads(),
-                config.limits().memoryBudget()));
+        events = new ModelEvents(loop.vertx());
+        models = new ModelHost(settings(config), events::happened);
+        InferenceMetrics metrics = new InferenceMetrics();
+        metrics.gauge("holdfast.requests.running", "Requests in the making", models::running);
+        metrics.gauge("holdfast.requests.waiting", "Requests that wait for their turn", models::waiting);
+        metrics.gauge("holdfast.models.serving", "Models that serve", () -> models.serving().size());
+        metrics.gauge(
+                "holdfast.memory.used.bytes",
+                "What the models take, and what is being loaded",
+                () -> models.status().memory().usedBytes());
         // Before the sockets: what the agent asks for is newer than the pointer.
         startUp =
                 stored(config.storeDir().resolve(Pointer.FILE_NAME)).map(pointer -> new StartUpLoads(models, pointer));
         relay = new ChallengeRelay(loop.vertx());
-        control = new ControlRoutes(models, relay, recentLines);
+        control = new ControlRoutes(models, relay, metrics, recentLines);
         SocketServer api = null;
         try {
             api = SocketServer.start(
@@ -56,7 +57,7 @@ public final class InferenceDaemon implements AutoCloseable {
                     config.sockets().inference(),
                     config.api().mode(),
                     config.api().peers(),
-                    new ApiRoutes(loop.vertx(), models, relay, config.limits().request(), config.strict()));
+                    new ApiRoutes(loop.vertx(), models, new ApiRoutes.Parts(relay, metrics, events), config.limits().request(), config.strict()));
             controlServer = SocketServer.start(
                     loop.vertx(),
                     config.sockets().inferenceControl(),
@@ -73,6 +74,17 @@ public final class InferenceDaemon implements AutoCloseable {
             loop.close();
             throw e;
         }
+    }
+
+    private static ModelHost.Settings settings(InferenceConfig config) {
+        InferenceConfig.Limits limits = config.limits();
+        return new ModelHost.Settings(
+                config.storeDir().resolve("blobs"),
+                new HealthGate.Settings(limits.contextTokens(), limits.sequences(), limits.cache()),
+                limits.queued(),
+                limits.share(),
+                limits.threads(),
+                limits.memoryBudget());
     }
 
     /**
@@ -131,6 +143,11 @@ public final class InferenceDaemon implements AutoCloseable {
     /** Challenges of local programs that wait for evidence. */
     int challengesWaiting() {
         return relay.waiting();
+    }
+
+    /** Programs that listen to what happens to the models. */
+    int listeners() {
+        return events.listeners();
     }
 
     /** Closes the sockets, ends requests and unloads all models. */

@@ -162,6 +162,14 @@ final class KeyedThreads implements AutoCloseable {
         return Admitted.YES;
     }
 
+    /** Jobs that wait for their turn and are wanted still, of all keys. */
+    synchronized int waiting() {
+        return lines.values().stream()
+                .mapToInt(line -> (int)
+                        line.waiting.stream().filter(each -> each.job.wanted()).count())
+                .sum();
+    }
+
     private void work(String key, Waiting first) {
         Waiting now = first;
         while (now != null) {

@@ -69,8 +69,14 @@ public final class ModelHost implements AutoCloseable {
         }
     }
 
+    /** Hears what happens to the models; at once, on the thread that does it, which must not wait for it. */
+    interface Watcher {
+        void happened(ModelEvents.Kind kind, Slot model, Optional<Slot> before);
+    }
+
     private final long startedAtMillis = System.currentTimeMillis();
     private final Settings settings;
+    private final Watcher watcher;
     private final Workers workers;
     private final MemoryLedger memory;
     private final ModelRequests requests;
@@ -79,6 +85,11 @@ public final class ModelHost implements AutoCloseable {
     private volatile Optional<String> byDefault = Optional.empty();
 
     public ModelHost(Settings settings) {
+        this(settings, (kind, model, before) -> {});
+    }
+
+    ModelHost(Settings settings, Watcher watcher) {
+        this.watcher = watcher;
         this.settings = settings;
         this.workers = Workers.of(settings.threads());
         this.memory = new MemoryLedger(settings.memoryBytes());
@@ -95,6 +106,7 @@ public final class ModelHost implements AutoCloseable {
         GateReport report = lane.serve(slot);
         if (report.passed()) {
             defaultTo(slot.model());
+            watcher.happened(ModelEvents.Kind.SWAPPED, slot, Optional.empty());
         }
         return report;
     }
@@ -104,7 +116,11 @@ public final class ModelHost implements AutoCloseable {
      * {@code API-BUSY} where too many models are held: that says nothing of this one.
      */
     public GateReport loadCandidate(Slot slot) {
-        return load(slot, ModelLane::loadCandidate);
+        GateReport report = load(slot, ModelLane::loadCandidate);
+        if (report.passed()) {
+            watcher.happened(ModelEvents.Kind.ANNOUNCED, slot, Optional.empty());
+        }
+        return report;
     }
 
     private GateReport load(Slot slot, BiFunction<ModelLane, Slot, GateReport> how) {
@@ -145,18 +161,30 @@ public final class ModelHost implements AutoCloseable {
     /** Makes the candidate of this slot serve under its name; where that slot serves already, nothing changes. */
     public Verdict<Flip> flip(SlotId slot) {
         for (var each : lanes.entrySet()) {
+            Optional<Slot> before = each.getValue().serving().map(ModelSlot::description);
             Optional<Flip> flip = each.getValue().flip(slot);
             if (flip.isPresent()) {
                 defaultTo(each.getKey());
+                each.getValue().serving().map(ModelSlot::description).ifPresent(now -> flipped(now, before));
                 return Verdict.accepted(flip.get());
             }
         }
         return Verdict.rejected(Code.API_NOT_FOUND, "no candidate is " + slot);
     }
 
+    private void flipped(Slot now, Optional<Slot> before) {
+        if (before.map(Slot::slotId).equals(Optional.of(now.slotId()))) {
+            return;
+        }
+        boolean older = before.map(old -> old.release() > now.release()).orElse(false);
+        watcher.happened(older ? ModelEvents.Kind.ROLLED_BACK : ModelEvents.Kind.SWAPPED, now, before);
+    }
+
     /** Unloads the candidate of this slot, if there is one. */
     public void discard(SlotId slot) {
-        lanes.values().forEach(lane -> lane.discard(slot));
+        lanes.values()
+                .forEach(lane -> lane.discard(slot)
+                        .ifPresent(model -> watcher.happened(ModelEvents.Kind.WITHDRAWN, model, Optional.empty())));
     }
 
     /** Unloads every model that the set does not name, candidates too, and makes its default the default. Waits for no load. */
@@ -172,7 +200,11 @@ public final class ModelHost implements AutoCloseable {
                 }
             });
         }
-        gone.forEach(ModelLane::retire);
+        for (ModelLane lane : gone) {
+            Optional<Slot> served = lane.serving().map(ModelSlot::description);
+            lane.retire();
+            served.ifPresent(model -> watcher.happened(ModelEvents.Kind.RETIRED, model, Optional.empty()));
+        }
         serving().stream().findFirst().ifPresent(first -> defaultTo(first.model()));
     }
 
@@ -181,6 +213,16 @@ public final class ModelHost implements AutoCloseable {
         synchronized (lanes) {
             byDefault = byDefault.or(() -> Optional.of(model).filter(lanes::containsKey));
         }
+    }
+
+    /** Requests in the making. */
+    int running() {
+        return requests.active();
+    }
+
+    /** Requests that wait for their turn. */
+    int waiting() {
+        return requests.waiting();
     }
 
     /** What is held now. Does not wait for a model that is being loaded. */

@@ -170,9 +170,11 @@ final class ModelLane {
                         .map(held -> held.model().description().slotId())));
     }
 
-    /** Unloads the candidate if it is of this slot. */
-    void discard(SlotId slot) {
-        unload(takeCandidate(Optional.of(slot)));
+    /** Unloads the candidate if it is of this slot, and says what it was. */
+    Optional<Slot> discard(SlotId slot) {
+        Held gone = takeCandidate(Optional.of(slot));
+        unload(gone);
+        return Optional.ofNullable(gone).map(held -> held.model().description());
     }
 
     private synchronized @Nullable Held takeCandidate(Optional<SlotId> only) {

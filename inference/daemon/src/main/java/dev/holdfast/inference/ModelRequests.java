@@ -54,6 +54,11 @@ final class ModelRequests implements AutoCloseable {
         return active.get();
     }
 
+    /** Requests that wait for their turn. */
+    int waiting() {
+        return sequences.waiting();
+    }
+
     /**
      * Answers on a thread of the model, one request after the other by the same version; the listener hears the outcome. Refused at once where all its sequences and its queue are
      * full, or what the caller may have of them.

@@ -1,5 +1,6 @@
 package dev.holdfast.inference;
 
+import dev.holdfast.engine.Usage;
 import dev.holdfast.sockets.Replies;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Rejection;
@@ -36,12 +37,15 @@ final class RequestClock {
     private final HttpServerResponse response;
     private final Limits limits;
     private final EventStream events;
+    private final InferenceMetrics metrics;
     private final long arrivedAtNanos = System.nanoTime();
     /** Whoever sets it has the word: the thread that begins the request, or the timer that refuses it. */
     private final AtomicBoolean taken = new AtomicBoolean();
 
     private volatile long timer;
     private volatile long showLife = -1;
+    private volatile long beganAtNanos;
+    private volatile long firstAtNanos;
     private volatile long progressAtNanos;
     private volatile boolean gone;
     private volatile boolean stopped;
@@ -53,8 +57,15 @@ final class RequestClock {
      * @param events woken when the client is gone or the time is over
      * @param stream whether the answer comes as events
      */
-    RequestClock(Vertx vertx, HttpServerResponse response, Limits limits, EventStream events, boolean stream) {
+    RequestClock(
+            Vertx vertx,
+            HttpServerResponse response,
+            Limits limits,
+            EventStream events,
+            boolean stream,
+            InferenceMetrics metrics) {
         this.vertx = vertx;
+        this.metrics = metrics;
         this.response = response;
         this.limits = limits;
         this.events = events;
@@ -102,10 +113,10 @@ final class RequestClock {
     private void expire(String why) {
         if (taken.compareAndSet(false, true)) {
             gone = true;
-            stop();
             Duration waited = limits.first.compareTo(limits.whole) < 0 ? limits.first : limits.whole;
             Rejection busy = new Rejection(
                     Code.API_BUSY, "no turn within " + waited.toSeconds() + " s: all sequences are in use");
+            failed(busy);
             if (events.isOpen()) {
                 events.send(Replies.error(Replies.status(busy.code()), busy));
                 events.end("");
@@ -126,15 +137,37 @@ final class RequestClock {
 
     /** Begins the work; false where nobody waits for it any more. */
     boolean begin() {
+        beganAtNanos = System.nanoTime();
         return taken.compareAndSet(false, true) && !gone;
     }
 
     /** The answer begins, or has more. */
     void progress() {
-        progressAtNanos = System.nanoTime();
+        long now = System.nanoTime();
+        if (firstAtNanos == 0) {
+            firstAtNanos = now;
+        }
+        progressAtNanos = now;
         if (showLife >= 0) {
             vertx.cancelTimer(showLife);
         }
+    }
+
+    /** The answer is whole; {@code usage} says what it took of which model. */
+    void answered(String model, Usage usage) {
+        stop();
+        metrics.queued(model, beganAtNanos - arrivedAtNanos);
+        metrics.answered(
+                model,
+                usage,
+                firstAtNanos == 0 ? 0 : firstAtNanos - arrivedAtNanos,
+                System.nanoTime() - arrivedAtNanos);
+    }
+
+    /** There is no answer, or no whole one. */
+    void failed(Rejection why) {
+        stop();
+        metrics.rejected(why.code());
     }
 
     /** Nobody waits for the answer any more. */

@@ -30,15 +30,16 @@ final class ResponsesReply implements AnswerListener {
     private final StringBuilder answer = new StringBuilder();
 
     private String model = "";
+    private String name = "";
     private int sequence;
     private Usage usage = new Usage(0, 0, 0);
     private Finish finish = Finish.STOP;
 
-    ResponsesReply(Vertx vertx, HttpServerResponse response, ResponsesCall call, RequestClock.Limits limits) {
+    ResponsesReply(Vertx vertx, HttpServerResponse response, ResponsesCall call, RequestClock.Limits limits, InferenceMetrics metrics) {
         this.response = response;
         this.call = call;
         this.events = new EventStream(vertx, response);
-        this.clock = new RequestClock(vertx, response, limits, events, call.stream());
+        this.clock = new RequestClock(vertx, response, limits, events, call.stream(), metrics);
     }
 
     private static String random() {
@@ -54,6 +55,7 @@ final class ResponsesReply implements AnswerListener {
     @Override
     public void pinned(Slot slot) {
         model = slot.id();
+        name = slot.model();
     }
 
     @Override
@@ -108,7 +110,7 @@ final class ResponsesReply implements AnswerListener {
             }
             return;
         }
-        clock.stop();
+        clock.answered(name, usage);
         boolean whole = finish == Finish.STOP;
         if (!call.stream()) {
             Replies.json(response, 200, object(whole ? "completed" : "incomplete"));
@@ -130,7 +132,7 @@ final class ResponsesReply implements AnswerListener {
 
     @Override
     public void failed(Rejection why) {
-        clock.stop();
+        clock.failed(why);
         int status = Replies.status(why.code());
         if (!events.isOpen()) {
             Replies.error(response, status, why);

@@ -1,0 +1,143 @@
+package dev.holdfast.inference;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.holdfast.control.Slot;
+import dev.holdfast.sockets.Replies;
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.Json;
+import io.vertx.core.Vertx;
+import io.vertx.core.http.HttpServerRequest;
+import io.vertx.core.http.HttpServerResponse;
+import java.time.Instant;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+
+/**
+ * Tells programs what happens to the models, as server-sent events: an index of vectors must not mix those of two versions. Whoever
+ * begins to listen hears first what serves. Events are numbered, so that one who comes again hears what it missed, or from the beginning
+ * where that is too long ago. A listener that takes nothing loses its connection. Thread-safe; nobody waits for a listener.
+ */
+final class ModelEvents {
+    /** What happens. */
+    enum Kind {
+        /** It serves, told to one who begins to listen. */
+        SERVING("serving"),
+        /** Another version is loaded, and may serve soon. */
+        ANNOUNCED("announced"),
+        /** It will not serve. */
+        WITHDRAWN("withdrawn"),
+        /** It serves from now on, where another one did or none. */
+        SWAPPED("swapped"),
+        /** The same, and it is an older release than the one before. */
+        ROLLED_BACK("rolled-back"),
+        /** Nothing serves under this name any more. */
+        RETIRED("retired");
+
+        private final String word;
+
+        Kind(String word) {
+            this.word = word;
+        }
+    }
+
+    private static final int MAX_LISTENERS = 64;
+    private static final int KEPT = 64;
+
+    private record Event(long number, String name, ObjectNode body) {}
+
+    private final Vertx vertx;
+    private final Deque<Event> kept = new ArrayDeque<>();
+    private final Set<EventStream> listeners = new LinkedHashSet<>();
+    /** Numbers of two processes differ, so that nobody mistakes one for the other. */
+    private final long first = System.currentTimeMillis() * 1000;
+
+    private long next = first;
+
+    ModelEvents(Vertx vertx) {
+        this.vertx = vertx;
+    }
+
+    /** Something happened to a model. */
+    void happened(Kind kind, Slot model, Optional<Slot> before) {
+        List<EventStream> lost = new ArrayList<>();
+        synchronized (this) {
+            Event event = new Event(next++, kind.word, body(kind, model, before));
+            kept.addLast(event);
+            if (kept.size() > KEPT) {
+                kept.removeFirst();
+            }
+            for (EventStream listener : listeners) {
+                if (!send(listener, event)) {
+                    lost.add(listener);
+                }
+            }
+            lost.forEach(listeners::remove);
+        }
+        lost.forEach(EventStream::cut);
+    }
+
+    /** {@code GET /v1/events}. */
+    void listen(HttpServerRequest request, List<Slot> serving) {
+        HttpServerResponse response = request.response();
+        EventStream stream = new EventStream(vertx, response);
+        response.closeHandler(closed -> forget(stream));
+        if (response.closed()) {
+            return;
+        }
+        synchronized (this) {
+            if (listeners.size() >= MAX_LISTENERS) {
+                Replies.error(request, Code.API_BUSY, "too many programs listen already");
+                return;
+            }
+            stream.open();
+            long heard = number(request.getHeader("Last-Event-ID"));
+            if (heard >= first && heard < next && (kept.isEmpty() || heard + 1 >= kept.getFirst().number)) {
+                kept.stream().filter(event -> event.number > heard).forEach(event -> send(stream, event));
+            } else {
+                // It has the number of the last event before it, after which one who comes again goes on.
+                serving.forEach(model -> send(
+                        stream,
+                        new Event(next - 1, Kind.SERVING.word, body(Kind.SERVING, model, Optional.empty()))));
+            }
+            listeners.add(stream);
+        }
+    }
+
+    private synchronized void forget(EventStream stream) {
+        listeners.remove(stream);
+        stream.cut();
+    }
+
+    private static boolean send(EventStream listener, Event event) {
+        return listener.offer(event.name, event.number, event.body);
+    }
+
+    private static ObjectNode body(Kind kind, Slot model, Optional<Slot> before) {
+        ObjectNode body = Json.object()
+                .put("type", kind.word)
+                .put("model", model.model())
+                .put("version", model.version())
+                .put("id", model.id())
+                .put("system_fingerprint", model.fingerprint())
+                .put("at", Instant.now().toString());
+        before.ifPresent(old -> body.put("before", old.id()));
+        return body;
+    }
+
+    private static long number(String header) {
+        try {
+            return header == null ? -1 : Long.parseLong(header.trim());
+        } catch (NumberFormatException e) {
+            return -1;
+        }
+    }
+
+    synchronized int listeners() {
+        return listeners.size();
+    }
+}
