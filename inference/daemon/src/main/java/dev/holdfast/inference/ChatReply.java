@@ -50,7 +50,13 @@ final class ChatReply implements AnswerListener {
     private Usage usage = new Usage(0, 0, 0);
     private boolean cancelled;
 
-    ChatReply(Vertx vertx, HttpServerResponse response, Shape shape, ChatCall call, RequestClock.Limits limits, InferenceMetrics metrics) {
+    ChatReply(
+            Vertx vertx,
+            HttpServerResponse response,
+            Shape shape,
+            ChatCall call,
+            RequestClock.Limits limits,
+            InferenceMetrics metrics) {
         this.response = response;
         this.shape = shape;
         this.id = shape.prefix

@@ -15,7 +15,12 @@ final class EmbeddingReply implements EmbeddingListener {
     private final EmbeddingCall call;
     private final RequestClock clock;
 
-    EmbeddingReply(Vertx vertx, HttpServerResponse response, EmbeddingCall call, RequestClock.Limits limits, InferenceMetrics metrics) {
+    EmbeddingReply(
+            Vertx vertx,
+            HttpServerResponse response,
+            EmbeddingCall call,
+            RequestClock.Limits limits,
+            InferenceMetrics metrics) {
         this.response = response;
         this.call = call;
         this.clock = new RequestClock(vertx, response, limits, new EventStream(vertx, response), false, metrics);

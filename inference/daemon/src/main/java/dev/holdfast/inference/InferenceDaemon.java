@@ -40,7 +40,10 @@ public final class InferenceDaemon implements AutoCloseable {
         InferenceMetrics metrics = new InferenceMetrics();
         metrics.gauge("holdfast.requests.running", "Requests in the making", models::running);
         metrics.gauge("holdfast.requests.waiting", "Requests that wait for their turn", models::waiting);
-        metrics.gauge("holdfast.models.serving", "Models that serve", () -> models.serving().size());
+        metrics.gauge(
+                "holdfast.models.serving",
+                "Models that serve",
+                () -> models.serving().size());
         metrics.gauge(
                 "holdfast.memory.used.bytes",
                 "What the models take, and what is being loaded",
@@ -57,7 +60,12 @@ public final class InferenceDaemon implements AutoCloseable {
                     config.sockets().inference(),
                     config.api().mode(),
                     config.api().peers(),
-                    new ApiRoutes(loop.vertx(), models, new ApiRoutes.Parts(relay, metrics, events), config.limits().request(), config.strict()));
+                    new ApiRoutes(
+                            loop.vertx(),
+                            models,
+                            new ApiRoutes.Parts(relay, metrics, events),
+                            config.limits().request(),
+                            config.strict()));
             controlServer = SocketServer.start(
                     loop.vertx(),
                     config.sockets().inferenceControl(),

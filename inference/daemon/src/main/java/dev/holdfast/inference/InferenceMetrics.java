@@ -19,7 +19,8 @@ final class InferenceMetrics {
 
     private static final Duration[] REQUEST = seconds(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 60, 120, 300, 600);
     private static final Duration[] FIRST = seconds(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60);
-    private static final Duration[] TOKEN = seconds(0.002, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1);
+    private static final Duration[] TOKEN =
+            seconds(0.002, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1);
     private static final Duration[] PAUSE = seconds(0.000_001, 0.000_01, 0.000_1, 0.001, 0.01, 0.1, 1);
 
     private final PrometheusMeterRegistry registry = new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);
@@ -47,7 +48,8 @@ final class InferenceMetrics {
 
     /** A request had its turn, so long after it came. */
     void queued(String model, long nanos) {
-        timer("holdfast.queue", "From a request's arrival to its turn", FIRST, model).record(Duration.ofNanos(nanos));
+        timer("holdfast.queue", "From a request's arrival to its turn", FIRST, model)
+                .record(Duration.ofNanos(nanos));
     }
 
     /**
@@ -73,7 +75,11 @@ final class InferenceMetrics {
     }
 
     private void tokens(String name, String what, String model, int count) {
-        Counter.builder(name).description(what).tag("model", model).register(registry).increment(count);
+        Counter.builder(name)
+                .description(what)
+                .tag("model", model)
+                .register(registry)
+                .increment(count);
     }
 
     /** A request was refused, or has no whole answer. */

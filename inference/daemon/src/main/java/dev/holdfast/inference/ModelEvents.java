@@ -16,6 +16,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Tells programs what happens to the models, as server-sent events: an index of vectors must not mix those of two versions. Whoever
@@ -101,8 +102,7 @@ final class ModelEvents {
             } else {
                 // It has the number of the last event before it, after which one who comes again goes on.
                 serving.forEach(model -> send(
-                        stream,
-                        new Event(next - 1, Kind.SERVING.word, body(Kind.SERVING, model, Optional.empty()))));
+                        stream, new Event(next - 1, Kind.SERVING.word, body(Kind.SERVING, model, Optional.empty()))));
             }
             listeners.add(stream);
         }
@@ -129,7 +129,7 @@ final class ModelEvents {
         return body;
     }
 
-    private static long number(String header) {
+    private static long number(@Nullable String header) {
         try {
             return header == null ? -1 : Long.parseLong(header.trim());
         } catch (NumberFormatException e) {

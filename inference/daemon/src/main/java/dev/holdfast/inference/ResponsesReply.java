@@ -35,7 +35,12 @@ final class ResponsesReply implements AnswerListener {
     private Usage usage = new Usage(0, 0, 0);
     private Finish finish = Finish.STOP;
 
-    ResponsesReply(Vertx vertx, HttpServerResponse response, ResponsesCall call, RequestClock.Limits limits, InferenceMetrics metrics) {
+    ResponsesReply(
+            Vertx vertx,
+            HttpServerResponse response,
+            ResponsesCall call,
+            RequestClock.Limits limits,
+            InferenceMetrics metrics) {
         this.response = response;
         this.call = call;
         this.events = new EventStream(vertx, response);

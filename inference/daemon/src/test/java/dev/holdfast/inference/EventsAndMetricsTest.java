@@ -33,7 +33,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** What programs and operators hear of the models, over the real sockets. */
 class EventsAndMetricsTest {
-    private static final Path SETPRIV = Path.of("/usr/bin/setpriv");
+    private static final String SETPRIV = "/usr/bin/setpriv";
     private static final String HELLO =
             "{\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}],\"max_tokens\":4,\"ignore_eos\":true";
 
@@ -189,12 +189,17 @@ class EventsAndMetricsTest {
                         "holdfast_requests_running 0.0",
                         "holdfast_requests_waiting 0.0",
                         "holdfast_models_serving 1.0")
-                .anyMatch(line -> line.startsWith("gen_ai_server_request_duration_seconds_bucket{model=\"intent\",le=\"0.25\""))
+                .anyMatch(line ->
+                        line.startsWith("gen_ai_server_request_duration_seconds_bucket{model=\"intent\",le=\"0.25\""))
                 .noneMatch(line -> line.contains("uid"));
-        assumeTrue(Files.isExecutable(SETPRIV) && "root".equals(System.getProperty("user.name")), "root and setpriv are there");
-        byte[] get = "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".getBytes(StandardCharsets.US_ASCII);
+        assumeTrue(
+                Files.isExecutable(Path.of(SETPRIV)) && "root".equals(System.getProperty("user.name")),
+                "root and setpriv are there");
+        byte[] get = "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+                .getBytes(StandardCharsets.US_ASCII);
         assertThat(new String(
-                        HostileProgram.exchange(SETPRIV, HostileProgram.User.NOBODY, socket, get), StandardCharsets.UTF_8))
+                        HostileProgram.exchange(SETPRIV, HostileProgram.User.NOBODY, socket, get),
+                        StandardCharsets.UTF_8))
                 .startsWith("HTTP/1.1 403");
     }
 }

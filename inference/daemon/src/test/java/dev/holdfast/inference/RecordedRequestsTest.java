@@ -43,7 +43,7 @@ class RecordedRequestsTest {
         List<String> wrong = new ArrayList<>();
         int answered = 0;
         int left = 0;
-        try (InferenceDaemon daemon = InferenceDaemon.start(InferenceConfig.of(
+        try (InferenceDaemon _ = InferenceDaemon.start(InferenceConfig.of(
                 store.folder(), sockets, new InferenceConfig.Limits(2, 4, 1024, 1, CacheType.DEFAULT, 0)))) {
             Curl api = new Curl(sockets.inference());
             for (String line : Files.readAllLines(recorded.get())) {

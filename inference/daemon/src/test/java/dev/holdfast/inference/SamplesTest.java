@@ -4,18 +4,18 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.control.Pointer;
 import dev.holdfast.control.Slot;
 import dev.holdfast.control.SocketPaths;
 import dev.holdfast.engine.TinyModel;
 import dev.holdfast.engine.TinyStore;
 import dev.holdfast.engine.kernels.CacheType;
+import dev.holdfast.wire.Json;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
@@ -25,7 +25,8 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** The programs in {@code samples/}, as a user runs them: the official client of OpenAI, Python alone, and curl. */
 class SamplesTest {
-    private static final Path SAMPLES = Path.of("../../samples").toAbsolutePath().normalize();
+    private static final Path SAMPLES =
+            Path.of("../../samples").toAbsolutePath().normalize();
 
     @TempDir
     Path folder;
@@ -61,8 +62,9 @@ class SamplesTest {
         Path place = Files.createDirectory(folder.resolve("samples"));
         Path script = Files.copy(SAMPLES.resolve("openai.mjs"), place.resolve("openai.mjs"));
         Files.createSymbolicLink(place.resolve("node_modules"), Path.of(modules));
-        Map<String, JsonNode> calls = calls("node", script.toString(), socket.toString(), "intent", "embed");
-        assertThat(calls.keySet())
+        JsonNode calls = calls("node", script.toString(), socket.toString(), "intent", "embed");
+        assertThat(calls.fieldNames())
+                .toIterable()
                 .containsExactly(
                         "chat",
                         "stream",
@@ -72,33 +74,33 @@ class SamplesTest {
                         "responses stream",
                         "models",
                         "unknown model");
-        String text = calls.get("chat").get("text").textValue();
+        String text = calls.path("chat").path("text").textValue();
         assertThat(text).isNotEmpty();
-        assertThat(calls.get("chat").get("model").textValue()).isEqualTo("intent@1.0.0");
-        assertThat(calls.get("stream").get("text").textValue()).isEqualTo(text);
-        assertThat(calls.get("stream").at("/usage/completion_tokens"))
-                .isEqualTo(calls.get("chat").at("/usage/completion_tokens"));
-        assertThat(calls.get("stream helper").get("text").textValue()).isEqualTo(text);
-        assertThat(calls.get("embeddings").get("dimensions").toString()).isEqualTo("[96,96]");
-        assertThat(calls.get("responses").get("text").textValue()).isEqualTo(text);
-        assertThat(calls.get("responses stream").get("text").textValue()).isNotEmpty();
-        assertThat(calls.get("responses stream").get("first").textValue()).isEqualTo("response.created");
-        assertThat(calls.get("responses stream").get("last").textValue())
+        assertThat(calls.path("chat").path("model").textValue()).isEqualTo("intent@1.0.0");
+        assertThat(calls.path("stream").path("text").textValue()).isEqualTo(text);
+        assertThat(calls.path("stream").at("/usage/completion_tokens"))
+                .isEqualTo(calls.path("chat").at("/usage/completion_tokens"));
+        assertThat(calls.path("stream helper").path("text").textValue()).isEqualTo(text);
+        assertThat(calls.path("embeddings").path("dimensions").toString()).isEqualTo("[96,96]");
+        assertThat(calls.path("responses").path("text").textValue()).isEqualTo(text);
+        assertThat(calls.path("responses stream").path("text").textValue()).isNotEmpty();
+        assertThat(calls.path("responses stream").path("first").textValue()).isEqualTo("response.created");
+        assertThat(calls.path("responses stream").path("last").textValue())
                 .isIn("response.completed", "response.incomplete");
-        assertThat(calls.get("models").get("ids").toString()).contains("\"intent@1.0.0\"", "\"embed\"");
-        assertThat(calls.get("unknown model").get("status").intValue()).isEqualTo(404);
-        assertThat(calls.get("unknown model").get("code").textValue()).isEqualTo("model_not_found");
-        assertThat(calls.get("unknown model").get("param").textValue()).isEqualTo("model");
+        assertThat(calls.path("models").path("ids").toString()).contains("\"intent@1.0.0\"", "\"embed\"");
+        assertThat(calls.path("unknown model").path("status").intValue()).isEqualTo(404);
+        assertThat(calls.path("unknown model").path("code").textValue()).isEqualTo("model_not_found");
+        assertThat(calls.path("unknown model").path("param").textValue()).isEqualTo("model");
     }
 
     @Test
     void pythonWithoutPackages() throws Exception {
-        Map<String, JsonNode> calls =
-                calls("python3", SAMPLES.resolve("http_client.py").toString(), socket.toString(), "intent");
-        assertThat(calls.keySet()).containsExactly("chat", "stream");
-        assertThat(calls.get("chat").get("text").textValue()).isNotEmpty();
-        assertThat(calls.get("stream").get("text")).isEqualTo(calls.get("chat").get("text"));
-        assertThat(calls.get("stream").get("whole").booleanValue()).isTrue();
+        JsonNode calls = calls("python3", SAMPLES.resolve("http_client.py").toString(), socket.toString(), "intent");
+        assertThat(calls.fieldNames()).toIterable().containsExactly("chat", "stream");
+        assertThat(calls.path("chat").path("text").textValue()).isNotEmpty();
+        assertThat(calls.path("stream").path("text"))
+                .isEqualTo(calls.path("chat").path("text"));
+        assertThat(calls.path("stream").path("whole").booleanValue()).isTrue();
     }
 
     @Test
@@ -108,15 +110,20 @@ class SamplesTest {
                 .isNotEmpty();
     }
 
-    private Map<String, JsonNode> calls(String... command) throws Exception {
-        Map<String, JsonNode> calls = new LinkedHashMap<>();
-        run(command).lines().map(TinyStore::node).forEach(line -> calls.put(line.get("call").textValue(), line));
+    private ObjectNode calls(String... command) throws Exception {
+        ObjectNode calls = Json.object();
+        run(command)
+                .lines()
+                .map(TinyStore::node)
+                .forEach(line -> calls.set(line.path("call").asText(), line));
         return calls;
     }
 
     private String run(String... command) throws Exception {
         Path said = folder.resolve("said");
-        Process process = new ProcessBuilder(List.of(command)).redirectError(said.toFile()).start();
+        Process process = new ProcessBuilder(List.of(command))
+                .redirectError(said.toFile())
+                .start();
         process.getOutputStream().close();
         String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         assertThat(process.waitFor(60, TimeUnit.SECONDS)).isTrue();
