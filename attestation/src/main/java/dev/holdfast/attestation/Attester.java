@@ -11,6 +11,7 @@ import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Cbor;
 import dev.holdfast.wire.CborWriter;
 import dev.holdfast.wire.Code;
+import dev.holdfast.wire.QuietLog;
 import dev.holdfast.wire.Sha256;
 import java.io.IOException;
 import java.util.List;
@@ -68,8 +69,8 @@ public final class Attester {
         }
     }
 
-    private final SeldomLog machineLog = new SeldomLog(LOG);
-    private final SeldomLog servingLog = new SeldomLog(LOG);
+    private final QuietLog machineLog = new QuietLog(LOG, 1);
+    private final QuietLog servingLog = new QuietLog(LOG, 1);
     private final TeeBridge bridge;
     private final EventLog log;
     private final Surroundings around;

@@ -1,6 +1,7 @@
 package dev.holdfast.attestation;
 
 import dev.holdfast.wire.Binary;
+import dev.holdfast.wire.QuietLog;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
@@ -28,7 +29,7 @@ public final class PlatformLogs {
     private static final Set<Integer> BOOT_REGISTERS = Set.of(0, 1, 2, 3, 4, 5, 6, 7, 11);
     private static final Set<Integer> IMA_REGISTERS = Set.of(10);
 
-    private final SeldomLog log = new SeldomLog(LOG);
+    private final QuietLog log = new QuietLog(LOG, 1);
     private final Optional<Path> boot;
     private final Optional<Path> ima;
 

@@ -136,20 +136,25 @@ class UnitFilesTest {
         }
     }
 
-    /** The descriptors that the places of the sockets need, and a quarter for what else is open. */
+    /** The descriptors that the places of the sockets need, and those that are refused just now; a quarter for what else is open. */
     @ParameterizedTest
     @CsvSource({"holdfast.service, 1", "holdfast-inference.service, 2"})
     void limitsDescriptorsToWhatTheSocketsNeed(String unit, int sockets) throws IOException {
-        Matcher places = Pattern.compile("DEFAULT = new Places\\((\\d+),")
-                .matcher(Files.readString(
-                        Path.of("../control/sockets/src/main/java/dev/holdfast/sockets/Admission.java")));
-        assertThat(places.find()).isTrue();
+        int each = number("Admission", "DEFAULT = new Places\\((\\d+),") + number("AcceptGate", "LINGERING = (\\d+);");
         Matcher limit = Pattern.compile("(?m)^LimitNOFILE=(\\d+)$").matcher(Files.readString(UNITS.resolve(unit)));
         assertThat(limit.find()).as("LimitNOFILE= of " + unit).isTrue();
 
         int descriptors = Integer.parseInt(limit.group(1));
-        int needed = sockets * Integer.parseInt(places.group(1));
+        int needed = sockets * each;
         assertThat(descriptors).isBetween(needed + needed / 4 + 100, 4 * 256 + needed);
+    }
+
+    private static int number(String source, String pattern) throws IOException {
+        Matcher found = Pattern.compile(pattern)
+                .matcher(Files.readString(
+                        Path.of("../control/sockets/src/main/java/dev/holdfast/sockets/" + source + ".java")));
+        assertThat(found.find()).as(source).isTrue();
+        return Integer.parseInt(found.group(1));
     }
 
     @ParameterizedTest

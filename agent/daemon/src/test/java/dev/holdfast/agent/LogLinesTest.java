@@ -4,11 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.holdfast.attestation.ChallengeQueue;
 import dev.holdfast.link.Challenge;
-import dev.holdfast.link.QuietLog;
 import dev.holdfast.link.Topics;
 import dev.holdfast.tee.TeeException;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
+import dev.holdfast.wire.QuietLog;
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
 import java.nio.ByteBuffer;

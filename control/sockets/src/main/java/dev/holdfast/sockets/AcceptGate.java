@@ -2,6 +2,7 @@ package dev.holdfast.sockets;
 
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
+import dev.holdfast.wire.QuietLog;
 import dev.holdfast.wire.Rejection;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
@@ -10,15 +11,17 @@ import io.netty.channel.unix.UnixChannel;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.util.HashSet;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The first that a connection meets, on the acceptor's thread: it gets a place, or one answer that was written long before, and its
- * descriptor is closed before anything else is made for it. Everything behind runs on the event loop, which a flood of connections would fill with work otherwise, while the acceptor
- * goes on to use up the descriptors of the process.
+ * The first that a connection meets, on the acceptor's thread: it gets a place, or one answer that was written long before and its end.
+ * Everything behind runs on the event loop, which a flood of connections would fill with work otherwise, while the acceptor goes on to
+ * use up the descriptors of the process.
  *
  * <p>There is a pace for what is let in, which leaves the event loop to what is there, and one for what is only looked at. What is
  * faster waits in the kernel's queue. Where the process has no descriptor left, nothing is accepted for {@value #FAILED_MILLIS} ms.
@@ -41,18 +44,17 @@ final class AcceptGate extends ChannelInboundHandlerAdapter {
 
     private static final int LINGER_MILLIS = 100;
     private static final int SCRATCH_BYTES = 64 * 1024;
-    private static final long SAID_EACH_NANOS = TimeUnit.MINUTES.toNanos(1);
 
     /** For whoever finds no place. */
     private static final ByteBuffer BUSY = busy();
 
     private final Admission admission;
+    private final QuietLog quiet = new QuietLog(LOG, 1);
     private final ByteBuffer scratch = ByteBuffer.allocateDirect(SCRATCH_BYTES);
-    private int lingering;
+    private final Set<Channel> lingering = new HashSet<>();
     private int letIn;
     private int lookedAt;
     private boolean failed;
-    private long saidNanos = System.nanoTime() - SAID_EACH_NANOS;
 
     AcceptGate(Admission admission) {
         this.admission = admission;
@@ -86,13 +88,14 @@ final class AcceptGate extends ChannelInboundHandlerAdapter {
      * send their request first, and one whose request meets a closed socket reads no answer.
      */
     private void refuse(ChannelHandlerContext context, Channel accepted) {
-        if (answer(accepted) && lingering < LINGERING) {
-            lingering++;
+        if (answer(accepted) && lingering.size() < LINGERING) {
+            lingering.add(accepted);
             context.executor()
                     .schedule(
                             () -> {
-                                lingering--;
-                                drain(accepted);
+                                if (lingering.remove(accepted)) {
+                                    drain(accepted);
+                                }
                             },
                             LINGER_MILLIS,
                             TimeUnit.MILLISECONDS);
@@ -137,6 +140,13 @@ final class AcceptGate extends ChannelInboundHandlerAdapter {
                 .flip();
     }
 
+    @Override
+    public void channelInactive(ChannelHandlerContext context) {
+        lingering.forEach(this::drain);
+        lingering.clear();
+        context.fireChannelInactive();
+    }
+
     private void begin(ChannelHandlerContext context) {
         letIn = 0;
         lookedAt = 0;
@@ -152,11 +162,7 @@ final class AcceptGate extends ChannelInboundHandlerAdapter {
     /** To accept failed, which it does again at once as long as the reason is there (EMFILE, ENFILE, ENOMEM). */
     @Override
     public void exceptionCaught(ChannelHandlerContext context, Throwable cause) {
-        long now = System.nanoTime();
-        if (now - saidNanos >= SAID_EACH_NANOS) {
-            saidNanos = now;
-            LOG.warn("no connection can be accepted: {}", cause.toString());
-        }
+        quiet.warn("no connection can be accepted: {}", cause.toString());
         if (!failed) {
             failed = true;
             context.channel().config().setAutoRead(false);

@@ -14,7 +14,7 @@ import org.junit.jupiter.api.Test;
 class HalfClosedWriterTest {
     @Test
     void whatWaitsEndsWithTheConnectionThoughNobodyAskedForItsEnd() {
-        assumeTrue(Epoll.isAvailable());
+        assumeTrue(Epoll.isAvailable(), "the native transport is there");
         EpollDomainSocketChannel socket = new EpollDomainSocketChannel();
         try {
             EmbeddedChannel pipeline = new EmbeddedChannel();

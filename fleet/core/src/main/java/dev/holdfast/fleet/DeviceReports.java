@@ -1,10 +1,10 @@
 package dev.holdfast.fleet;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import dev.holdfast.link.QuietLog;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
+import dev.holdfast.wire.QuietLog;
 import dev.holdfast.wire.Verdict;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;

@@ -1,13 +1,13 @@
 package dev.holdfast.fleet;
 
 import dev.holdfast.attestation.verify.EnrolmentPolicy;
-import dev.holdfast.link.QuietLog;
 import dev.holdfast.link.Reply;
 import dev.holdfast.link.Request;
 import dev.holdfast.link.Topics;
 import dev.holdfast.trust.signing.RoleSigner;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
+import dev.holdfast.wire.QuietLog;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Rejection;
 import dev.holdfast.wire.Sha256;

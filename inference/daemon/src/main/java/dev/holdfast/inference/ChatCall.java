@@ -39,8 +39,8 @@ record ChatCall(
     private static final int MAX_PROMPTS = 32;
     private static final int MAX_STOPS = 4;
     private static final int MAX_STOP_CHARS = 256;
-    private static final long MAX_TOKENS = 1 << 20;
-    private static final long DEFAULT_TOKENS = 512;
+    static final long MAX_TOKENS = 1 << 20;
+    static final long DEFAULT_TOKENS = 512;
     private static final int MAX_TOKENS_PER_SECOND = 1000;
 
     ChatCall {

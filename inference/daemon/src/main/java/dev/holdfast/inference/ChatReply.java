@@ -15,7 +15,7 @@ import java.util.concurrent.ThreadLocalRandom;
 import org.jspecify.annotations.Nullable;
 
 /** Writes one answer to one client, as one JSON object or as server-sent events. */
-final class ChatReply implements AnswerListener {
+final class ChatReply extends AnswerReply {
     /** The two ways in which answers are written: with roles, or as text alone. */
     enum Shape {
         CHAT("chatcmpl-", "chat.completion", "chat.completion.chunk"),
@@ -32,15 +32,11 @@ final class ChatReply implements AnswerListener {
         }
     }
 
-    private final HttpServerResponse response;
     private final Shape shape;
-    private final boolean stream;
     private final boolean includeUsage;
     private final int perPrompt;
     private final String id;
     private final long created = System.currentTimeMillis() / 1000;
-    private final RequestClock clock;
-    private final EventStream events;
 
     private ObjectNode head = Json.object();
     private String model = "";
@@ -48,7 +44,6 @@ final class ChatReply implements AnswerListener {
     private StringBuilder answer = new StringBuilder();
     private final ArrayNode choices = Json.object().putArray("choices");
     private Usage usage = new Usage(0, 0, 0);
-    private boolean cancelled;
 
     ChatReply(
             Vertx vertx,
@@ -57,20 +52,12 @@ final class ChatReply implements AnswerListener {
             ChatCall call,
             RequestClock.Limits limits,
             InferenceMetrics metrics) {
-        this.response = response;
+        super(vertx, response, call.stream(), limits, metrics);
         this.shape = shape;
         this.id = shape.prefix
                 + HexFormat.of().toHexDigits(ThreadLocalRandom.current().nextLong());
-        this.stream = call.stream();
         this.includeUsage = call.includeUsage();
         this.perPrompt = call.choices();
-        this.events = new EventStream(vertx, response);
-        this.clock = new RequestClock(vertx, response, limits, events, stream, metrics);
-    }
-
-    @Override
-    public boolean begin() {
-        return clock.begin();
     }
 
     @Override
@@ -105,11 +92,6 @@ final class ChatReply implements AnswerListener {
     }
 
     @Override
-    public void token(int id) {
-        clock.progress();
-    }
-
-    @Override
     public boolean text(String delta) {
         if (!stream) {
             answer.append(delta);
@@ -123,8 +105,8 @@ final class ChatReply implements AnswerListener {
 
     @Override
     public void chosen(Usage one, Finish finish) {
+        ended(finish);
         if (finish == Finish.CANCELLED) {
-            cancelled = true;
             return;
         }
         // One prompt is read once, however many answers it gets.
@@ -148,15 +130,7 @@ final class ChatReply implements AnswerListener {
     }
 
     @Override
-    public void finished() {
-        if (cancelled) {
-            if (clock.isGone()) {
-                events.cut();
-            } else {
-                failed(clock.tooLate());
-            }
-            return;
-        }
+    void whole() {
         clock.answered(model, usage);
         if (stream) {
             if (includeUsage) {
@@ -175,25 +149,8 @@ final class ChatReply implements AnswerListener {
     }
 
     @Override
-    public void failed(Rejection why) {
-        clock.failed(why);
-        int status = Replies.status(why.code());
-        if (events.isOpen()) {
-            events.send(Replies.error(status, why));
-            events.end("");
-        } else {
-            Replies.error(response, status, why);
-        }
-    }
-
-    @Override
-    public boolean cancelled() {
-        return clock.isOver();
-    }
-
-    @Override
-    public boolean wanted() {
-        return !clock.isGone();
+    void sendFailure(int status, Rejection why) {
+        events.send(Replies.error(status, why));
     }
 
     private ObjectNode chunk(ObjectNode delta, @Nullable String finish) {

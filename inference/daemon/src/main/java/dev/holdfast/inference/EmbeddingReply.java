@@ -23,7 +23,8 @@ final class EmbeddingReply implements EmbeddingListener {
             InferenceMetrics metrics) {
         this.response = response;
         this.call = call;
-        this.clock = new RequestClock(vertx, response, limits, new EventStream(vertx, response), false, metrics);
+        this.clock = new RequestClock(
+                vertx, response, limits, new EventStream(vertx, response, limits.quiet()), false, metrics);
     }
 
     @Override

@@ -6,6 +6,7 @@ import io.vertx.core.Vertx;
 import io.vertx.core.buffer.Buffer;
 import io.vertx.core.http.HttpServerResponse;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 
@@ -17,12 +18,12 @@ import java.util.concurrent.TimeUnit;
 final class EventStream {
     private static final int WINDOW = 32;
     private static final int STALL_SECONDS = 20;
-    private static final long QUIET_MILLIS = 10_000;
     private static final byte[] DATA = "data: ".getBytes(StandardCharsets.US_ASCII);
     private static final byte[] END_OF_EVENT = "\n\n".getBytes(StandardCharsets.US_ASCII);
 
     private final Vertx vertx;
     private final HttpServerResponse response;
+    private final long quietMillis;
     private final Semaphore window = new Semaphore(WINDOW);
     private volatile long sentAtMillis;
     private long comments = -1;
@@ -30,8 +31,10 @@ final class EventStream {
     /** Whether something is missing of what was to be sent. */
     private volatile boolean broken;
 
-    EventStream(Vertx vertx, HttpServerResponse response) {
+    /** @param quiet after so long without an event a comment is sent */
+    EventStream(Vertx vertx, HttpServerResponse response, Duration quiet) {
         this.vertx = vertx;
+        this.quietMillis = quiet.toMillis();
         this.response = response;
     }
 
@@ -42,16 +45,33 @@ final class EventStream {
             response.putHeader("Cache-Control", "no-store");
             response.setChunked(true);
             sentAtMillis = System.currentTimeMillis();
-            comments = vertx.setPeriodic(QUIET_MILLIS / 2, tick -> comment());
+            comments = vertx.setPeriodic(quietMillis / 2 + 1, tick -> comment());
         }
     }
 
-    boolean isOpen() {
-        return response.headWritten();
+    /** True where no head was written; then none will be, and the caller answers by the response itself. */
+    synchronized boolean leave() {
+        if (comments >= 0) {
+            return false;
+        }
+        over = true;
+        return true;
+    }
+
+    /** Begins with a comment, for a client that waits for its turn. */
+    synchronized void showLife() {
+        open();
+        write();
     }
 
     private synchronized void comment() {
-        if (!over && !response.closed() && System.currentTimeMillis() - sentAtMillis >= QUIET_MILLIS) {
+        if (System.currentTimeMillis() - sentAtMillis >= quietMillis) {
+            write();
+        }
+    }
+
+    private void write() {
+        if (!over && !response.closed()) {
             sentAtMillis = System.currentTimeMillis();
             response.write(": waiting\n\n");
         }

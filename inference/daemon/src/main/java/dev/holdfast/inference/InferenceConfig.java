@@ -108,7 +108,10 @@ public record InferenceConfig(
 
         private static RequestClock.Limits times(long whole, long first, long gap) {
             return new RequestClock.Limits(
-                    Duration.ofSeconds(whole), Duration.ofSeconds(first), Duration.ofSeconds(gap));
+                    Duration.ofSeconds(whole),
+                    Duration.ofSeconds(first),
+                    Duration.ofSeconds(gap),
+                    RequestClock.Limits.QUIET);
         }
 
         /** What all models together may take, in bytes. */

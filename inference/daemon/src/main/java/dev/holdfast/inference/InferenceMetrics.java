@@ -61,7 +61,7 @@ final class InferenceMetrics {
     void answered(String model, Usage usage, long firstNanos, long nanos) {
         timer("gen_ai.server.request.duration", "From a request's arrival to its end", REQUEST, model)
                 .record(Duration.ofNanos(nanos));
-        if (firstNanos > 0) {
+        if (firstNanos > 0 && usage.completionTokens() > 0) {
             timer("gen_ai.server.time_to_first_token", "From a request's arrival to its first token", FIRST, model)
                     .record(Duration.ofNanos(firstNanos));
             if (usage.completionTokens() > 1) {

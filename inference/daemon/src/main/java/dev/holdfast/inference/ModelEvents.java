@@ -2,8 +2,6 @@ package dev.holdfast.inference;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.control.Slot;
-import dev.holdfast.sockets.Replies;
-import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
 import io.vertx.core.Vertx;
 import io.vertx.core.http.HttpServerRequest;
@@ -21,7 +19,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * Tells programs what happens to the models, as server-sent events: an index of vectors must not mix those of two versions. Whoever
  * begins to listen hears first what serves. Events are numbered, so that one who comes again hears what it missed, or from the beginning
- * where that is too long ago. A listener that takes nothing loses its connection. Thread-safe; nobody waits for a listener.
+ * where that is too long ago. A listener that takes nothing loses its connection; how many there are is bounded by the places for
+ * connections. Thread-safe; nobody waits for a listener.
  */
 final class ModelEvents {
     /** What happens. */
@@ -46,7 +45,6 @@ final class ModelEvents {
         }
     }
 
-    private static final int MAX_LISTENERS = 64;
     private static final int KEPT = 64;
 
     private record Event(long number, String name, ObjectNode body) {}
@@ -85,16 +83,12 @@ final class ModelEvents {
     /** {@code GET /v1/events}. */
     void listen(HttpServerRequest request, List<Slot> serving) {
         HttpServerResponse response = request.response();
-        EventStream stream = new EventStream(vertx, response);
+        EventStream stream = new EventStream(vertx, response, RequestClock.Limits.QUIET);
         response.closeHandler(closed -> forget(stream));
         if (response.closed()) {
             return;
         }
         synchronized (this) {
-            if (listeners.size() >= MAX_LISTENERS) {
-                Replies.error(request, Code.API_BUSY, "too many programs listen already");
-                return;
-            }
             stream.open();
             long heard = number(request.getHeader("Last-Event-ID"));
             if (heard >= first && heard < next && (kept.isEmpty() || heard + 1 >= kept.getFirst().number)) {

@@ -20,18 +20,19 @@ final class RequestClock {
      * @param whole from its arrival to its end
      * @param first from its arrival to the first text
      * @param gap between two texts
+     * @param quiet that a stream says nothing; then it shows that it is there, so that nobody takes the connection for dead
      */
-    record Limits(Duration whole, Duration first, Duration gap) {
+    record Limits(Duration whole, Duration first, Duration gap, Duration quiet) {
+        static final Duration QUIET = Duration.ofSeconds(10);
+
         /** Each part as long as the whole. */
         static Limits of(Duration whole) {
-            return new Limits(whole, whole, whole);
+            return new Limits(whole, whole, whole, QUIET);
         }
     }
 
     /** How long the engine may take to notice that an answer is over: it looks after each step. */
     private static final Duration LAST_STEP = Duration.ofSeconds(10);
-    /** After so long without a turn a stream begins with a comment, so that nobody takes the connection for dead. */
-    private static final long SHOW_LIFE_MILLIS = 10_000;
 
     private final Vertx vertx;
     private final HttpServerResponse response;
@@ -54,7 +55,7 @@ final class RequestClock {
     /**
      * Starts the time of a request. Takes the response's close handler.
      *
-     * @param events woken when the client is gone or the time is over
+     * @param events woken when the time is over, and ended when the client is gone
      * @param stream whether the answer comes as events
      */
     RequestClock(
@@ -72,10 +73,12 @@ final class RequestClock {
         // First, since it throws where the response was written already, and then nothing may stay.
         response.closeHandler(closed -> {
             gone();
+            // Also where it had no turn and nobody else ends it.
+            events.cut();
             events.wake();
         });
         if (stream) {
-            showLife = vertx.setTimer(SHOW_LIFE_MILLIS, quiet -> events.open());
+            showLife = vertx.setTimer(limits.quiet.toMillis(), quiet -> events.showLife());
         }
         arm();
         if (response.closed()) {
@@ -90,7 +93,9 @@ final class RequestClock {
         long part = progressAtNanos == 0
                 ? arrivedAtNanos + limits.first.toNanos() - now
                 : progressAtNanos + limits.gap.toNanos() - now;
-        timer = vertx.setTimer(Math.max(1, Math.min(whole, part) / 1_000_000 + 1), over -> look());
+        // Also where it has not begun: when it does, the gap counts, and nobody arms the timer anew.
+        long next = Math.min(Math.min(whole, part), limits.gap.toNanos());
+        timer = vertx.setTimer(Math.max(1, next / 1_000_000 + 1), over -> look());
         if (stopped) {
             vertx.cancelTimer(timer);
         }
@@ -117,11 +122,12 @@ final class RequestClock {
             Rejection busy = new Rejection(
                     Code.API_BUSY, "no turn within " + waited.toSeconds() + " s: all sequences are in use");
             failed(busy);
-            if (events.isOpen()) {
-                events.send(Replies.error(Replies.status(busy.code()), busy));
-                events.end("");
+            int status = Replies.status(busy.code());
+            if (events.leave()) {
+                Replies.error(response, status, busy);
             } else {
-                Replies.error(response, Replies.status(busy.code()), busy);
+                events.send(Replies.error(status, busy));
+                events.end("");
             }
         } else {
             late = why;

@@ -24,8 +24,6 @@ import org.jspecify.annotations.Nullable;
 record ResponsesCall(
         @Nullable String model, ChatRequest request, boolean stream, JsonNode body, IgnoredFields ignored) {
     private static final int MAX_WORD_CHARS = 256;
-    private static final long MAX_TOKENS = 1 << 20;
-    private static final long DEFAULT_TOKENS = 512;
 
     private static final ApiGrammar MESSAGE = new ApiGrammar(
             Set.of("type", "role", "content"),
@@ -49,7 +47,7 @@ record ResponsesCall(
                 messages.add(new Message("system", fields.textOrEmpty("instructions", Integer.MAX_VALUE)));
             }
             input(fields, messages, ignored);
-            long tokens = fields.integerOr("max_output_tokens", 1, MAX_TOKENS, DEFAULT_TOKENS);
+            long tokens = fields.integerOr("max_output_tokens", 1, ChatCall.MAX_TOKENS, ChatCall.DEFAULT_TOKENS);
             return new ResponsesCall(
                     ChatCall.model(fields),
                     ChatCall.request(fields, new Prompt.Conversation(messages), tokens, 0),

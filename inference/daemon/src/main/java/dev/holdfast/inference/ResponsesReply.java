@@ -15,15 +15,12 @@ import java.util.List;
 import java.util.concurrent.ThreadLocalRandom;
 
 /** Writes the answer to one call of the Responses API, as one JSON object or as its sequence of events. */
-final class ResponsesReply implements AnswerListener {
+final class ResponsesReply extends AnswerReply {
     /** Said back as they were sent. */
     private static final List<String> SAID_BACK =
             List.of("instructions", "max_output_tokens", "metadata", "reasoning", "user", "safety_identifier");
 
-    private final HttpServerResponse response;
     private final ResponsesCall call;
-    private final RequestClock clock;
-    private final EventStream events;
     private final String id = "resp_" + random();
     private final String itemId = "msg_" + random();
     private final long created = System.currentTimeMillis() / 1000;
@@ -41,20 +38,13 @@ final class ResponsesReply implements AnswerListener {
             ResponsesCall call,
             RequestClock.Limits limits,
             InferenceMetrics metrics) {
-        this.response = response;
+        super(vertx, response, call.stream(), limits, metrics);
         this.call = call;
-        this.events = new EventStream(vertx, response);
-        this.clock = new RequestClock(vertx, response, limits, events, call.stream(), metrics);
     }
 
     private static String random() {
         ThreadLocalRandom random = ThreadLocalRandom.current();
         return HexFormat.of().toHexDigits(random.nextLong()) + HexFormat.of().toHexDigits(random.nextLong());
-    }
-
-    @Override
-    public boolean begin() {
-        return clock.begin();
     }
 
     @Override
@@ -66,7 +56,7 @@ final class ResponsesReply implements AnswerListener {
     @Override
     public void begun() {
         clock.progress();
-        if (call.stream()) {
+        if (stream) {
             events.open();
             send("response.created", Json.object().set("response", object("in_progress")));
             send("response.in_progress", Json.object().set("response", object("in_progress")));
@@ -82,14 +72,9 @@ final class ResponsesReply implements AnswerListener {
     }
 
     @Override
-    public void token(int id) {
-        clock.progress();
-    }
-
-    @Override
     public boolean text(String delta) {
         answer.append(delta);
-        if (call.stream()) {
+        if (stream) {
             ObjectNode event = position().put("delta", delta);
             event.putArray("logprobs");
             if (!send("response.output_text.delta", event)) {
@@ -103,21 +88,14 @@ final class ResponsesReply implements AnswerListener {
     public void chosen(Usage used, Finish why) {
         usage = used;
         finish = why;
+        ended(why);
     }
 
     @Override
-    public void finished() {
-        if (finish == Finish.CANCELLED) {
-            if (clock.isGone()) {
-                events.cut();
-            } else {
-                failed(clock.tooLate());
-            }
-            return;
-        }
+    void whole() {
         clock.answered(name, usage);
         boolean whole = finish == Finish.STOP;
-        if (!call.stream()) {
+        if (!stream) {
             Replies.json(response, 200, object(whole ? "completed" : "incomplete"));
             return;
         }
@@ -136,30 +114,13 @@ final class ResponsesReply implements AnswerListener {
     }
 
     @Override
-    public void failed(Rejection why) {
-        clock.failed(why);
-        int status = Replies.status(why.code());
-        if (!events.isOpen()) {
-            Replies.error(response, status, why);
-            return;
-        }
+    void sendFailure(int status, Rejection why) {
         ObjectNode failed = object("failed");
         JsonNode error = Replies.error(status, why).path("error");
         failed.putObject("error")
                 .put("code", error.path("code").asText())
                 .put("message", error.path("message").asText());
         send("response.failed", Json.object().set("response", failed));
-        events.end("");
-    }
-
-    @Override
-    public boolean cancelled() {
-        return clock.isOver();
-    }
-
-    @Override
-    public boolean wanted() {
-        return !clock.isGone();
     }
 
     private boolean send(String name, JsonNode body) {

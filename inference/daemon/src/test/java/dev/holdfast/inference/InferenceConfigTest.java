@@ -37,6 +37,21 @@ class InferenceConfigTest {
         assertThat(config.limits().contextTokens()).isEqualTo(MemoryNeeds.DEFAULT_CONTEXT_TOKENS);
     }
 
+    @Test
+    void timesAndStrictnessAreConfigured() throws Exception {
+        InferenceConfig usual = read("").orThrow();
+        assertThat(usual.strict()).isFalse();
+        assertThat(usual.limits().request().first()).hasMinutes(5);
+        assertThat(usual.limits().request().gap()).hasMinutes(1);
+        InferenceConfig other =
+                read("strict-api = true\nmax-request-seconds = 9\nmax-first-token-seconds = 5\nmax-gap-seconds = 2\n")
+                        .orThrow();
+        assertThat(other.strict()).isTrue();
+        assertThat(other.limits().request().whole()).hasSeconds(9);
+        assertThat(other.limits().request().first()).hasSeconds(5);
+        assertThat(other.limits().request().gap()).hasSeconds(2);
+    }
+
     @ParameterizedTest
     @ValueSource(strings = {"memory-budget = -1\n", "memory-budget = \"1G\"\n", "memory-budget = 1.5\n"})
     void whatIsNoNumberOfBytesIsRefused(String toml) throws Exception {

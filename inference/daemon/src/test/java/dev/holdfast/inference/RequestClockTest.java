@@ -27,6 +27,11 @@ class RequestClockTest {
     private static RequestClock clock(EventLoop loop, HttpServerResponse response) {
         RequestClock.Limits limits = RequestClock.Limits.of(Duration.ofMinutes(1));
         return new RequestClock(
-                loop.vertx(), response, limits, new EventStream(loop.vertx(), response), false, new InferenceMetrics());
+                loop.vertx(),
+                response,
+                limits,
+                new EventStream(loop.vertx(), response, limits.quiet()),
+                false,
+                new InferenceMetrics());
     }
 }

@@ -18,7 +18,8 @@ import org.jspecify.annotations.Nullable;
  * <p>The ticket holds the number of the job above and the number of unclaimed chunks below. The job is written before the
  * ticket and stays until all claimed chunks are done, so whoever has claimed a chunk sees its job. Where a chunk fails, on whichever
  * thread, the others are done first and then the caller hears of it: no helper is lost, and nobody takes a half-done job for a whole
- * one. What a helper meets outside of a chunk ends the job that is done then, or the next one. Thread-safe; allocates nothing once each helper has seen the job with the longest scratch.
+ * one. What a helper meets outside of a chunk ends the job that is done then, or the next one. Thread-safe; allocates nothing once each
+ * helper has seen the job with the longest scratch.
  */
 public final class KernelPool implements AutoCloseable {
     private static final int SPINS = 10_000;

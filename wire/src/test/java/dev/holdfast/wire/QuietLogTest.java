@@ -1,4 +1,4 @@
-package dev.holdfast.attestation;
+package dev.holdfast.wire;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -10,11 +10,11 @@ import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.Test;
 import org.slf4j.LoggerFactory;
 
-class SeldomLogTest {
+class QuietLogTest {
     @Test
-    void oneLineAMinuteHoweverManyAreSaid() {
+    void soManyLinesAMinuteHoweverManyAreSaid() {
         AtomicLong nanos = new AtomicLong();
-        SeldomLog log = new SeldomLog(LoggerFactory.getLogger(SeldomLogTest.class), nanos::get);
+        QuietLog log = new QuietLog(LoggerFactory.getLogger(QuietLogTest.class), 2, nanos::get);
         PrintStream before = System.err;
         ByteArrayOutputStream written = new ByteArrayOutputStream();
         System.setErr(new PrintStream(written, true, StandardCharsets.UTF_8));
@@ -26,6 +26,15 @@ class SeldomLogTest {
         } finally {
             System.setErr(before);
         }
-        assertThat(written.toString(StandardCharsets.UTF_8).lines()).hasSize(3);
+        assertThat(written.toString(StandardCharsets.UTF_8).lines().map(line -> line.replaceAll(".* - ", "")))
+                .containsExactly(
+                        "nobody answers, 0",
+                        "nobody answers, 1",
+                        "58 more warnings were left out",
+                        "nobody answers, 60",
+                        "nobody answers, 61",
+                        "58 more warnings were left out",
+                        "nobody answers, 120",
+                        "nobody answers, 121");
     }
 }
