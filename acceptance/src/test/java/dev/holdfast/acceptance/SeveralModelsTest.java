@@ -93,7 +93,7 @@ class SeveralModelsTest {
         assertThat(UnixSocket.getJson(stack.socket("inference"), "/v1/models/sentence@9.9.9")
                         .at("/error/code")
                         .asText())
-                .isEqualTo("API-NOT-FOUND");
+                .isEqualTo("model_not_found");
         assertThat(stack.answer("lock the front door")).contains("lock_door");
         double same = cosine("turn on the kitchen light", "Lights on in the kitchen, please");
         double other = cosine("turn on the kitchen light", "play jazz in the bathroom");
