@@ -43,7 +43,8 @@ class FleetRecoveryTest {
             Tools.until(
                     LIMIT,
                     "the device reports what it serves",
-                    () -> stack.fleet("resume").contains("DIFFERS     backup: intent 1.0.0"));
+                    () -> stack.fleet("resume")
+                            .matches("(?s).*device-1 +DIFFERS +backup: intent 1\\.0\\.0.*serves: intent 2\\.0\\.0.*"));
             stack.awaitRejection("LNK-REFUSED");
             assertThat(stack.serves()).isEqualTo("intent@2.0.0");
 
