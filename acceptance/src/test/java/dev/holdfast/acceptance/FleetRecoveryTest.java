@@ -45,7 +45,7 @@ class FleetRecoveryTest {
                     "the device reports what it serves",
                     () -> stack.fleet("resume")
                             .matches("(?s).*device-1 +DIFFERS +backup: intent 1\\.0\\.0.*serves: intent 2\\.0\\.0.*"));
-            stack.awaitRejection("LNK-REFUSED");
+            stack.awaitRejection("UPD-NO-ORDER");
             assertThat(stack.serves()).isEqualTo("intent@2.0.0");
 
             assertThat(stack.fleet("resume", "--all", "--keep")).contains("intent 2.0.0");
