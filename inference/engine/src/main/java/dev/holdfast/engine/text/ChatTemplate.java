@@ -1,7 +1,9 @@
 package dev.holdfast.engine.text;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.wire.Code;
+import dev.holdfast.wire.Json;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Verdict;
 import java.util.ArrayList;
@@ -60,7 +62,7 @@ public record ChatTemplate(
         }
     }
 
-    private static final int MAX_LITERALS = 16;
+    static final int MAX_LITERALS = 16;
     private static final int MAX_LITERAL_CHARS = 64;
     private static final int MAX_ROLES = 16;
 
@@ -82,6 +84,21 @@ public record ChatTemplate(
         roles = Collections.unmodifiableMap(new LinkedHashMap<>(roles));
         generation = List.copyOf(generation);
         stop = List.copyOf(stop);
+    }
+
+    /** What {@link #read} reads. */
+    public ObjectNode toJson() {
+        ObjectNode json = Json.object();
+        bos.forEach(json.putArray("bos")::add);
+        ObjectNode listed = json.putObject("roles");
+        roles.forEach((name, around) -> {
+            ObjectNode role = listed.putObject(name);
+            around.before.forEach(role.putArray("before")::add);
+            around.after.forEach(role.putArray("after")::add);
+        });
+        generation.forEach(json.putArray("generation")::add);
+        stop.forEach(json.putArray("stop")::add);
+        return json.put("system", system.word);
     }
 
     /** Reads the {@code template} object of a target's signed block. */
