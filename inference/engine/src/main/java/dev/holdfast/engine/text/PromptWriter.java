@@ -10,6 +10,7 @@ import java.util.BitSet;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 
 /**
  * A chat template bound to a vocabulary: every literal is one token that exists. Content is tokenised on its own, with
@@ -20,7 +21,12 @@ public final class PromptWriter {
     private static final String USER = "user";
     private static final String PARAGRAPH = "\n\n";
 
+    private static final int NONE = -1;
+
     private record Tokens(int[] before, int[] after) {}
+
+    /** Tokens of one message that are all literals or all content. */
+    private record Part(int[] ids, boolean literal, String role) {}
 
     private final Tokenizer content;
     private final int[] begin;
@@ -30,6 +36,7 @@ public final class PromptWriter {
     private final ChatTemplate.Instructions system;
 
     private PromptWriter(ChatTemplate template, Tokenizer tokenizer) throws RejectedException {
+        TemplateCheck.of(template, tokenizer).requireBound();
         begin = ids(template.bos(), tokenizer);
         system = template.system();
         for (Map.Entry<String, ChatTemplate.Around> role : template.roles().entrySet()) {
@@ -47,14 +54,11 @@ public final class PromptWriter {
         return Verdict.of(() -> new PromptWriter(template, tokenizer));
     }
 
-    private int[] ids(List<String> literals, Tokenizer tokenizer) throws RejectedException {
+    /** The tokens of literals, all of which are known to be some. */
+    private int[] ids(List<String> literals, Tokenizer tokenizer) {
         int[] ids = new int[literals.size()];
         for (int i = 0; i < ids.length; i++) {
-            Integer id = tokenizer.literal(literals.get(i));
-            if (id == null) {
-                throw new RejectedException(
-                        Code.GGUF_UNSUPPORTED, "the template's literal " + literals.get(i) + " is not a single token");
-            }
+            int id = Objects.requireNonNull(tokenizer.literal(literals.get(i)));
             ids[i] = id;
             // A newline or a role's name may be a literal too, and must still be writable by users.
             Vocabulary.Kind kind = tokenizer.vocabulary().kind(id);
@@ -74,19 +78,53 @@ public final class PromptWriter {
     }
 
     public Verdict<int[]> write(List<Message> messages) {
-        int[] out = begin.clone();
-        for (Message message : turns(messages)) {
-            Tokens tokens = roles.get(message.role());
-            if (tokens == null || (message.role().equals(SYSTEM) && system == ChatTemplate.Instructions.NONE)) {
-                return new Verdict.Rejected<>(
-                        Rejection.ofField(Code.API_REQUEST, "messages", "the model has no role " + message.role()));
+        return parts(messages).then(parts -> {
+            int[] out = {};
+            for (Part part : parts) {
+                out = join(out, part.ids);
             }
-            out = join(out, tokens.before);
-            boolean afterSpecial = out.length == 0 || isSpecial(out[out.length - 1]);
-            out = join(out, content.encode(message.content(), afterSpecial));
-            out = join(out, tokens.after);
+            return Verdict.accepted(out);
+        });
+    }
+
+    /** The same tokens, each with what it is. */
+    public Verdict<List<PromptPiece>> explain(List<Message> messages) {
+        return parts(messages).then(parts -> {
+            List<PromptPiece> pieces = new ArrayList<>();
+            for (Part part : parts) {
+                for (int id : part.ids) {
+                    String text = TokenText.visible(TokenText.of(content, id));
+                    pieces.add(new PromptPiece(id, text, part.literal, part.role));
+                }
+            }
+            return Verdict.accepted(pieces);
+        });
+    }
+
+    private Verdict<List<Part>> parts(List<Message> messages) {
+        List<Part> parts = new ArrayList<>();
+        parts.add(new Part(begin, true, ""));
+        int last = begin.length == 0 ? NONE : begin[begin.length - 1];
+        for (Message message : turns(messages)) {
+            String role = message.role();
+            Tokens tokens = roles.get(role);
+            if (tokens == null || (role.equals(SYSTEM) && system == ChatTemplate.Instructions.NONE)) {
+                return new Verdict.Rejected<>(
+                        Rejection.ofField(Code.API_REQUEST, "messages", "the model has no role " + role));
+            }
+            last = add(parts, tokens.before, true, role, last);
+            boolean afterSpecial = last == NONE || isSpecial(last);
+            last = add(parts, content.encode(message.content(), afterSpecial), false, role, last);
+            last = add(parts, tokens.after, true, role, last);
         }
-        return Verdict.accepted(join(out, generation));
+        parts.add(new Part(generation, true, ""));
+        return Verdict.accepted(parts);
+    }
+
+    /** Adds tokens, and says which one is the last now. */
+    private static int add(List<Part> parts, int[] ids, boolean literal, String role, int last) {
+        parts.add(new Part(ids, literal, role));
+        return ids.length == 0 ? last : ids[ids.length - 1];
     }
 
     /** The conversation in roles of the template, where it has another way to say what a role means. */
