@@ -6,12 +6,15 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.delta.DeltaInspection;
 import dev.holdfast.delta.DeltaProducer;
 import dev.holdfast.delta.DeltaSummary;
+import dev.holdfast.engine.MappedModel;
 import dev.holdfast.engine.MemoryNeeds;
 import dev.holdfast.engine.gate.GateReference;
 import dev.holdfast.engine.gate.GateRules;
 import dev.holdfast.engine.gate.ReferenceEvaluator;
 import dev.holdfast.engine.kernels.CacheType;
 import dev.holdfast.engine.text.ChatTemplate;
+import dev.holdfast.engine.text.PromptWriter;
+import dev.holdfast.engine.text.Tokenizer;
 import dev.holdfast.trust.release.BlockTree;
 import dev.holdfast.trust.release.DeltaTarget;
 import dev.holdfast.trust.release.ModelTarget;
@@ -128,6 +131,7 @@ public record Publication(
         if (!Files.isRegularFile(file)) {
             throw new RejectedException(Code.FLT_ABSENT, "no file " + file);
         }
+        requireTemplate();
         String path = "models/" + model + "/" + version + "/model.gguf";
         repository.requireNew(path);
         Optional<ModelTarget> newest = repository.newest(model);
@@ -169,6 +173,17 @@ public record Publication(
         Optional<Rejection> unreadable =
                 needs instanceof Verdict.Rejected<MemoryNeeds>(Rejection why) ? Optional.of(why) : Optional.empty();
         return new Published(path, digest, kept.length(), published.memoryBytes(), unreadable, patches);
+    }
+
+    /** Refuses a template that devices could not bind to the file's vocabulary; a file that is not read has none. */
+    private void requireTemplate() throws RejectedException {
+        try (MappedModel mapped = MappedModel.map(file).orThrow()) {
+            Verdict<Tokenizer> words = mapped.head().then(head -> Verdict.of(() -> Tokenizer.of(head)));
+            if (words instanceof Verdict.Accepted<Tokenizer>(Tokenizer tokenizer)) {
+                ChatTemplate read = ChatTemplate.read(template).orThrow();
+                PromptWriter.bind(read, tokenizer).orThrow();
+            }
+        }
     }
 
     private ObjectNode gate() throws RejectedException {

@@ -200,7 +200,9 @@ class FleetRepositoryTest {
     @Test
     void aModelIsPublishedWithTheMemoryThatItNeeds() throws Exception {
         Path demo = Path.of("..", "..", "demo", "intent-1.0.0.gguf");
-        Publication.Published done = publish("intent", "1.0.0", Files.readAllBytes(demo), Json.object());
+        JsonNode template = Json.readObject(Files.readAllBytes(demo.resolveSibling("template.json")), 1 << 16)
+                .orThrow();
+        Publication.Published done = publish("intent", "1.0.0", Files.readAllBytes(demo), template);
         assertThat(done.unreadable()).isEmpty();
         assertThat(done.memoryBytes()).isGreaterThan(Files.size(demo));
         assertThat(repository.release("intent", "1.0.0").model().memoryBytes()).isEqualTo(done.memoryBytes());
