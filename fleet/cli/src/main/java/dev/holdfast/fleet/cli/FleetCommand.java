@@ -29,6 +29,7 @@ import picocli.CommandLine.Option;
         description = "Keys, publishing, service and verifier of a Holdfast fleet.",
         subcommands = {
             InitCommand.class,
+            TemplateCommand.class,
             PublishCommand.class,
             DesireCommand.class,
             BundleCommand.class,

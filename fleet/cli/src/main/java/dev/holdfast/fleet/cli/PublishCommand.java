@@ -42,7 +42,7 @@ final class PublishCommand implements Callable<Integer> {
     @Parameters(index = "2", paramLabel = "FILE.gguf")
     Path file = Path.of("");
 
-    @Option(names = "--template", required = true, description = "JSON file: the chat template.")
+    @Option(names = "--template", required = true, description = "JSON file: the chat template; see fleet template.")
     Path template = Path.of("");
 
     @Option(names = "--canaries", description = "JSON file: an array of prompt and expect.")
