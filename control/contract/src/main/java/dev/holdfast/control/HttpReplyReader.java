@@ -37,6 +37,8 @@ final class HttpReplyReader {
     private int status;
     private boolean chunked;
     private long left = UNTIL_END;
+    /** Bytes of the body that {@link #take} took out already. */
+    private int takenBytes;
 
     HttpReplyReader(int maxBodyBytes) {
         this.maxBodyBytes = maxBodyBytes;
@@ -52,6 +54,24 @@ final class HttpReplyReader {
 
     byte[] body() {
         return body.toByteArray();
+    }
+
+    /** Bytes of the body that are held. */
+    int held() {
+        return body.size();
+    }
+
+    /** Whether the head was read, and with it the status. */
+    boolean hasHead() {
+        return part != Part.HEAD;
+    }
+
+    /** What came of the body since the last time. The bound counts for all of it. */
+    byte[] take() {
+        byte[] piece = body.toByteArray();
+        takenBytes += piece.length;
+        body.reset();
+        return piece;
     }
 
     /** Takes all bytes of {@code bytes}; what follows a complete reply is left over. */
@@ -77,7 +97,7 @@ final class HttpReplyReader {
 
     private void content(ByteBuffer bytes) throws RejectedException {
         int count = left == UNTIL_END ? bytes.remaining() : (int) Math.min(left, bytes.remaining());
-        if (count > maxBodyBytes - body.size()) {
+        if (count > maxBodyBytes - takenBytes - body.size()) {
             throw tooLarge();
         }
         byte[] piece = new byte[count];
@@ -181,7 +201,7 @@ final class HttpReplyReader {
             throw wrong("the size of a chunk");
         }
         left = Long.parseLong(size.group(1), 16);
-        if (left > maxBodyBytes - body.size()) {
+        if (left > maxBodyBytes - takenBytes - body.size()) {
             throw tooLarge();
         }
         part = left == 0 ? Part.TRAILER : Part.CHUNK;

@@ -21,6 +21,8 @@ public final class InferencePaths {
 
     /** GET on the applications' socket: whether a model serves. */
     public static final String HEALTH = "/healthz";
+    /** GET on the applications' socket: the models in service. */
+    public static final String MODELS = "/v1/models";
     /** POST on the applications' socket: a conversation to continue. */
     public static final String CHAT = "/v1/chat/completions";
 

@@ -1,6 +1,7 @@
 package dev.holdfast.control;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import dev.holdfast.wire.Code;
 import dev.holdfast.wire.FailureText;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.RejectedException;
@@ -15,6 +16,9 @@ import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
@@ -71,8 +75,96 @@ public final class UnixHttpClient {
         return call("POST", uri, body, bounds);
     }
 
+    /**
+     * What an answer in events may cost.
+     *
+     * @param totalBytes of all events together
+     * @param idle how long nothing may come, not even a comment
+     * @param deadline of the whole exchange
+     */
+    public record StreamBounds(int totalBytes, Duration idle, Duration deadline) {
+        public static final StreamBounds DEFAULT =
+                new StreamBounds(64 * 1024 * 1024, Duration.ofSeconds(60), Duration.ofMinutes(15));
+    }
+
+    /** Takes each event as it comes; what it throws ends the call. */
+    @FunctionalInterface
+    public interface Events {
+        void event(JsonNode event) throws IOException, RejectedException;
+    }
+
+    /**
+     * Asks for server-sent events. An answer that ends without {@code [DONE]} was cut, and is told as a failure.
+     *
+     * @return the reply where it is none in events, such as a refusal; empty where all events were taken
+     * @throws RejectedException {@code API-INTERNAL} where the answer was cut, and whatever {@code events} throws
+     */
+    public Optional<Reply> stream(String uri, JsonNode body, StreamBounds bounds, Events events)
+            throws IOException, RejectedException {
+        EventReader reader = new EventReader();
+        HttpReplyReader http = new HttpReplyReader(bounds.totalBytes());
+        List<RejectedException> thrown = new ArrayList<>();
+        Exchange exchange =
+                new Exchange(http, new Bounds(MAX_REPLY_BYTES, bounds.deadline()), Optional.of(bounds.idle()), () -> {
+                    if (!http.hasHead() || http.status() != 200) {
+                        if (http.held() > MAX_REPLY_BYTES) {
+                            throw new RejectedException(Code.WIRE_TOO_LARGE, "the refusal is too long");
+                        }
+                        return false;
+                    }
+                    for (JsonNode event : reader.read(http.take())) {
+                        try {
+                            events.event(event);
+                        } catch (RejectedException e) {
+                            thrown.add(e);
+                            return true;
+                        }
+                    }
+                    return reader.isDone();
+                });
+        try {
+            call("POST", uri, body, exchange);
+        } catch (IOException e) {
+            if (!(e.getCause() instanceof RejectedException)) {
+                throw e;
+            }
+            throw new RejectedException(Code.API_INTERNAL, "the answer was cut or is not one: " + e.getMessage());
+        }
+        if (!thrown.isEmpty()) {
+            throw thrown.getFirst();
+        }
+        if (http.status() == 200) {
+            if (!reader.isDone()) {
+                throw new RejectedException(Code.API_INTERNAL, "the answer was cut: it ended without its end");
+            }
+            return Optional.empty();
+        }
+        return Optional.of(
+                new Reply(http.status(), Json.read(http.body(), MAX_REPLY_BYTES).orThrow()));
+    }
+
     private Reply call(String method, String uri, @Nullable JsonNode body, Bounds bounds) throws IOException {
-        Duration deadline = bounds.deadline();
+        HttpReplyReader reader = new HttpReplyReader(bounds.replyBytes());
+        call(method, uri, body, new Exchange(reader, bounds, Optional.empty(), () -> false));
+        try {
+            return new Reply(
+                    reader.status(),
+                    Json.read(reader.body(), bounds.replyBytes()).orThrow());
+        } catch (RejectedException e) {
+            throw new IOException(name() + ": " + e.rejection(), e);
+        }
+    }
+
+    /** Looks at what was read so far; true where no more is wanted. */
+    @FunctionalInterface
+    private interface Progress {
+        boolean isEnough() throws IOException, RejectedException;
+    }
+
+    private record Exchange(HttpReplyReader reader, Bounds bounds, Optional<Duration> idle, Progress progress) {}
+
+    private void call(String method, String uri, @Nullable JsonNode body, Exchange exchange) throws IOException {
+        Duration deadline = exchange.bounds.deadline();
         long until = System.nanoTime() + deadline.toNanos();
         try (SocketChannel channel = connect(until, deadline);
                 Selector selector = Selector.open()) {
@@ -90,20 +182,7 @@ public final class UnixHttpClient {
                 // Whoever refuses a request before its end hangs up; the refusal may be there to read.
             }
             key.interestOps(SelectionKey.OP_READ);
-            HttpReplyReader reader = new HttpReplyReader(bounds.replyBytes());
-            ByteBuffer buffer = ByteBuffer.allocate(BUFFER_BYTES);
-            while (!reader.isComplete()) {
-                await(selector, until, deadline);
-                int count = channel.read(buffer.clear());
-                if (count < 0) {
-                    reader.end();
-                } else {
-                    reader.read(buffer.flip());
-                }
-            }
-            return new Reply(
-                    reader.status(),
-                    Json.read(reader.body(), bounds.replyBytes()).orThrow());
+            read(channel, selector, until, exchange);
         } catch (RejectedException e) {
             throw new IOException(name() + ": " + e.rejection(), e);
         } catch (ClosedByInterruptException e) {
@@ -112,6 +191,35 @@ public final class UnixHttpClient {
             throw e.getMessage() != null && e.getMessage().startsWith(name())
                     ? e
                     : new IOException(name() + ": " + FailureText.of(e), e);
+        }
+    }
+
+    private void read(SocketChannel channel, Selector selector, long until, Exchange exchange)
+            throws IOException, RejectedException {
+        Duration patience = exchange.bounds.deadline();
+        HttpReplyReader reader = exchange.reader;
+        ByteBuffer buffer = ByteBuffer.allocate(BUFFER_BYTES);
+        long heard = System.nanoTime();
+        while (!reader.isComplete()) {
+            long next = until;
+            if (exchange.idle.isPresent()) {
+                long silent = heard + exchange.idle.get().toNanos();
+                if (silent - until < 0) {
+                    next = silent;
+                    patience = exchange.idle.get();
+                }
+            }
+            await(selector, next, patience);
+            int count = channel.read(buffer.clear());
+            if (count < 0) {
+                reader.end();
+            } else if (count > 0) {
+                heard = System.nanoTime();
+                reader.read(buffer.flip());
+            }
+            if (exchange.progress.isEnough()) {
+                return;
+            }
         }
     }
 
