@@ -3,11 +3,7 @@ package dev.holdfast.cli;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.control.AgentClient;
-import dev.holdfast.control.InferencePaths;
 import dev.holdfast.control.ReasonRequest;
-import dev.holdfast.control.Refusal;
-import dev.holdfast.control.UnixHttpClient;
-import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.RejectedException;
 import java.io.IOException;
@@ -17,12 +13,9 @@ import java.time.temporal.ChronoUnit;
 import java.util.Optional;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Parameters;
 
 /** What a person asks the running daemons. */
 final class DeviceCommands {
-    private static final Duration SLOW = Duration.ofMinutes(15);
-
     private DeviceCommands() {}
 
     /** A question to the agent's control socket, shown as text or JSON. */
@@ -169,30 +162,6 @@ final class DeviceCommands {
                 out.append("  until ").append(waiting.path("until").asText());
             }
             return out.toString().stripTrailing();
-        }
-    }
-
-    @Command(name = "run", description = "Asks the serving model one question.")
-    static final class Run extends HoldfastCommand.Configured {
-        @Option(names = "--model", description = "name of the model; the serving one by default")
-        Optional<String> model = Optional.empty();
-
-        @Parameters(paramLabel = "PROMPT")
-        String prompt = "";
-
-        @Override
-        public Integer call() throws Exception {
-            ObjectNode body = Json.object();
-            model.ifPresent(name -> body.put("model", name));
-            body.putArray("messages").addObject().put("role", "user").put("content", prompt);
-            UnixHttpClient.Reply reply =
-                    new UnixHttpClient(sockets().inference()).post(InferencePaths.CHAT, body, SLOW);
-            if (reply.status() != 200) {
-                throw new RejectedException(Refusal.read(reply.body(), Code.API_INTERNAL));
-            }
-            System.out.println(TerminalText.forStdout(
-                    reply.body().at("/choices/0/message/content").asText()));
-            return 0;
         }
     }
 }

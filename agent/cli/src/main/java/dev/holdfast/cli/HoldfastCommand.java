@@ -6,8 +6,11 @@ import dev.holdfast.control.SocketPaths;
 import dev.holdfast.control.Version;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.RejectedException;
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -25,7 +28,7 @@ import picocli.CommandLine.Parameters;
             "Started by the same command, each as a process of its own:",
             "  agent       the update and attestation daemon",
             "  inference   the inference daemon",
-            "  standalone  both daemons, for development",
+            "  standalone  --model FILE.gguf serves one file on a laptop, unattested; without it both daemons, for development",
             "  provision   anchors the factory root in the TEE, once; --again after it was cleared",
             "  deprovision removes all of that from the TEE",
             "  attest      writes evidence for a nonce",
@@ -41,7 +44,8 @@ import picocli.CommandLine.Parameters;
             DeviceCommands.Pause.class,
             DeviceCommands.Resume.class,
             DeviceCommands.Watch.class,
-            DeviceCommands.Run.class,
+            RunCommand.class,
+            PsCommand.class,
             ModelCommands.class
         })
 public final class HoldfastCommand {
@@ -65,6 +69,33 @@ public final class HoldfastCommand {
 
         SocketPaths sockets() throws RejectedException {
             return ConfigFile.read(file).orThrow().sockets();
+        }
+    }
+
+    /** What talks to the applications' socket of a device, or to any other that is named. */
+    abstract static class OnSocket extends Configured {
+        @Option(
+                names = "--socket",
+                paramLabel = "PATH",
+                description = "socket of an inference daemon, such as holdfast standalone; HOLDFAST_SOCKET, or the"
+                        + " configuration file's, if not given",
+                defaultValue = "${env:HOLDFAST_SOCKET}")
+        @Nullable
+        Path socket;
+
+        Path inference() throws RejectedException, IOException {
+            Path named = socket;
+            Path path = named != null && isNamed() ? named : sockets().inference();
+            if (Files.notExists(path)) {
+                throw new IOException("there is no socket " + path
+                        + ": start holdfast-inference.service, or holdfast standalone and name its socket by --socket");
+            }
+            return path;
+        }
+
+        /** Whether the socket does not come from the configuration file. */
+        boolean isNamed() {
+            return socket != null && !socket.toString().isEmpty();
         }
     }
 
