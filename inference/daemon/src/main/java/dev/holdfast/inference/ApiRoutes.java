@@ -83,6 +83,7 @@ final class ApiRoutes implements Handler<HttpServerRequest> {
         byDefault.ifPresent(model -> body.put("model", model.id()));
         ArrayNode ids = body.putArray("models");
         models.serving().forEach(model -> ids.add(model.id()));
+        labelled(body);
         Replies.json(request.response(), byDefault.isPresent() ? 200 : 503, body);
     }
 
@@ -128,19 +129,24 @@ final class ApiRoutes implements Handler<HttpServerRequest> {
         }
     }
 
+    /** Where no agent can prove what serves, each description of it says so. */
+    private ObjectNode labelled(ObjectNode described) {
+        return parts.relay.isAttested() ? described : described.put("attested", false);
+    }
+
     /** Each model under its pinned name and under the bare one; clients that take the first get the default. */
     private ArrayNode listed() {
         ArrayNode data = Json.object().putArray("data");
         Optional<String> byDefault = models.byDefault().map(Slot::model);
         for (Slot model : models.serving()) {
             for (String id : List.of(model.id(), model.model())) {
-                data.addObject()
+                labelled(data.addObject()
                         .put("id", id)
                         .put("object", "model")
                         .put("created", startedSeconds)
                         .put("owned_by", "holdfast")
                         .put("system_fingerprint", model.fingerprint())
-                        .put("default", byDefault.equals(Optional.of(model.model())));
+                        .put("default", byDefault.equals(Optional.of(model.model()))));
             }
         }
         return data;

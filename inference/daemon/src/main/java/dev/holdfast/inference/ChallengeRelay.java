@@ -33,6 +33,7 @@ final class ChallengeRelay {
     private static final long NOBODY = -1;
 
     private final Vertx vertx;
+    private final boolean attested;
     private final WaitingNonces waiting = new WaitingNonces();
     private final Map<Binary, List<Waiter>> asked = new HashMap<>();
     /** What the agent fetched and has not brought yet, with the timer that gives it up. */
@@ -46,11 +47,31 @@ final class ChallengeRelay {
     private record Collector(HttpServerResponse response, long timer) {}
 
     ChallengeRelay(Vertx vertx) {
+        this(vertx, true);
+    }
+
+    /** @param attested whether there is an agent that may bring evidence */
+    ChallengeRelay(Vertx vertx, boolean attested) {
         this.vertx = vertx;
+        this.attested = attested;
+    }
+
+    /** Whether there is an agent that may bring evidence of what serves. */
+    boolean isAttested() {
+        return attested;
     }
 
     /** {@code GET /v1/attestation?nonce=} on the applications' socket. */
     void ask(HttpServerRequest request) {
+        if (!attested) {
+            Replies.error(
+                    request.response(),
+                    503,
+                    new Rejection(
+                            Code.TEE_UNAVAILABLE,
+                            "this is holdfast standalone: its model is not attested, and there is no evidence of it"));
+            return;
+        }
         switch (Challenges.nonce(String.valueOf(request.getParam("nonce")))) {
             case Verdict.Rejected<Binary>(Rejection why) -> Replies.error(request, why.code(), why.detail());
             case Verdict.Accepted<Binary>(Binary nonce) -> ask(request, nonce);

@@ -30,7 +30,7 @@ public record InferenceConfig(
      */
     public record Access(String mode, PeerPolicy peers) {
         private static final Access OPEN_TO_GROUP = new Access("rw-rw----", PeerPolicy.everyone());
-        private static final Access OWNER_ONLY = new Access("rw-------", PeerPolicy.onlyUsers(Set.of()));
+        static final Access OWNER_ONLY = new Access("rw-------", PeerPolicy.onlyUsers(Set.of()));
     }
 
     /**

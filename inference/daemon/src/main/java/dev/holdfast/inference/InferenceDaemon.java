@@ -2,11 +2,14 @@ package dev.holdfast.inference;
 
 import dev.holdfast.control.InferenceStatus;
 import dev.holdfast.control.Pointer;
+import dev.holdfast.control.Slot;
 import dev.holdfast.engine.gate.HealthGate;
 import dev.holdfast.sockets.EventLoop;
 import dev.holdfast.sockets.SocketServer;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.FailureText;
+import dev.holdfast.wire.RejectedException;
+import dev.holdfast.wire.Rejection;
 import dev.holdfast.wire.Verdict;
 import java.io.IOException;
 import java.io.InputStream;
@@ -34,7 +37,8 @@ public final class InferenceDaemon implements AutoCloseable {
     private final SocketServer apiServer;
     private final SocketServer controlServer;
 
-    private InferenceDaemon(InferenceConfig config, Supplier<List<String>> recentLines) throws IOException {
+    private InferenceDaemon(InferenceConfig config, Supplier<List<String>> recentLines, boolean attested)
+            throws IOException {
         events = new ModelEvents(loop.vertx());
         models = new ModelHost(settings(config), events::happened);
         InferenceMetrics metrics = new InferenceMetrics();
@@ -49,9 +53,10 @@ public final class InferenceDaemon implements AutoCloseable {
                 "What the models take, and what is being loaded",
                 () -> models.status().memory().usedBytes());
         // Before the sockets: what the agent asks for is newer than the pointer.
-        startUp =
-                stored(config.storeDir().resolve(Pointer.FILE_NAME)).map(pointer -> new StartUpLoads(models, pointer));
-        relay = new ChallengeRelay(loop.vertx());
+        startUp = attested
+                ? stored(config.storeDir().resolve(Pointer.FILE_NAME)).map(pointer -> new StartUpLoads(models, pointer))
+                : Optional.empty();
+        relay = new ChallengeRelay(loop.vertx(), attested);
         control = new ControlRoutes(models, relay, metrics, recentLines);
         SocketServer api = null;
         try {
@@ -112,8 +117,24 @@ public final class InferenceDaemon implements AutoCloseable {
 
     private static InferenceDaemon start(InferenceConfig config, Supplier<List<String>> recentLines)
             throws IOException {
-        InferenceDaemon daemon = new InferenceDaemon(config, recentLines);
+        InferenceDaemon daemon = new InferenceDaemon(config, recentLines, true);
         daemon.startUp.ifPresent(StartUpLoads::run);
+        return daemon;
+    }
+
+    /**
+     * Serves one model that nobody signed, without an agent, and says of it that it is not attested.
+     *
+     * @param slot what to serve; its file is in {@code blobs/} of the configuration's store
+     * @throws RejectedException where the model cannot be served
+     */
+    static InferenceDaemon unattested(InferenceConfig config, Slot slot) throws IOException, RejectedException {
+        InferenceDaemon daemon = new InferenceDaemon(config, List::of, false);
+        Optional<Rejection> failure = daemon.models.serve(slot).failure();
+        if (failure.isPresent()) {
+            daemon.close();
+            throw new RejectedException(failure.get());
+        }
         return daemon;
     }
 

@@ -1,0 +1,152 @@
+package dev.holdfast.inference;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import dev.holdfast.control.CommandFailure;
+import dev.holdfast.control.Shutdown;
+import dev.holdfast.control.Slot;
+import dev.holdfast.control.UncaughtExceptions;
+import dev.holdfast.engine.MappedModel;
+import dev.holdfast.engine.MemoryNeeds;
+import dev.holdfast.engine.kernels.CacheType;
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.Json;
+import dev.holdfast.wire.RejectedException;
+import dev.holdfast.wire.Sha256;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+
+/**
+ * {@code holdfast standalone --model FILE}: one file on a laptop, served by the same code and by the same rules as on a device. Nobody
+ * signed the file and nothing attests it, which the start, {@code /healthz}, {@code /v1/models} and {@code /v1/attestation} say.
+ */
+public final class StandaloneMain {
+    private static final int EX_USAGE = 2;
+    private static final int QUEUED = 16;
+    private static final int MAX_TEMPLATE_BYTES = 64 * 1024;
+    private static final String VERSION = "local";
+
+    /** Text goes in and comes out as it is. */
+    private static final String NO_TEMPLATE = """
+            {"bos":[],"roles":{"user":{"before":[],"after":[]},"assistant":{"before":[],"after":[]}},
+             "generation":[],"stop":[]}""";
+
+    private StandaloneMain() {}
+
+    public static void main(String[] args) {
+        if (args.length == 1 && List.of("--help", "-h").contains(args[0])) {
+            System.out.println(StandaloneOptions.USAGE);
+            return;
+        }
+        StandaloneOptions options;
+        try {
+            options = StandaloneOptions.read(args);
+        } catch (RejectedException e) {
+            System.err.println(e.rejection().detail() + "\n" + StandaloneOptions.USAGE);
+            System.exit(EX_USAGE);
+            return;
+        }
+        try {
+            UncaughtExceptions.endTheProcessFor(List.of("holdfast-kernel-"));
+            HeapWatch.start();
+            serve(options);
+        } catch (Exception e) {
+            System.err.println(CommandFailure.message(e));
+            System.exit(CommandFailure.exitCode(e));
+        }
+    }
+
+    private static void serve(StandaloneOptions options) throws IOException, RejectedException, InterruptedException {
+        Slot slot = slot(options);
+        StandaloneFolder folder = StandaloneFolder.make(options.socket());
+        InferenceDaemon daemon;
+        try {
+            folder.link(options.model(), slot.digest());
+            daemon = InferenceDaemon.unattested(
+                    InferenceConfig.of(
+                                    folder.store(),
+                                    folder.sockets(),
+                                    new InferenceConfig.Limits(
+                                            MemoryNeeds.DEFAULT_SEQUENCES,
+                                            QUEUED,
+                                            options.contextTokens(),
+                                            options.threads(),
+                                            CacheType.DEFAULT,
+                                            0))
+                            .withApi(InferenceConfig.Access.OWNER_ONLY),
+                    slot);
+        } catch (IOException | RejectedException | RuntimeException e) {
+            folder.close();
+            throw e;
+        }
+        System.err.println(greeting(slot, options, folder.sockets().inference()));
+        Shutdown.await(() -> {
+            try {
+                daemon.close();
+            } finally {
+                folder.close();
+            }
+        });
+    }
+
+    private static Slot slot(StandaloneOptions options) throws IOException, RejectedException {
+        if (!Files.isRegularFile(options.model())) {
+            throw new RejectedException(Code.API_NOT_FOUND, "there is no file " + options.model());
+        }
+        Sha256 digest;
+        try (MappedModel mapped = MappedModel.map(options.model()).orThrow()) {
+            mapped.head().orThrow();
+            digest = mapped.digest();
+        }
+        JsonNode template = options.template().isPresent()
+                ? template(options.template().get())
+                : Json.read(NO_TEMPLATE.getBytes(StandardCharsets.US_ASCII), MAX_TEMPLATE_BYTES)
+                        .orThrow();
+        // However long it takes to load: a person waits for it, and sees it.
+        JsonNode gate = Json.object()
+                .put("maxLoadMillis", 3_600_000)
+                .set("canaries", Json.object().putArray("canaries"));
+        return new Slot(
+                "local/" + options.name(),
+                options.name(),
+                VERSION,
+                0,
+                0,
+                digest,
+                Files.size(options.model()),
+                0,
+                template,
+                gate);
+    }
+
+    private static JsonNode template(Path file) throws IOException, RejectedException {
+        try (InputStream in = Files.newInputStream(file)) {
+            return Json.readObject(in.readNBytes(MAX_TEMPLATE_BYTES + 1), MAX_TEMPLATE_BYTES)
+                    .orThrow();
+        }
+    }
+
+    private static String greeting(Slot slot, StandaloneOptions options, Path socket) {
+        String plain = options.template().isPresent()
+                ? ""
+                : "No --template: the model continues texts as they are, without the turns of a chat.\n";
+        return """
+                UNATTESTED: %s (%s) was signed by nobody, and there is no evidence of it.
+                %sListening on %s
+
+                  holdfast run --socket %s "Hello"
+                  curl --unix-socket %s http://localhost/v1/chat/completions -H 'Content-Type: application/json' \\
+                       -d '{"messages":[{"role":"user","content":"Hello"}]}'
+
+                Ctrl-C ends it.""".formatted(slot.id(), slot.fingerprint(), plain, socket, quoted(socket), quoted(socket));
+    }
+
+    /** As a shell reads it. */
+    private static String quoted(Path path) {
+        String text = path.toString();
+        return text.matches("[A-Za-z0-9/._+-]+") ? text : "'" + text.replace("'", "'\\''") + "'";
+    }
+}
