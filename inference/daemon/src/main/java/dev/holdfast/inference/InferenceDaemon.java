@@ -17,6 +17,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Consumer;
 import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -126,16 +127,17 @@ public final class InferenceDaemon implements AutoCloseable {
      * Serves one model that nobody signed, without an agent, and says of it that it is not attested.
      *
      * @param slot what to serve; its file is in {@code blobs/} of the configuration's store
+     * @param owner gets the daemon before it loads, and closes it
      * @throws RejectedException where the model cannot be served
      */
-    static InferenceDaemon unattested(InferenceConfig config, Slot slot) throws IOException, RejectedException {
+    static void unattested(InferenceConfig config, Slot slot, Consumer<InferenceDaemon> owner)
+            throws IOException, RejectedException {
         InferenceDaemon daemon = new InferenceDaemon(config, List::of, false);
+        owner.accept(daemon);
         Optional<Rejection> failure = daemon.models.serve(slot).failure();
         if (failure.isPresent()) {
-            daemon.close();
             throw new RejectedException(failure.get());
         }
-        return daemon;
     }
 
     /** What the store names; nothing where no model was installed yet, or where the record is damaged. */

@@ -2,13 +2,13 @@ package dev.holdfast.inference;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.holdfast.control.CommandFailure;
-import dev.holdfast.control.Shutdown;
 import dev.holdfast.control.Slot;
 import dev.holdfast.control.UncaughtExceptions;
 import dev.holdfast.engine.MappedModel;
 import dev.holdfast.engine.MemoryNeeds;
 import dev.holdfast.engine.kernels.CacheType;
 import dev.holdfast.wire.Code;
+import dev.holdfast.wire.FailureText;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Sha256;
@@ -18,6 +18,9 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicReference;
+import org.jspecify.annotations.Nullable;
 
 /**
  * {@code holdfast standalone --model FILE}: one file on a laptop, served by the same code and by the same rules as on a device. Nobody
@@ -62,34 +65,34 @@ public final class StandaloneMain {
     private static void serve(StandaloneOptions options) throws IOException, RejectedException, InterruptedException {
         Slot slot = slot(options);
         StandaloneFolder folder = StandaloneFolder.make(options.socket());
-        InferenceDaemon daemon;
-        try {
-            folder.link(options.model(), slot.digest());
-            daemon = InferenceDaemon.unattested(
-                    InferenceConfig.of(
-                                    folder.store(),
-                                    folder.sockets(),
-                                    new InferenceConfig.Limits(
-                                            MemoryNeeds.DEFAULT_SEQUENCES,
-                                            QUEUED,
-                                            options.contextTokens(),
-                                            options.threads(),
-                                            CacheType.DEFAULT,
-                                            0))
-                            .withApi(InferenceConfig.Access.OWNER_ONLY),
-                    slot);
-        } catch (IOException | RejectedException | RuntimeException e) {
-            folder.close();
-            throw e;
-        }
+        AtomicReference<InferenceDaemon> daemon = new AtomicReference<>();
+        // Before anything is there to remove: the end may come while the model loads, and a refusal is an end too.
+        Runtime.getRuntime()
+                .addShutdownHook(Thread.ofPlatform().name("shutdown").unstarted(() -> close(daemon.get(), folder)));
+        folder.link(options.model(), slot.digest());
+        InferenceConfig.Limits limits = new InferenceConfig.Limits(
+                MemoryNeeds.DEFAULT_SEQUENCES,
+                QUEUED,
+                options.contextTokens(),
+                options.threads(),
+                CacheType.DEFAULT,
+                0);
+        InferenceDaemon.unattested(
+                InferenceConfig.of(folder.store(), folder.sockets(), limits).withApi(InferenceConfig.Access.OWNER_ONLY),
+                slot,
+                daemon::set);
         System.err.println(greeting(slot, options, folder.sockets().inference()));
-        Shutdown.await(() -> {
-            try {
+        new CountDownLatch(1).await();
+    }
+
+    private static void close(@Nullable InferenceDaemon daemon, StandaloneFolder folder) {
+        try (folder) {
+            if (daemon != null) {
                 daemon.close();
-            } finally {
-                folder.close();
             }
-        });
+        } catch (IOException e) {
+            System.err.println("shutdown: " + FailureText.of(e));
+        }
     }
 
     private static Slot slot(StandaloneOptions options) throws IOException, RejectedException {

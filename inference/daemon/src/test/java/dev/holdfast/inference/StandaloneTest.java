@@ -133,6 +133,22 @@ class StandaloneTest {
     }
 
     @Test
+    void leavesNothingBehindWhereItEndsWithItsFirstWord() throws Exception {
+        Path socket = dir.resolve("end.sock");
+        Process process = start("--model", model.toString(), "--socket", socket.toString());
+        try {
+            greeting(process);
+            process.destroy();
+            assertThat(process.waitFor(30, TimeUnit.SECONDS)).isTrue();
+            assertThat(dir.resolve("tmp")).isEmptyDirectory();
+            assertThat(socket).doesNotExist();
+            assertThat(dir.resolve("end-control.sock")).doesNotExist();
+        } finally {
+            process.destroyForcibly();
+        }
+    }
+
+    @Test
     void whatCannotBeServedEndsItWithTheReason() throws Exception {
         assertThat(refused(1, "--model", dir.resolve("none.gguf").toString()))
                 .contains("API-NOT-FOUND: there is no file");
