@@ -13,8 +13,6 @@ import dev.holdfast.wire.Json;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Sha256;
 import java.io.IOException;
-import java.io.InputStream;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -29,13 +27,7 @@ import org.jspecify.annotations.Nullable;
 public final class StandaloneMain {
     private static final int EX_USAGE = 2;
     private static final int QUEUED = 16;
-    private static final int MAX_TEMPLATE_BYTES = 64 * 1024;
     private static final String VERSION = "local";
-
-    /** Text goes in and comes out as it is. */
-    private static final String NO_TEMPLATE = """
-            {"bos":[],"roles":{"user":{"before":[],"after":[]},"assistant":{"before":[],"after":[]}},
-             "generation":[],"stop":[]}""";
 
     private StandaloneMain() {}
 
@@ -63,7 +55,16 @@ public final class StandaloneMain {
     }
 
     private static void serve(StandaloneOptions options) throws IOException, RejectedException, InterruptedException {
-        Slot slot = slot(options);
+        if (!Files.isRegularFile(options.model())) {
+            throw new RejectedException(Code.API_NOT_FOUND, "there is no file " + options.model());
+        }
+        Sha256 digest;
+        StandaloneTemplate template;
+        try (MappedModel mapped = MappedModel.map(options.model()).orThrow()) {
+            template = StandaloneTemplate.of(mapped.head().orThrow(), options.template());
+            digest = mapped.digest();
+        }
+        Slot slot = slot(options, digest, template.json());
         StandaloneFolder folder = StandaloneFolder.make(options.socket());
         AtomicReference<InferenceDaemon> daemon = new AtomicReference<>();
         // Before anything is there to remove: the end may come while the model loads, and a refusal is an end too.
@@ -81,7 +82,7 @@ public final class StandaloneMain {
                 InferenceConfig.of(folder.store(), folder.sockets(), limits).withApi(InferenceConfig.Access.OWNER_ONLY),
                 slot,
                 daemon::set);
-        System.err.println(greeting(slot, options, folder.sockets().inference()));
+        System.err.println(greeting(slot, template, folder.sockets().inference()));
         new CountDownLatch(1).await();
     }
 
@@ -95,19 +96,7 @@ public final class StandaloneMain {
         }
     }
 
-    private static Slot slot(StandaloneOptions options) throws IOException, RejectedException {
-        if (!Files.isRegularFile(options.model())) {
-            throw new RejectedException(Code.API_NOT_FOUND, "there is no file " + options.model());
-        }
-        Sha256 digest;
-        try (MappedModel mapped = MappedModel.map(options.model()).orThrow()) {
-            mapped.head().orThrow();
-            digest = mapped.digest();
-        }
-        JsonNode template = options.template().isPresent()
-                ? template(options.template().get())
-                : Json.read(NO_TEMPLATE.getBytes(StandardCharsets.US_ASCII), MAX_TEMPLATE_BYTES)
-                        .orThrow();
+    private static Slot slot(StandaloneOptions options, Sha256 digest, JsonNode template) throws IOException {
         // However long it takes to load: a person waits for it, and sees it.
         JsonNode gate = Json.object()
                 .put("maxLoadMillis", 3_600_000)
@@ -125,26 +114,17 @@ public final class StandaloneMain {
                 gate);
     }
 
-    private static JsonNode template(Path file) throws IOException, RejectedException {
-        try (InputStream in = Files.newInputStream(file)) {
-            return Json.readObject(in.readNBytes(MAX_TEMPLATE_BYTES + 1), MAX_TEMPLATE_BYTES)
-                    .orThrow();
-        }
-    }
-
-    private static String greeting(Slot slot, StandaloneOptions options, Path socket) {
-        String plain = options.template().isPresent()
-                ? ""
-                : "No --template: the model continues texts as they are, without the turns of a chat.\n";
+    private static String greeting(Slot slot, StandaloneTemplate template, Path socket) {
         return """
                 UNATTESTED: %s (%s) was signed by nobody, and there is no evidence of it.
-                %sListening on %s
+                %s
+                Listening on %s
 
                   holdfast run --socket %s "Hello"
                   curl --unix-socket %s http://localhost/v1/chat/completions -H 'Content-Type: application/json' \\
                        -d '{"messages":[{"role":"user","content":"Hello"}]}'
 
-                Ctrl-C ends it.""".formatted(slot.id(), slot.fingerprint(), plain, socket, quoted(socket), quoted(socket));
+                Ctrl-C ends it.""".formatted(slot.id(), slot.fingerprint(), template.told(), socket, quoted(socket), quoted(socket));
     }
 
     /** As a shell reads it. */

@@ -30,7 +30,7 @@ record StandaloneOptions(
             not attested, and says so. Without --model, starts both daemons, for development.
 
               --model FILE.gguf      the model
-              --template FILE.json   its chat template, as fleet publish takes it; without it texts are continued as they are
+              --template FILE.json   its chat template, as fleet publish takes it; without it that of the file's family, if known
               --name NAME            its name; the file's, if not given
               --socket PATH          where programs connect; $XDG_RUNTIME_DIR/holdfast/inference.sock, or below the
                                      folder for temporary files, if not given

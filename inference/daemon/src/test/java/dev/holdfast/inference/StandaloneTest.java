@@ -122,11 +122,30 @@ class StandaloneTest {
         Process process = start("--model", model.toString(), "--name", "small", "--socket", socket.toString());
         try {
             assertThat(greeting(process))
-                    .contains("No --template")
+                    .contains("No chat template").contains("--template FILE.json")
                     .contains("UNATTESTED: small@local")
                     .contains("'\\''s.sock'");
             Curl.Answer answer = new Curl(socket).post("/v1/completions", "{\"max_tokens\":4,\"prompt\":\"hi\"}");
             assertThat(answer.status()).as(answer.body()).isEqualTo(200);
+        } finally {
+            process.destroyForcibly();
+        }
+    }
+
+    @Test
+    void theFilesOwnFamilyGivesTheTemplate() throws Exception {
+        Path chat = dir.resolve("chat.gguf");
+        TinyModel.writeChatml(chat, 7);
+        Path socket = dir.resolve("chat.sock");
+        Process process = start("--model", chat.toString(), "--socket", socket.toString());
+        try {
+            assertThat(greeting(process)).contains("Chat template: of the family chatml");
+            Curl curl = new Curl(socket);
+            String question = "{\"max_tokens\":4,\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}";
+            Curl.Answer answer = curl.post("/v1/chat/completions", question);
+            assertThat(answer.status()).as(answer.body()).isEqualTo(200);
+            // <|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n, letter by letter
+            assertThat(answer.json().path("usage").path("prompt_tokens").asInt()).isGreaterThan(15);
         } finally {
             process.destroyForcibly();
         }

@@ -32,8 +32,25 @@ public final class TinyModel {
     private TinyModel() {}
 
     public static void write(Path path, long seed, Flaw flaw) throws IOException {
+        write(path, seed, flaw, CONTROL, "");
+    }
+
+    /** The same with the markers of ChatML and a template in Jinja, as published models have it. */
+    public static void writeChatml(Path path, long seed) throws IOException {
+        List<String> control = new ArrayList<>(CONTROL);
+        control.addAll(List.of("<|im_start|>", "<|im_end|>"));
+        write(
+                path,
+                seed,
+                Flaw.NONE,
+                control,
+                "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}");
+    }
+
+    private static void write(Path path, long seed, Flaw flaw, List<String> control, String jinja)
+            throws IOException {
         Random random = new Random(seed);
-        List<String> tokens = new ArrayList<>(CONTROL);
+        List<String> tokens = new ArrayList<>(control);
         for (int b = 0; b < 256; b++) {
             tokens.add("<0x%02X>".formatted(b));
         }
@@ -48,7 +65,7 @@ public final class TinyModel {
         int[] kinds = new int[size];
         for (int i = 0; i < size; i++) {
             scores[i] = i < plain ? 0 : plain - i - 1;
-            kinds[i] = i == 0 ? 2 : i < CONTROL.size() ? 3 : i < CONTROL.size() + 256 ? 6 : 1;
+            kinds[i] = i == 0 ? 2 : i < control.size() ? 3 : i < control.size() + 256 ? 6 : 1;
         }
         GgufWriter writer = new GgufWriter()
                 .put("general.architecture", "llama")
@@ -68,6 +85,9 @@ public final class TinyModel {
                 .put("tokenizer.ggml.unknown_token_id", 0)
                 .put("tokenizer.ggml.add_bos_token", false)
                 .put("tokenizer.ggml.add_space_prefix", false);
+        if (!jinja.isEmpty()) {
+            writer.put("tokenizer.chat_template", jinja);
+        }
         writer.tensor("token_embd.weight", GgmlType.Q8_0, random(random, WIDTH * size, 1), WIDTH, size);
         writer.tensor("output_norm.weight", GgmlType.F32, ones(), WIDTH);
         for (int layer = 0; layer < LAYERS; layer++) {
