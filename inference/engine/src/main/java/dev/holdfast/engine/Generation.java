@@ -10,6 +10,8 @@ import dev.holdfast.engine.text.Tokenizer;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Verdict;
 import java.util.List;
+import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.IntPredicate;
@@ -26,8 +28,13 @@ public final class Generation {
      * @param ignoreEnd control tokens are never chosen, so that the answer runs to its limit
      * @param tokensPerSecond 0 for as fast as can be; otherwise tokens leave on a fixed clock, whatever they cost
      * @param stop texts at which the answer ends
+     * @param alternatives where log-probabilities are told, of how many tokens at each place
      */
-    record Limits(int maxTokens, boolean ignoreEnd, int tokensPerSecond, List<String> stop) {}
+    record Limits(int maxTokens, boolean ignoreEnd, int tokensPerSecond, List<String> stop, OptionalInt alternatives) {
+        Limits(int maxTokens) {
+            this(maxTokens, false, 0, List.of(), OptionalInt.empty());
+        }
+    }
 
     /** Gets the answer as it grows. */
     @FunctionalInterface
@@ -41,6 +48,9 @@ public final class Generation {
         /** A chosen token; asked for before its text. */
         default void token(int id) {}
 
+        /** How likely that token was, where the request asks for it; before its text, too. */
+        default void probability(ChosenToken token) {}
+
         /** Whether nobody waits for the answer any more. */
         default boolean cancelled() {
             return false;
@@ -52,12 +62,30 @@ public final class Generation {
     private final LoadedModel model;
     private final Tokenizer tokenizer;
     private final IntPredicate ends;
+    private final Turns turns;
+    private final Optional<Guesser> guesser;
+    private Optional<Speculation> ahead = Optional.empty();
     private boolean begun;
 
-    Generation(LoadedModel model, Tokenizer tokenizer, IntPredicate ends) {
+    /**
+     * Who guesses ahead.
+     *
+     * @param draft a model of the same vocabulary
+     * @param sequence of the draft, this answer's alone
+     */
+    record Guesser(Transformer draft, Sequence sequence) {}
+
+    /**
+     * For one answer.
+     *
+     * @param ends tells the tokens at which it ends
+     */
+    Generation(LoadedModel model, Tokenizer tokenizer, IntPredicate ends, Turns turns, Optional<Guesser> guesser) {
         this.model = model;
         this.tokenizer = tokenizer;
         this.ends = ends;
+        this.turns = turns;
+        this.guesser = guesser;
     }
 
     /**
@@ -72,6 +100,16 @@ public final class Generation {
             begin(listener);
         }
         return verdict;
+    }
+
+    /** Tokens that the draft guessed. */
+    int guessed() {
+        return ahead.map(Speculation::guessed).orElse(0);
+    }
+
+    /** Those of them that were right. */
+    int right() {
+        return ahead.map(Speculation::right).orElse(0);
     }
 
     private void begin(Listener listener) {
@@ -101,35 +139,61 @@ public final class Generation {
                     Code.API_CONTEXT, prompt.length + " prompt tokens, the context has " + sequence.capacity);
         }
         Usage usage = new Usage(prompt.length, sequence.position(), 0);
-        if (!readPrompt(batcher.decoder(), sequence, prompt, listener)) {
-            return Verdict.accepted(new Outcome(usage, Finish.CANCELLED));
+        try (DecodeBatcher.Member member = batcher.member(sequence)) {
+            ahead = guesser.map(who -> new Speculation(member, batcher.decoder(), who.draft(), who.sequence(), ends));
+            if (!readPrompt(batcher.decoder(), sequence, prompt, listener)) {
+                return Verdict.accepted(new Outcome(usage, Finish.CANCELLED));
+            }
+            Reader reader = ahead.isPresent() ? ahead.get()::read : member::read;
+            return answer(sequence, reader, prompt, usage, sampling, limits, listener);
         }
-        return answer(batcher.member(sequence), prompt, usage, sampling, limits, listener);
     }
 
-    /** In batches, so that a long prompt can be cancelled. */
-    private static boolean readPrompt(Transformer decoder, Sequence sequence, int[] prompt, Listener listener) {
-        for (int from = sequence.position(); from < prompt.length; from += Kernels.BATCH) {
+    /** Reads a token of the answer, and gives the logits of the next one. */
+    @FunctionalInterface
+    private interface Reader {
+        float[] read(int token);
+    }
+
+    /** In pieces, so that a long prompt can be cancelled and others come in between. */
+    private boolean readPrompt(Transformer decoder, Sequence sequence, int[] prompt, Listener listener) {
+        while (sequence.position() < prompt.length) {
+            turns.read(() -> listener.cancelled() ? 0 : readPiece(decoder, sequence, prompt));
             if (listener.cancelled()) {
                 return false;
             }
-            decoder.read(sequence, prompt, from, Math.min(Kernels.BATCH, prompt.length - from), null);
         }
-        return true;
+        while (ahead.isPresent() && ahead.get().behind() && !listener.cancelled()) {
+            turns.read(ahead.get()::catchUp);
+        }
+        return !listener.cancelled();
+    }
+
+    private static int readPiece(Transformer decoder, Sequence sequence, int[] prompt) {
+        int from = sequence.position();
+        int count = Math.min(Kernels.BATCH, prompt.length - from);
+        decoder.read(sequence, prompt, from, count, null);
+        return count;
     }
 
     private Verdict<Outcome> answer(
-            DecodeBatcher.Member member,
+            Sequence sequence,
+            Reader reader,
             int[] prompt,
             Usage usage,
             Sampling sampling,
             Limits limits,
             Listener listener) {
-        Sequence sequence = member.sequence();
-        Sampler sampler = new Sampler(sampling, sequence.logits.length);
+        float[] logits = sequence.logits;
+        Sampler sampler = new Sampler(sampling, logits.length);
         sampler.prompt(prompt);
         LogitMask mask = limits.ignoreEnd() ? LogitMask.without(ends) : LogitMask.NONE;
-        TextDecoder words = new TextDecoder(tokenizer, tokenizer.isSpecial(prompt[prompt.length - 1]));
+        boolean afterSpecial = tokenizer.isSpecial(prompt[prompt.length - 1]);
+        TextDecoder words = new TextDecoder(tokenizer, afterSpecial);
+        TokenProbabilities probabilities = limits.alternatives().isEmpty()
+                ? null
+                : new TokenProbabilities(
+                        tokenizer, limits.alternatives().getAsInt(), sequence.logits.length, afterSpecial);
         StopSequences stop = new StopSequences(limits.stop());
         // The last token needs no room: it is not read.
         int most = Math.min(limits.maxTokens(), sequence.room() + 1);
@@ -141,8 +205,11 @@ public final class Generation {
             if (listener.cancelled()) {
                 return Verdict.accepted(new Outcome(usage.completed(count), Finish.CANCELLED));
             }
-            mask.apply(sequence.logits);
-            token[0] = sampler.next(sequence.logits);
+            if (probabilities != null) {
+                probabilities.keep(logits);
+            }
+            mask.apply(logits);
+            token[0] = sampler.next(logits);
             if (token[0] < 0) {
                 return Verdict.rejected(Code.API_INTERNAL, "the model computed no number");
             }
@@ -151,8 +218,12 @@ public final class Generation {
                 break;
             }
             count++;
+            turns.made();
             mask.chosen(token[0]);
             listener.token(token[0]);
+            if (probabilities != null) {
+                listener.probability(probabilities.chosen(token[0]));
+            }
             String text = stop.pass(words.next(token[0]));
             pace(started, count, limits.tokensPerSecond());
             if (!text.isEmpty() && !say(listener, text)) {
@@ -162,7 +233,7 @@ public final class Generation {
                 return Verdict.accepted(new Outcome(usage.completed(count), Finish.STOP));
             }
             if (count < most) {
-                member.read(token[0]);
+                logits = reader.read(token[0]);
             }
         }
         // A character whose last bytes did not come any more is left out: an answer ends on a whole one.

@@ -114,21 +114,35 @@ public final class LoadedModel implements AutoCloseable {
         };
     }
 
-    /** The vector of a text, of length one, with the number of its tokens. */
-    public Verdict<Embedding> embed(String text) {
+    /** The vector of a text, of length one, with the number of its tokens. It is computed in one turn. */
+    public Verdict<Embedding> embed(String text, Turns turns) {
         return encoder()
                 .then(encoder -> tokenizer.then(tokenizer -> {
                     int[] tokens = tokenizer.encodeText(text);
-                    return tokens.length < 1 || tokens.length > contextTokens
-                            ? Verdict.rejected(
-                                    Code.API_CONTEXT, tokens.length + " tokens, allowed 1 to " + contextTokens)
-                            : Verdict.accepted(Embedding.of(encoder.embed(tokens), tokens.length));
+                    if (tokens.length < 1 || tokens.length > contextTokens) {
+                        return Verdict.rejected(
+                                Code.API_CONTEXT, tokens.length + " tokens, allowed 1 to " + contextTokens);
+                    }
+                    float[][] pooled = new float[1][];
+                    turns.read(() -> {
+                        pooled[0] = encoder.embed(tokens);
+                        return tokens.length;
+                    });
+                    return Verdict.accepted(Embedding.of(pooled[0], tokens.length));
                 }));
     }
 
     /** The tokenizer, or why this engine has none for the model. */
     public Verdict<Tokenizer> tokenizer() {
         return tokenizer;
+    }
+
+    /** Whether both cut texts into the same tokens with the same numbers, so that one may guess what the other will say. */
+    boolean hasVocabularyOf(LoadedModel other) {
+        return shape().vocabulary() == other.shape().vocabulary()
+                && tokenizer instanceof Verdict.Accepted<Tokenizer>(Tokenizer mine)
+                && other.tokenizer instanceof Verdict.Accepted<Tokenizer>(Tokenizer theirs)
+                && mine.vocabulary().hasTokensOf(theirs.vocabulary());
     }
 
     public int contextTokens() {

@@ -1,6 +1,6 @@
 package dev.holdfast.engine;
 
-/** Natural logarithms of probabilities from logits, in 64 bits. They never leave over the socket: they would give the model away. */
+/** Natural logarithms of probabilities from logits, in 64 bits. Over the socket they leave for the operator alone: they would give the model away. */
 public final class LogProbabilities {
     private LogProbabilities() {}
 

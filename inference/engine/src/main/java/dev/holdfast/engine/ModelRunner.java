@@ -19,6 +19,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /** A model outside any service, for {@code holdfast model ...}. Belongs to one thread. */
@@ -26,6 +27,7 @@ public final class ModelRunner implements AutoCloseable {
     private final LoadedModel model;
     private final Workers workers;
     private @Nullable Sequence sequence;
+    private @Nullable LoadedModel draft;
     private final long openedNanos;
     private final double loadMillis;
 
@@ -109,7 +111,7 @@ public final class ModelRunner implements AutoCloseable {
 
     /** The vector of a text. */
     public Verdict<Embedding> embed(String text) {
-        return model.embed(text);
+        return model.embed(text, Turns.FREE);
     }
 
     Verdict<int[]> checked(int[] tokens, int most) {
@@ -167,9 +169,32 @@ public final class ModelRunner implements AutoCloseable {
      * @param text the same as text
      * @param firstTokenMillis from the call to the first token
      * @param tokensPerSecond of all tokens after the first
+     * @param guessed tokens that the draft model guessed
+     * @param right those of them that were chosen
      */
     public record Continuation(
-            int[] tokens, String text, Finish finish, double firstTokenMillis, double tokensPerSecond) {}
+            int[] tokens,
+            String text,
+            Finish finish,
+            double firstTokenMillis,
+            double tokensPerSecond,
+            int guessed,
+            int right) {}
+
+    /** Lets a smaller model of the same vocabulary guess ahead from now on. */
+    public Verdict<ModelRunner> draft(Path path, CacheType cache) {
+        return LoadedModel.load(path, workers, model.contextTokens(), cache).then(loaded -> {
+            Verdict<Transformer> decoder = loaded.decoder();
+            if (!decoder.isAccepted() || !loaded.hasVocabularyOf(model)) {
+                loaded.close();
+                return Verdict.rejected(
+                        Code.GGUF_UNSUPPORTED,
+                        path + " cannot guess for this model: it is no decoder of the same vocabulary");
+            }
+            draft = loaded;
+            return Verdict.accepted(this);
+        });
+    }
 
     /** Continues tokens; a control token ends the continuation and is not part of it. */
     public Verdict<Continuation> generate(int[] prompt, int maxTokens, Sampling sampling) {
@@ -197,15 +222,21 @@ public final class ModelRunner implements AutoCloseable {
                 return true;
             }
         };
-        Generation.Limits limits = new Generation.Limits(maxTokens, false, 0, List.of());
-        return new Generation(model, tokenizer, tokenizer.vocabulary()::isControl)
-                .run(sequence(), prompt, sampling, limits, listener)
-                .then(outcome -> {
-                    double rest = millisSince(started) - first[0];
-                    double rate = tokens.size() < 2 ? 0 : (tokens.size() - 1) * 1000 / rest;
-                    int[] ids = tokens.stream().mapToInt(Integer::intValue).toArray();
-                    return Verdict.accepted(new Continuation(ids, text.toString(), outcome.finish(), first[0], rate));
-                });
+        Generation.Limits limits = new Generation.Limits(maxTokens);
+        LoadedModel small = draft;
+        Optional<Generation.Guesser> guesser =
+                small != null && small.decoder() instanceof Verdict.Accepted<Transformer>(Transformer decoder)
+                        ? Optional.of(new Generation.Guesser(decoder, small.newSequence()))
+                        : Optional.empty();
+        Generation generation =
+                new Generation(model, tokenizer, tokenizer.vocabulary()::isControl, Turns.FREE, guesser);
+        return generation.run(sequence(), prompt, sampling, limits, listener).then(outcome -> {
+            double rest = millisSince(started) - first[0];
+            double rate = tokens.size() < 2 ? 0 : (tokens.size() - 1) * 1000 / rest;
+            int[] ids = tokens.stream().mapToInt(Integer::intValue).toArray();
+            return Verdict.accepted(new Continuation(
+                    ids, text.toString(), outcome.finish(), first[0], rate, generation.guessed(), generation.right()));
+        });
     }
 
     Verdict<Transformer> decoder() {
@@ -240,6 +271,9 @@ public final class ModelRunner implements AutoCloseable {
     @Override
     public void close() {
         workers.close();
+        if (draft != null) {
+            draft.close();
+        }
         model.close();
     }
 }

@@ -1,6 +1,7 @@
 package dev.holdfast.engine;
 
 import dev.holdfast.control.Slot;
+import dev.holdfast.engine.architectures.DecodeBatcher;
 import dev.holdfast.engine.architectures.Sequence;
 import dev.holdfast.engine.architectures.SequencePool;
 import dev.holdfast.engine.text.PromptWriter;
@@ -9,6 +10,8 @@ import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.Verdict;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Function;
+import java.util.function.IntConsumer;
 
 /**
  * A loaded model in use. It lives as long as its owner (the engine) or any request holds a pin; with the last pin its
@@ -22,6 +25,9 @@ public final class ModelSlot {
     private final SequencePool sequences;
     /** The owner's pin is the first. */
     private final AtomicInteger pins = new AtomicInteger(1);
+
+    /** The last one that was asked about, and the answer. */
+    private volatile Optional<Draft> known = Optional.empty();
 
     private volatile Runnable whenClosed = () -> {};
 
@@ -44,6 +50,13 @@ public final class ModelSlot {
 
     public LoadedModel model() {
         return model;
+    }
+
+    /** From now on {@code watcher} hears of each step of decoding for how many answers it was; at once, so it must not wait. */
+    public void watchSteps(IntConsumer watcher) {
+        if (model.batcher() instanceof Verdict.Accepted<DecodeBatcher>(DecodeBatcher batcher)) {
+            batcher.watch(watcher);
+        }
     }
 
     /** Keeps the model loaded; false when it is gone already. */
@@ -77,18 +90,77 @@ public final class ModelSlot {
         return sequences;
     }
 
-    /** Answers on the calling thread, which holds a pin; the owner's next prompt may build on what was read. */
-    public Verdict<Generation.Outcome> answer(ChatRequest request, Optional<Long> owner, Generation.Listener listener) {
+    private record Draft(ModelSlot model, boolean fits) {}
+
+    /** Answers without a draft. */
+    public Verdict<Generation.Outcome> answer(
+            ChatRequest request, Optional<Long> owner, Turns turns, Generation.Listener listener) {
+        return answer(request, owner, turns, Optional.empty(), listener);
+    }
+
+    /**
+     * Answers on the calling thread, which holds a pin; the owner's next prompt may build on what was read.
+     *
+     * @param draft a smaller model that guesses ahead, on which the caller holds a pin, too; one of another vocabulary is not asked
+     */
+    public Verdict<Generation.Outcome> answer(
+            ChatRequest request,
+            Optional<Long> owner,
+            Turns turns,
+            Optional<ModelSlot> draft,
+            Generation.Listener listener) {
         return prompts.write(request.prompt()).then(prompt -> {
             Sequence sequence = sequences.take(owner, prompt);
             try {
-                Generation.Limits limits = new Generation.Limits(
-                        request.maxTokens(), request.ignoreEnd(), request.tokensPerSecond(), request.stop());
-                return new Generation(model, prompts.tokenizer(), prompts::ends)
-                        .run(sequence, prompt, request.sampling(), limits, listener);
+                return draft.filter(this::fits).isPresent()
+                        ? draft.get()
+                                .guess(
+                                        prompt,
+                                        owner,
+                                        guesser -> answer(
+                                                request, prompt, sequence, turns, Optional.of(guesser), listener))
+                        : answer(request, prompt, sequence, turns, Optional.empty(), listener);
             } finally {
                 sequences.giveBack(sequence, owner);
             }
         });
+    }
+
+    private boolean fits(ModelSlot draft) {
+        Optional<Draft> last = known.filter(one -> one.model == draft);
+        if (last.isEmpty()) {
+            last = Optional.of(new Draft(draft, draft.model.hasVocabularyOf(model)));
+            known = last;
+        }
+        return last.get().fits;
+    }
+
+    /** Lends a sequence of this model to an answer of another one. */
+    private <T> Verdict<T> guess(int[] prompt, Optional<Long> owner, Function<Generation.Guesser, Verdict<T>> answer) {
+        return model.decoder().then(decoder -> {
+            Sequence sequence = sequences.take(owner, prompt);
+            try {
+                return answer.apply(new Generation.Guesser(decoder, sequence));
+            } finally {
+                sequences.giveBack(sequence, owner);
+            }
+        });
+    }
+
+    private Verdict<Generation.Outcome> answer(
+            ChatRequest request,
+            int[] prompt,
+            Sequence sequence,
+            Turns turns,
+            Optional<Generation.Guesser> guesser,
+            Generation.Listener listener) {
+        Generation.Limits limits = new Generation.Limits(
+                request.maxTokens(),
+                request.ignoreEnd(),
+                request.tokensPerSecond(),
+                request.stop(),
+                request.alternatives());
+        return new Generation(model, prompts.tokenizer(), prompts::ends, turns, guesser)
+                .run(sequence, prompt, request.sampling(), limits, listener);
     }
 }

@@ -47,8 +47,7 @@ public final class TinyModel {
                 "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}");
     }
 
-    private static void write(Path path, long seed, Flaw flaw, List<String> control, String jinja)
-            throws IOException {
+    private static void write(Path path, long seed, Flaw flaw, List<String> control, String jinja) throws IOException {
         Random random = new Random(seed);
         List<String> tokens = new ArrayList<>(control);
         for (int b = 0; b < 256; b++) {

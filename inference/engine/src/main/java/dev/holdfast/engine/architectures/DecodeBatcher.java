@@ -5,8 +5,10 @@ import static java.util.Objects.requireNonNull;
 import dev.holdfast.engine.kernels.MatMul;
 import java.util.ArrayDeque;
 import java.util.Deque;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -27,18 +29,25 @@ public final class DecodeBatcher {
     private final ReentrantLock lock = new ReentrantLock();
     private final Condition change = lock.newCondition();
     private final Deque<Member> waiting = new ArrayDeque<>(MAX);
+    private final AtomicInteger members = new AtomicInteger();
     private boolean led;
     private int expected = 1;
     private long lastNanos;
+    private volatile IntConsumer watcher = answers -> {};
 
     // The leader's.
-    private final @Nullable Member[] members = new Member[MAX];
+    private final @Nullable Member[] group = new Member[MAX];
     private final Sequence[] sequences = new Sequence[MAX];
     private final int[] tokens = new int[MAX];
     private final int[] positions = new int[MAX];
 
     public DecodeBatcher(Transformer decoder) {
         this.decoder = decoder;
+    }
+
+    /** From now on {@code watcher} hears of each step how many answers it was for, on the thread that computes; it must not wait. */
+    public void watch(IntConsumer watcher) {
+        this.watcher = watcher;
     }
 
     public Transformer decoder() {
@@ -55,13 +64,13 @@ public final class DecodeBatcher {
         }
     }
 
-    /** A place for one answer, whose thread alone uses it. */
+    /** A place for one answer, whose thread alone uses it, until it is closed. */
     public Member member(Sequence sequence) {
         return new Member(sequence);
     }
 
     /** One answer among those that are decoded. */
-    public final class Member {
+    public final class Member implements AutoCloseable {
         private final Sequence sequence;
         private int token;
         private boolean done;
@@ -69,14 +78,25 @@ public final class DecodeBatcher {
 
         private Member(Sequence sequence) {
             this.sequence = sequence;
+            members.incrementAndGet();
+        }
+
+        /** Whether no other answer is decoded now. */
+        public boolean alone() {
+            return members.get() == 1;
+        }
+
+        @Override
+        public void close() {
+            members.decrementAndGet();
         }
 
         public Sequence sequence() {
             return sequence;
         }
 
-        /** Reads a token, together with others; afterwards the sequence has its logits. */
-        public void read(int next) {
+        /** Reads a token, together with others, and gives the sequence's logits. */
+        public float[] read(int next) {
             if (sequence.room() < 1) {
                 throw new IllegalArgumentException("no room for another token");
             }
@@ -90,6 +110,7 @@ public final class DecodeBatcher {
                 case Error e -> throw e;
                 case Throwable e -> throw new IllegalStateException(e);
             }
+            return sequence.logits;
         }
     }
 
@@ -137,7 +158,7 @@ public final class DecodeBatcher {
             waiting.remove(leader);
             int count = 0;
             for (Member each = leader; each != null; each = count < MAX ? waiting.poll() : null) {
-                members[count] = each;
+                group[count] = each;
                 sequences[count] = each.sequence;
                 tokens[count++] = each.token;
             }
@@ -163,16 +184,16 @@ public final class DecodeBatcher {
             }
         }
         lastNanos = System.nanoTime() - started;
+        watcher.accept(count);
     }
 
     /** From where the sequence was before: the shared step may have failed when it had read this one's token already. */
     private void alone(int index) {
         sequences[index].keep(positions[index]);
-        Sequence[] group = {sequences[index]};
         try {
-            decoder.step(group, new int[] {tokens[index]}, 1);
+            decoder.step(sequences[index].alone, new int[] {tokens[index]}, 1);
         } catch (RuntimeException | Error e) {
-            requireNonNull(members[index]).failure = e;
+            requireNonNull(group[index]).failure = e;
         }
     }
 
@@ -180,8 +201,8 @@ public final class DecodeBatcher {
         lock.lock();
         try {
             for (int i = 0; i < count; i++) {
-                requireNonNull(members[i]).done = true;
-                members[i] = null;
+                requireNonNull(group[i]).done = true;
+                group[i] = null;
             }
             expected = count + waiting.size();
             led = false;

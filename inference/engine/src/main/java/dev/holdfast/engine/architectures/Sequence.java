@@ -7,6 +7,7 @@ import dev.holdfast.engine.kernels.KeyValueCache;
 import dev.holdfast.engine.kernels.MatMul;
 import dev.holdfast.engine.kernels.ModelShape;
 import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One sequence in work: its keys and values, and every buffer that a pass through the layers needs, so that no token
@@ -34,19 +35,36 @@ public final class Sequence {
     final float[] scratch;
     final Attention attention;
     final MatMul matMul = new MatMul();
+    final GroupAttention group = new GroupAttention();
     /** This sequence as a group of one. */
     final Sequence[] alone = {this};
 
+    /** The sequence that is read, which is this one unless this is a place ahead of it. */
+    final Sequence origin;
+
+    private final int ahead;
     private final int[] tokens;
     private int position;
 
     /** An empty sequence of at most {@code capacity} tokens. */
     public Sequence(ModelShape shape, int capacity, CacheType type) {
+        this(
+                shape,
+                capacity,
+                new KeyValueCache(type, shape.layers(), shape.keyHeads(), shape.headSize(), capacity),
+                Kernels.BATCH,
+                null,
+                0);
+    }
+
+    private Sequence(
+            ModelShape shape, int capacity, KeyValueCache cache, int batch, @Nullable Sequence origin, int ahead) {
         this.shape = shape;
         this.capacity = capacity;
-        this.tokens = new int[capacity];
-        this.cache = new KeyValueCache(type, shape.layers(), shape.keyHeads(), shape.headSize(), capacity);
-        int batch = Kernels.BATCH;
+        this.cache = cache;
+        this.origin = origin == null ? this : origin;
+        this.ahead = ahead;
+        this.tokens = new int[origin == null ? capacity : 0];
         this.x = new float[shape.width() * batch];
         this.normed = new float[shape.width() * batch];
         this.query = new float[shape.queryWidth() * batch];
@@ -62,6 +80,16 @@ public final class Sequence {
         this.attention = new Attention(shape);
     }
 
+    /**
+     * Places for the next {@code count} tokens of this sequence, each with logits of its own, so that {@link Transformer#step} reads all
+     * of them in one pass: a group in this order, which is this sequence's alone.
+     */
+    public Sequence[] places(int count) {
+        Sequence[] places = new Sequence[count];
+        Arrays.setAll(places, i -> new Sequence(shape, capacity, cache, 1, this, i));
+        return places;
+    }
+
     /** Bytes of everything that {@link #Sequence} makes beside the cache. */
     static long bufferBytes(ModelShape shape, int capacity) {
         long features = 2L * shape.width()
@@ -75,15 +103,27 @@ public final class Sequence {
                 + (long) Integer.BYTES * capacity;
     }
 
-    /** Tokens read so far. */
+    /** Tokens read so far; of a place ahead, where its token will be. */
     public int position() {
-        return position;
+        return origin.position + ahead;
     }
 
     /** Says that {@code count} more tokens were read: their keys and values are in the cache. */
     void advance(int[] read, int from, int count) {
-        System.arraycopy(read, from, tokens, position, count);
-        position += count;
+        System.arraycopy(read, from, origin.tokens, origin.position, count);
+        origin.position += count;
+    }
+
+    /** The tokens that were read, in an array that may be longer. */
+    public int[] tokens() {
+        return tokens;
+    }
+
+    /** How many tokens at the beginning are the same as those of {@code other}. */
+    public int commonPrefix(Sequence other) {
+        int most = Math.min(position, other.position);
+        int mismatch = Arrays.mismatch(tokens, 0, most, other.tokens, 0, most);
+        return mismatch < 0 ? most : mismatch;
     }
 
     /** How many tokens at the beginning of {@code prompt} were read already, in the same places. */

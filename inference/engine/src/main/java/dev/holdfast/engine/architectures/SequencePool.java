@@ -1,8 +1,10 @@
 package dev.holdfast.engine.architectures;
 
 import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.Deque;
 import java.util.Iterator;
+import java.util.List;
 import java.util.Optional;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -12,7 +14,8 @@ import org.jspecify.annotations.Nullable;
  * owner had read, so that the owner's next prompt begins where it departs from an earlier one.
  *
  * <p>Only the owner's own sequences are ever looked at. Whether another user sent the same prompt before therefore shows neither
- * in an answer nor in how long it takes, and what an owner left is overwritten with zeros before another gets the sequence.
+ * in an answer nor in how long it takes, and what an owner left is overwritten with zeros before another gets the sequence. That takes
+ * the longer the more there is, so it is done ahead, by whoever gives a sequence back: as long as two are idle, one of them is empty.
  * Thread-safe.
  */
 public final class SequencePool implements AutoCloseable {
@@ -23,7 +26,7 @@ public final class SequencePool implements AutoCloseable {
     /** The longest idle comes first. */
     private final Deque<Idle> idle = new ArrayDeque<>();
 
-    private int made;
+    private final List<Sequence> made = new ArrayList<>();
     private boolean closed;
 
     /** A pool without a sequence; {@code factory} makes one when needed. */
@@ -62,11 +65,11 @@ public final class SequencePool implements AutoCloseable {
                 return one.sequence;
             }
         }
-        if (made >= most && !idle.isEmpty()) {
+        if (made.size() >= most && !idle.isEmpty()) {
             return idle.removeFirst().sequence;
         }
         Sequence sequence = factory.get();
-        made++;
+        made.add(sequence);
         return sequence;
     }
 
@@ -93,21 +96,50 @@ public final class SequencePool implements AutoCloseable {
         if (owner.isEmpty()) {
             sequence.clear();
         }
+        Sequence spare;
         synchronized (this) {
-            if (!closed) {
-                idle.addLast(new Idle(sequence, owner));
-                return;
+            idle.addLast(new Idle(sequence, owner));
+            spare = closed || made.size() < most || idle.size() < 2 || anyEmpty() ? null : idle.removeFirst().sequence;
+        }
+        if (spare != null) {
+            spare.clear();
+            synchronized (this) {
+                idle.addFirst(new Idle(spare, Optional.empty()));
             }
         }
-        sequence.clear();
+        forgetIfClosed();
+    }
+
+    private boolean anyEmpty() {
+        return idle.stream().anyMatch(one -> one.owner.isEmpty());
+    }
+
+    /**
+     * How much of the room for keys and values is used, 0 to 1: by answers in the making, and by what is kept for an owner's next prompt. Of
+     * an answer in the making the newest tokens may be missing.
+     */
+    public synchronized double usage() {
+        double used = made.stream()
+                .mapToDouble(sequence -> (double) sequence.position() / sequence.capacity)
+                .sum();
+        return used / Math.max(most, made.size());
     }
 
     /** Forgets all idle sequences; those in use are forgotten as they come back. */
     @Override
     public void close() {
-        Deque<Idle> left;
         synchronized (this) {
             closed = true;
+        }
+        forgetIfClosed();
+    }
+
+    private void forgetIfClosed() {
+        Deque<Idle> left;
+        synchronized (this) {
+            if (!closed) {
+                return;
+            }
             left = new ArrayDeque<>(idle);
             idle.clear();
         }

@@ -3,6 +3,7 @@ package dev.holdfast.engine.architectures;
 import dev.holdfast.engine.kernels.Activation;
 import dev.holdfast.engine.kernels.Attention;
 import dev.holdfast.engine.kernels.CacheType;
+import dev.holdfast.engine.kernels.KernelPool;
 import dev.holdfast.engine.kernels.Kernels;
 import dev.holdfast.engine.kernels.KeyValueCache;
 import dev.holdfast.engine.kernels.MatMul;
@@ -56,6 +57,9 @@ public final class Transformer implements Network {
     private final float[] outputNorm;
     private final Linear output;
     private Workers workers = Workers.of(1);
+    /** One thread, for what is part of a job already. */
+    private Workers single = workers;
+
     private Kernels kernels = workers.kernels();
 
     Transformer(
@@ -99,6 +103,7 @@ public final class Transformer implements Network {
     @Override
     public void prepare(Workers workers, int contextTokens) {
         this.workers = workers;
+        this.single = new Workers(workers.kernels(), new KernelPool(1));
         this.kernels = workers.kernels();
         layers.stream()
                 .map(layer -> layer.attention.rotary)
@@ -146,7 +151,8 @@ public final class Transformer implements Network {
      * Reads one token of each sequence, in one pass over the weights; afterwards each has its logits. They differ from those of
      * {@link #read} by the rounding of 32-bit sums.
      *
-     * @param sequences different ones, each with room; the first {@code count} count, at most {@link MatMul#MAX_TOGETHER}
+     * @param sequences different ones, each with room, or {@link Sequence#places} of one that has room for all; the first
+     *     {@code count} count, at most {@link MatMul#MAX_TOGETHER}
      * @param tokens one for each
      */
     public void step(Sequence[] sequences, int[] tokens, int count) {
@@ -205,9 +211,14 @@ public final class Transformer implements Network {
                     .to(layer.value.weights(), s.value);
         }
         multiply(sequences, count);
+        if (count == 1) {
+            remember(sequences[0], index, layer, n, stride);
+            see(sequences[0], index, layer, n, stride, workers);
+        } else {
+            sequences[0].group.run(this, workers.pool(), sequences, count, index, layer);
+        }
         for (int i = 0; i < count; i++) {
             Sequence s = sequences[i];
-            mix(s, index, layer, n, stride);
             s.matMul.of(s.mixed, n, stride).to(layer.output.weights(), s.normed);
         }
         multiply(sequences, count);
@@ -216,8 +227,8 @@ public final class Transformer implements Network {
         }
     }
 
-    /** From query, key and value to what the heads see. */
-    private void mix(Sequence s, int index, AttentionWeights layer, int n, int stride) {
+    /** Completes query, key and value, and writes the latter two to the cache. */
+    void remember(Sequence s, int index, AttentionWeights layer, int n, int stride) {
         layer.query.complete(kernels, s.query, stride);
         layer.key.complete(kernels, s.key, stride);
         layer.value.complete(kernels, s.value, stride);
@@ -226,7 +237,15 @@ public final class Transformer implements Network {
         layer.rotary.turn(s.query, shape.heads(), shape.headSize(), s.position(), stride);
         layer.rotary.turn(s.key, shape.keyHeads(), shape.headSize(), s.position(), stride);
         s.cache.write(index, s.position(), n, s.key, s.value, stride);
-        s.attention.run(workers, s.cache, index, layer.window, s.query, s.mixed, s.position(), n, stride, s.scratch);
+    }
+
+    /** What the heads of a sequence see for one token, while others of its group are computed on other threads. */
+    void attendAlone(Sequence s, int index, AttentionWeights layer) {
+        see(s, index, layer, 1, 1, single);
+    }
+
+    private void see(Sequence s, int index, AttentionWeights layer, int n, int stride, Workers team) {
+        s.attention.run(team, s.cache, index, layer.window, s.query, s.mixed, s.position(), n, stride, s.scratch);
     }
 
     private void normHeads(float[] x, float[] norm, int heads, int stride) {

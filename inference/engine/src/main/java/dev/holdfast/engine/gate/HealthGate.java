@@ -8,6 +8,7 @@ import dev.holdfast.engine.LoadedModel;
 import dev.holdfast.engine.MappedModel;
 import dev.holdfast.engine.MemoryNeeds;
 import dev.holdfast.engine.ModelSlot;
+import dev.holdfast.engine.Turns;
 import dev.holdfast.engine.architectures.Sequence;
 import dev.holdfast.engine.architectures.Transformer;
 import dev.holdfast.engine.kernels.CacheType;
@@ -256,7 +257,7 @@ public final class HealthGate {
         for (GateRules.Canary canary : rules.canaries()) {
             ChatRequest request = ChatRequest.greedy(canary.prompt(), rules.maxAnswerTokens());
             StringBuilder answer = new StringBuilder();
-            Verdict<Generation.Outcome> outcome = model.answer(request, Optional.empty(), delta -> {
+            Verdict<Generation.Outcome> outcome = model.answer(request, Optional.empty(), Turns.FREE, delta -> {
                 answer.append(delta);
                 return true;
             });

@@ -55,7 +55,7 @@ public final class KernelPool implements AutoCloseable {
     }
 
     /** Returns when all chunks are done; {@code scratch} is the caller's. */
-    void run(Job job, int chunks, float[] scratch) {
+    public void run(Job job, int chunks, float[] scratch) {
         if (helpers.length == 0 || chunks < 2 || !owner.tryLock()) {
             for (int i = 0; i < chunks; i++) {
                 job.chunk(i, scratch);

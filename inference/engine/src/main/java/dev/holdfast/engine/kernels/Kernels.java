@@ -12,7 +12,7 @@ package dev.holdfast.engine.kernels;
 public interface Kernels {
     /** Tokens that go through the layers together; a multiple of every vector length up to 512 bits. */
     int BATCH = 64;
-    /** Rows that a product unpacks together; {@code scratch} holds this many rows. */
+    /** Rows that a product unpacks together; {@code scratch} holds {@link #scratchFloats}. */
     int ROWS = 6;
     /** Buffers along which a kernel runs in whole vectors are padded to a multiple of this. */
     int PADDING = 64;
@@ -20,6 +20,11 @@ public interface Kernels {
     /** The least multiple of {@code multiple} that is not below {@code value}. */
     static int padded(int value, int multiple) {
         return (value + multiple - 1) / multiple * multiple;
+    }
+
+    /** Room for {@value #ROWS} rows, or for fewer and the sums of a tile. */
+    static int scratchFloats(int columns) {
+        return ROWS * Math.max(columns, BATCH);
     }
 
     /** Unpacks row {@code row} to {@code out[at ..]}. */

@@ -104,7 +104,7 @@ public final class MatMul implements KernelPool.Job {
 
     @Override
     public int scratchFloats() {
-        return Kernels.ROWS * columns;
+        return Kernels.scratchFloats(columns);
     }
 
     @Override

@@ -71,9 +71,7 @@ public final class VectorKernels implements Kernels {
     @Override
     public void products(Weights weights, int from, int to, float[][] xs, float[][] ys, int count, float[] scratch) {
         if (count > 2) {
-            for (int r = from; r < to; r++) {
-                VectorDots.dots(weights, r, xs, ys, count, scratch);
-            }
+            VectorTiles.products(weights, from, to, xs, ys, count, scratch);
             return;
         }
         for (int r = from; r < to; r += NEAR) {

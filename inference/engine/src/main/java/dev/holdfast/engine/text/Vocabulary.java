@@ -174,4 +174,13 @@ public final class Vocabulary {
     int end() {
         return end;
     }
+
+    /** Whether each number stands for the same text. */
+    public boolean hasTokensOf(Vocabulary other) {
+        boolean same = size() == other.size();
+        for (int id = 0; same && id < size(); id++) {
+            same = text(id).equals(other.text(id));
+        }
+        return same;
+    }
 }

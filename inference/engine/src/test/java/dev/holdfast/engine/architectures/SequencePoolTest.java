@@ -21,18 +21,44 @@ class SequencePoolTest {
         ModelShape shape = new ModelShape(128, 1, 8, 1, 1, 8, 8, 10);
         SequencePool pool = new SequencePool(() -> new Sequence(shape, 128, CacheType.F32), 1);
         int[] prompt = new Random(1).ints(100, 0, 10).toArray();
-        Sequence sequence = pool.take(ALICE, prompt);
+        Sequence sequence = filled(pool, ALICE, prompt);
+        pool.giveBack(sequence, ALICE);
+        assertThat(pool.take(BOB, prompt)).isSameAs(sequence);
+        assertThat(firstKeys(sequence)).containsOnly(0);
+        assertThat(sequence.position()).isZero();
+        assertThat(sequence.commonPrefix(prompt)).isZero();
+    }
+
+    /** How much there is to overwrite would show in the next owner's first token. */
+    @Test
+    void oneOfTwoIsOverwrittenAhead() {
+        ModelShape shape = new ModelShape(128, 1, 8, 1, 1, 8, 8, 10);
+        SequencePool pool = new SequencePool(() -> new Sequence(shape, 128, CacheType.F32), 2);
+        int[] prompt = new Random(1).ints(100, 0, 10).toArray();
+        Sequence alices = filled(pool, ALICE, prompt);
+        Sequence bobs = filled(pool, BOB, prompt);
+        pool.giveBack(alices, ALICE);
+        assertThat(firstKeys(alices)).as("she may build on it").contains(42);
+        pool.giveBack(bobs, BOB);
+        assertThat(firstKeys(alices)).containsOnly(0);
+        assertThat(firstKeys(bobs)).contains(42);
+        assertThat(pool.take(BOB, prompt)).isSameAs(bobs);
+        assertThat(pool.take(ALICE, prompt)).isSameAs(alices);
+    }
+
+    private static Sequence filled(SequencePool pool, Optional<Long> owner, int[] prompt) {
+        Sequence sequence = pool.take(owner, prompt);
         float[] secret = new float[8 * 64];
         Arrays.fill(secret, 42);
         sequence.cache.write(0, 0, 64, secret, secret, 64);
         sequence.advance(prompt, 0, 64);
-        pool.giveBack(sequence, ALICE);
-        assertThat(pool.take(BOB, prompt)).isSameAs(sequence);
+        return sequence;
+    }
+
+    private static float[] firstKeys(Sequence sequence) {
         float[] left = new float[16 * 64];
         sequence.cache.page(0, 0).keys(new ScalarKernels(), 0, left, 0);
-        assertThat(left).containsOnly(0);
-        assertThat(sequence.position()).isZero();
-        assertThat(sequence.commonPrefix(prompt)).isZero();
+        return left;
     }
 
     /** What is read again falls into the batches that it fell into at first: the numbers are the same, not only near. */

@@ -17,7 +17,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** Rows times several vectors, against the scalar twin, at sizes that fill no vector. */
-class VectorDotsTest {
+class VectorTilesTest {
     private final Random random = new Random(6);
 
     @TempDir
@@ -47,8 +47,8 @@ class VectorDotsTest {
         MemorySegment file = MemorySegment.ofArray(Files.readAllBytes(path));
         GgufTensor tensor = GgufReader.read(file).orThrow().tensor("w").orElseThrow();
         Weights weights = new Weights(type, file, tensor.offset(), rows, columns, tensor.rowBytes());
-        float[] scratch = new float[Kernels.ROWS * columns + 4];
-        for (int count = 1; count <= 9; count++) {
+        float[] scratch = new float[Kernels.scratchFloats(columns)];
+        for (int count = 1; count <= 16; count++) {
             float[][] xs = new float[count][];
             float[][] expected = new float[count][rows];
             float[][] actual = new float[count][rows];
