@@ -1,6 +1,7 @@
 package dev.holdfast.attestation;
 
 import dev.holdfast.attestation.EvidenceClaims.Serving;
+import java.util.HashSet;
 import java.util.Optional;
 import java.util.Set;
 import java.util.SortedMap;
@@ -15,14 +16,15 @@ final class Answer {
     /** Names that a claim's text has room for. */
     private static final int MAX_TOLD = 2;
 
-    private final SortedMap<String, Serving> states = new TreeMap<>();
+    private final Set<String> confirmed = new HashSet<>();
     private final SortedSet<String> unrecorded = new TreeSet<>();
     private String reason = "";
     private boolean contradictory;
 
-    /** The process serves {@code model} as the log names it, by now. */
-    void confirmed(String model) {
-        states.put(model, Serving.CONFIRMED);
+    /** The process serves this as the log names it, by now. What is in service answers to its pinned name, too. */
+    void confirmed(ModelEvent event) {
+        confirmed.add(event.place());
+        confirmed.add(ModelEvent.grace(event.model(), event.slot()));
     }
 
     /** The process serves something as {@code model} that the log does not name, and takes no event of. */
@@ -36,13 +38,18 @@ final class Answer {
         contradictory = true;
     }
 
-    /** The state of each of {@code named}; of those that the answer leaves open, {@code CHANGING} or {@code ABSENT}. */
-    SortedMap<String, Serving> states(Set<String> named, Predicate<String> changing) {
+    /**
+     * The state of each place of {@code named}; of those that the answer leaves open, {@code CHANGING} or {@code ABSENT}.
+     *
+     * @param changing whether a model is in the middle of a swap
+     */
+    SortedMap<String, Serving> states(SortedMap<String, ModelEvent> named, Predicate<String> changing) {
         SortedMap<String, Serving> all = new TreeMap<>();
-        for (String model : named) {
-            Serving open = changing.test(model) ? Serving.CHANGING : Serving.ABSENT;
-            all.put(model, contradictory ? Serving.UNKNOWN : states.getOrDefault(model, open));
-        }
+        named.forEach((place, event) -> {
+            Serving open = changing.test(event.model()) ? Serving.CHANGING : Serving.ABSENT;
+            Serving state = confirmed.contains(place) ? Serving.CONFIRMED : open;
+            all.put(place, contradictory ? Serving.UNKNOWN : state);
+        });
         return all;
     }
 

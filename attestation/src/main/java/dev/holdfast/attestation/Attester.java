@@ -149,7 +149,7 @@ public final class Attester {
         List<ModelEvent> actual;
         try {
             actual = around.serving().now();
-            if (actual.stream().map(ModelEvent::model).distinct().count() < actual.size()) {
+            if (actual.stream().map(ModelEvent::place).distinct().count() < actual.size()) {
                 throw new IOException("the process that serves names a model twice");
             }
         } catch (IOException e) {

@@ -51,7 +51,7 @@ public sealed interface Event {
         }
     }
 
-    /** A model entered service or left it. */
+    /** A model entered service or left it, or a release of it its grace. */
     record Model(ModelEvent event) implements Event {}
 
     /** The event's content: what is hashed, logged and sent. */

@@ -11,6 +11,7 @@ import dev.holdfast.tee.TeeException;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.ModelName;
 import dev.holdfast.wire.Sha256;
+import dev.holdfast.wire.SlotId;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Collection;
@@ -20,13 +21,13 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.SortedMap;
-import java.util.TreeMap;
 import java.util.function.Function;
 import java.util.function.LongSupplier;
 
 /**
  * The device's replayable record of what was extended into the register since the TEE was reset. The last event of each model
- * says which release of it serves; a model whose last event retires it is not in service.
+ * says which release of it serves; a model whose last event retires it is not in service. Beside it, releases in their grace answer to
+ * their pinned names, each from its own event to the one that ends it.
  *
  * <p>A change of a model is recorded in the order: write-ahead record, extend, append, and then the caller flips its pointer.
  * So the log may say that a model is about to serve, but a model never serves unsaid. Installs of different models
@@ -42,6 +43,9 @@ public final class EventLog implements AutoCloseable {
 
     /** Models that the log names at one time: those of an order, and those of the one before that are not retired yet. */
     public static final int MAX_NAMED = 2 * ModelName.MAX_MODELS;
+
+    /** Releases in their grace that the log names at one time: those of an order, and those of the one before that are not over yet. */
+    public static final int MAX_GRACED = 2 * ModelName.MAX_GRACED;
 
     private final Replay replay = new Replay();
     private final Swaps swaps;
@@ -114,18 +118,23 @@ public final class EventLog implements AutoCloseable {
      *
      * @throws EventLogFullException where the log is full, or names {@value #MAX_NAMED} other models
      * @throws IOException where it cannot be written
-     * @throws IllegalArgumentException for a {@code model-retire}
+     * @throws IllegalArgumentException for an event of another kind
      */
     public synchronized void beforeServe(ModelEvent event) throws IOException, TeeException {
         begin(event, Cause.AGENT);
     }
 
     private void begin(ModelEvent event, Cause cause) throws IOException, TeeException {
-        if (event.kind() == ModelEvent.Kind.RETIRE) {
-            throw new IllegalArgumentException("a model that is retired does not serve");
+        if (event.kind() != ModelEvent.Kind.SERVE && event.kind() != ModelEvent.Kind.ROLLBACK) {
+            throw new IllegalArgumentException(event.kind() + " puts no model into service");
         }
+        record(event, cause);
+        swaps.begin(event.model());
+    }
+
+    private void record(ModelEvent event, Cause cause) throws IOException, TeeException {
         ready();
-        ModelEvent last = replay.models().get(event.model());
+        ModelEvent last = replay.places().get(event.place());
         if (!event.equals(last)) {
             // Of one and the same release only the tokenizer can differ, which is the inference process's own word.
             boolean named =
@@ -138,7 +147,35 @@ public final class EventLog implements AutoCloseable {
                 throw new EventLogFullException(refusal.get());
             }
         }
-        swaps.begin(event.model());
+    }
+
+    /**
+     * To be called before a release answers to its pinned name beside what serves; nothing where the log says so already. It may be in
+     * service itself.
+     *
+     * @throws EventLogFullException where the log is full, or names {@value #MAX_GRACED} others
+     */
+    public synchronized void graced(ModelEvent event) throws IOException, TeeException {
+        record(event.as(ModelEvent.Kind.GRACE), Cause.AGENT);
+        swaps.changed(event.model());
+        recorder.clearUnlessUnderWay();
+    }
+
+    /** To be called once a release is unloaded that was in its grace; nothing where the log does not name it so. */
+    public synchronized void graceEnded(SlotId slot) throws IOException, TeeException {
+        ready();
+        for (ModelEvent event : replay.graces().values()) {
+            if (event.slot().equals(slot)) {
+                recorder.record(LoggedEvent.of(event.as(ModelEvent.Kind.GRACE_END), Cause.AGENT));
+                swaps.changed(event.model());
+            }
+        }
+        recorder.clearUnlessUnderWay();
+    }
+
+    /** The releases in their grace. */
+    public synchronized List<ModelEvent> graces() {
+        return List.copyOf(replay.graces().values());
     }
 
     /** To be called once the pointer of {@code model} has flipped for good. */
@@ -155,9 +192,12 @@ public final class EventLog implements AutoCloseable {
      */
     public synchronized void retired(String model) throws IOException, TeeException {
         ready();
-        ModelEvent last = replay.models().get(model);
-        if (last != null) {
-            recorder.record(LoggedEvent.of(last.as(ModelEvent.Kind.RETIRE), Cause.AGENT));
+        // A model may be named by a release in its grace alone.
+        Optional<ModelEvent> last = replay.places().values().stream()
+                .filter(event -> event.model().equals(model))
+                .findFirst();
+        if (last.isPresent()) {
+            recorder.record(LoggedEvent.of(last.get().as(ModelEvent.Kind.RETIRE), Cause.AGENT));
         }
         afterServe(model);
     }
@@ -176,8 +216,8 @@ public final class EventLog implements AutoCloseable {
      * stays in the log: only an order retires it. What the process can have recorded so is rationed for the whole boot;
      * beyond that nothing is recorded, and the model is {@code ABSENT} as far as the log names it.
      *
-     * @param actual what serves, one of each name
-     * @return what is known of each model that the log names: {@code CONFIRMED}, {@code CHANGING} or {@code ABSENT}; all
+     * @param actual what serves, one of each name, and the releases in their grace
+     * @return what is known of each {@link ModelEvent#place} that the log names: {@code CONFIRMED}, {@code CHANGING} or {@code ABSENT}; all
      *     {@code UNKNOWN} where the log named another tokenizer of a release
      */
     public synchronized SortedMap<String, Serving> confirm(long changesBefore, Collection<ModelEvent> actual)
@@ -186,7 +226,7 @@ public final class EventLog implements AutoCloseable {
     }
 
     private SortedMap<String, Serving> states(Answer answer, long changesBefore) {
-        return answer.states(replay.models().keySet(), model -> swaps.isChanging(model, changesBefore));
+        return answer.states(replay.places(), model -> swaps.isChanging(model, changesBefore));
     }
 
     private Answer compare(long changesBefore, Collection<ModelEvent> actual) throws IOException, TeeException {
@@ -206,14 +246,14 @@ public final class EventLog implements AutoCloseable {
                 answer.contradictory();
             }
             measure(event, Cause.PROBE);
-            answer.confirmed(event.model());
+            answer.confirmed(event);
         }
         return answer;
     }
 
     /**
      * To be called at start, when it is known which models really serve, and after a swap that failed: measures each of
-     * {@code actual} unless the log says so already, and settles what a crash interrupted. Swaps of other models go on.
+     * {@code actual}, releases in their grace included, unless the log says so already, and settles what a crash interrupted. Swaps of other models go on.
      * Costs one question to the TEE when there is nothing to do.
      */
     public synchronized void ensureServing(Collection<ModelEvent> actual) throws IOException, TeeException {
@@ -227,7 +267,7 @@ public final class EventLog implements AutoCloseable {
 
     /** The last event of each model in service, by its name. */
     public synchronized SortedMap<String, ModelEvent> serving() {
-        return Collections.unmodifiableSortedMap(new TreeMap<>(replay.models()));
+        return Collections.unmodifiableSortedMap(replay.models());
     }
 
     /**
@@ -235,7 +275,7 @@ public final class EventLog implements AutoCloseable {
      * what the log says of each.
      */
     public synchronized SortedMap<String, ModelEvent> interrupted() {
-        SortedMap<String, ModelEvent> found = new TreeMap<>(replay.models());
+        SortedMap<String, ModelEvent> found = replay.models();
         found.keySet().retainAll(swaps.models());
         return found;
     }
@@ -270,8 +310,8 @@ public final class EventLog implements AutoCloseable {
     }
 
     private Snapshot snapshot(Function<String, Serving> states, Optional<String> gap) {
-        List<Measured> models = replay.models().values().stream()
-                .map(event -> new Measured(event, states.apply(event.model())))
+        List<Measured> models = replay.places().values().stream()
+                .map(event -> new Measured(event, states.apply(event.place())))
                 .toList();
         return new Snapshot(replay.register(), models, broken().or(() -> gap), recorder.resetCount());
     }
@@ -287,6 +327,13 @@ public final class EventLog implements AutoCloseable {
     }
 
     private void measure(ModelEvent actual, Cause cause) throws IOException, TeeException {
+        if (actual.kind() == ModelEvent.Kind.GRACE) {
+            if (!replay.names(actual)) {
+                record(actual, cause);
+            }
+            recorder.clearUnlessUnderWay();
+            return;
+        }
         if (!replay.names(actual)) {
             begin(actual, cause);
         }

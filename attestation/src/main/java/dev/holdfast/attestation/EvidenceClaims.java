@@ -27,7 +27,7 @@ import java.util.TreeMap;
  * <tr><td>267</td><td>bootcount: the TEE's reset count</td></tr>
  * <tr><td>270, 271</td><td>swname and swversion of the agent</td></tr>
  * <tr><td>273</td><td>measurements: each model that the log names as a measured component (RFC 10013), in the order of their
- * names; absent without one</td></tr>
+ * names, and right after it each of its releases in their grace, in the order of their slots; absent without one</td></tr>
  * <tr><td>hf-assurance</td><td>what the device says of its TEE; a verifier goes by the enrolment instead</td></tr>
  * <tr><td>hf-register</td><td>[index, resettable]</td></tr>
  * <tr><td>hf-models</td><td>for each measurement [slot, release, epoch, template digest, gate digest, target, event type,
@@ -68,12 +68,17 @@ public record EvidenceClaims(
     }
 
     /**
-     * A model that the log names.
+     * A model that the log names, or a release in its grace.
      *
-     * @param event the last event of the model
+     * @param event the last event of the model or release
      * @param state whether it is known to answer requests
      */
-    public record Measured(ModelEvent event, Serving state) {}
+    public record Measured(ModelEvent event, Serving state) {
+        /** Whether it answers to its pinned name alone, beside what serves. */
+        public boolean isInGrace() {
+            return event.kind().isOfGrace();
+        }
+    }
 
     public static final String PROFILE = "tag:holdfast.dev,2026:evidence-2";
     static final int MAX_FACTS = 16;

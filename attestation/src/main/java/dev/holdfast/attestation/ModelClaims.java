@@ -19,6 +19,7 @@ final class ModelClaims {
     private static final long SEMVER = 16384;
 
     private static final int RELEASE_FIELDS = 9;
+    private static final int MAX_ENTRIES = EventLog.MAX_NAMED + EventLog.MAX_GRACED;
 
     private ModelClaims() {}
 
@@ -50,18 +51,24 @@ final class ModelClaims {
 
     /** Reads both claims; the slot is for the caller to compare, who writes again what was read. */
     static List<Measured> parse(Cbor measurements, Cbor releases) throws RejectedException {
-        if (!(releases instanceof Cbor.Array(List<Cbor> more)) || more.size() > EventLog.MAX_NAMED) {
-            throw EvidenceClaims.malformed("an array of at most " + EventLog.MAX_NAMED + " models is expected");
+        if (!(releases instanceof Cbor.Array(List<Cbor> more)) || more.size() > MAX_ENTRIES) {
+            throw EvidenceClaims.malformed("an array of at most " + MAX_ENTRIES + " models is expected");
         }
         List<Cbor> components = Claim.array(measurements, more.size());
         List<Measured> models = new ArrayList<>();
         for (int i = 0; i < more.size(); i++) {
             Measured next = model(components.get(i), Claim.array(more.get(i), RELEASE_FIELDS));
             if (i > 0
-                    && models.get(i - 1).event().model().compareTo(next.event().model()) >= 0) {
+                    && models.get(i - 1).event().place().compareTo(next.event().place()) >= 0) {
                 throw EvidenceClaims.malformed("the models are not in the order of their names, each once");
             }
             models.add(next);
+        }
+        long graced =
+                models.stream().filter(each -> each.event().kind().isOfGrace()).count();
+        if (graced > EventLog.MAX_GRACED || models.size() - graced > EventLog.MAX_NAMED) {
+            throw EvidenceClaims.malformed("at most " + EventLog.MAX_NAMED + " models and " + EventLog.MAX_GRACED
+                    + " releases in their grace are expected");
         }
         // Either the process answered, or it did not.
         if (models.stream()
@@ -99,7 +106,7 @@ final class ModelClaims {
 
     private static ModelEvent.Kind kind(String type) throws RejectedException {
         return ModelEvent.Kind.ofType(type)
-                .filter(kind -> kind != ModelEvent.Kind.RETIRE)
+                .filter(ModelEvent.Kind::begins)
                 .orElseThrow(() -> EvidenceClaims.malformed("event type " + type));
     }
 

@@ -9,7 +9,7 @@ import java.util.Map;
 import java.util.Optional;
 
 /**
- * A model enters service, or leaves it.
+ * A model enters service, or leaves it; or a release of it begins or ends to answer to its pinned name beside that.
  *
  * @param kind what happens
  * @param model the model's name
@@ -44,8 +44,12 @@ public record ModelEvent(
         SERVE("model-serve"),
         /** It enters service as the return to an earlier release. */
         ROLLBACK("model-rollback"),
-        /** It leaves service, and no other release takes its place. */
-        RETIRE("model-retire");
+        /** It leaves service, and no other release takes its place; no release of it is in its grace any more. */
+        RETIRE("model-retire"),
+        /** It answers to its pinned name, whatever else is in service: it is in its grace. */
+        GRACE("model-grace"),
+        /** It does so no more. */
+        GRACE_END("model-grace-end");
 
         private final String type;
 
@@ -55,6 +59,16 @@ public record ModelEvent(
 
         String type() {
             return type;
+        }
+
+        /** Whether it is about a release in its grace. */
+        public boolean isOfGrace() {
+            return this == GRACE || this == GRACE_END;
+        }
+
+        /** Whether a release answers requests from then on. */
+        boolean begins() {
+            return this != RETIRE && this != GRACE_END;
         }
 
         static Optional<Kind> ofType(String type) {
@@ -81,12 +95,29 @@ public record ModelEvent(
         return SlotId.of(target, release, epoch, digest, template, gate);
     }
 
-    /** Changes the set of models in service as this event does: {@code last} holds the last event of each, by its name. */
+    /**
+     * What the log knows by its last event: a model, and beside it each release of it in its grace. In the order of these texts a model
+     * comes before its releases in their grace, and those before the next model.
+     */
+    public String place() {
+        return kind.isOfGrace() ? grace(model, slot()) : model;
+    }
+
+    /** {@link #place} of a release in its grace; the space comes before every character of a name. */
+    static String grace(String model, SlotId slot) {
+        return grace(model) + slot.hex();
+    }
+
+    private static String grace(String model) {
+        return model + ' ';
+    }
+
+    /** Changes what is in service as this event does: {@code last} holds the last event of each {@link #place}. */
     public void applyTo(Map<String, ModelEvent> last) {
-        if (kind == Kind.RETIRE) {
-            last.remove(model);
-        } else {
-            last.put(model, this);
+        switch (kind) {
+            case SERVE, ROLLBACK, GRACE -> last.put(place(), this);
+            case GRACE_END -> last.remove(place());
+            case RETIRE -> last.keySet().removeIf(place -> place.equals(model) || place.startsWith(grace(model)));
         }
     }
 

@@ -158,7 +158,7 @@ final class Recorder implements AutoCloseable {
             }
             if (extended
                     && Event.parse(event.content()) instanceof Verdict.Accepted<Event>(Event.Model(ModelEvent model))
-                    && model.equals(replay.models().get(model.model()))) {
+                    && model.equals(replay.places().get(model.model()))) {
                 markInterrupted(model.model()); // the caller settles whether its pointer flipped
             }
         }
@@ -170,7 +170,7 @@ final class Recorder implements AutoCloseable {
     }
 
     private void markInterrupted(String model) {
-        if (replay.models().containsKey(model)) {
+        if (replay.places().containsKey(model)) {
             swaps.interrupted(model);
         }
     }

@@ -16,7 +16,7 @@ import java.util.TreeMap;
 /** The events of one boot, and what they lead to. Not thread-safe. */
 final class Replay {
     private final List<Binary> contents = new ArrayList<>();
-    private final SortedMap<String, ModelEvent> models = new TreeMap<>();
+    private final SortedMap<String, ModelEvent> places = new TreeMap<>();
     /** What was said last of each release's tokenizer. */
     private final Map<SlotId, Sha256> tokenizers = new HashMap<>();
 
@@ -31,7 +31,7 @@ final class Replay {
         register = Event.extend(register, Event.digest(content));
         switch (Event.parse(content)) {
             case Verdict.Accepted<Event>(Event.Model(ModelEvent event)) -> {
-                event.applyTo(models);
+                event.applyTo(places);
                 event.tokenizer().ifPresent(said -> tokenizers.put(event.slot(), said));
             }
             case Verdict.Accepted<Event>(Event.AgentStart _) -> lastStart = Optional.of(content);
@@ -41,7 +41,7 @@ final class Replay {
 
     void clear() {
         contents.clear();
-        models.clear();
+        places.clear();
         tokenizers.clear();
         quota.clear();
         register = Event.ZERO;
@@ -52,9 +52,25 @@ final class Replay {
         return Collections.unmodifiableList(contents);
     }
 
+    /** The last event of each place that is not left: of models, and of releases in their grace. */
+    SortedMap<String, ModelEvent> places() {
+        return Collections.unmodifiableSortedMap(places);
+    }
+
     /** The last event of each model that is not retired. */
     SortedMap<String, ModelEvent> models() {
-        return Collections.unmodifiableSortedMap(models);
+        return of(false);
+    }
+
+    /** The releases in their grace, by their places. */
+    SortedMap<String, ModelEvent> graces() {
+        return of(true);
+    }
+
+    private SortedMap<String, ModelEvent> of(boolean grace) {
+        SortedMap<String, ModelEvent> found = new TreeMap<>(places);
+        found.values().removeIf(event -> event.kind().isOfGrace() != grace);
+        return found;
     }
 
     /** What the register must hold. */
@@ -62,9 +78,9 @@ final class Replay {
         return register;
     }
 
-    /** Whether the last event of the model puts this release into service, for whatever reason. */
+    /** Whether the last event of the place puts this release there, for whatever reason. */
     boolean names(ModelEvent actual) {
-        ModelEvent last = models.get(actual.model());
+        ModelEvent last = places.get(actual.place());
         return last != null && last.as(actual.kind()).equals(actual);
     }
 
@@ -76,8 +92,13 @@ final class Replay {
 
     /** Why the log does not take {@code event}; empty where it does. */
     Optional<String> refusal(ModelEvent event, LoggedEvent.Cause cause) {
-        if (models.size() >= EventLog.MAX_NAMED && !models.containsKey(event.model())) {
-            return Optional.of("the event log names " + EventLog.MAX_NAMED + " models already");
+        if (!places.containsKey(event.place())) {
+            boolean grace = event.kind().isOfGrace();
+            int most = grace ? EventLog.MAX_GRACED : EventLog.MAX_NAMED;
+            if (of(grace).size() >= most) {
+                return Optional.of(
+                        "the event log names " + most + (grace ? " releases in their grace" : " models") + " already");
+            }
         }
         return refusal(LoggedEvent.of(event, cause));
     }

@@ -7,7 +7,8 @@ import java.util.List;
 @FunctionalInterface
 public interface ServingModels {
     /**
-     * The models in service, each as an event that the log would hold for it, one of each name; empty where none is loaded.
+     * The models in service and the releases in their grace, each as an event that the log would hold for it, one of each {@link
+     * ModelEvent#place}; empty where none is loaded.
      *
      * @throws IOException where the process that serves does not answer
      */

@@ -36,6 +36,11 @@ final class Swaps {
 
     void end(String model) {
         since.remove(model);
+        changed(model);
+    }
+
+    /** What else there is of a model changed, such as a release in its grace. */
+    void changed(String model) {
         changedAt.put(model, ++changes);
     }
 

@@ -72,17 +72,20 @@ class EventLogStepsTest {
         return temp.resolve("log-" + cases++);
     }
 
-    /** The life of a log: a start, a model, an update while another model is updated, too, a way back, and an end. */
+    /** The life of a log: a start, a model, an update while another model is updated, too, which leaves the older release, a way back, and ends. */
     private void live(EventLog log) throws Exception {
         log.agentStarted("agent", "1");
         before(log, Models.V1);
         after(log, "intent");
         before(log, Models.EMBED);
         after(log, "embed");
+        log.graced(Models.V1);
         before(log, Models.V2);
         before(log, Models.EMBED_2);
         after(log, "intent");
         after(log, "embed");
+        log.graced(Models.EMBED);
+        log.graceEnded(Models.V1.slot());
         before(log, Models.V1.as(ModelEvent.Kind.ROLLBACK));
         after(log, "intent");
         underWay.remove("embed");
@@ -126,6 +129,11 @@ class EventLogStepsTest {
             }
         }
         assertThat(value).isEqualTo(register.read());
+        assertThat(log.graces())
+                .containsExactlyElementsOf(last.values().stream()
+                        .filter(event -> event.kind().isOfGrace())
+                        .toList());
+        last.values().removeIf(event -> event.kind().isOfGrace());
         assertThat(log.serving()).isEqualTo(last);
         assertThat(log.interrupted().keySet()).containsAll(underWay);
         underWay.clear();
@@ -165,7 +173,7 @@ class EventLogStepsTest {
 
     @Test
     void recoversFromACutBeforeEachStepOfEachRecovery() throws Exception {
-        for (int step = 0; step < 60; step++) {
+        for (int step = 0; step < 62; step++) {
             for (int second = 0; ; second++) {
                 Path dir = fresh();
                 MemoryRegister register = new MemoryRegister();

@@ -88,7 +88,8 @@ abstract class EvidenceContract extends EvidenceFixture {
                         Models.V1.template(),
                         Models.V1.gate(),
                         Models.V1.tokenizer(),
-                        EvidenceClaims.Serving.CONFIRMED));
+                        EvidenceClaims.Serving.CONFIRMED,
+                        false));
         assertThat(claims.model()).contains(claims.models().get(0));
         assertThat(claims.epochFloors()).as("of the models that the log names").isEqualTo(Map.of("intent", 1L));
         assertThat(claims.assurance()).isEqualTo(assurance());

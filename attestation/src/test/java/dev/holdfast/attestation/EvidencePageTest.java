@@ -69,7 +69,14 @@ class EvidencePageTest {
                         case Event.Model(ModelEvent model) -> model.kind().type();
                     });
         }
-        assertThat(types).containsExactly("agent-start", "model-retire", "model-rollback", "model-serve");
+        assertThat(types)
+                .containsExactly(
+                        "agent-start",
+                        "model-grace",
+                        "model-grace-end",
+                        "model-retire",
+                        "model-rollback",
+                        "model-serve");
     }
 
     @Test
@@ -87,7 +94,7 @@ class EvidencePageTest {
         Replay replay = new Replay();
         events().forEach(event -> replay.add(new LoggedEvent(event.content(), LoggedEvent.Cause.AGENT)));
         assertThat(read.models().stream().map(EvidenceClaims.Measured::event))
-                .containsExactlyElementsOf(replay.models().values())
+                .containsExactlyElementsOf(replay.places().values())
                 .isNotEmpty();
     }
 

@@ -154,6 +154,10 @@ public enum Code {
             "INS-INTERNAL",
             "The agent failed inside while it worked on a model",
             "Read the agent's log and report it; it is tried again"),
+    INS_GRACE(
+            "INS-GRACE",
+            "An older release that an order lets stay for a while is not served here",
+            "Read the detail; a device keeps what it ran before and fetches nothing for a grace"),
     INS_PAUSED("INS-PAUSED", "Updates are paused on this device", "holdfast resume"),
     INS_JOURNAL("INS-JOURNAL", "The install journal is damaged", "None: the last whole record counts"),
     INS_CANDIDATE_LOST(
@@ -201,6 +205,18 @@ public enum Code {
     API_TOO_LARGE("API-TOO-LARGE", "The request is longer than allowed", "Send a shorter prompt"),
     API_NOT_FOUND("API-NOT-FOUND", "There is no such path or model", "See /v1/models"),
     API_FORBIDDEN("API-FORBIDDEN", "The caller's user may not do this", "Ask the administrator"),
+    API_TOKEN(
+            "API-TOKEN",
+            "The request does not carry the token of this bridge",
+            "Send the text of its token file as the client's API key"),
+    API_BROWSER(
+            "API-BROWSER",
+            "The request comes from a web page, or names another host than this machine",
+            "Ask from a program, at http://127.0.0.1:PORT/v1"),
+    API_UNREACHABLE(
+            "API-UNREACHABLE",
+            "The bridge gets no answer of the inference process",
+            "See holdfast-inference.service, and send the request again"),
     API_BUSY("API-BUSY", "All sequences are in use", "Try again shortly"),
     API_NO_MODEL("API-NO-MODEL", "No model is in service yet", "Wait for the first rollout"),
     API_DEADLINE(

@@ -15,6 +15,9 @@ import java.util.Set;
  * @param path what comes before a field's name in a refusal, such as {@code messages[0].}; empty at the top
  */
 public record Fields(JsonNode node, Code refusal, String path) {
+    /** The last second that RFC 3339 can write: 9999-12-31T23:59:59Z. */
+    private static final long LAST_SECOND = 253_402_300_799L;
+
     public Fields(JsonNode node, Code refusal) {
         this(node, refusal, "");
     }
@@ -96,6 +99,11 @@ public record Fields(JsonNode node, Code refusal, String path) {
 
     public long integerOr(String name, long min, long max, long absent) throws RejectedException {
         return has(name) ? integer(name, min, max) : absent;
+    }
+
+    /** A time in seconds since 1970, until the year 9999. */
+    public long epochSeconds(String name) throws RejectedException {
+        return integer(name, 0, LAST_SECOND);
     }
 
     public double numberOr(String name, double min, double max, double absent) throws RejectedException {

@@ -14,6 +14,9 @@ public final class ModelName {
     /** Models that one device runs side by side. */
     public static final int MAX_MODELS = 16;
 
+    /** Older releases that one device serves beside them, under their pinned names, while their grace lasts. */
+    public static final int MAX_GRACED = 16;
+
     /** What evidence calls bytes that serve and that no release is known for; no release may have this name. */
     public static final String UNKNOWN = "unknown";
 

@@ -29,6 +29,8 @@ import picocli.CommandLine.Parameters;
             "  agent       the update and attestation daemon",
             "  inference   the inference daemon",
             "  standalone  --model FILE.gguf serves one file on a laptop, unattested; without it both daemons, for development",
+            "  bridge      a loopback port before the inference socket, for clients that cannot use a Unix socket; off",
+            "              unless somebody starts it, and its callers are one user",
             "  provision   anchors the factory root in the TEE, once; --again after it was cleared",
             "  deprovision removes all of that from the TEE",
             "  attest      writes evidence for a nonce",

@@ -6,6 +6,7 @@ import dev.holdfast.engine.ModelRunner;
 import dev.holdfast.engine.Penalties;
 import dev.holdfast.engine.Sampling;
 import dev.holdfast.engine.architectures.Embedding;
+import dev.holdfast.engine.kernels.CacheType;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.RejectedException;
@@ -97,6 +98,13 @@ final class ModelRunCommands {
         @Option(names = "--seed", defaultValue = "0")
         long seed;
 
+        @Option(
+                names = "--draft",
+                paramLabel = "FILE",
+                description = "a smaller model of the same vocabulary, which guesses ahead; the text stays the same")
+        @Nullable
+        Path draft;
+
         private Sampling sampling() throws RejectedException {
             try {
                 Penalties penalties = new Penalties(repetitionPenalty, presencePenalty, frequencyPenalty);
@@ -109,6 +117,9 @@ final class ModelRunCommands {
         @Override
         public Integer call() throws RejectedException {
             try (ModelRunner runner = open()) {
+                if (draft != null) {
+                    runner.draft(draft, CacheType.of(cache).orThrow()).orThrow();
+                }
                 int[] prompt = tokens != null
                         ? ids(tokens)
                         : runner.prompt(text == null ? "" : text).orThrow();
@@ -119,6 +130,9 @@ final class ModelRunCommands {
                         .put("finish", made.finish().toString().toLowerCase(Locale.ROOT))
                         .put("first_token_millis", made.firstTokenMillis())
                         .put("tokens_per_second", made.tokensPerSecond());
+                if (draft != null) {
+                    result.put("guessed", made.guessed()).put("right", made.right());
+                }
                 put(result.putArray("tokens"), made.tokens());
                 print(result);
             }

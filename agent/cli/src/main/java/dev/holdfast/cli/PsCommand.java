@@ -79,7 +79,12 @@ final class PsCommand extends HoldfastCommand.OnSocket {
                         .put("default", one.path("default").asBoolean())
                         .put("fingerprint", one.path("system_fingerprint").asText())
                         .put("attested", one.path("attested").asBoolean(true));
-                status.flatMap(known -> known.serving(id.substring(0, at)))
+                if (one.has("until")) {
+                    model.put(
+                            "until",
+                            Instant.ofEpochSecond(one.path("until").asLong()).toString());
+                }
+                status.flatMap(known -> loaded(known, model))
                         .ifPresent(loaded -> model.put("slot", loaded.slot().hex()));
             }
         }
@@ -101,6 +106,15 @@ final class PsCommand extends HoldfastCommand.OnSocket {
         return told;
     }
 
+    /** What is loaded of a model that is listed: in service, or an older release in its grace. */
+    private static Optional<InferenceStatus.Loaded> loaded(InferenceStatus status, ObjectNode model) {
+        return (model.has("until") ? status.grace() : status.serving())
+                .stream()
+                        .filter(one -> one.model().equals(model.path("model").asText())
+                                && one.version().equals(model.path("version").asText()))
+                        .findFirst();
+    }
+
     private static String table(ObjectNode told) {
         StringBuilder out = new StringBuilder(
                 "%-24s %-12s %-8s %-24s %s%n".formatted("MODEL", "VERSION", "DEFAULT", "FINGERPRINT", "SLOT"));
@@ -113,7 +127,10 @@ final class PsCommand extends HoldfastCommand.OnSocket {
                             model.path("default").asBoolean() ? "*" : "",
                             model.path("fingerprint").asText(),
                             slot.substring(0, Math.min(16, slot.length())),
-                            model.path("attested").asBoolean() ? "" : "  unattested"));
+                            (model.has("until")
+                                            ? "  until " + model.path("until").asText()
+                                            : "")
+                                    + (model.path("attested").asBoolean() ? "" : "  unattested")));
         }
         if (told.path("models").isEmpty()) {
             out.append("no model is in service\n");

@@ -5,6 +5,7 @@ import dev.holdfast.control.AgentClient;
 import dev.holdfast.control.Challenges;
 import dev.holdfast.control.CommandFailure;
 import dev.holdfast.control.ConfigFile;
+import dev.holdfast.control.HeapWatch;
 import dev.holdfast.control.Shutdown;
 import dev.holdfast.control.UncaughtExceptions;
 import dev.holdfast.tee.TeeException;
@@ -40,6 +41,9 @@ import picocli.CommandLine.Spec;
             AgentCommand.RunDoctor.class
         })
 public final class AgentCommand {
+    /** What challenges, hints and blocks may leave before it is collected. */
+    private static final int GARBAGE_MIB = 32;
+
     private AgentCommand() {}
 
     public static void main(String[] args) {
@@ -93,6 +97,7 @@ public final class AgentCommand {
         public Integer call() throws RejectedException, IOException, TeeException, InterruptedException {
             // All that the agent runs on threads of its own has to live; what virtual threads do is one job each.
             UncaughtExceptions.endTheProcessFor(AgentDaemon.VITAL_THREADS);
+            HeapWatch.start(GARBAGE_MIB);
             Shutdown.await(AgentDaemon.start(config()));
             return 0;
         }

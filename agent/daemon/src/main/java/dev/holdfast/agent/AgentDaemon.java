@@ -40,7 +40,7 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The update and attestation daemon: opens its parts, ties them together, and closes them in the opposite order. What they do, they
- * do by themselves: {@link UpdateLoop}, {@link ModelWork}, {@link EvidenceResponder}, {@link ChallengeCollector}, {@link ScrubDuty}. Start once, close
+ * do by themselves: {@link UpdateLoop}, {@link ModelWork}, {@link GraceDuty}, {@link EvidenceResponder}, {@link ChallengeCollector}, {@link ScrubDuty}. Start once, close
  * once.
  */
 public final class AgentDaemon implements AutoCloseable {
@@ -48,7 +48,14 @@ public final class AgentDaemon implements AutoCloseable {
     static final String VERSION = Version.NAME;
     /** How the names of the threads begin without which the agent would look well and do nothing. */
     static final List<String> VITAL_THREADS = List.of(
-            "agent-work", "agent-model-", "agent-collector", "agent-scrub", "attest", "link-keeper", "link-inbound");
+            "agent-work",
+            "agent-model-",
+            "agent-grace",
+            "agent-collector",
+            "agent-scrub",
+            "attest",
+            "link-keeper",
+            "link-inbound");
 
     private static final Logger LOG = LoggerFactory.getLogger(AgentDaemon.class);
 
@@ -134,6 +141,7 @@ public final class AgentDaemon implements AutoCloseable {
                         clock,
                         () -> new RefreshSchedule(config.updates().refresh(), new SecureRandom()),
                         () -> reporting.get().run())));
+        GraceDuty graces = opened.add("graces", GraceDuty.start(installer::tendGraces, clock));
         CertificateStore certificates = TeeBridges.certificates(config, bridge, clock);
         UpdateLoop loop = new UpdateLoop(new UpdateParts(
                 () -> TrustClient.start(
@@ -171,7 +179,10 @@ public final class AgentDaemon implements AutoCloseable {
         DeviceReport report =
                 new DeviceReport(config.topics(), bridge.describe(), store, installer, config.memoryBudget());
         AgentControl control = new AgentControl(loop, responder, bridge, report, scrub, log::broken);
-        reporting.set(() -> fleet.report(control.status()));
+        reporting.set(() -> {
+            graces.wake();
+            fleet.report(control.status());
+        });
 
         // Hints come from the first moment on, and the loop is told of them.
         fleet.use(ReconnectingLink.open(

@@ -3,10 +3,12 @@ package dev.holdfast.agent;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.control.Pointer;
+import dev.holdfast.control.PointerEntry;
 import dev.holdfast.control.Slot;
 import dev.holdfast.link.LinkStatus;
 import dev.holdfast.link.Topics;
 import dev.holdfast.tee.TeeDescription;
+import dev.holdfast.updater.GracedRelease;
 import dev.holdfast.updater.InstallProgress;
 import dev.holdfast.updater.InstallRecord;
 import dev.holdfast.updater.InstallState;
@@ -32,6 +34,9 @@ import java.util.stream.Stream;
 final class DeviceReport {
     /** As many as an order names, and those that it replaces. */
     private static final int MAX_MODELS = 2 * ModelName.MAX_MODELS;
+
+    /** Of releases in their grace, served or not. */
+    private static final int MAX_GRACED = ModelName.MAX_GRACED;
 
     private static final int SESSION_BYTES = 8;
 
@@ -153,7 +158,7 @@ final class DeviceReport {
                 .flatMap(installer::progress)
                 .ifPresent(progress -> status.set("install", progress(progress)));
         long needed = 0;
-        for (Pointer.Entry entry : pointer.models().values()) {
+        for (PointerEntry entry : pointer.models().values()) {
             needed = needed > Long.MAX_VALUE - entry.serving().needsBytes()
                     ? Long.MAX_VALUE
                     : needed + entry.serving().needsBytes();
@@ -180,6 +185,7 @@ final class DeviceReport {
             }
         });
         ArrayNode list = status.putArray("models");
+        int graced = 0;
         for (String name : names.stream().limit(MAX_MODELS).toList()) {
             ObjectNode one = list.addObject().put("model", name);
             pointer.model(name).ifPresent(entry -> {
@@ -195,6 +201,11 @@ final class DeviceReport {
                                 .put("slot", slot.slotId().hex())
                                 .put("digest", slot.digest().hex()));
             });
+            for (GracedRelease release : installer.graces(name)) {
+                if (graced++ < MAX_GRACED) {
+                    grace(one.withArray("grace").addObject(), release);
+                }
+            }
             Optional<ModelWork.State> state = Optional.ofNullable(now.models().get(name));
             state.ifPresent(work -> one.put("state", work.phase().word()));
             state.filter(work -> work.phase() instanceof Phase.Installing)
@@ -212,6 +223,14 @@ final class DeviceReport {
                                     "code",
                                     record.reason().map(why -> why.code().id()).orElse("")));
         }
+    }
+
+    private static void grace(ObjectNode node, GracedRelease release) {
+        node.put("version", release.slot().version())
+                .put("slot", release.slot().slotId().hex())
+                .put("digest", release.slot().digest().hex())
+                .put("until", release.until().toString());
+        release.unserved().ifPresent(why -> node.put("code", why.code().id()).put("detail", why.detail()));
     }
 
     private ObjectNode brief(Slot slot) {

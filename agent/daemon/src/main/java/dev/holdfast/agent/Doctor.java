@@ -6,10 +6,12 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.control.AgentPaths;
 import dev.holdfast.control.InferencePaths;
 import dev.holdfast.control.Pointer;
+import dev.holdfast.control.PointerEntry;
 import dev.holdfast.control.UnixHttpClient;
 import dev.holdfast.updater.ModelStore;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
+import dev.holdfast.wire.ModelName;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -71,6 +73,7 @@ final class Doctor {
         new BrokerChecks(config, doctor::check).run(status);
         doctor.store();
         status.ifPresent(doctor::atRest);
+        status.ifPresent(doctor::grace);
         return doctor;
     }
 
@@ -117,6 +120,26 @@ final class Doctor {
                 check("processes", "updates", Outcome.WARN, "paused by hand", "holdfast resume");
             }
         });
+    }
+
+    /** Older releases that programs may still ask for. */
+    private void grace(JsonNode status) {
+        for (JsonNode model : status.path("models")) {
+            for (JsonNode release : model.path("grace")) {
+                if (release.has("code")) {
+                    check(
+                            "processes",
+                            "release in its grace",
+                            Outcome.WARN,
+                            ModelName.id(
+                                            model.path("model").asText(),
+                                            release.path("version").asText())
+                                    + " is not served: " + release.path("code").asText() + ", "
+                                    + release.path("detail").asText(),
+                            "holdfast explain " + release.path("code").asText());
+                }
+            }
+        }
     }
 
     private void atRest(JsonNode status) {
@@ -171,7 +194,7 @@ final class Doctor {
                         "none yet",
                         "order a model for this device: fleet desire");
             }
-            for (Pointer.Entry entry : pointer.get().models().values()) {
+            for (PointerEntry entry : pointer.get().models().values()) {
                 boolean sound = store.verifies(entry.serving());
                 check(
                         "store",
@@ -182,6 +205,15 @@ final class Doctor {
                 entry.fallback()
                         .ifPresent(
                                 slot -> check("store", "release to fall back to", Outcome.PASS, slot.toString(), ""));
+                for (Pointer.Grace each : entry.grace()) {
+                    boolean here = store.has(each.slot().digest());
+                    check(
+                            "store",
+                            "release in its grace",
+                            here ? Outcome.PASS : Outcome.WARN,
+                            each.slot() + " until " + each.until() + (here ? "" : ", its file is gone"),
+                            "restart the agent: it serves what is whole");
+                }
             }
         } catch (IOException e) {
             check("store", "folder", Outcome.FAIL, String.valueOf(e.getMessage()), "check the rights on " + folder);

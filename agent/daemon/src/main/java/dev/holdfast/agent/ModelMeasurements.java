@@ -5,6 +5,7 @@ import dev.holdfast.attestation.EventLogFullException;
 import dev.holdfast.attestation.ModelEvent;
 import dev.holdfast.control.InferenceStatus;
 import dev.holdfast.control.Pointer;
+import dev.holdfast.control.PointerEntry;
 import dev.holdfast.control.Slot;
 import dev.holdfast.tee.TeeException;
 import dev.holdfast.trust.release.AuthorityId;
@@ -20,6 +21,8 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /** Writes what the installer puts into service to the attestation log. Thread-safe. */
 final class ModelMeasurements implements Measurements {
@@ -87,21 +90,43 @@ final class ModelMeasurements implements Measurements {
         return log.serving().keySet();
     }
 
+    @Override
+    public void graced(Slot slot) throws IOException, TeeException {
+        ModelEvent event = event(slot, ModelEvent.Kind.GRACE, tokenizers.of(slot.slotId()));
+        write(() -> log.graced(event));
+    }
+
+    @Override
+    public void graceEnded(SlotId slot) throws IOException, TeeException {
+        write(() -> log.graceEnded(slot));
+    }
+
+    @Override
+    public Set<SlotId> graces() {
+        return log.graces().stream().map(ModelEvent::slot).collect(Collectors.toSet());
+    }
+
     /** Has the log name every release that the pointer does. */
     void ensure(Pointer pointer) throws IOException, TeeException {
         List<ModelEvent> events = new ArrayList<>();
-        for (Pointer.Entry entry : pointer.models().values()) {
+        for (PointerEntry entry : pointer.models().values()) {
             Slot slot = entry.serving();
             events.add(event(slot, ModelEvent.Kind.SERVE, tokenizers.of(slot.slotId())));
+            for (Pointer.Grace each : entry.grace()) {
+                Slot older = each.slot();
+                events.add(event(older, ModelEvent.Kind.GRACE, tokenizers.of(older.slotId())));
+            }
         }
         log.ensureServing(events);
     }
 
-    /** What the log says of a model that the pointer names no more and that still serves what was measured. */
-    Optional<ModelEvent> leaving(InferenceStatus.Loaded loaded) {
-        return Optional.ofNullable(log.serving().get(loaded.model()))
-                .filter(event ->
-                        event.slot().equals(loaded.slot()) && event.digest().equals(loaded.digest()));
+    /** What the log says of a model, or of a release in its grace, that the pointer names no more and that still serves what was measured. */
+    Optional<ModelEvent> leaving(ModelEvent.Kind kind, InferenceStatus.Loaded loaded) {
+        Stream<ModelEvent> named = kind.isOfGrace() ? log.graces().stream() : log.serving().values().stream();
+        return named.filter(event -> event.model().equals(loaded.model())
+                        && event.slot().equals(loaded.slot())
+                        && event.digest().equals(loaded.digest()))
+                .findFirst();
     }
 
     /** What the log holds of a slot in service, with the tokenizer that the process which parsed it reports. */

@@ -50,12 +50,17 @@ final class ServingProbe implements ServingModels {
 
     @Override
     public List<ModelEvent> now() throws IOException {
-        List<InferenceStatus.Loaded> serving = ask();
+        InferenceStatus status = ask();
         Pointer known = pointer.get();
         List<ModelEvent> events = new ArrayList<>();
         List<Sha256> nameless = new ArrayList<>();
-        for (InferenceStatus.Loaded loaded : serving) {
-            event(known, loaded).ifPresentOrElse(events::add, () -> nameless.add(loaded.digest()));
+        for (InferenceStatus.Loaded loaded : status.serving()) {
+            event(known, ModelEvent.Kind.SERVE, loaded)
+                    .ifPresentOrElse(events::add, () -> nameless.add(loaded.digest()));
+        }
+        for (InferenceStatus.Loaded loaded : status.grace()) {
+            event(known, ModelEvent.Kind.GRACE, loaded)
+                    .ifPresentOrElse(events::add, () -> nameless.add(loaded.digest()));
         }
         // One of them is enough to refuse the evidence, and always the same one costs one event.
         nameless.stream()
@@ -65,14 +70,14 @@ final class ServingProbe implements ServingModels {
         return events;
     }
 
-    private List<InferenceStatus.Loaded> ask() throws IOException {
+    private InferenceStatus ask() throws IOException {
         long begun = nanoTime.getAsLong();
         Optional<Long> rest = restsUntil.get();
         if (rest.isPresent() && begun - rest.get() < 0) {
             throw new IOException("the inference process let the last question run out a moment ago");
         }
         try {
-            return inference.status().serving();
+            return inference.status();
         } catch (IOException e) {
             long now = nanoTime.getAsLong();
             restsUntil.set(now - begun >= SLOW_NANOS ? Optional.of(now + REST_NANOS) : Optional.empty());
@@ -90,12 +95,12 @@ final class ServingProbe implements ServingModels {
         }
     }
 
-    private Optional<ModelEvent> event(Pointer pointer, InferenceStatus.Loaded loaded) {
+    private Optional<ModelEvent> event(Pointer pointer, ModelEvent.Kind kind, InferenceStatus.Loaded loaded) {
         return pointer.slot(loaded.slot())
                 .filter(slot ->
                         slot.digest().equals(loaded.digest()) && slot.model().equals(loaded.model()))
-                .map(slot -> log.event(slot, ModelEvent.Kind.SERVE, loaded.tokenizer()))
-                .or(() -> log.leaving(loaded));
+                .map(slot -> log.event(slot, kind, loaded.tokenizer()))
+                .or(() -> log.leaving(kind, loaded));
     }
 
     static ModelEvent nameless(Sha256 digest) {

@@ -43,6 +43,8 @@ final class TrustStart {
             case Verdict.Accepted<TrustClient>(TrustClient client) -> {
                 parts.measurements().authority(client.anchorKeyId());
                 parts.floors().use(client);
+                // Before the fleet is reached, too: a device without a battery begins in 1970, and no grace would end.
+                parts.clock().raise(client.now());
                 yield Optional.of(client);
             }
         };

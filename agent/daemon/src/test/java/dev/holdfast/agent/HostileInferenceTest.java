@@ -13,6 +13,7 @@ import dev.holdfast.control.ChallengeReply;
 import dev.holdfast.control.InferenceClient;
 import dev.holdfast.control.InferencePaths;
 import dev.holdfast.control.Pointer;
+import dev.holdfast.control.PointerEntry;
 import dev.holdfast.control.ServingSet;
 import dev.holdfast.control.Slot;
 import dev.holdfast.link.Challenge;
@@ -93,6 +94,7 @@ class HostileInferenceTest {
         hostile.says(InferencePaths.FLIP, "{\"pauseMicros\":1,\"previous\":null}");
         hostile.says(InferencePaths.LOG, "{\"lines\":[\"a line\"]}");
         hostile.says(InferencePaths.CANDIDATE, "{\"passed\":true,\"loadMillis\":1,\"checks\":[]}");
+        hostile.says(InferencePaths.GRACE, "{\"passed\":true,\"loadMillis\":1,\"checks\":[]}");
         bridge = SoftwareBridge.open(dir.resolve("tee"));
         log = EventLog.open(dir.resolve("log"), bridge.register().orElseThrow());
         log.agentStarted("holdfast", "1");
@@ -115,7 +117,7 @@ class HostileInferenceTest {
     }
 
     private static Pointer pointer() {
-        return Pointer.NOTHING.with(new Pointer.Entry(SLOT, Optional.empty()));
+        return Pointer.NOTHING.with(new PointerEntry(SLOT, Optional.empty()));
     }
 
     private ServingProbe probe() {
@@ -150,6 +152,7 @@ class HostileInferenceTest {
         Map<String, Call> calls = Map.of(
                 "status", client::status,
                 "prepare", () -> client.prepare(SLOT),
+                "grace", () -> client.grace(SLOT),
                 "flip", () -> client.flip(SLOT.slotId()),
                 "discard", () -> nothing(() -> client.discard(SLOT.slotId())),
                 "keep", () -> nothing(() -> client.keep(new ServingSet(Optional.of("m"), List.of("m")))),

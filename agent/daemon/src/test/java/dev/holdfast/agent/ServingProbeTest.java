@@ -7,6 +7,7 @@ import dev.holdfast.attestation.EventLog;
 import dev.holdfast.attestation.ModelEvent;
 import dev.holdfast.control.InferenceClient;
 import dev.holdfast.control.Pointer;
+import dev.holdfast.control.PointerEntry;
 import dev.holdfast.control.Slot;
 import dev.holdfast.sockets.EventLoop;
 import dev.holdfast.sockets.PeerPolicy;
@@ -17,6 +18,7 @@ import dev.holdfast.wire.Sha256;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import org.junit.jupiter.api.AfterEach;
@@ -76,8 +78,8 @@ class ServingProbeTest {
         probe = new ServingProbe(
                 client,
                 () -> Pointer.NOTHING
-                        .with(new Pointer.Entry(slot("2"), Optional.of(slot("1"))))
-                        .with(new Pointer.Entry(EMBED, Optional.empty())),
+                        .with(new PointerEntry(slot("2"), Optional.of(slot("1"))))
+                        .with(new PointerEntry(EMBED, Optional.empty())),
                 new ModelMeasurements(log, slot -> ServingProbe.tokenizer(client, slot)));
     }
 
@@ -98,6 +100,10 @@ class ServingProbeTest {
         return "{\"default\":\"m\",\"serving\":[" + String.join(",", models) + "]," + REST;
     }
 
+    private static String withGrace(String status, String... older) {
+        return status.replaceFirst("\"serving\"", "\"grace\":[" + String.join(",", older) + "],\"serving\"");
+    }
+
     @Test
     void namesTheSlotWhoseBytesAreMapped() throws Exception {
         status = serves(loaded(slot("2"), hash("2")));
@@ -113,6 +119,44 @@ class ServingProbeTest {
     void namesEveryModelThatServes() throws Exception {
         status = serves(loaded(EMBED, hash("e")), loaded(slot("2"), hash("2")));
         assertThat(probe.now()).extracting(ModelEvent::model).containsExactly("e", "m");
+    }
+
+    @Test
+    void namesTheReleasesInTheirGraceBesideWhatServes() throws Exception {
+        status = withGrace(serves(loaded(slot("2"), hash("2"))), loaded(slot("1"), hash("1")));
+        assertThat(probe.now())
+                .extracting(event -> event.version() + " " + event.kind())
+                .containsExactly("2 SERVE", "1 GRACE");
+        assertThat(probe.now().getLast().tokenizer()).contains(TOKENIZER);
+    }
+
+    /** One that the store does not know is nameless there, too, and one that is over is named as long as the log names it. */
+    @Test
+    void whatIsInItsGraceWithoutANameIsRefusedAndWhatIsOverIsNamedByTheLog() throws Exception {
+        Slot over = slot("0");
+        status = withGrace(serves(), loaded(over, hash("0")));
+        assertThat(probe.now()).extracting(ModelEvent::model).containsExactly("unknown");
+        ModelMeasurements measurements = new ModelMeasurements(log, slot -> Optional.of(TOKENIZER));
+        measurements.graced(over);
+        assertThat(probe.now())
+                .extracting(event -> event.version() + " " + event.kind())
+                .containsExactly("0 GRACE");
+        assertThat(measurements.graces()).containsExactly(over.slotId());
+        measurements.graceEnded(over.slotId());
+        assertThat(probe.now()).extracting(ModelEvent::model).containsExactly("unknown");
+    }
+
+    @Test
+    void aStartMeasuresTheReleasesInTheirGraceThatThePointerNames() throws Exception {
+        ModelMeasurements measurements = new ModelMeasurements(log, slot -> Optional.of(TOKENIZER));
+        measurements.ensure(Pointer.NOTHING.with(new PointerEntry(
+                slot("2"),
+                Optional.empty(),
+                List.of(new Pointer.Grace(slot("1"), 4_000_000_000L)),
+                Optional.empty(),
+                List.of())));
+        assertThat(log.serving().get("m")).extracting(ModelEvent::version).isEqualTo("2");
+        assertThat(measurements.graces()).containsExactly(slot("1").slotId());
     }
 
     /** It says "m 2", but the bytes are others: the name is not taken from it. */

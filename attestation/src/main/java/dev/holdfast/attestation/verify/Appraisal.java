@@ -73,7 +73,7 @@ public record Appraisal(
     /**
      * What the evidence proves.
      *
-     * @param models the models that the log names, in the order of their names
+     * @param models the models that the log names, in the order of their names, each with its releases in their grace behind it
      * @param epochFloors by the names of those models, the security epoch below which the device installs nothing
      * @param sandbox what the device says of its confinement
      * @param platform what became of the machine's own logs
@@ -101,7 +101,7 @@ public record Appraisal(
         /** The model in service, where there is exactly one. */
         public Optional<Model> model() {
             List<Model> serving = models.stream()
-                    .filter(model -> model.state != Serving.ABSENT)
+                    .filter(model -> model.state != Serving.ABSENT && !model.grace)
                     .toList();
             return serving.size() == 1 ? Optional.of(serving.get(0)) : Optional.empty();
         }
@@ -113,6 +113,7 @@ public record Appraisal(
      * @param slot names this release with everything that was signed of it
      * @param tokenizer digest of its tokenizer; absent where the device did not say it
      * @param state what the device knows of it from the process that answers requests
+     * @param grace whether it answers to its pinned name alone, beside what serves
      */
     public record Model(
             String name,
@@ -125,7 +126,8 @@ public record Appraisal(
             Sha256 template,
             Sha256 gate,
             Optional<Sha256> tokenizer,
-            Serving state) {
+            Serving state,
+            boolean grace) {
         static Model of(EvidenceClaims.Measured measured) {
             ModelEvent event = measured.event();
             return new Model(
@@ -139,7 +141,8 @@ public record Appraisal(
                     event.template(),
                     event.gate(),
                     event.tokenizer(),
-                    measured.state());
+                    measured.state(),
+                    measured.isInGrace());
         }
 
         private ObjectNode toJson() {
@@ -154,7 +157,8 @@ public record Appraisal(
                     .put("template", template.hex())
                     .put("gate", gate.hex());
             tokenizer.ifPresent(known -> json.put("tokenizer", known.hex()));
-            return json.put("state", state.name().toLowerCase(Locale.ROOT));
+            json.put("state", state.name().toLowerCase(Locale.ROOT));
+            return grace ? json.put("grace", true) : json;
         }
     }
 

@@ -55,12 +55,13 @@ public record AppraisalPolicy(
      *
      * @param minEpoch its lowest security epoch, in place of the one for all
      * @param optional whether it may be missing
+     * @param grace whether older releases of it may answer to their pinned names while their grace lasts
      */
-    public record Demand(OptionalLong minEpoch, boolean optional) {
-        static final Set<String> KEYS = Set.of("minEpoch", "optional");
+    public record Demand(OptionalLong minEpoch, boolean optional, boolean grace) {
+        static final Set<String> KEYS = Set.of("minEpoch", "optional", "grace");
 
         /** That it serves. */
-        static final Demand SERVES = new Demand(OptionalLong.empty(), false);
+        static final Demand SERVES = new Demand(OptionalLong.empty(), false, true);
     }
 
     public static final int MAX_JSON_BYTES = 64 * 1024;
@@ -115,6 +116,11 @@ public record AppraisalPolicy(
     /** The lowest security epoch of the model of this name. */
     public long minEpoch(String model) {
         return models.getOrDefault(model, Demand.SERVES).minEpoch().orElse(minEpoch);
+    }
+
+    /** Whether older releases of the model of this name may be in their grace. Each is judged like the one in service. */
+    public boolean allowsGrace(String model) {
+        return models.getOrDefault(model, Demand.SERVES).grace();
     }
 
     /** The same for another register. */
@@ -271,7 +277,8 @@ public record AppraisalPolicy(
         only(node, Demand.KEYS);
         return new Demand(
                 node.has("minEpoch") ? OptionalLong.of(number(node, "minEpoch", 0)) : OptionalLong.empty(),
-                flag(node, "optional"));
+                flag(node, "optional"),
+                !node.has("grace") || flag(node, "grace"));
     }
 
     private static Set<String> texts(JsonNode file, String key) throws RejectedException {

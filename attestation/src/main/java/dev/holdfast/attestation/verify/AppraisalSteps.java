@@ -140,7 +140,7 @@ final class AppraisalSteps {
         return prefix;
     }
 
-    /** The last event of each model that the prefix does not retire, when every event of the prefix is known. */
+    /** The last event of each model and of each release in its grace that the prefix does not end, when every event of the prefix is known. */
     private List<ModelEvent> events(List<Binary> log, int prefix) {
         SortedMap<String, ModelEvent> last = new TreeMap<>();
         for (int i = 0; i < prefix; i++) {
@@ -159,7 +159,8 @@ final class AppraisalSteps {
 
     private static List<String> names(List<ModelEvent> models) {
         return models.stream()
-                .map(event -> ModelName.id(event.model(), event.version()))
+                .map(event -> ModelName.id(event.model(), event.version())
+                        + (event.kind().isOfGrace() ? " in its grace" : ""))
                 .toList();
     }
 

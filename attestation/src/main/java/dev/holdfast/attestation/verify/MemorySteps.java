@@ -4,9 +4,9 @@ import dev.holdfast.attestation.EvidenceClaims;
 import dev.holdfast.attestation.EvidenceClaims.Measured;
 import dev.holdfast.tee.tpm.TpmAttest;
 import dev.holdfast.wire.Code;
-import java.util.ArrayList;
+import dev.holdfast.wire.ModelName;
 import java.util.HashSet;
-import java.util.List;
+import java.util.LinkedHashSet;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -61,8 +61,9 @@ final class MemorySteps {
     }
 
     private void floors(DeviceTime made, EvidenceClaims claims) {
-        List<String> wrong = new ArrayList<>();
-        List<String> held = new ArrayList<>();
+        // Of a model and its releases in their grace the same may be said.
+        Set<String> wrong = new LinkedHashSet<>();
+        Set<String> held = new LinkedHashSet<>();
         for (Measured model : claims.models()) {
             DeviceMemory.Floor floor = memory.floors().get(model.event().model());
             if (floor != null) {
@@ -71,6 +72,15 @@ final class MemorySteps {
                         held.add(model.event().model() + " " + floor.epoch());
                     }
                 });
+            }
+        }
+        for (Measured model : claims.models()) {
+            long floor = claims.epochFloors().getOrDefault(model.event().model(), 0L);
+            if (model.isInGrace()
+                    && ModelSteps.inService(model)
+                    && model.event().epoch() < floor) {
+                wrong.add(ModelName.id(model.event().model(), model.event().version()) + " in its grace has epoch "
+                        + model.event().epoch() + ", the floor is " + floor);
             }
         }
         Set<String> all = new HashSet<>(memory.floors().keySet());

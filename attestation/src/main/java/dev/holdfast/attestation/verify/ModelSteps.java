@@ -4,6 +4,7 @@ import dev.holdfast.attestation.EvidenceClaims.Measured;
 import dev.holdfast.attestation.EvidenceClaims.Serving;
 import dev.holdfast.attestation.ModelEvent;
 import dev.holdfast.wire.Code;
+import dev.holdfast.wire.ModelName;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -31,6 +32,7 @@ final class ModelSteps {
         for (Measured model : models) {
             reference(model.event());
             allowed(model);
+            grace(model);
             epoch(model.event());
         }
         missing(models);
@@ -72,6 +74,23 @@ final class ModelSteps {
         }
     }
 
+    /** An older release answers to its pinned name: a policy may want the one in service alone. */
+    private void grace(Measured model) {
+        if (model.isInGrace()) {
+            String name = model.event().model();
+            String release = ModelName.id(name, model.event().version());
+            if (inService(model) && !policy.allowsGrace(name)) {
+                checks.require(
+                        "grace",
+                        false,
+                        Code.ATT_REFERENCE,
+                        release + " is in its grace, the policy allows no older release of " + name);
+            } else {
+                checks.pass("grace", release + " answers to its pinned name while its grace lasts");
+            }
+        }
+    }
+
     private void epoch(ModelEvent event) {
         long least = policy.minEpoch(event.model());
         if (least > 0) {
@@ -84,8 +103,9 @@ final class ModelSteps {
     }
 
     private void missing(List<Measured> models) {
-        Map<String, Measured> byName =
-                models.stream().collect(Collectors.toMap(model -> model.event().model(), model -> model));
+        Map<String, Measured> byName = models.stream()
+                .filter(model -> !model.isInGrace())
+                .collect(Collectors.toMap(model -> model.event().model(), model -> model));
         policy.models().forEach((name, demand) -> {
             Measured model = byName.get(name);
             if (model != null && inService(model)) {
@@ -112,8 +132,12 @@ final class ModelSteps {
                     models.isEmpty()
                             ? "no model"
                             : models.stream()
-                                    .map(model -> model.event().model() + " "
-                                            + model.state().name().toLowerCase(Locale.ROOT))
+                                    .map(model -> (model.isInGrace()
+                                                    ? ModelName.id(
+                                                            model.event().model(),
+                                                            model.event().version())
+                                                    : model.event().model())
+                                            + " " + model.state().name().toLowerCase(Locale.ROOT))
                                     .collect(Collectors.joining(", ")));
         }
     }

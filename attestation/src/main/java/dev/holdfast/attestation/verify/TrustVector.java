@@ -11,7 +11,9 @@ enum TrustVector {
     INSTANCE_IDENTITY("instance-identity", 99, Set.of("format", "signature", "nonce", "freshness", "clock")),
     CONFIGURATION("configuration", 32, Set.of("sandbox", "agent", "serving", "missing-model", "unlisted-model")),
     EXECUTABLES(
-            "executables", 96, Set.of("log", "events", "model", "reference", "allowed-model", "epoch", "epoch-floors")),
+            "executables",
+            96,
+            Set.of("log", "events", "model", "reference", "allowed-model", "grace", "epoch", "epoch-floors")),
     FILE_SYSTEM("file-system", 96, Set.of("ima-log")),
     HARDWARE(
             "hardware",

@@ -60,7 +60,11 @@ class AppraisalPolicyTest {
         assertThat(each.minEpoch("embed")).isZero();
         assertThat(each.minEpoch("ner")).isEqualTo(2);
         assertThat(each.minEpoch("unlisted")).isEqualTo(2);
-        assertThat(each.models().get("embed")).isEqualTo(new AppraisalPolicy.Demand(OptionalLong.of(0), true));
+        assertThat(each.models().get("embed")).isEqualTo(new AppraisalPolicy.Demand(OptionalLong.of(0), true, true));
+        AppraisalPolicy none = Models.accepted(
+                parse("{\"format\":1, \"minAssurance\":\"software\", \"models\":{\"intent\":{\"grace\":false}}}"));
+        assertThat(none.allowsGrace("intent")).isFalse();
+        assertThat(none.allowsGrace("unlisted")).isTrue();
     }
 
     @Test
@@ -93,6 +97,7 @@ class AppraisalPolicyTest {
                 "{\"format\":1, \"minAssurance\":\"software\", \"models\":{\"intent\":{\"minEpochs\":3}}}",
                 "{\"format\":1, \"minAssurance\":\"software\", \"models\":{\"intent\":{\"minEpoch\":-3}}}",
                 "{\"format\":1, \"minAssurance\":\"software\", \"models\":{\"intent\":{\"optional\":\"yes\"}}}",
+                "{\"format\":1, \"minAssurance\":\"software\", \"models\":{\"intent\":{\"grace\":1}}}",
                 "{\"format\":1, \"minAssurance\":\"software\", \"register\":24}",
                 "{\"format\":1, \"minAssurance\":\"software\", \"register\":\"nv:23\"}",
                 "{\"format\":1, \"minAssurance\":\"software\", \"register\":true}",

@@ -57,8 +57,17 @@ public final class InferenceClient implements InferenceControl {
 
     @Override
     public GateReport prepare(Slot slot) throws IOException {
-        UnixHttpClient.Reply reply = http.post(
-                InferencePaths.CANDIDATE, slot.toJson(), new UnixHttpClient.Bounds(REPORT_BYTES, deadlines.load));
+        return load(InferencePaths.CANDIDATE, slot);
+    }
+
+    @Override
+    public GateReport grace(Slot slot) throws IOException {
+        return load(InferencePaths.GRACE, slot);
+    }
+
+    private GateReport load(String path, Slot slot) throws IOException {
+        UnixHttpClient.Reply reply =
+                http.post(path, slot.toJson(), new UnixHttpClient.Bounds(REPORT_BYTES, deadlines.load));
         return GateReport.read(reply.body()) instanceof Verdict.Accepted<GateReport>(GateReport report)
                         && (reply.status() == 200 || !report.passed())
                 ? report

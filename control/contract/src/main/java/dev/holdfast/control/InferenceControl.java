@@ -25,8 +25,14 @@ public interface InferenceControl {
     /** Unloads a candidate; does nothing where there is none of that slot. */
     void discard(SlotId slot) throws IOException;
 
-    /** Unloads every model that {@code set} does not name, and makes its default the default. */
+    /** Unloads every model and every release in its grace that {@code set} does not name, and makes its default the default. */
     void keep(ServingSet set) throws IOException;
+
+    /**
+     * Loads a release that the last {@link #keep} named as in its grace, to answer to its pinned name; does nothing where it does so
+     * already. {@code INS-MEMORY} where it does not fit beside the others, {@code API-NOT-FOUND} where {@code keep} did not name it.
+     */
+    GateReport grace(Slot slot) throws IOException;
 
     /** The last lines that this process and the one before it wrote for a person, oldest first. */
     List<String> recentLog() throws IOException;

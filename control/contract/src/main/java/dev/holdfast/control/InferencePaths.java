@@ -14,6 +14,8 @@ public final class InferencePaths {
     public static final String DISCARD = "/control/v1/discard";
     /** POST {@link ServingSet}: every other model is unloaded. */
     public static final String KEEP = "/control/v1/keep";
+    /** POST: a {@link Slot} in its grace is loaded, to answer to its pinned name; {@link GateReport}. */
+    public static final String GRACE = "/control/v1/grace";
     /** GET, waits: {@link Challenges}. */
     public static final String CHALLENGES = "/control/v1/challenges";
     /** POST: {@link ChallengeReply}. */

@@ -23,6 +23,7 @@ import java.util.stream.Stream;
  * @param byDefault the model that answers requests which name none
  * @param serving the models that answer requests, one of each name
  * @param candidates the models that are loaded beside them, at most one of each name
+ * @param grace the releases that answer to their pinned names alone, at most {@value ModelName#MAX_GRACED}
  * @param draining models that only finish the requests which began on them
  * @param requestsActive answers in the making
  * @param memory what the models take
@@ -32,6 +33,7 @@ public record InferenceStatus(
         Optional<String> byDefault,
         List<Loaded> serving,
         List<Loaded> candidates,
+        List<Loaded> grace,
         int draining,
         int requestsActive,
         Memory memory,
@@ -83,6 +85,19 @@ public record InferenceStatus(
     public InferenceStatus {
         serving = List.copyOf(serving);
         candidates = List.copyOf(candidates);
+        grace = List.copyOf(grace);
+    }
+
+    /** No release is in its grace. */
+    public InferenceStatus(
+            Optional<String> byDefault,
+            List<Loaded> serving,
+            List<Loaded> candidates,
+            int draining,
+            int requestsActive,
+            Memory memory,
+            Process process) {
+        this(byDefault, serving, candidates, List.of(), draining, requestsActive, memory, process);
     }
 
     /** Whether this slot serves. */
@@ -95,6 +110,11 @@ public record InferenceStatus(
         return candidates.stream().anyMatch(loaded -> loaded.slot().equals(slot));
     }
 
+    /** Whether this slot answers to its pinned name alone. */
+    public boolean graces(SlotId slot) {
+        return grace.stream().anyMatch(loaded -> loaded.slot().equals(slot));
+    }
+
     /** What serves under this name. */
     public Optional<Loaded> serving(String model) {
         return serving.stream().filter(loaded -> loaded.model().equals(model)).findFirst();
@@ -102,7 +122,8 @@ public record InferenceStatus(
 
     /** Whatever is loaded of this slot. */
     public Optional<Loaded> loaded(SlotId slot) {
-        return Stream.concat(serving.stream(), candidates.stream())
+        return Stream.of(serving, candidates, grace)
+                .flatMap(List::stream)
                 .filter(loaded -> loaded.slot().equals(slot))
                 .findFirst();
     }
@@ -111,6 +132,7 @@ public record InferenceStatus(
         ObjectNode json = Json.object().put("default", byDefault.orElse(null));
         put(json.putArray("serving"), serving);
         put(json.putArray("candidates"), candidates);
+        put(json.putArray("grace"), grace);
         json.put("draining", draining).put("requestsActive", requestsActive);
         json.putObject("memory").put("usedBytes", memory.usedBytes).put("budgetBytes", memory.budgetBytes);
         return json.put("startedAtMillis", process.startedAtMillis).put("pid", process.pid);
@@ -129,11 +151,26 @@ public record InferenceStatus(
                     fields.has("default") ? Optional.of(fields.modelName("default")) : Optional.empty(),
                     models(fields, "serving"),
                     models(fields, "candidates"),
+                    grace(fields),
                     (int) fields.integer("draining", 0, Integer.MAX_VALUE),
                     (int) fields.integer("requestsActive", 0, Integer.MAX_VALUE),
                     new Memory(memory.integer("usedBytes", 0), memory.integer("budgetBytes", 0)),
                     new Process(fields.integer("startedAtMillis", 0), fields.integer("pid", 0)));
         });
+    }
+
+    /** Of a process of the time before there was any, none. */
+    private static List<Loaded> grace(Fields fields) throws RejectedException {
+        List<Loaded> models = new ArrayList<>();
+        Set<SlotId> slots = new HashSet<>();
+        for (JsonNode item : fields.has("grace") ? fields.array("grace", ModelName.MAX_GRACED) : List.<JsonNode>of()) {
+            Loaded model = Loaded.read(Fields.of(item));
+            if (!slots.add(model.slot())) {
+                throw fields.wrong("grace", "each slot once");
+            }
+            models.add(model);
+        }
+        return models;
     }
 
     private static List<Loaded> models(Fields fields, String name) throws RejectedException {

@@ -1,7 +1,6 @@
 package dev.holdfast.control;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.wire.Fields;
 import dev.holdfast.wire.Json;
@@ -9,10 +8,12 @@ import dev.holdfast.wire.ModelName;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.SlotId;
 import dev.holdfast.wire.Verdict;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.SortedMap;
 import java.util.TreeMap;
@@ -26,7 +27,7 @@ import java.util.stream.Stream;
  * @param models by name of the model, at most {@value ModelName#MAX_MODELS}
  * @param lease without a fresh word of the fleet service ends; reserved
  */
-public record Pointer(Optional<String> byDefault, SortedMap<String, Entry> models, Optional<Lease> lease) {
+public record Pointer(Optional<String> byDefault, SortedMap<String, PointerEntry> models, Optional<Lease> lease) {
     public static final String FILE_NAME = "serving.json";
     /** {@value ModelName#MAX_MODELS} times two slots with their templates and gates. */
     public static final int MAX_BYTES = 16 << 20;
@@ -38,73 +39,24 @@ public record Pointer(Optional<String> byDefault, SortedMap<String, Entry> model
     /** One model, which {@code serving} and {@code fallback} at the top named. */
     private static final int ONE_MODEL = 1;
 
-    private static final int MAX_LIST = 16;
+    static final int MAX_LIST = 16;
 
     /**
-     * One model in service.
-     *
-     * @param serving the release in service
-     * @param fallback the verified release before it, where there is one
-     * @param grace older releases that still answer to their pinned names; reserved
-     * @param adapters what is applied to the model; reserved
-     */
-    public record Entry(Slot serving, Optional<Slot> fallback, List<Grace> grace, List<Slot> adapters) {
-        public Entry {
-            grace = List.copyOf(grace);
-            adapters = List.copyOf(adapters);
-        }
-
-        public Entry(Slot serving, Optional<Slot> fallback) {
-            this(serving, fallback, List.of(), List.of());
-        }
-
-        /** The slots that name files of the store. */
-        Stream<Slot> slots() {
-            return Stream.of(
-                            Stream.of(serving),
-                            fallback.stream(),
-                            grace.stream().map(Grace::slot),
-                            adapters.stream())
-                    .flatMap(each -> each);
-        }
-
-        ObjectNode toJson() {
-            ObjectNode json = Json.object();
-            json.set("serving", serving.toJson());
-            fallback.ifPresentOrElse(slot -> json.set("fallback", slot.toJson()), () -> json.putNull("fallback"));
-            ArrayNode listed = json.putArray("grace");
-            for (Grace each : grace) {
-                ObjectNode one = listed.addObject().put("until", each.untilSeconds);
-                one.set("slot", each.slot.toJson());
-            }
-            ArrayNode applied = json.putArray("adapters");
-            adapters.forEach(each -> applied.add(each.toJson()));
-            return json;
-        }
-
-        private static Entry read(Fields fields) throws RejectedException {
-            List<Grace> grace = new ArrayList<>();
-            for (JsonNode item : fields.has("grace") ? fields.array("grace", MAX_LIST) : List.<JsonNode>of()) {
-                Fields one = Fields.of(item);
-                grace.add(new Grace(Slot.read(one.object("slot").node()).orThrow(), one.integer("until", 0)));
-            }
-            List<Slot> adapters = new ArrayList<>();
-            for (JsonNode item : fields.has("adapters") ? fields.array("adapters", MAX_LIST) : List.<JsonNode>of()) {
-                adapters.add(Slot.read(item).orThrow());
-            }
-            Optional<Slot> fallback = fields.has("fallback")
-                    ? Optional.of(Slot.read(fields.object("fallback").node()).orThrow())
-                    : Optional.empty();
-            return new Entry(Slot.read(fields.object("serving").node()).orThrow(), fallback, grace, adapters);
-        }
-    }
-
-    /**
-     * A release that a newer one replaced and that still answers to its pinned name.
+     * A release that answers to its pinned name for a while.
      *
      * @param untilSeconds until when, in seconds since 1970
      */
-    public record Grace(Slot slot, long untilSeconds) {}
+    public record Grace(Slot slot, long untilSeconds) {
+        /** Until when. */
+        public Instant until() {
+            return Instant.ofEpochSecond(untilSeconds);
+        }
+
+        static Grace read(JsonNode json) throws RejectedException {
+            Fields fields = Fields.of(json);
+            return new Grace(Slot.read(fields.object("slot").node()).orThrow(), fields.epochSeconds("until"));
+        }
+    }
 
     /**
      * Ends service where the fleet is silent.
@@ -118,23 +70,28 @@ public record Pointer(Optional<String> byDefault, SortedMap<String, Entry> model
     }
 
     /** The model of this name. */
-    public Optional<Entry> model(String name) {
+    public Optional<PointerEntry> model(String name) {
         return Optional.ofNullable(models.get(name));
     }
 
     /** The release of {@code name} in service. */
     public Optional<Slot> serving(String name) {
-        return model(name).map(Entry::serving);
+        return model(name).map(PointerEntry::serving);
     }
 
     /** The release of {@code name} to fall back to. */
     public Optional<Slot> fallback(String name) {
-        return model(name).flatMap(Entry::fallback);
+        return model(name).flatMap(PointerEntry::fallback);
+    }
+
+    /** The releases of all models in their grace, by model. */
+    public Stream<Grace> grace() {
+        return models.values().stream().flatMap(entry -> entry.grace().stream());
     }
 
     /** Every slot that this names, whatever for. */
     public Stream<Slot> slots() {
-        return models.values().stream().flatMap(Entry::slots);
+        return models.values().stream().flatMap(PointerEntry::slots);
     }
 
     /** The slot of this name, whatever it is here for. */
@@ -143,15 +100,15 @@ public record Pointer(Optional<String> byDefault, SortedMap<String, Entry> model
     }
 
     /** The same with {@code entry} for its model; the first model of all becomes the default. */
-    public Pointer with(Entry entry) {
-        SortedMap<String, Entry> changed = new TreeMap<>(models);
+    public Pointer with(PointerEntry entry) {
+        SortedMap<String, PointerEntry> changed = new TreeMap<>(models);
         changed.put(entry.serving().model(), entry);
         return new Pointer(byDefault.or(() -> Optional.of(entry.serving().model())), changed, lease);
     }
 
     /** The same without a model. Where it was the default, the first of those left is, until an order names another. */
     public Pointer without(String name) {
-        SortedMap<String, Entry> changed = new TreeMap<>(models);
+        SortedMap<String, PointerEntry> changed = new TreeMap<>(models);
         changed.remove(name);
         Optional<String> left = byDefault
                 .filter(changed::containsKey)
@@ -162,6 +119,20 @@ public record Pointer(Optional<String> byDefault, SortedMap<String, Entry> model
     /** The same with another default, where a model of that name is in service. */
     public Pointer withDefault(String name) {
         return models.containsKey(name) ? new Pointer(Optional.of(name), models, lease) : this;
+    }
+
+    /** Which model guesses for which, by name. */
+    public SortedMap<String, String> drafts() {
+        SortedMap<String, String> drafts = new TreeMap<>();
+        models.forEach((name, entry) -> entry.draft().ifPresent(draft -> drafts.put(name, draft)));
+        return drafts;
+    }
+
+    /** The same with these drafts, as far as their models are in service, and no others. */
+    public Pointer withDrafts(Map<String, String> drafts) {
+        SortedMap<String, PointerEntry> changed = new TreeMap<>();
+        models.forEach((name, entry) -> changed.put(name, entry.draft(Optional.ofNullable(drafts.get(name)))));
+        return new Pointer(byDefault, changed, lease);
     }
 
     public ObjectNode toJson() {
@@ -176,12 +147,15 @@ public record Pointer(Optional<String> byDefault, SortedMap<String, Entry> model
     public static Verdict<Pointer> read(byte[] utf8) {
         return Verdict.of(() -> {
             Fields fields = fields(utf8);
-            SortedMap<String, Entry> models = new TreeMap<>();
+            SortedMap<String, PointerEntry> models = new TreeMap<>();
             for (Named named : entries(fields)) {
-                Entry entry = Entry.read(Fields.of(named.node));
+                PointerEntry entry = PointerEntry.read(Fields.of(named.node));
                 requireName(named, entry.serving());
                 if (entry.fallback().isPresent()) {
                     requireName(named, entry.fallback().get());
+                }
+                for (Grace each : entry.grace()) {
+                    requireName(named, each.slot());
                 }
                 models.put(entry.serving().model(), entry);
             }
@@ -247,11 +221,20 @@ public record Pointer(Optional<String> byDefault, SortedMap<String, Entry> model
      *
      * @param byDefault as in a whole pointer, among those that read
      * @param models of each model the slots that read, the best first
+     * @param grace the releases in their grace that read, of models that are named
+     * @param drafts which model guesses for which, by name, as far as that reads
      * @param damage why each of the others does not read
      */
-    public record Readable(Optional<String> byDefault, SortedMap<String, List<Slot>> models, List<String> damage) {
+    public record Readable(
+            Optional<String> byDefault,
+            SortedMap<String, List<Slot>> models,
+            List<Grace> grace,
+            SortedMap<String, String> drafts,
+            List<String> damage) {
         public Readable {
             models = Collections.unmodifiableSortedMap(new TreeMap<>(models));
+            grace = List.copyOf(grace);
+            drafts = Collections.unmodifiableSortedMap(new TreeMap<>(drafts));
             damage = List.copyOf(damage);
         }
     }
@@ -261,6 +244,8 @@ public record Pointer(Optional<String> byDefault, SortedMap<String, Entry> model
         return Verdict.of(() -> {
             Fields fields = fields(utf8);
             SortedMap<String, List<Slot>> models = new TreeMap<>();
+            List<Grace> grace = new ArrayList<>();
+            SortedMap<String, String> drafts = new TreeMap<>();
             List<String> damage = new ArrayList<>();
             for (Named named : entries(fields)) {
                 String label = named.name.map(name -> name + " ").orElse("");
@@ -277,8 +262,27 @@ public record Pointer(Optional<String> byDefault, SortedMap<String, Entry> model
                         case Verdict.Rejected<Slot> rejected -> damage.add(label + role + ": " + rejected.reason());
                     }
                 }
+                readable(named, label, grace, damage);
+                String draft = named.node.path("draft").asText("");
+                if (named.name.isPresent() && ModelName.isName(draft)) {
+                    drafts.put(named.name.get(), draft);
+                }
             }
-            return new Readable(byDefault(fields, models.keySet()), models, damage);
+            grace.removeIf(each -> !models.containsKey(each.slot().model()));
+            return new Readable(byDefault(fields, models.keySet()), models, grace, drafts, damage);
         });
+    }
+
+    private static void readable(Named named, String label, List<Grace> grace, List<String> damage) {
+        JsonNode listed = named.node.path("grace");
+        for (int i = 0; i < Math.min(listed.size(), MAX_LIST); i++) {
+            JsonNode item = listed.path(i);
+            switch (Verdict.of(() -> Grace.read(item))) {
+                case Verdict.Accepted<Grace>(Grace one) when named.names(one.slot()) -> grace.add(one);
+                case Verdict.Accepted<Grace>(Grace one) ->
+                    damage.add(label + "grace: is of " + one.slot().model());
+                case Verdict.Rejected<Grace> rejected -> damage.add(label + "grace: " + rejected.reason());
+            }
+        }
     }
 }

@@ -17,6 +17,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import org.junit.jupiter.api.Test;
 
 /** Every message reads as what was written, and what is out of bounds is refused. */
@@ -46,6 +47,7 @@ class MessagesTest {
             Optional.of("intent"),
             List.of(loaded(slot("embed", "1.0.0"), Optional.of(DIGEST)), loaded(slot("1.0.0"), Optional.of(DIGEST))),
             List.of(loaded(slot("2.0.0"), Optional.empty())),
+            List.of(loaded(slot("0.9.0"), Optional.of(DIGEST)), loaded(slot("0.8.0"), Optional.empty())),
             1,
             2,
             new InferenceStatus.Memory(5, 6),
@@ -55,13 +57,14 @@ class MessagesTest {
             Optional.of("intent"),
             new TreeMap<>(Map.of(
                     "intent",
-                    new Pointer.Entry(
+                    new PointerEntry(
                             slot("2.0.0"),
                             Optional.of(slot("1.0.0")),
                             List.of(new Pointer.Grace(slot("1.5.0"), 1_800_000_000L)),
+                            Optional.of("embed"),
                             List.of(slot("tone", "1.0.0"))),
                     "embed",
-                    new Pointer.Entry(slot("embed", "1.0.0"), Optional.empty()))),
+                    new PointerEntry(slot("embed", "1.0.0"), Optional.empty()))),
             Optional.of(new Pointer.Lease(86_400)));
 
     /** What a device wrote that knew one model. */
@@ -76,7 +79,11 @@ class MessagesTest {
         return new InferenceStatus.Loaded(slot.model(), slot.version(), slot.slotId(), slot.digest(), tokenizer);
     }
 
-    static final ServingSet SERVING = new ServingSet(Optional.of("intent"), List.of("embed", "intent"));
+    static final ServingSet SERVING = new ServingSet(
+            Optional.of("intent"),
+            new TreeSet<>(List.of("embed", "intent")),
+            Map.of(slot("0.9.0").slotId(), 1_800_000_000L),
+            Map.of("intent", "embed"));
 
     static final GateReport REPORT = new GateReport(
             Optional.of(new Rejection(Code.GATE_CANARY, "1 of 20")),
@@ -161,6 +168,65 @@ class MessagesTest {
     }
 
     @Test
+    void aStatusNamesEachReleaseInItsGraceOnceAndAtMostSixteen() {
+        ObjectNode twice = STATUS.toJson();
+        twice.withArray("grace").add(twice.at("/grace/0").deepCopy());
+        assertThat(InferenceStatus.read(twice).isAccepted()).isFalse();
+        ObjectNode many = STATUS.toJson();
+        many.putArray("grace");
+        for (int i = 0; i <= ModelName.MAX_GRACED; i++) {
+            SlotId slot = slot("0." + i).slotId();
+            many.withArray("grace").add(STATUS.toJson().withObject("/grace/0").put("slot", slot.hex()));
+        }
+        assertThat(InferenceStatus.read(many).isAccepted()).isFalse();
+        many.withArray("grace").remove(0);
+        assertThat(InferenceStatus.read(many).isAccepted()).isTrue();
+        many.remove("grace");
+        assertThat(InferenceStatus.read(many).isAccepted())
+                .as("a process of before")
+                .isTrue();
+    }
+
+    @Test
+    void aSetNamesAtMostSixteenReleasesInTheirGraceAndEachHasATime() {
+        ObjectNode many = SERVING.toJson();
+        many.putArray("grace");
+        for (int i = 0; i <= ModelName.MAX_GRACED; i++) {
+            many.withArray("grace")
+                    .addObject()
+                    .put("slot", slot("0." + i).slotId().hex())
+                    .put("until", 1);
+        }
+        assertThat(ServingSet.read(many).isAccepted()).isFalse();
+        many.withArray("grace").remove(0);
+        assertThat(ServingSet.read(many).isAccepted()).isTrue();
+        ((ObjectNode) many.at("/grace/0")).put("until", -1);
+        assertThat(ServingSet.read(many).isAccepted()).isFalse();
+        ((ObjectNode) many.at("/grace/0")).put("until", Long.MAX_VALUE);
+        assertThat(ServingSet.read(many).isAccepted()).as("no time").isFalse();
+        many.remove("grace");
+        assertThat(ServingSet.read(many).isAccepted()).as("an agent of before").isTrue();
+    }
+
+    @Test
+    void aReleaseInItsGraceThatDoesNotReadOrIsOfAnotherModelIsDamage() throws Exception {
+        ObjectNode json = POINTER.toJson();
+        ((ObjectNode) json.at("/models/intent/grace/0")).put("until", -1);
+        assertThat(Pointer.read(Json.write(json)).isAccepted()).isFalse();
+        Pointer.Readable readable = Pointer.readable(Json.write(json)).orThrow();
+        assertThat(readable.models()).containsOnlyKeys("embed", "intent");
+        assertThat(readable.grace()).isEmpty();
+        assertThat(readable.damage()).singleElement().asString().startsWith("intent grace: ");
+        ObjectNode other = POINTER.toJson();
+        ((ObjectNode) other.at("/models/intent/grace/0"))
+                .set("slot", slot("embed", "0.9.0").toJson());
+        assertThat(Pointer.read(Json.write(other)).isAccepted()).isFalse();
+        assertThat(Pointer.readable(Json.write(other)).orThrow().damage()).containsExactly("intent grace: is of embed");
+        assertThat(Pointer.readable(Json.write(POINTER.toJson())).orThrow().grace())
+                .containsExactly(new Pointer.Grace(slot("1.5.0"), 1_800_000_000L));
+    }
+
+    @Test
     void aStatusIsAskedBySlotAndByName() {
         assertThat(STATUS.serves(slot("1.0.0").slotId())).isTrue();
         assertThat(STATUS.serves(slot("2.0.0").slotId())).isFalse();
@@ -170,6 +236,10 @@ class MessagesTest {
         assertThat(STATUS.serving("other")).isEmpty();
         assertThat(STATUS.loaded(slot("2.0.0").slotId()).orElseThrow().version())
                 .isEqualTo("2.0.0");
+        assertThat(STATUS.graces(slot("0.9.0").slotId())).isTrue();
+        assertThat(STATUS.graces(slot("2.0.0").slotId())).isFalse();
+        assertThat(STATUS.loaded(slot("0.9.0").slotId()).orElseThrow().version())
+                .isEqualTo("0.9.0");
     }
 
     @Test
@@ -256,7 +326,7 @@ class MessagesTest {
 
     @Test
     void aPointerOfOneModelIsReadAsItsDefault() throws Exception {
-        Pointer expected = Pointer.NOTHING.with(new Pointer.Entry(slot("2.0.0"), Optional.of(slot("1.0.0"))));
+        Pointer expected = Pointer.NOTHING.with(new PointerEntry(slot("2.0.0"), Optional.of(slot("1.0.0"))));
         assertThat(expected.byDefault()).contains("intent");
         assertReadsBack(expected, Pointer.read(Json.write(pointerOfOneModel())));
         Pointer.Readable readable =
@@ -281,7 +351,7 @@ class MessagesTest {
         ObjectNode many = Pointer.NOTHING.toJson();
         for (int i = 0; i <= ModelName.MAX_MODELS; i++) {
             many.withObject("/models")
-                    .set("m" + i, new Pointer.Entry(slot("m" + i, "1.0.0"), Optional.empty()).toJson());
+                    .set("m" + i, new PointerEntry(slot("m" + i, "1.0.0"), Optional.empty()).toJson());
         }
         assertThat(Pointer.read(Json.write(many)).isAccepted()).isFalse();
         assertThat(Pointer.readable(Json.write(many)).isAccepted()).isFalse();

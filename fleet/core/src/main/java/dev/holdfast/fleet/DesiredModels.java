@@ -32,7 +32,7 @@ import java.util.TreeMap;
  * @param models what to run, by name of the model; empty retires everything
  */
 public record DesiredModels(long counter, Optional<String> byDefault, SortedMap<String, Wish> models) {
-    private static final int MAX_BYTES = 32 * 1024;
+    private static final int MAX_BYTES = 64 * 1024;
     /** Signatures of two families and their key ids; ML-DSA-44's alone has 4840 hexadecimal digits. */
     private static final int SIGNATURES_BYTES = 16 * 1024;
     /** Says that the device was forgotten and the number of its last order is kept. */
@@ -44,11 +44,35 @@ public record DesiredModels(long counter, Optional<String> byDefault, SortedMap<
      * @param rollout when and at what cost; at once where empty
      * @param since number of the order that said so first; a later order that changes another model does not make it a new wish,
      *     while the same wish again does. 0 where not known
+     * @param grace older versions that still answer to their pinned names for a while
+     * @param draft the name of another model of the device that guesses what this one will say
      */
-    public record Wish(String version, Optional<Rollout> rollout, long since) {
+    public record Wish(
+            String version, Optional<Rollout> rollout, long since, List<GraceWish> grace, Optional<String> draft) {
+        public Wish {
+            grace = List.copyOf(grace);
+        }
+
+        /** No older version stays, and nobody guesses. */
+        public Wish(String version, Optional<Rollout> rollout, long since) {
+            this(version, rollout, since, List.of(), Optional.empty());
+        }
+
         /** To be numbered by {@link DesiredModels#add}. */
         public Wish(String version, Optional<Rollout> rollout) {
             this(version, rollout, 0);
+        }
+
+        private Wish since(long order) {
+            return new Wish(version, rollout, order, grace, draft);
+        }
+
+        private Wish grace(List<GraceWish> stay) {
+            return new Wish(version, rollout, since, stay, draft);
+        }
+
+        private Wish draft(Optional<String> name) {
+            return new Wish(version, rollout, since, grace, name);
         }
 
         private ObjectNode toJson() {
@@ -57,13 +81,20 @@ public record DesiredModels(long counter, Optional<String> byDefault, SortedMap<
                 json.put("since", since);
             }
             rollout.ifPresent(terms -> json.set(Rollout.FIELD, terms.toJson()));
+            GraceWish.into(json, grace);
+            draft.ifPresent(name -> json.put("draft", name));
             return json;
         }
 
         private static Wish read(Fields wish) throws RejectedException {
             Optional<Rollout> rollout =
                     wish.has(Rollout.FIELD) ? Optional.of(Rollout.of(wish.object(Rollout.FIELD))) : Optional.empty();
-            return new Wish(wish.modelName("version"), rollout, wish.integerOr("since", 1, Long.MAX_VALUE, 0));
+            return new Wish(
+                    wish.modelName("version"),
+                    rollout,
+                    wish.integerOr("since", 1, Long.MAX_VALUE, 0),
+                    GraceWish.read(wish),
+                    wish.has("draft") ? Optional.of(wish.modelName("draft")) : Optional.empty());
         }
     }
 
@@ -142,30 +173,38 @@ public record DesiredModels(long counter, Optional<String> byDefault, SortedMap<
     public static DesiredModels add(
             FleetRepository repository, String device, String model, Wish wish, boolean byDefault)
             throws IOException, RejectedException {
-        return add(repository, device, model, wish, byDefault, 0);
+        return add(
+                repository,
+                device,
+                model,
+                wish,
+                new WishChange(byDefault, 0, Optional.empty(), WishChange.Draft.AS_BEFORE));
     }
 
     /**
      * Adds a model to what is desired of {@code device}, or changes its version and terms; the others stay as they are.
      *
-     * @param byDefault whether it becomes the default; the first model becomes it anyway
-     * @param after a number that the order's own is above; 0 where it is just the next one
      * @return what is desired now; {@code UPD-TARGET-UNKNOWN} where the release is not published, {@code CFG-INVALID} where
-     *     the set would be too large
+     *     the set would be too large or nothing is there that could stay, {@code UPD-EPOCH} where what should stay may not
      */
     public static DesiredModels add(
-            FleetRepository repository, String device, String model, Wish wish, boolean byDefault, long after)
+            FleetRepository repository, String device, String model, Wish wish, WishChange change)
             throws IOException, RejectedException {
-        return change(repository, device, after, before -> {
+        return change(repository, device, change.after(), before -> {
             SortedMap<String, Wish> models = new TreeMap<>(before.models);
-            models.put(model, new Wish(wish.version, wish.rollout, before.counter + 1));
+            List<GraceWish> stay = GraceWish.following(
+                    repository, model, Optional.ofNullable(models.get(model)), wish, change.grace());
+            Optional<String> draft = change.draft().following(Optional.ofNullable(models.get(model)));
+            models.put(model, wish.since(before.counter + 1).grace(stay).draft(draft));
+            change.draft().require(model, models);
             if (models.size() > ModelName.MAX_MODELS) {
                 throw new RejectedException(
                         Code.CFG_INVALID,
                         "a device runs at most " + ModelName.MAX_MODELS + " models; drop one first: fleet desire "
                                 + device + " --remove MODEL");
             }
-            Optional<String> next = byDefault ? Optional.of(model) : before.byDefault.or(() -> Optional.of(model));
+            Optional<String> next =
+                    change.byDefault() ? Optional.of(model) : before.byDefault.or(() -> Optional.of(model));
             return new DesiredModels(before.counter + 1, next, models);
         });
     }
@@ -191,6 +230,8 @@ public record DesiredModels(long counter, Optional<String> byDefault, SortedMap<
             if (models.remove(model) == null) {
                 throw new RejectedException(Code.FLT_ABSENT, model + " is not desired of " + device);
             }
+            models.replaceAll(
+                    (other, wish) -> wish.draft().equals(Optional.of(model)) ? wish.draft(Optional.empty()) : wish);
             if (!before.byDefault.equals(Optional.of(model))) {
                 return new DesiredModels(before.counter + 1, before.byDefault, models);
             }
@@ -209,7 +250,7 @@ public record DesiredModels(long counter, Optional<String> byDefault, SortedMap<
 
     @FunctionalInterface
     private interface Change {
-        DesiredModels of(DesiredModels before) throws RejectedException;
+        DesiredModels of(DesiredModels before) throws IOException, RejectedException;
     }
 
     private static DesiredModels change(FleetRepository repository, String device, long after, Change change)
@@ -231,7 +272,7 @@ public record DesiredModels(long counter, Optional<String> byDefault, SortedMap<
     /** The same set, every wish said anew under an order of this number. */
     static DesiredModels anew(Optional<String> byDefault, SortedMap<String, Wish> models, long number) {
         SortedMap<String, Wish> said = new TreeMap<>();
-        models.forEach((model, wish) -> said.put(model, new Wish(wish.version, wish.rollout, number)));
+        models.forEach((model, wish) -> said.put(model, wish.since(number)));
         return new DesiredModels(number, byDefault, said);
     }
 
@@ -263,7 +304,8 @@ public record DesiredModels(long counter, Optional<String> byDefault, SortedMap<
     /** The same without terms of a rollout. */
     DesiredModels atOnce() {
         SortedMap<String, Wish> bare = new TreeMap<>();
-        models.forEach((model, wish) -> bare.put(model, new Wish(wish.version, Optional.empty(), wish.since)));
+        models.forEach((model, wish) ->
+                bare.put(model, new Wish(wish.version, Optional.empty(), wish.since, wish.grace, wish.draft)));
         return new DesiredModels(counter, byDefault, bare);
     }
 
@@ -278,11 +320,23 @@ public record DesiredModels(long counter, Optional<String> byDefault, SortedMap<
             files.addAll(release.files());
             String model = release.model().model();
             Wish wish = Objects.requireNonNull(models.get(model));
+            List<ModelTerms.Grace> stay = new ArrayList<>();
+            for (GraceWish each : wish.grace) {
+                // Devices fetch nothing for it: no patches, and a bundle carries no file of it.
+                TargetFile older =
+                        repository.release(model, each.version()).model().file();
+                files.add(older);
+                stay.add(new ModelTerms.Grace(older.path(), each.untilSeconds()));
+            }
             terms.put(
                     model,
                     new ModelTerms(release.model().file().path(), byDefault.equals(Optional.of(model)), wish.rollout())
-                            .since(wish.since));
+                            .since(wish.since)
+                            .grace(stay));
         }
+        models.forEach((model, wish) -> wish.draft
+                .map(terms::get)
+                .ifPresent(guessing -> terms.computeIfPresent(model, (any, own) -> own.draft(guessing.target()))));
         return new Content(releases, files, terms);
     }
 }

@@ -64,6 +64,11 @@ public final class FleetRepository {
         return directory;
     }
 
+    /** The operator's time. */
+    Instant now() {
+        return clock.instant();
+    }
+
     /** Makes keys, the factory root and empty metadata. @return the factory root's file */
     public Path init(FleetDirectory.Config config) throws IOException, RejectedException {
         Files.createDirectories(directory.root());

@@ -176,7 +176,14 @@ public record FleetRestore(FleetRepository repository, Clock clock) {
                                     + " or choose what the backup says: fleet resume " + device + " --restored"));
             TreeMap<String, DesiredModels.Wish> models = new TreeMap<>();
             serving.versions()
-                    .forEach((model, version) -> models.put(model, new DesiredModels.Wish(version, Optional.empty())));
+                    .forEach((model, version) -> models.put(
+                            model,
+                            new DesiredModels.Wish(
+                                    version,
+                                    Optional.empty(),
+                                    0,
+                                    serving.grace().getOrDefault(model, List.of()),
+                                    Optional.empty())));
             return free("resume-keep", held, serving.byDefault(), models);
         });
     }

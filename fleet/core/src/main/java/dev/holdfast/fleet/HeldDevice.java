@@ -7,6 +7,7 @@ import dev.holdfast.wire.ModelName;
 import dev.holdfast.wire.RejectedException;
 import java.io.IOException;
 import java.util.Collections;
+import java.util.List;
 import java.util.Optional;
 import java.util.SortedMap;
 import java.util.TreeMap;
@@ -23,10 +24,19 @@ public record HeldDevice(String device, Optional<DesiredModels> restored, Option
     /**
      * Models that serve, by their name with their version. Untrusted: a report is the device's own word, or, on a broker without an
      * access list, anybody's.
+     *
+     * @param grace of each model the older versions that answer to their pinned names for a while
      */
-    public record Serving(Optional<String> byDefault, SortedMap<String, String> versions) {
+    public record Serving(
+            Optional<String> byDefault, SortedMap<String, String> versions, SortedMap<String, List<GraceWish>> grace) {
         public Serving {
             versions = Collections.unmodifiableSortedMap(new TreeMap<>(versions));
+            grace = Collections.unmodifiableSortedMap(new TreeMap<>(grace));
+        }
+
+        /** Whether the same versions serve by the bare names. What is in its grace ends by itself, on the device first. */
+        boolean agrees(Serving other) {
+            return byDefault.equals(other.byDefault) && versions.equals(other.versions);
         }
 
         /**
@@ -35,6 +45,7 @@ public record HeldDevice(String device, Optional<DesiredModels> restored, Option
          */
         static Optional<Serving> of(JsonNode report) {
             SortedMap<String, String> versions = new TreeMap<>();
+            SortedMap<String, List<GraceWish>> grace = new TreeMap<>();
             Optional<String> byDefault = Optional.empty();
             for (JsonNode one : report.path("models")) {
                 String model = one.path("model").asText();
@@ -48,24 +59,42 @@ public record HeldDevice(String device, Optional<DesiredModels> restored, Option
                         return Optional.empty();
                     }
                     byDefault = one.path("default").asBoolean(false) ? Optional.of(model) : byDefault;
+                    Optional<List<GraceWish>> older = GraceWish.reported(one.path("grace"), version);
+                    if (older.isEmpty()) {
+                        return Optional.empty();
+                    }
+                    grace.put(model, older.get());
                 }
             }
             if (versions.isEmpty() || versions.size() > ModelName.MAX_MODELS) {
                 return Optional.empty();
             }
-            return Optional.of(new Serving(byDefault.or(() -> Optional.of(versions.firstKey())), versions));
+            return Optional.of(new Serving(byDefault.or(() -> Optional.of(versions.firstKey())), versions, grace));
         }
 
         static Serving of(DesiredModels wish) {
             SortedMap<String, String> versions = new TreeMap<>();
-            wish.models().forEach((model, one) -> versions.put(model, one.version()));
-            return new Serving(wish.byDefault(), versions);
+            SortedMap<String, List<GraceWish>> grace = new TreeMap<>();
+            wish.models().forEach((model, one) -> {
+                versions.put(model, one.version());
+                grace.put(model, one.grace());
+            });
+            return new Serving(wish.byDefault(), versions, grace);
         }
 
         private ObjectNode toJson() {
             ObjectNode json = Json.object().put("default", byDefault.orElse(null));
             ObjectNode models = json.putObject("models");
             versions.forEach(models::put);
+            ObjectNode older = Json.object();
+            grace.forEach((model, graces) -> {
+                if (!graces.isEmpty()) {
+                    GraceWish.into(older.putObject(model), graces);
+                }
+            });
+            if (!older.isEmpty()) {
+                json.set("older", older);
+            }
             return json;
         }
     }
@@ -80,7 +109,8 @@ public record HeldDevice(String device, Optional<DesiredModels> restored, Option
 
     /** Whether the device serves what the backup desires of it, as far as it says. */
     public boolean agrees() {
-        return reported.isPresent() && reported.equals(restored.map(Serving::of));
+        return reported.isPresent()
+                && restored.map(Serving::of).filter(reported.get()::agrees).isPresent();
     }
 
     /** What the backup says in the same form as a report. */

@@ -267,6 +267,24 @@ class FleetRestoreTest {
     }
 
     @Test
+    void anOlderVersionThatTheDeviceServesStaysAsLongAsItSays() throws Exception {
+        goOn();
+        FleetRestore restore = restore(fleet("restored"));
+        restore.begin(backup, List.of(), List.of());
+        Files.writeString(
+                repository.directory().report(DEVICE),
+                "{\"models\":[{\"model\":\"chat\",\"version\":\"2.0.0\",\"default\":true,"
+                        + "\"grace\":[{\"version\":\"1.0.0\",\"until\":\"2096-10-02T07:06:40Z\"}]}]}");
+        restore.keep(DEVICE);
+        ModelOrder order = order().orThrow().models().getFirst();
+        assertThat(order.model().version()).isEqualTo("2.0.0");
+        assertThat(order.grace()).singleElement().satisfies(older -> {
+            assertThat(older.model().version()).isEqualTo("1.0.0");
+            assertThat(older.untilSeconds()).isEqualTo(4_000_000_000L);
+        });
+    }
+
+    @Test
     void whatTheBackupSaysHoldsWhereSomebodySaysSo() throws Exception {
         goOn();
         FleetRestore restore = restore(fleet("restored"));

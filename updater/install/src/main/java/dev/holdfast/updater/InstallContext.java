@@ -1,7 +1,7 @@
 package dev.holdfast.updater;
 
 import dev.holdfast.control.InferenceStatus;
-import dev.holdfast.control.Pointer;
+import dev.holdfast.control.PointerEntry;
 import dev.holdfast.control.Slot;
 import dev.holdfast.tee.TeeException;
 import dev.holdfast.trust.bundle.OfflineBundle;
@@ -27,6 +27,7 @@ record InstallContext(
         InstallJournal journal,
         DownloadTurns turns,
         ServingSets sets,
+        Graces graces,
         Cancellation cancellation,
         Backoff backoff) {
 
@@ -43,7 +44,8 @@ record InstallContext(
     }
 
     private InstallContext with(InstallerConfig otherConfig, InstallerPorts otherPorts) {
-        return new InstallContext(model, store, otherConfig, otherPorts, journal, turns, sets, cancellation, backoff);
+        return new InstallContext(
+                model, store, otherConfig, otherPorts, journal, turns, sets, graces, cancellation, backoff);
     }
 
     /** The release of this model in service. */
@@ -61,9 +63,11 @@ record InstallContext(
         return serving().map(Slot::slotId).equals(Optional.of(slot.slotId()));
     }
 
-    /** Changes what serves of this model, in one durable step. */
+    /** Changes what serves of this model, in one durable step; what is in its grace stays so. */
     void point(Slot serving, Optional<Slot> fallback) throws IOException {
-        store.point(pointer -> pointer.with(new Pointer.Entry(serving, fallback)));
+        store.point(pointer -> pointer.with(pointer.model(model)
+                .map(entry -> entry.serving(serving, fallback))
+                .orElseGet(() -> new PointerEntry(serving, fallback))));
     }
 
     /** The last record of this model where nothing final follows it. */

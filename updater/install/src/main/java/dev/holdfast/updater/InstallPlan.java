@@ -1,6 +1,6 @@
 package dev.holdfast.updater;
 
-import dev.holdfast.control.Pointer;
+import dev.holdfast.control.PointerEntry;
 import dev.holdfast.control.Slot;
 import dev.holdfast.tee.TeeException;
 import dev.holdfast.trust.release.DeltaTarget;
@@ -69,7 +69,7 @@ record InstallPlan(Optional<DeltaTarget> delta, boolean present) {
      * owner may raise the budget: the install waits for either.
      */
     private static void requireMemory(Slot slot, InstallContext context) throws InstallStop {
-        SortedMap<String, Pointer.Entry> models = context.store().pointer().models();
+        SortedMap<String, PointerEntry> models = context.store().pointer().models();
         if (context.serves(slot)) {
             return;
         }
@@ -78,8 +78,7 @@ record InstallPlan(Optional<DeltaTarget> delta, boolean present) {
             throw InstallStop.interrupted(
                     Code.INS_MEMORY, models.size() + " models serve; " + slot.id() + " waits until one is retired");
         }
-        List<Slot> serving =
-                models.values().stream().map(Pointer.Entry::serving).toList();
+        List<Slot> serving = models.values().stream().map(PointerEntry::serving).toList();
         List<Slot> staying = serving.stream()
                 .filter(other -> !leaving.contains(other.model()))
                 .toList();

@@ -1,5 +1,6 @@
 package dev.holdfast.updater;
 
+import dev.holdfast.control.Pointer;
 import dev.holdfast.control.Slot;
 import dev.holdfast.trust.bundle.OfflineBundle;
 import dev.holdfast.trust.release.ModelOrder;
@@ -8,10 +9,15 @@ import dev.holdfast.trust.release.Order;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Rejection;
 import java.io.IOException;
+import java.time.Instant;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
+import java.util.SortedMap;
 import java.util.SortedSet;
+import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentMap;
@@ -33,11 +39,13 @@ public final class Installer implements Installs {
     private final Timer timer;
     private final DownloadTurns turns;
     private final ServingSets sets;
+    private final Graces graces;
     private final Backoff backoff;
     private final ConcurrentMap<String, ModelInstaller> models = new ConcurrentHashMap<>();
     private volatile boolean stopping;
-    /** The default that the inference process was told last. */
-    private volatile Optional<String> told = Optional.empty();
+    private volatile boolean recovered;
+    /** The default and the drafts that the inference process was told last. */
+    private volatile Optional<Arrangement> told = Optional.empty();
 
     private Installer(
             ModelStore store, InstallerConfig config, InstallerPorts ports, InstallJournal journal, Timer timer)
@@ -50,6 +58,7 @@ public final class Installer implements Installs {
         this.turns =
                 new DownloadTurns(config.pace(), timer, new DailyBytes(store.traffic(), store.disk(), ports.clock()));
         this.sets = new ServingSets(store, journal, ports.inference());
+        this.graces = new Graces(store, journal, ports, sets);
         this.backoff =
                 new Backoff(config.retries().firstPause(), config.retries().longestPause(), new Random());
     }
@@ -71,8 +80,8 @@ public final class Installer implements Installs {
             if (stopping) {
                 cancellation.stop();
             }
-            return new ModelInstaller(
-                    new InstallContext(fresh, store, config, ports, journal, turns, sets, cancellation, backoff));
+            return new ModelInstaller(new InstallContext(
+                    fresh, store, config, ports, journal, turns, sets, graces, cancellation, backoff));
         });
     }
 
@@ -101,6 +110,7 @@ public final class Installer implements Installs {
     public Optional<Rejection> recover() throws IOException {
         store.prepare();
         new PointerRepair(store, journal, ports).run();
+        recovered = true;
         return journal.damage();
     }
 
@@ -121,14 +131,59 @@ public final class Installer implements Installs {
         }
         Optional<String> wanted = order.byDefault();
         sets.want(dropped(order), wanted);
-        if (wanted.isEmpty()
-                || wanted.equals(told) && wanted.equals(store.pointer().byDefault())) {
+        graces.want(order);
+        if (wanted.isEmpty()) {
             return Optional.empty();
         }
-        store.point(pointer -> pointer.withDefault(wanted.get()));
+        SortedMap<String, String> drafts = drafts(order);
+        Pointer now = store.pointer();
+        Pointer next = now.withDefault(wanted.get()).withDrafts(drafts);
+        if (next.equals(now) && told.equals(Optional.of(Arrangement.of(now)))) {
+            return Optional.empty();
+        }
+        store.point(pointer -> pointer.withDefault(wanted.get()).withDrafts(drafts));
         Optional<Rejection> untold = sets.tell();
-        told = untold.isEmpty() ? store.pointer().byDefault() : Optional.empty();
+        told = untold.isEmpty() ? Optional.of(Arrangement.of(store.pointer())) : Optional.empty();
         return untold;
+    }
+
+    /** What the models of a device have to do with each other. */
+    private record Arrangement(Optional<String> byDefault, SortedMap<String, String> drafts) {
+        static Arrangement of(Pointer pointer) {
+            return new Arrangement(pointer.byDefault(), pointer.drafts());
+        }
+    }
+
+    /** Which model guesses for which: a draft is the target of another model of the order, and of no use where it is not. */
+    private static SortedMap<String, String> drafts(Order order) {
+        Map<String, String> names = new HashMap<>();
+        order.models()
+                .forEach(each -> names.put(each.terms().target(), each.model().model()));
+        SortedMap<String, String> drafts = new TreeMap<>();
+        for (ModelOrder each : order.models()) {
+            String name = each.model().model();
+            each.terms()
+                    .draft()
+                    .map(names::get)
+                    .filter(draft -> !draft.equals(name))
+                    .ifPresent(draft -> drafts.put(name, draft));
+        }
+        return drafts;
+    }
+
+    /**
+     * Ends graces that are over, and has the releases in theirs loaded that should answer and do not. May wait for loads.
+     *
+     * @return when to call again; empty where nothing is in its grace until another order, and before {@link #recover}
+     */
+    public Optional<Instant> tendGraces() throws IOException {
+        // A pointer that does not read yet would have everything unloaded.
+        return recovered ? graces.tend() : Optional.empty();
+    }
+
+    /** The older releases that the newest order lets stay of a model, served or not. */
+    public List<GracedRelease> graces(String name) {
+        return graces.of(name);
     }
 
     @Override

@@ -28,7 +28,8 @@ public interface Installs {
     Optional<InstallOutcome> finishPending(String name) throws IOException;
 
     /**
-     * Has the order's default answer where that model serves already; installs and retires nothing.
+     * Has the order's default answer where that model serves already, and the older releases stay that it names and that are here;
+     * installs and retires nothing.
      *
      * @return {@code UPD-INCOMPATIBLE} where the order asks for what this agent does not know: it must not be carried out; or why
      *     the inference process does not know of the new default yet, which it is told again by each call

@@ -2,6 +2,7 @@ package dev.holdfast.updater;
 
 import dev.holdfast.control.Slot;
 import dev.holdfast.tee.TeeException;
+import dev.holdfast.wire.SlotId;
 import java.io.IOException;
 import java.util.Set;
 
@@ -23,6 +24,15 @@ public interface Measurements {
 
     /** Records that a model serves no more because an order dropped it; nothing where the log does not name it. */
     void retired(String model) throws IOException, TeeException;
+
+    /** A release answers to its pinned name from now on, whatever else serves; nothing where the log names it so already. */
+    void graced(Slot slot) throws IOException, TeeException;
+
+    /** Records that it does so no more; nothing where the log does not name it so. */
+    void graceEnded(SlotId slot) throws IOException, TeeException;
+
+    /** The releases in their grace that the log names. */
+    Set<SlotId> graces();
 
     /** The models that the log names. */
     Set<String> named();

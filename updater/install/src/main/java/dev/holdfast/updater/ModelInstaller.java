@@ -78,6 +78,8 @@ final class ModelInstaller {
                 }
                 open = Optional.empty();
             }
+            // Before the swap, which then leaves loaded what stays.
+            context.graces().want(order);
             if (context.serves(slot)) {
                 if (context.journal().orderOf(slot) != order.version()) {
                     // What serves is what this wish says from now on, also for whoever takes it back.

@@ -199,6 +199,7 @@ final class ModelSwap {
         if (context.fallback().filter(f -> f.epoch() < slot.epoch()).isPresent()) {
             context.point(context.serving().orElseThrow(), Optional.empty());
         }
+        context.graces().end();
     }
 
     /** Goes on with a rollback that was cut off. */
@@ -244,7 +245,10 @@ final class ModelSwap {
         }
         InferenceStatus status = process.await(InstallState.ROLLING_BACK);
         if (!status.serves(target.slotId())) {
-            candidate(target, InstallState.ROLLING_BACK);
+            // One in its grace is loaded, and passed its gate when it was installed.
+            if (!status.graces(target.slotId())) {
+                candidate(target, InstallState.ROLLING_BACK);
+            }
             flip(target);
         }
         status = process.await(InstallState.ROLLING_BACK);

@@ -1,6 +1,7 @@
 package dev.holdfast.updater;
 
 import dev.holdfast.control.Pointer;
+import dev.holdfast.control.PointerEntry;
 import dev.holdfast.control.Slot;
 import dev.holdfast.tee.TeeException;
 import dev.holdfast.wire.Code;
@@ -14,7 +15,7 @@ import java.util.TreeSet;
 
 /**
  * Makes the pointer name bytes that hash right, of each model by itself: what it names, else the fallback, else the last committed
- * release. Looks at nothing but the disk.
+ * release. A release in its grace whose bytes do not hash right is in it no more. Looks at nothing but the disk.
  */
 final class PointerRepair {
     private final ModelStore store;
@@ -38,6 +39,23 @@ final class PointerRepair {
         }
         for (String name : names) {
             repair(name, readable);
+            graces(name);
+        }
+    }
+
+    private void graces(String name) throws IOException {
+        List<Pointer.Grace> grace =
+                store.pointer().model(name).map(PointerEntry::grace).orElse(List.of());
+        List<Pointer.Grace> whole = new ArrayList<>();
+        for (Pointer.Grace each : grace) {
+            if (maySucceed(each.slot())) {
+                whole.add(each);
+            }
+        }
+        if (whole.size() < grace.size()) {
+            store.point(pointer -> pointer.model(name)
+                    .map(entry -> pointer.with(entry.grace(whole)))
+                    .orElse(pointer));
         }
     }
 
@@ -85,7 +103,9 @@ final class PointerRepair {
     }
 
     private void point(Slot slot) throws IOException {
-        store.point(pointer -> pointer.with(new Pointer.Entry(slot, Optional.empty())));
+        store.point(pointer -> pointer.with(pointer.model(slot.model())
+                .map(entry -> entry.serving(slot, Optional.empty()))
+                .orElseGet(() -> new PointerEntry(slot, Optional.empty()))));
     }
 
     /** A TEE that does not answer now must not take the last sound model away; nothing below the floor is ever a fallback otherwise. */

@@ -5,10 +5,15 @@ import dev.holdfast.control.Pointer;
 import dev.holdfast.control.ServingSet;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.FailureText;
+import dev.holdfast.wire.ModelName;
 import dev.holdfast.wire.Rejection;
+import dev.holdfast.wire.SlotId;
 import java.io.IOException;
+import java.util.LinkedHashMap;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.SortedSet;
 import java.util.TreeSet;
 
 /**
@@ -68,13 +73,17 @@ final class ServingSets {
         return beginning.write();
     }
 
-    /** Has every other model unloaded, and the default made the default; why not, where the process does not answer. */
+    /** Has everything else unloaded, and the default made the default; why not, where the process does not answer. */
     synchronized Optional<Rejection> tell() {
         Pointer pointer = store.pointer();
-        Set<String> names = new TreeSet<>(pointer.models().keySet());
+        SortedSet<String> names = new TreeSet<>(pointer.models().keySet());
         journal.unfinished().forEach(record -> names.add(record.slot().model()));
         try {
-            inference.keep(new ServingSet(pointer.byDefault(), names));
+            Map<SlotId, Long> grace = new LinkedHashMap<>();
+            pointer.grace()
+                    .limit(ModelName.MAX_GRACED)
+                    .forEach(each -> grace.put(each.slot().slotId(), each.untilSeconds()));
+            inference.keep(new ServingSet(pointer.byDefault(), names, grace, pointer.drafts()));
             return Optional.empty();
         } catch (IOException e) {
             return Optional.of(new Rejection(

@@ -61,20 +61,29 @@ final class StoreRepair {
 
     private Checked inTurn(Slot slot, Optional<ModelTarget> listed) throws IOException {
         if (othersNeed(slot)) {
-            return repairBeside(slot, listed);
+            return served(repairBeside(slot, listed));
         }
         boolean serves =
                 context.serving().filter(s -> s.digest().equals(slot.digest())).isPresent();
         if (serves) {
             Optional<Slot> fallback = context.fallback();
-            return fallback.isPresent() && maySucceed(fallback.get()) ? takeOut(slot) : repairBeside(slot, listed);
+            return fallback.isPresent() && maySucceed(fallback.get())
+                    ? takeOut(slot)
+                    : served(repairBeside(slot, listed));
         }
         // A fallback that does not hold must not be one when it is needed.
         if (context.fallback().filter(f -> f.digest().equals(slot.digest())).isPresent()) {
             context.point(context.serving().orElseThrow(), Optional.empty());
         }
-        store.quarantine(slot.digest());
-        Checked pulled = pull(slot, listed, Finding.QUARANTINED);
+        Checked pulled;
+        if (store.pointer().grace().anyMatch(each -> each.slot().digest().equals(slot.digest()))) {
+            // Requests that began on it may read it still. The order brings it back.
+            context.graces().drop(slot.digest());
+            pulled = repairBeside(slot, listed);
+        } else {
+            store.quarantine(slot.digest());
+            pulled = pull(slot, listed, Finding.QUARANTINED);
+        }
         if (pulled.finding() == Finding.HEALED) {
             restoreFallback(slot);
         }
@@ -110,7 +119,17 @@ final class StoreRepair {
         return new Checked(slot, Finding.TAKEN_OUT, "the model before it serves; the order repairs this one");
     }
 
-    /** Without a fallback it serves on as it was mapped, while a sound copy takes the place of its name. */
+    /** It serves on as it was mapped. */
+    private static Checked served(Checked repaired) {
+        return repaired.finding() == Finding.HEALED
+                ? new Checked(
+                        repaired.slot(),
+                        Finding.HEALED,
+                        repaired.detail() + "; restart the inference process so that it maps the sound file")
+                : repaired;
+    }
+
+    /** A sound copy takes the place of its name, and nothing is written to the file that is mapped. */
     private Checked repairBeside(Slot slot, Optional<ModelTarget> listed) throws IOException {
         Verdict<Long> room = store.space()
                 .reserve(
@@ -130,13 +149,7 @@ final class StoreRepair {
                 store.discardPartial(slot.digest());
             }
         }
-        if (pulled.finding() != Finding.HEALED) {
-            return pulled;
-        }
-        return new Checked(
-                slot,
-                Finding.HEALED,
-                pulled.detail() + "; restart the inference process so that it maps the sound file");
+        return pulled;
     }
 
     private void copy(Path from, Path to) throws IOException {

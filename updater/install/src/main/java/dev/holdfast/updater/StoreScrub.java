@@ -1,6 +1,7 @@
 package dev.holdfast.updater;
 
 import dev.holdfast.control.Pointer;
+import dev.holdfast.control.PointerEntry;
 import dev.holdfast.control.Slot;
 import dev.holdfast.trust.release.ModelTarget;
 import dev.holdfast.wire.Sha256;
@@ -15,8 +16,10 @@ import java.nio.file.StandardOpenOption;
 import java.security.MessageDigest;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 
 /**
  * Reads the models at rest again, slowly, and lets the installer repair what went bad: disks rot, and a fallback that is
@@ -87,11 +90,13 @@ public final class StoreScrub {
     public Pass run(Instant at, Listing listing) throws IOException, InterruptedException {
         List<Checked> checked = new ArrayList<>();
         Pointer pointer = store.pointer();
-        List<Slot> slots = new ArrayList<>();
-        for (Pointer.Entry entry : pointer.models().values()) {
+        // A release in its grace may be the fallback, too.
+        Set<Slot> slots = new LinkedHashSet<>();
+        for (PointerEntry entry : pointer.models().values()) {
             // The fallback first: whether it holds decides what may be done about the release in service.
             entry.fallback().ifPresent(slots::add);
             slots.add(entry.serving());
+            entry.grace().forEach(each -> slots.add(each.slot()));
         }
         for (Slot slot : slots) {
             checked.add(

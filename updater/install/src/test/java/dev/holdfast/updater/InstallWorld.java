@@ -6,10 +6,12 @@ import dev.holdfast.control.GateReport;
 import dev.holdfast.control.InferenceControl;
 import dev.holdfast.control.InferenceStatus;
 import dev.holdfast.control.Pointer;
+import dev.holdfast.control.PointerEntry;
 import dev.holdfast.control.ServingSet;
 import dev.holdfast.control.Slot;
 import dev.holdfast.delta.DeltaProducer;
 import dev.holdfast.storage.Disk;
+import dev.holdfast.tee.TeeException;
 import dev.holdfast.trust.client.BlockSink;
 import dev.holdfast.trust.client.BlockSource;
 import dev.holdfast.trust.client.RepositorySimulator;
@@ -36,6 +38,9 @@ import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collection;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -46,6 +51,7 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
+import java.util.stream.Stream;
 
 /** A device around an installer: real files, a block service, an inference process and an event log in memory. */
 public final class InstallWorld implements BlockSource, InferenceControl, Measurements {
@@ -88,6 +94,20 @@ public final class InstallWorld implements BlockSource, InferenceControl, Measur
     final Map<String, Slot> serving = new ConcurrentHashMap<>();
     final Map<String, Slot> candidates = new ConcurrentHashMap<>();
     private final Map<String, SlotId> measured = new ConcurrentHashMap<>();
+    /** Loaded, to answer to their pinned names. */
+    final Map<SlotId, Slot> graced = new ConcurrentHashMap<>();
+    /** Which model guesses for which, as the process was told. */
+    Map<String, String> drafts = Map.of();
+
+    /** What the process was told stays. */
+    Map<SlotId, Long> stays = Map.of();
+    /** The releases in their grace that the log names. */
+    final Map<SlotId, Slot> measuredGraces = new ConcurrentHashMap<>();
+    /** Why the process loads no release in its grace. */
+    Optional<Rejection> graceRefusal = Optional.empty();
+    /** The TEE does not measure. */
+    boolean teeGone;
+
     Optional<String> byDefault = Optional.empty();
     /** Told of each slot that is about to be loaded; may wait, as a load does. */
     Consumer<Slot> prepared = slot -> {};
@@ -210,6 +230,14 @@ public final class InstallWorld implements BlockSource, InferenceControl, Measur
                 "d", version, model, deltas, new ModelTerms(model.file().path(), false, Optional.empty()));
     }
 
+    /** The same, which lets releases stay until a time. */
+    static ModelOrder letting(ModelOrder order, long untilSeconds, ModelTarget... older) {
+        List<ModelOrder.Grace> stay = Arrays.stream(older)
+                .map(each -> new ModelOrder.Grace(each, untilSeconds))
+                .toList();
+        return new ModelOrder(order.device(), order.version(), order.model(), order.deltas(), order.terms(), stay);
+    }
+
     /** A release of another model. */
     public ModelTarget target(String model, byte[] bytes, String version, long epoch) throws IOException {
         Path file = Files.write(dir.resolve("publish"), bytes);
@@ -263,6 +291,11 @@ public final class InstallWorld implements BlockSource, InferenceControl, Measur
             @Override
             public void keep(ServingSet set) throws IOException {
                 InstallWorld.this.keep(set);
+            }
+
+            @Override
+            public GateReport grace(Slot slot) throws IOException {
+                return InstallWorld.this.grace(slot);
             }
 
             @Override
@@ -328,6 +361,8 @@ public final class InstallWorld implements BlockSource, InferenceControl, Measur
     void forgetMeasured() {
         measured.clear();
         serving.values().forEach(slot -> measured.put(slot.model(), slot.slotId()));
+        measuredGraces.clear();
+        measuredGraces.putAll(graced);
     }
 
     /** The inference process starts again and serves what the pointer names, where its bytes hold. */
@@ -340,10 +375,20 @@ public final class InstallWorld implements BlockSource, InferenceControl, Measur
     void load() throws IOException {
         candidates.clear();
         serving.clear();
+        graced.clear();
+        stays = new HashMap<>();
         if (slowStart) {
             return;
         }
-        for (Pointer.Entry entry : pointer().models().values()) {
+        for (Pointer.Grace each : pointer().grace().toList()) {
+            stays.put(each.slot().slotId(), each.untilSeconds());
+            boolean serves = pointer().models().values().stream()
+                    .anyMatch(entry -> entry.serving().equals(each.slot()));
+            if (!serves && store.verifies(each.slot())) {
+                graced.put(each.slot().slotId(), each.slot());
+            }
+        }
+        for (PointerEntry entry : pointer().models().values()) {
             if (store.verifies(entry.serving())) {
                 serving.put(entry.serving().model(), entry.serving());
             }
@@ -427,16 +472,17 @@ public final class InstallWorld implements BlockSource, InferenceControl, Measur
         }
         return new InferenceStatus(
                 byDefault,
-                loaded(serving),
-                loaded(candidates),
+                loaded(serving.values()),
+                loaded(candidates.values()),
+                loaded(graced.values()),
                 0,
                 0,
                 new InferenceStatus.Memory(0, Long.MAX_VALUE),
                 new InferenceStatus.Process(startedAt, startedAt));
     }
 
-    private static List<InferenceStatus.Loaded> loaded(Map<String, Slot> slots) {
-        return slots.values().stream()
+    private static List<InferenceStatus.Loaded> loaded(Collection<Slot> slots) {
+        return slots.stream()
                 .map(slot -> new InferenceStatus.Loaded(
                         slot.model(), slot.version(), slot.slotId(), slot.digest(), Optional.empty()))
                 .toList();
@@ -478,7 +524,7 @@ public final class InstallWorld implements BlockSource, InferenceControl, Measur
 
     @Override
     public Verdict<Flip> flip(SlotId id) {
-        Optional<Slot> found = candidates.values().stream()
+        Optional<Slot> found = Stream.concat(candidates.values().stream(), graced.values().stream())
                 .filter(slot -> slot.slotId().equals(id))
                 .findFirst();
         if (found.isEmpty()) {
@@ -488,9 +534,35 @@ public final class InstallWorld implements BlockSource, InferenceControl, Measur
         if (!id.equals(measured.get(slot.model()))) {
             throw new AssertionError("serves unmeasured: " + log);
         }
-        candidates.remove(slot.model());
-        serving.put(slot.model(), slot);
+        candidates.values().removeIf(slot::equals);
+        graced.remove(id);
+        Slot before = serving.put(slot.model(), slot);
+        if (before != null && !before.equals(slot) && stays.containsKey(before.slotId())) {
+            begin(before);
+        }
         return Verdict.accepted(new Flip(1, Optional.empty()));
+    }
+
+    private void begin(Slot slot) {
+        if (!measuredGraces.containsKey(slot.slotId())) {
+            throw new AssertionError("in its grace unmeasured: " + log);
+        }
+        graced.put(slot.slotId(), slot);
+    }
+
+    @Override
+    public GateReport grace(Slot slot) throws IOException {
+        prepared.accept(slot);
+        if (inferenceGone) {
+            throw new IOException("no such process");
+        }
+        if (!stays.containsKey(slot.slotId())) {
+            return new GateReport(Optional.of(new Rejection(Code.API_NOT_FOUND, "not in its grace")), 0, List.of());
+        }
+        if (graceRefusal.isEmpty() && !serving.containsValue(slot)) {
+            begin(slot);
+        }
+        return new GateReport(graceRefusal, 0, List.of());
     }
 
     @Override
@@ -505,6 +577,9 @@ public final class InstallWorld implements BlockSource, InferenceControl, Measur
         }
         serving.keySet().retainAll(set.models());
         candidates.keySet().retainAll(set.models());
+        stays = set.grace();
+        drafts = set.drafts();
+        graced.values().removeIf(slot -> !stays.containsKey(slot.slotId()));
         byDefault = set.byDefault();
     }
 
@@ -515,7 +590,37 @@ public final class InstallWorld implements BlockSource, InferenceControl, Measur
     }
 
     @Override
+    public void graced(Slot slot) throws TeeException {
+        if (teeGone) {
+            throw new TeeException(Code.TEE_UNAVAILABLE, "away");
+        }
+        if (measuredGraces.put(slot.slotId(), slot) == null) {
+            log.add("grace " + slot.version());
+        }
+    }
+
+    @Override
+    public void graceEnded(SlotId slot) throws TeeException {
+        if (teeGone) {
+            throw new TeeException(Code.TEE_UNAVAILABLE, "away");
+        }
+        if (graced.containsKey(slot)) {
+            throw new AssertionError("said to have ended while it is loaded: " + log);
+        }
+        Slot ended = measuredGraces.remove(slot);
+        if (ended != null) {
+            log.add("grace of " + ended.version() + " ended");
+        }
+    }
+
+    @Override
+    public Set<SlotId> graces() {
+        return Set.copyOf(measuredGraces.keySet());
+    }
+
+    @Override
     public void retired(String model) {
+        measuredGraces.values().removeIf(slot -> slot.model().equals(model));
         if (measured.remove(model) != null) {
             log.add("retired " + model);
         }

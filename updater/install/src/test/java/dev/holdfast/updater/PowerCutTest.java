@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.control.Pointer;
+import dev.holdfast.control.PointerEntry;
 import dev.holdfast.control.Slot;
 import dev.holdfast.storage.CrashDisk;
 import dev.holdfast.storage.CrashDisk.Loss;
@@ -54,8 +55,14 @@ class PowerCutTest {
         SAME_BYTES,
         ROLLBACK,
         /** An order names the model no more. */
-        RETIRE
+        RETIRE,
+        /** The model before it stays under its pinned name. */
+        GRACE,
+        /** It does so no more. */
+        GRACE_END
     }
+
+    private static final long LONG = 4_000_000_000L;
 
     private static final Map<String, int[]> TALLY = new TreeMap<>();
 
@@ -66,6 +73,7 @@ class PowerCutTest {
     private final ModelOrder raisedEpoch;
     private final ModelOrder sameBytes;
     private final ModelOrder embedder;
+    private final ModelOrder graceful;
 
     private final Map<Path, byte[]> before = new HashMap<>();
     private Set<String> forced = new HashSet<>();
@@ -85,6 +93,7 @@ class PowerCutTest {
         raisedEpoch = InstallWorld.order(2, world.target(world.second, "2.0.0", 2), List.of());
         sameBytes = InstallWorld.order(2, mended(), List.of());
         embedder = world.embedder();
+        graceful = InstallWorld.letting(sameEpoch, LONG, world.firstOrder.model());
     }
 
     private ModelTarget mended() {
@@ -217,6 +226,9 @@ class PowerCutTest {
         if (scenario != Scenario.FIRST_INSTALL) {
             assertThat(world.installer().install(world.firstOrder)).isInstanceOf(InstallOutcome.Committed.class);
         }
+        if (scenario == Scenario.GRACE_END) {
+            assertThat(world.installer().install(graceful)).isInstanceOf(InstallOutcome.Committed.class);
+        }
         if (scenario == Scenario.ROLLBACK) {
             assertThat(world.installer().install(sameEpoch)).isInstanceOf(InstallOutcome.Committed.class);
         }
@@ -256,6 +268,8 @@ class PowerCutTest {
             case SAME_BYTES -> sameBytes;
             case SECOND_MODEL -> embedder;
             case ROLLBACK -> sameEpoch;
+            case GRACE_END -> world.without(sameEpoch, 3);
+            case GRACE -> graceful;
             case RETIRE -> world.firstOrder;
         };
     }
@@ -272,7 +286,9 @@ class PowerCutTest {
             return new InstallOutcome.Unchanged(TargetSlot.of(world.firstOrder.model()));
         }
         if (scenario != Scenario.ROLLBACK) {
-            return installer.install(order(scenario));
+            InstallOutcome outcome = installer.install(order(scenario));
+            installer.tendGraces();
+            return outcome;
         }
         Sha256 serving = world.pointed().digest();
         InstallOutcome outcome = serving.equals(Sha256.of(world.first))
@@ -365,7 +381,7 @@ class PowerCutTest {
                         || scenario == Scenario.RETIRE)
                 .as("a model")
                 .isTrue();
-        for (Pointer.Entry entry : recovery.pointer().models().values()) {
+        for (PointerEntry entry : recovery.pointer().models().values()) {
             assertThat(world.store.verifies(entry.serving())).as("verified").isTrue();
             // A very first release is flipped in by finishPending; before it nothing served.
             assertThat(world.serving.containsKey(entry.serving().model())
@@ -394,6 +410,10 @@ class PowerCutTest {
             assertThat(world.pointer().serving("embed")).contains(TargetSlot.of(embedder.model()));
             assertThat(world.serving).containsEntry("embed", TargetSlot.of(embedder.model()));
         }
+        List<Slot> older = scenario == Scenario.GRACE ? List.of(TargetSlot.of(world.firstOrder.model())) : List.of();
+        assertThat(world.pointer().grace().map(Pointer.Grace::slot)).containsExactlyElementsOf(older);
+        assertThat(world.graced.values()).containsExactlyElementsOf(older);
+        assertThat(world.measuredGraces.values()).containsExactlyElementsOf(older);
         assertThat(world.repeated).as("durable blocks asked for again").isZero();
         Set<String> expected = new HashSet<>(Set.of("journal.jsonl", "serving.json"));
         if (scenario != Scenario.RAISED_EPOCH && scenario != Scenario.RETIRE) {
@@ -402,7 +422,8 @@ class PowerCutTest {
         if (scenario != Scenario.FIRST_INSTALL) {
             expected.add("blobs/" + Sha256.of(world.other).hex());
         }
-        if (scenario == Scenario.FULL || scenario == Scenario.DELTA || scenario == Scenario.RAISED_EPOCH) {
+        if (Set.of(Scenario.FULL, Scenario.DELTA, Scenario.RAISED_EPOCH, Scenario.GRACE, Scenario.GRACE_END)
+                .contains(scenario)) {
             expected.add("blobs/" + Sha256.of(world.second).hex());
             expected.add("about/" + TargetSlot.of(order(scenario).model()).slotId() + Attachment.Kind.BOM.suffix());
         }

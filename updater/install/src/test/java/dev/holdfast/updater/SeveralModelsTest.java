@@ -21,6 +21,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
@@ -120,6 +121,37 @@ class SeveralModelsTest {
         assertCommitted(installer.install(embed));
         assertThat(world.byDefault).contains("embed");
         assertThat(world.pointer().byDefault()).contains("embed");
+    }
+
+    @Test
+    void aModelOfTheOrderGuessesForAnother() throws Exception {
+        Installer installer = world.installer();
+        ModelOrder small = release("small", 7, 1);
+        ModelOrder guessing = drafted(world.firstOrder, small.terms().target());
+        Order both = order(2, Optional.of("intent"), guessing, small);
+        assertThat(installer.arrange(both)).isEmpty();
+        assertCommitted(installer.install(guessing));
+        assertCommitted(installer.install(small));
+        assertThat(installer.arrange(both)).as("the next look").isEmpty();
+        assertThat(world.drafts).containsExactly(Map.entry("intent", "small"));
+        assertThat(world.pointer().drafts()).as("also after a start").isEqualTo(world.drafts);
+        String elsewhere = "models/none/1.0.0/model.gguf";
+        assertThat(installer.arrange(order(3, Optional.of("intent"), drafted(world.firstOrder, elsewhere), small)))
+                .isEmpty();
+        assertThat(world.drafts).as("a draft that is no model of the order").isEmpty();
+        assertThat(installer.arrange(both)).isEmpty();
+        assertThat(installer.arrange(order(4, Optional.of("intent"), world.firstOrder, small)))
+                .isEmpty();
+        assertThat(world.drafts).isEmpty();
+    }
+
+    private static ModelOrder drafted(ModelOrder order, String path) {
+        return new ModelOrder(
+                order.device(),
+                order.version(),
+                order.model(),
+                order.deltas(),
+                order.terms().draft(path));
     }
 
     @Test

@@ -4,18 +4,22 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.fleet.DesiredModels;
 import dev.holdfast.fleet.FleetDirectory;
 import dev.holdfast.fleet.FleetRepository;
+import dev.holdfast.fleet.WishChange;
 import dev.holdfast.trust.release.Rollout;
 import dev.holdfast.wire.Json;
+import dev.holdfast.wire.ModelName;
 import dev.holdfast.wire.RejectedException;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
 import java.time.Clock;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -57,6 +61,24 @@ final class DesireCommand implements Callable<Integer> {
     Optional<String> remove = Optional.empty();
 
     @Option(
+            names = "--grace",
+            paramLabel = "TIME",
+            description =
+                    "How long the version that was desired before still answers to its pinned name, such as P7D. Where VERSION"
+                            + " stays the same: how long those do that answer already; PT0S ends it.")
+    Optional<Duration> grace = Optional.empty();
+
+    @Option(
+            names = "--draft",
+            paramLabel = "NAME",
+            description =
+                    "Another model of the device, small and of the same vocabulary, which guesses what this one will say.")
+    Optional<String> draft = Optional.empty();
+
+    @Option(names = "--no-draft", description = "Nobody guesses what this model will say.")
+    boolean noDraft;
+
+    @Option(
             names = "--after",
             paramLabel = "N",
             description =
@@ -87,14 +109,27 @@ final class DesireCommand implements Callable<Integer> {
         }
         Optional<Rollout> terms = rollout.terms(Clock.systemUTC());
         if (remove.isPresent()) {
-            if (model.isPresent() || byDefault || terms.isPresent()) {
+            if (model.isPresent()
+                    || byDefault
+                    || terms.isPresent()
+                    || grace.isPresent()
+                    || draft.isPresent()
+                    || noDraft) {
                 throw usage("--remove takes a model and nothing else");
             }
             return DesiredModels.remove(repository, device, remove.get(), after);
         }
         DesiredModels.Wish wish =
                 new DesiredModels.Wish(version.orElseThrow(() -> usage("MODEL and VERSION, or --remove MODEL")), terms);
-        return DesiredModels.add(repository, device, model.orElse(""), wish, byDefault, after);
+        WishChange change = new WishChange(byDefault, after, grace, draft());
+        return DesiredModels.add(repository, device, model.orElse(""), wish, change);
+    }
+
+    private WishChange.Draft draft() {
+        if (draft.isPresent() && noDraft) {
+            throw usage("either --draft or --no-draft");
+        }
+        return draft.map(WishChange.Draft::of).orElse(noDraft ? WishChange.Draft.NONE : WishChange.Draft.AS_BEFORE);
     }
 
     private ParameterException usage(String expected) {
@@ -110,8 +145,12 @@ final class DesireCommand implements Callable<Integer> {
         }
         List<String> models = new ArrayList<>();
         wish.models()
-                .forEach((name, one) -> models.add(
-                        name + " " + one.version() + (wish.byDefault().equals(Optional.of(name)) ? " (default)" : "")));
+                .forEach((name, one) -> models.add(name + " " + one.version()
+                        + (wish.byDefault().equals(Optional.of(name)) ? " (default)" : "")
+                        + one.grace().stream()
+                                .map(older -> ", " + ModelName.id(name, older.version()) + " until " + older.until())
+                                .collect(Collectors.joining())
+                        + one.draft().map(small -> ", " + small + " guesses").orElse("")));
         out.println("desired of " + device + ": "
                 + (models.isEmpty() ? "no model, so that it retires all" : String.join(", ", models)) + "; order "
                 + wish.counter());

@@ -138,7 +138,8 @@ final class DevicesCommand implements Callable<Integer> {
                             + (model.path("default").asBoolean(false) ? ", default" : "")
                             + (model.path("fallback").isObject()
                                     ? ", fallback " + text(model.path("fallback"), "version", ModelName.MAX_CHARS)
-                                    : ""));
+                                    : "")
+                            + grace(model.path("grace")));
             JsonNode failure = model.path("lastRejection");
             if (failure.isObject()) {
                 lines.add("    last failure " + text(failure, "code", MAX_STATE_CHARS) + ": "
@@ -146,6 +147,20 @@ final class DevicesCommand implements Callable<Integer> {
             }
         }
         return lines;
+    }
+
+    /** Older versions that still answer to their pinned names. */
+    private static String grace(JsonNode listed) {
+        StringBuilder words = new StringBuilder();
+        for (int i = 0; i < Math.min(listed.size(), ModelName.MAX_GRACED); i++) {
+            JsonNode one = listed.path(i);
+            words.append(", ")
+                    .append(text(one, "version", ModelName.MAX_CHARS))
+                    .append(" until ")
+                    .append(text(one, "until", MAX_STATE_CHARS))
+                    .append(one.has("code") ? " not served: " + text(one, "code", MAX_STATE_CHARS) : "");
+        }
+        return words.toString();
     }
 
     private static String text(JsonNode object, String name, int maxChars) {

@@ -41,19 +41,23 @@ class DesireCommandTest {
         FleetRepository repository = new FleetRepository(directory, Clock.systemUTC());
         repository.init(new FleetDirectory.Config("test", "tcp://127.0.0.1:1883"));
         for (String model : List.of("chat", "embed", "rank")) {
-            new Publication(
-                            model,
-                            "1.0.0",
-                            Files.write(dir.resolve("model"), new byte[100]),
-                            Json.object(),
-                            Json.object().putArray("canaries"),
-                            List.of(),
-                            Optional.empty(),
-                            0.9,
-                            Optional.empty(),
-                            0.002)
-                    .publish(repository);
+            publish(repository, model, "1.0.0");
         }
+    }
+
+    private void publish(FleetRepository repository, String model, String version) throws Exception {
+        new Publication(
+                        model,
+                        version,
+                        Files.write(dir.resolve("model"), new byte[100]),
+                        Json.object(),
+                        Json.object().putArray("canaries"),
+                        List.of(),
+                        Optional.empty(),
+                        0.9,
+                        Optional.empty(),
+                        0.002)
+                .publish(repository);
     }
 
     private int run(String... args) {
@@ -102,6 +106,45 @@ class DesireCommandTest {
         assertThat(json().at("/models/chat/version").asText()).isEqualTo("1.0.0");
         assertThat(json().at("/models/chat").has("rollout")).isFalse();
         assertThat(json().at("/models/embed/rollout/spreadSeconds").asLong()).isEqualTo(14_400);
+    }
+
+    @Test
+    void anotherModelOfTheDeviceGuesses() throws Exception {
+        desire("chat", "1.0.0");
+        assertThat(desire("chat", "1.0.0", "--draft", "rank")).isNotZero();
+        assertThat(errors).contains("CFG-INVALID").contains("another model that is desired of the device");
+        assertThat(desire("chat", "1.0.0", "--draft", "chat")).isNotZero();
+        desire("rank", "1.0.0");
+        assertThat(desire("chat", "1.0.0", "--draft", "rank")).as(errors).isZero();
+        assertThat(output).isEqualTo("desired of cam-7: chat 1.0.0 (default), rank guesses, rank 1.0.0; order 3\n");
+        assertThat(desire("chat", "1.0.0", "--json")).isZero();
+        assertThat(json().at("/models/chat/draft").asText()).as("as before").isEqualTo("rank");
+        assertThat(desire("chat", "1.0.0", "--no-draft", "--draft", "rank")).isNotZero();
+        assertThat(desire("chat", "1.0.0", "--no-draft")).isZero();
+        assertThat(output).doesNotContain("guesses");
+        desire("chat", "1.0.0", "--draft", "rank");
+        assertThat(desire("--remove", "rank")).as(errors).isZero();
+        assertThat(output).isEqualTo("desired of cam-7: chat 1.0.0 (default); order 7\n");
+    }
+
+    @Test
+    void theVersionBeforeStaysForAsLongAsIsTyped() throws Exception {
+        publish(new FleetRepository(directory, Clock.systemUTC()), "embed", "2.0.0");
+        assertThat(desire("embed", "1.0.0", "--grace", "P7D")).isNotZero();
+        assertThat(errors).contains("CFG-INVALID").contains("nothing can stay");
+        desire("embed", "1.0.0");
+        assertThat(desire("embed", "2.0.0", "--grace", "P7D")).as(errors).isZero();
+        assertThat(output)
+                .matches("desired of cam-7: embed 2\\.0\\.0 \\(default\\), embed@1\\.0\\.0 until \\S+Z; order 2\n");
+        assertThat(desire("embed", "2.0.0", "--json")).isZero();
+        assertThat(json().at("/models/embed/grace/0/version").asText()).isEqualTo("1.0.0");
+        assertThat(json().at("/models/embed/grace/0/until").asLong())
+                .isGreaterThan(Clock.systemUTC().instant().getEpochSecond() + 600_000);
+        assertThat(desire("embed", "2.0.0", "--grace", "PT0S")).isZero();
+        assertThat(output).isEqualTo("desired of cam-7: embed 2.0.0 (default); order 4\n");
+        assertThat(desire("--remove", "embed", "--grace", "P7D"))
+                .as("nothing of it stays")
+                .isNotZero();
     }
 
     @Test

@@ -273,10 +273,20 @@ public final class TrustClient {
             ModelTarget model =
                     ModelTarget.of(said.file(terms.target()).orElseThrow()).orThrow();
             long since = terms.since() > 0 ? terms.since() : said.version();
-            models.add(new ModelOrder(said.device(), since, model, deltasTo(model, image), terms));
+            models.add(new ModelOrder(said.device(), since, model, deltasTo(model, image), terms, graced(said, terms)));
             byDefault = terms.byDefault() ? Optional.of(entry.getKey()) : byDefault;
         }
         return new Order(said.device(), said.version(), said.expires(), byDefault, models, said.leaseSeconds());
+    }
+
+    private static List<ModelOrder.Grace> graced(DirectorOrder said, ModelTerms terms) throws RejectedException {
+        List<ModelOrder.Grace> graced = new ArrayList<>();
+        for (ModelTerms.Grace each : terms.grace()) {
+            ModelTarget older =
+                    ModelTarget.of(said.file(each.target()).orElseThrow()).orThrow();
+            graced.add(new ModelOrder.Grace(older, each.untilSeconds()));
+        }
+        return graced;
     }
 
     private static List<DeltaTarget> deltasTo(ModelTarget model, TrustedTargets image) {

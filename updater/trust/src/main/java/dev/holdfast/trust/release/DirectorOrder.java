@@ -197,12 +197,24 @@ public record DirectorOrder(
             throw new RejectedException(Code.UPD_FORMAT, "not among the targets: " + named);
         }
         for (var entry : models.entrySet()) {
+            Set<String> releases = releases(entry.getValue());
             for (TargetFile file : files) {
-                if (file.path().equals(entry.getValue().target())) {
+                if (releases.contains(file.path())) {
                     requireModel(entry.getKey(), file);
                 }
             }
         }
+    }
+
+    /** The release that is to serve, and those that stay for a while. */
+    private static Set<String> releases(ModelTerms terms) throws RejectedException {
+        Set<String> paths = new HashSet<>(Set.of(terms.target()));
+        for (ModelTerms.Grace each : terms.grace()) {
+            if (!paths.add(each.target())) {
+                throw new RejectedException(Code.UPD_FORMAT, each.target() + " is named twice");
+            }
+        }
+        return paths;
     }
 
     private static void requireModel(String name, TargetFile file) throws RejectedException {

@@ -13,10 +13,25 @@ import java.util.Set;
  * @param model the release that shall serve
  * @param deltas every patch the Image repository lists that makes this release, from whatever base
  * @param terms what the order says beside the target
+ * @param grace the releases of {@code terms.grace()}, in its order
  */
-public record ModelOrder(String device, long version, ModelTarget model, List<DeltaTarget> deltas, ModelTerms terms) {
+public record ModelOrder(
+        String device, long version, ModelTarget model, List<DeltaTarget> deltas, ModelTerms terms, List<Grace> grace) {
+    /**
+     * An older release of the model that still answers to its pinned name where it is here.
+     *
+     * @param untilSeconds until when, in seconds since 1970
+     */
+    public record Grace(ModelTarget model, long untilSeconds) {}
+
     public ModelOrder {
         deltas = List.copyOf(deltas);
+        grace = List.copyOf(grace);
+    }
+
+    /** No older release stays. */
+    public ModelOrder(String device, long version, ModelTarget model, List<DeltaTarget> deltas, ModelTerms terms) {
+        this(device, version, model, deltas, terms, List.of());
     }
 
     /** Every file that an install of it may make: the model, its patches, and what is about it. */
@@ -34,11 +49,11 @@ public record ModelOrder(String device, long version, ModelTarget model, List<De
 
     /** The same with other patches. */
     public ModelOrder with(List<DeltaTarget> others) {
-        return new ModelOrder(device, version, model, others, terms);
+        return new ModelOrder(device, version, model, others, terms, grace);
     }
 
     /** The same without terms of a rollout, to be carried out at once. */
     public ModelOrder atOnce() {
-        return new ModelOrder(device, version, model, deltas, terms.atOnce());
+        return new ModelOrder(device, version, model, deltas, terms.atOnce(), grace);
     }
 }

@@ -20,8 +20,9 @@ import java.util.Optional;
  * @param since number of the order that said so of this model first, which names the wish across later orders that change another
  *     model; 0 for the order's own number
  * @param rollout when and at what cost it may be taken; at once where empty
- * @param grace older releases that still answer to their pinned names for a while; passed over by this version
- * @param draft target path of a smaller model of the same family that may guess ahead; passed over by this version
+ * @param grace older releases that still answer to their pinned names for a while, each of them once and none the target
+ * @param draft target path of a smaller model of the same vocabulary that may guess ahead: the target of another model of the order,
+ *     or passed over
  * @param adapters target paths of what is to be applied to the model; this version refuses a model that has any
  * @param key how to read a sealed model; this version refuses a model that has one
  */
@@ -34,10 +35,11 @@ public record ModelTerms(
         Optional<String> draft,
         List<String> adapters,
         Optional<JsonNode> key) {
-    private static final int MAX_LIST = 16;
+    /** Of adapters, and of releases in their grace. */
+    public static final int MAX_LIST = 16;
 
     /**
-     * An older release that stays.
+     * An older release that stays for a while.
      *
      * @param target its path
      * @param untilSeconds until when, in seconds since 1970
@@ -53,6 +55,16 @@ public record ModelTerms(
     /** No terms but a rollout's, since the order itself. */
     public ModelTerms(String target, boolean byDefault, Optional<Rollout> rollout) {
         this(target, byDefault, 0, rollout, List.of(), Optional.empty(), List.of(), Optional.empty());
+    }
+
+    /** The same with older releases that stay for a while. */
+    public ModelTerms grace(List<Grace> stay) {
+        return new ModelTerms(target, byDefault, since, rollout, stay, draft, adapters, key);
+    }
+
+    /** The same with a model that guesses ahead. */
+    public ModelTerms draft(String path) {
+        return new ModelTerms(target, byDefault, since, rollout, grace, Optional.of(path), adapters, key);
     }
 
     /** The same, said since the order of this number. */
@@ -101,7 +113,7 @@ public record ModelTerms(
         List<Grace> grace = new ArrayList<>();
         for (JsonNode item : list(fields, "grace")) {
             Fields one = Fields.of(item, Code.UPD_FORMAT);
-            grace.add(new Grace(path(one, "target"), one.integer("until", 0)));
+            grace.add(new Grace(path(one, "target"), one.epochSeconds("until")));
         }
         List<String> adapters = new ArrayList<>();
         for (JsonNode item : list(fields, "adapters")) {

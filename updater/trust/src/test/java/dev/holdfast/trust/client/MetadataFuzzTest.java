@@ -137,6 +137,8 @@ class MetadataFuzzTest {
         String other = "models/embed/1.0.0/model.gguf";
         repository.target("embed", other, 1);
         String path = "models/intent/1.0.0/model.gguf";
+        String old = "models/intent/0.9.0/model.gguf";
+        repository.target("intent", old, 1);
         SortedMap<String, ModelTerms> terms = new TreeMap<>();
         terms.put("embed", new ModelTerms(other, true, Optional.empty()));
         terms.put(
@@ -147,7 +149,7 @@ class MetadataFuzzTest {
                         1,
                         Optional.of(
                                 new Rollout("r", RepositorySimulator.NOW, Duration.ofHours(1), Optional.empty(), 9)),
-                        List.of(new ModelTerms.Grace(other, 9)),
+                        List.of(new ModelTerms.Grace(old, 9)),
                         Optional.of(other),
                         List.of(path),
                         Optional.of(Json.object().put("scheme", "x"))));

@@ -34,6 +34,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** What an order says of its models, and what it may not say. */
 class DirectorOrderTest {
     private static final String CHAT = "models/chat/1.0.0/model.gguf";
+    private static final String OLD_CHAT = "models/chat/0.9.0/model.gguf";
     private static final String EMBED = "models/embed/1.0.0/model.gguf";
     private static final Instant NOW = Instant.parse("2027-01-02T03:04:05Z");
     private static final int MAX_BYTES = 1 << 20;
@@ -136,6 +137,67 @@ class DirectorOrderTest {
         assertRefused(path);
     }
 
+    /** What {@code chat} says of a release that stays, beside its own. */
+    private void letStay(String path) {
+        ((ObjectNode) models.get("chat"))
+                .withArray("grace")
+                .addObject()
+                .put("target", path)
+                .put("until", NOW.getEpochSecond());
+    }
+
+    @Test
+    void mayLetOlderReleasesOfAModelStay() throws Exception {
+        two();
+        list("chat", OLD_CHAT);
+        letStay(OLD_CHAT);
+        assertThat(terms(read(signed).orThrow(), "chat").grace())
+                .containsExactly(new ModelTerms.Grace(OLD_CHAT, NOW.getEpochSecond()));
+    }
+
+    @Test
+    void refusesAReleaseThatStaysOfAnotherModel() {
+        two();
+        letStay(EMBED);
+        assertRefused("not a release of chat");
+    }
+
+    @Test
+    void refusesWhatStaysAndIsNoModel() {
+        two();
+        list("chat", OLD_CHAT);
+        ((ObjectNode) targets.get(OLD_CHAT).get("custom")).put("kind", "delta");
+        letStay(OLD_CHAT);
+        assertThat(read(signed).isAccepted()).isFalse();
+    }
+
+    @Test
+    void refusesTheReleaseThatIsToServeAmongThoseThatStayAndOneThatIsThereTwice() {
+        two();
+        letStay(CHAT);
+        assertRefused("named twice");
+        models.removeAll();
+        targets.removeAll();
+        two();
+        list("chat", OLD_CHAT);
+        letStay(OLD_CHAT);
+        letStay(OLD_CHAT);
+        assertRefused("named twice");
+    }
+
+    @Test
+    void refusesMoreReleasesThatStayThanAListHolds() throws Exception {
+        two();
+        for (int i = 0; i < ModelTerms.MAX_LIST; i++) {
+            list("chat", "models/chat/old" + i);
+            letStay("models/chat/old" + i);
+        }
+        assertThat(terms(read(signed).orThrow(), "chat").grace()).hasSize(ModelTerms.MAX_LIST);
+        list("chat", OLD_CHAT);
+        letStay(OLD_CHAT);
+        assertRefused("at most 16");
+    }
+
     @Test
     void refusesAModelThatNothingNames() {
         two();
@@ -179,6 +241,8 @@ class DirectorOrderTest {
                 chat -> chat.put("grace", 1),
                 chat -> chat.putArray("grace").add(1),
                 chat -> chat.putArray("grace").addObject().put("target", CHAT).put("until", -1),
+                chat -> chat.putArray("grace").addObject().put("target", CHAT).put("until", 253_402_300_800L),
+                chat -> chat.putArray("grace").addObject().put("target", CHAT),
                 chat -> chat.putArray("adapters").add(1),
                 chat -> chat.put("draft", true),
                 chat -> chat.put("key", "text"),
