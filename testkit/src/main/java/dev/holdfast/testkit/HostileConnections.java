@@ -27,6 +27,7 @@ final class HostileConnections implements AutoCloseable {
     private static final int END_MILLIS = 2_000;
     private static final int LONG_BODY_BYTES = 256 * 1024;
     private static final int NONCE_BYTES = 16;
+    private static final int MAX_GARBAGE_BYTES = 3_000;
 
     private final HostileProgram.Attack attack;
     private final Path socket;
@@ -50,7 +51,7 @@ final class HostileConnections implements AutoCloseable {
 
     private void run() {
         boolean flood = switch (attack) {
-            case ENDLESS_BODY, SLOW_STREAM, PIPELINE, EVIDENCE, RECONNECT -> true;
+            case ENDLESS_BODY, SLOW_STREAM, PIPELINE, EVIDENCE, RECONNECT, GARBAGE -> true;
             case SILENT, SLOW_HEAD, UNFINISHED_BODY, UNREAD_STREAM -> false;
         };
         do {
@@ -73,7 +74,7 @@ final class HostileConnections implements AutoCloseable {
     private void attack(SocketChannel channel) throws IOException {
         Thread reader = switch (attack) {
             case SLOW_HEAD, UNFINISHED_BODY, ENDLESS_BODY, PIPELINE -> reader(channel);
-            case SILENT, SLOW_STREAM, UNREAD_STREAM, EVIDENCE, RECONNECT -> null;
+            case SILENT, SLOW_STREAM, UNREAD_STREAM, EVIDENCE, RECONNECT, GARBAGE -> null;
         };
         try {
             send(channel);
@@ -137,6 +138,12 @@ final class HostileConnections implements AutoCloseable {
             case RECONNECT -> {
                 // Hangs up.
             }
+            case GARBAGE -> {
+                byte[] garbage = new byte[ThreadLocalRandom.current().nextInt(1, MAX_GARBAGE_BYTES)];
+                ThreadLocalRandom.current().nextBytes(garbage);
+                channel.write(ByteBuffer.wrap(garbage));
+                read(channel);
+            }
         }
     }
 
@@ -177,7 +184,11 @@ final class HostileConnections implements AutoCloseable {
             String text = left + new String(in.array(), 0, in.position(), StandardCharsets.ISO_8859_1);
             int from = 0;
             for (int at = text.indexOf("HTTP/1.1 "); at >= 0 && at + 12 <= text.length(); ) {
-                statuses.merge(Integer.parseInt(text.substring(at + 9, at + 12)), 1, Integer::sum);
+                String status = text.substring(at + 9, at + 12);
+                // An answer may name the protocol in its text, too.
+                if (status.chars().allMatch(Character::isDigit)) {
+                    statuses.merge(Integer.parseInt(status), 1, Integer::sum);
+                }
                 from = at + 12;
                 at = text.indexOf("HTTP/1.1 ", from);
             }

@@ -51,7 +51,9 @@ public final class HostileProgram implements AutoCloseable {
         /** Flood: asks for evidence with nonce after nonce. */
         EVIDENCE,
         /** Flood: connects, and hangs up. */
-        RECONNECT
+        RECONNECT,
+        /** Flood: sends what is no request. */
+        GARBAGE
     }
 
     /**
@@ -122,7 +124,14 @@ public final class HostileProgram implements AutoCloseable {
     public static HostileProgram start(String setpriv, User user, Attack attack, Path socket, int connections)
             throws IOException {
         Path classes = classes();
-        Process process = as(setpriv, user, classes, attack.name(), socket.toString(), String.valueOf(connections))
+        Process process = as(
+                        setpriv,
+                        user,
+                        classes,
+                        HostileProgram.class,
+                        attack.name(),
+                        socket.toString(),
+                        String.valueOf(connections))
                 .start();
         HostileProgram program = new HostileProgram(null, process, classes);
         Thread.ofVirtual().name("hostile-program").start(() -> program.listen(process));
@@ -138,7 +147,7 @@ public final class HostileProgram implements AutoCloseable {
             throws IOException, InterruptedException {
         Path classes = classes();
         try {
-            Process process = as(setpriv, user, classes, "EXCHANGE", socket.toString(), "1")
+            Process process = as(setpriv, user, classes, HostileProgram.class, "EXCHANGE", socket.toString(), "1")
                     .start();
             try (var out = process.getOutputStream()) {
                 out.write(sent);
@@ -156,7 +165,7 @@ public final class HostileProgram implements AutoCloseable {
         return exchange(socket, sent, true);
     }
 
-    private static byte[] exchange(Path socket, byte[] sent, boolean halfClosed) throws IOException {
+    static byte[] exchange(Path socket, byte[] sent, boolean halfClosed) throws IOException {
         try (SocketChannel channel = SocketChannel.open(UnixDomainSocketAddress.of(socket))) {
             ByteBuffer out = ByteBuffer.wrap(sent);
             while (out.hasRemaining()) {
@@ -215,7 +224,7 @@ public final class HostileProgram implements AutoCloseable {
 
     // --- as another user ---
 
-    private static ProcessBuilder as(String setpriv, User user, Path classes, String... arguments) {
+    static ProcessBuilder as(String setpriv, User user, Path classes, Class<?> program, String... arguments) {
         List<String> command = new ArrayList<>(List.of(
                 setpriv,
                 "--reuid=" + user.uid(),
@@ -228,7 +237,7 @@ public final class HostileProgram implements AutoCloseable {
                 "-XX:TieredStopAtLevel=1",
                 "-cp",
                 classes.toString(),
-                HostileProgram.class.getName()));
+                program.getName()));
         command.addAll(List.of(arguments));
         return new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT);
     }
@@ -238,7 +247,7 @@ public final class HostileProgram implements AutoCloseable {
     }
 
     /** A copy of the classes where any user can read them: the build may be in somebody's home. */
-    private static Path classes() throws IOException {
+    static Path classes() throws IOException {
         Path folder = Files.createTempDirectory("hostile-program");
         Files.setPosixFilePermissions(folder, PosixFilePermissions.fromString("rwxr-xr-x"));
         CodeSource code =
@@ -269,7 +278,7 @@ public final class HostileProgram implements AutoCloseable {
         }
     }
 
-    private static void delete(Path folder) {
+    static void delete(Path folder) {
         try (var all = Files.walk(folder)) {
             for (Path each : all.toList().reversed()) {
                 Files.delete(each);

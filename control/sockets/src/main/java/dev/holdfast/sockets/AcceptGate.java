@@ -11,9 +11,9 @@ import io.netty.channel.unix.UnixChannel;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
-import java.util.HashSet;
+import java.util.LinkedHashSet;
 import java.util.Optional;
-import java.util.Set;
+import java.util.SequencedSet;
 import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -39,10 +39,13 @@ final class AcceptGate extends ChannelInboundHandlerAdapter {
     private static final int LOOKED_AT = 200;
 
     private static final int FAILED_MILLIS = 250;
-    /** So many refused connections are kept for a moment. */
+    /** So many refused connections are kept for a moment; the longest kept one makes room for the next. */
     private static final int LINGERING = 256;
 
-    private static final int LINGER_MILLIS = 100;
+    private static final int LOOK_MILLIS = 100;
+    /** So often it is looked whether a refused client is gone; then it is closed on. */
+    private static final int LOOKS = 10;
+
     private static final int SCRATCH_BYTES = 64 * 1024;
 
     /** For whoever finds no place. */
@@ -51,7 +54,7 @@ final class AcceptGate extends ChannelInboundHandlerAdapter {
     private final Admission admission;
     private final QuietLog quiet = new QuietLog(LOG, 1);
     private final ByteBuffer scratch = ByteBuffer.allocateDirect(SCRATCH_BYTES);
-    private final Set<Channel> lingering = new HashSet<>();
+    private final SequencedSet<Channel> lingering = new LinkedHashSet<>();
     private int letIn;
     private int lookedAt;
     private boolean failed;
@@ -84,24 +87,38 @@ final class AcceptGate extends ChannelInboundHandlerAdapter {
     }
 
     /**
-     * Nobody who waits for an answer is left to guess. The descriptor stays for a moment, as long as there are few of them: many clients
-     * send their request first, and one whose request meets a closed socket reads no answer.
+     * Nobody who waits for an answer is left to guess. The descriptor stays until the client hangs up, for {@value #LOOKS} looks at most:
+     * many clients send their request first, and on a busy machine long after they connected; one whose request meets a closed socket
+     * reads no answer.
      */
     private void refuse(ChannelHandlerContext context, Channel accepted) {
-        if (answer(accepted) && lingering.size() < LINGERING) {
-            lingering.add(accepted);
-            context.executor()
-                    .schedule(
-                            () -> {
-                                if (lingering.remove(accepted)) {
-                                    drain(accepted);
-                                }
-                            },
-                            LINGER_MILLIS,
-                            TimeUnit.MILLISECONDS);
-        } else {
+        if (!answer(accepted)) {
             drain(accepted);
+            return;
         }
+        if (lingering.size() == LINGERING) {
+            drain(lingering.removeFirst());
+        }
+        lingering.add(accepted);
+        lookLater(context, accepted, LOOKS);
+    }
+
+    private void lookLater(ChannelHandlerContext context, Channel accepted, int looks) {
+        context.executor()
+                .schedule(
+                        () -> {
+                            if (!lingering.contains(accepted)) {
+                                return;
+                            }
+                            if (looks > 1 && isThere(accepted)) {
+                                lookLater(context, accepted, looks - 1);
+                            } else {
+                                lingering.remove(accepted);
+                                drain(accepted);
+                            }
+                        },
+                        LOOK_MILLIS,
+                        TimeUnit.MILLISECONDS);
     }
 
     private static boolean answer(Channel accepted) {
@@ -116,14 +133,17 @@ final class AcceptGate extends ChannelInboundHandlerAdapter {
 
     /** What was not read when the descriptor is closed would reset the connection, and the answer with it. */
     private void drain(Channel accepted) {
+        isThere(accepted);
+        accepted.unsafe().closeForcibly();
+    }
+
+    /** Reads what a refused client sent, and says whether it may send more. */
+    private boolean isThere(Channel accepted) {
         try {
-            if (accepted instanceof UnixChannel socket) {
-                socket.fd().read(scratch, 0, scratch.capacity());
-            }
+            return accepted instanceof UnixChannel socket && socket.fd().read(scratch, 0, scratch.capacity()) >= 0;
         } catch (IOException e) {
             LOG.debug("a request was not read: {}", e.toString());
-        } finally {
-            accepted.unsafe().closeForcibly();
+            return false;
         }
     }
 

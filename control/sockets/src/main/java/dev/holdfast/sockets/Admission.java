@@ -11,7 +11,7 @@ import java.util.concurrent.TimeUnit;
  * many may come a second, how many bytes of bodies may be held while they are read, how many requests a second may come, and who may
  * ask. A user that holds all of its own places takes none of another's. Thread-safe.
  */
-final class Admission {
+public final class Admission {
     /** Where a connection's place is kept. */
     static final AttributeKey<Place> PLACE = AttributeKey.valueOf(Admission.class, "place");
 
@@ -75,6 +75,17 @@ final class Admission {
     private int strangers;
     private long bytes;
     private int forgetAt;
+
+    /**
+     * For a socket whose peers the kernel does not name: all together are one user, who may have every place.
+     *
+     * @param connections at a time
+     */
+    public static Admission ofOneUser(int connections) {
+        Places.Bytes bodies = new Places.Bytes(Places.DEFAULT.bodies.total, Places.DEFAULT.bodies.total, 0);
+        return new Admission(
+                PeerPolicy.everyone(), new Places(connections, connections, 0, 0, bodies, Places.DEFAULT.perSecond));
+    }
 
     Admission(PeerPolicy policy, Places places) {
         this.policy = policy;

@@ -6,9 +6,12 @@ import dev.holdfast.control.Refusal;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.Rejection;
+import io.netty.channel.ChannelHandlerContext;
 import io.vertx.core.buffer.Buffer;
 import io.vertx.core.http.HttpServerRequest;
 import io.vertx.core.http.HttpServerResponse;
+import io.vertx.core.net.impl.ConnectionBase;
+import java.time.Duration;
 import java.util.function.Consumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -16,8 +19,14 @@ import org.slf4j.LoggerFactory;
 /** Reads bounded bodies and writes JSON answers. */
 public final class Replies {
     private static final Logger LOG = LoggerFactory.getLogger(Replies.class);
-    /** After what time a client that was told to come again may do so. */
-    private static final int RETRY_SECONDS = 2;
+    /** After what time a client may come again where nothing is known of how long that takes. */
+    private static final Duration USUAL_WAIT = Duration.ofSeconds(2);
+
+    private static final long MIN_WAIT_MILLIS = 100;
+    /** Clients wait as long as they are told, and sit out what is over long before. */
+    private static final long MAX_WAIT_MILLIS = 30_000;
+
+    private static final String RETRY_AFTER = "Retry-After";
 
     private Replies() {}
 
@@ -67,15 +76,39 @@ public final class Replies {
         }
     }
 
+    /**
+     * Hangs up at once, so that an answer of which a part is missing does not look whole. What the peer has not taken is dropped: the
+     * end that Vert.x gives to a connection waits for a peer that reads nothing.
+     */
+    public static void cut(HttpServerRequest request) {
+        if (request.connection() instanceof ConnectionBase base) {
+            ChannelHandlerContext flow = base.channel().pipeline().context(RequestFlow.NAME);
+            if (flow != null) {
+                flow.close();
+            }
+        }
+    }
+
     public static void json(HttpServerResponse response, int status, JsonNode body) {
         if (!response.ended() && !response.closed()) {
-            if (status == 429) {
-                response.putHeader("Retry-After", String.valueOf(RETRY_SECONDS));
-                response.putHeader("Retry-After-Ms", String.valueOf(RETRY_SECONDS * 1000));
+            if (status == 429 && !response.headers().contains(RETRY_AFTER)) {
+                retryAfter(response, USUAL_WAIT);
             }
             response.setStatusCode(status)
                     .putHeader("Content-Type", "application/json")
                     .end(Buffer.buffer(Json.write(body)));
+        }
+    }
+
+    /**
+     * Says in an answer that is still to be written when to come again: in whole seconds, 1 to 30, and in milliseconds, which some clients
+     * prefer.
+     */
+    public static void retryAfter(HttpServerResponse response, Duration wait) {
+        if (!response.headWritten() && !response.closed()) {
+            long millis = Math.clamp(wait.toMillis(), MIN_WAIT_MILLIS, MAX_WAIT_MILLIS);
+            response.putHeader(RETRY_AFTER, String.valueOf(Math.ceilDiv(millis, 1000)));
+            response.putHeader("Retry-After-Ms", String.valueOf(millis));
         }
     }
 
@@ -102,6 +135,7 @@ public final class Replies {
 
     private static String type(int status) {
         return switch (status) {
+            case 401 -> "authentication_error";
             case 403 -> "permission_error";
             case 429 -> "rate_limit_error";
             default -> status >= 500 ? "server_error" : "invalid_request_error";
@@ -116,6 +150,7 @@ public final class Replies {
             case WIRE_FIELD -> "invalid_value";
             case API_CONTEXT -> "context_length_exceeded";
             case API_BUSY -> "rate_limit_exceeded";
+            case API_TOKEN -> "invalid_api_key";
             case API_NOT_FOUND ->
                 why.field().equals("model") ? "model_not_found" : why.code().id();
             default -> why.code().id();
@@ -126,9 +161,10 @@ public final class Replies {
         return switch (code) {
             case API_TOO_LARGE, WIRE_TOO_LARGE -> 413;
             case API_NOT_FOUND -> 404;
-            case API_FORBIDDEN -> 403;
+            case API_TOKEN -> 401;
+            case API_FORBIDDEN, API_BROWSER -> 403;
             case API_BUSY -> 429;
-            case API_NO_MODEL -> 503;
+            case API_NO_MODEL, API_UNREACHABLE -> 503;
             case API_INTERNAL -> 500;
             case API_DEADLINE -> 504;
             default -> 400;

@@ -153,4 +153,18 @@ class AdmissionTest {
                 .as("what was refused is not counted")
                 .isPresent();
     }
+
+    @Test
+    void peersThatTheKernelDoesNotNameAreOneUserWithEveryPlace() {
+        Admission admission = Admission.ofOneUser(3);
+        long now = System.nanoTime();
+        Admission.Place first = admission.enter(Optional.empty(), now).orElseThrow();
+        for (int i = 0; i < 2; i++) {
+            assertThat(admission.enter(Optional.empty(), now).orElseThrow().allowed())
+                    .isTrue();
+        }
+        assertThat(admission.enter(Optional.empty(), now)).isEmpty();
+        first.leave();
+        assertThat(admission.enter(Optional.empty(), now)).isPresent();
+    }
 }

@@ -3,11 +3,13 @@ package dev.holdfast.sockets;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.channel.ChannelOutboundBuffer;
 import io.netty.channel.embedded.EmbeddedChannel;
 import io.netty.handler.codec.http.DefaultFullHttpRequest;
 import io.netty.handler.codec.http.DefaultFullHttpResponse;
 import io.netty.handler.codec.http.DefaultHttpContent;
 import io.netty.handler.codec.http.DefaultHttpRequest;
+import io.netty.handler.codec.http.DefaultHttpResponse;
 import io.netty.handler.codec.http.FullHttpRequest;
 import io.netty.handler.codec.http.HttpMethod;
 import io.netty.handler.codec.http.HttpResponseStatus;
@@ -31,9 +33,13 @@ class RequestFlowTest {
     private final EmbeddedChannel channel = new EmbeddedChannel();
 
     private void watch() {
-        channel.pipeline().addLast("httpDecoder", new ChannelInboundHandlerAdapter());
-        channel.pipeline().addLast("handler", new ChannelInboundHandlerAdapter());
-        RequestFlow.watch(channel, place);
+        watch(channel);
+    }
+
+    private void watch(EmbeddedChannel connection) {
+        connection.pipeline().addLast("httpDecoder", new ChannelInboundHandlerAdapter());
+        connection.pipeline().addLast("handler", new ChannelInboundHandlerAdapter());
+        RequestFlow.watch(connection, place);
     }
 
     @AfterEach
@@ -108,6 +114,25 @@ class RequestFlowTest {
         assertThat(channel.isOpen()).isTrue();
         pass(2_000);
         assertThat(channel.isOpen()).isFalse();
+    }
+
+    /** Whoever made the answer may be gone, and nothing that has a limit is under way. */
+    @Test
+    void aConnectionThatTakesNothingOfItsAnswerIsIdle() {
+        EmbeddedChannel full = new EmbeddedChannel() {
+            @Override
+            protected void doWrite(ChannelOutboundBuffer in) {}
+        };
+        full.freezeTime();
+        watch(full);
+        full.writeInbound(get());
+        full.writeOutbound(new DefaultHttpResponse(HttpVersion.HTTP_1_1, HttpResponseStatus.OK));
+        full.advanceTimeBy(299, TimeUnit.SECONDS);
+        full.runScheduledPendingTasks();
+        assertThat(full.isOpen()).isTrue();
+        full.advanceTimeBy(2, TimeUnit.SECONDS);
+        full.runScheduledPendingTasks();
+        assertThat(full.isOpen()).isFalse();
     }
 
     @Test

@@ -261,6 +261,30 @@ class SocketServerTest {
                 .untilAsserted(() -> assertThat(halfClosed(get("/now"))).endsWith("now"));
     }
 
+    @Test
+    void whoeverFindsNoPlaceMaySendItsRequestLate() throws Exception {
+        serve(PeerPolicy.everyone(), this::routes);
+        List<SocketChannel> held = new ArrayList<>();
+        try {
+            for (int i = 0; i < 256; i++) {
+                held.add(SocketChannel.open(UnixDomainSocketAddress.of(socket)));
+            }
+            try (SocketChannel late = SocketChannel.open(UnixDomainSocketAddress.of(socket))) {
+                ByteBuffer in = ByteBuffer.allocate(1 << 12);
+                assertThat(late.read(in)).isPositive();
+                // Who writes to a socket that is closed hears of that, and reads no answer.
+                Awaitility.await()
+                        .during(Duration.ofMillis(400))
+                        .atMost(LIMIT)
+                        .until(() -> late.write(ByteBuffer.wrap(new byte[] {'G'})) == 1);
+            }
+        } finally {
+            for (SocketChannel each : held) {
+                each.close();
+            }
+        }
+    }
+
     private static long sockets() throws IOException {
         try (Stream<Path> all = Files.list(Path.of("/proc/self/fd"))) {
             return all.filter(each -> {

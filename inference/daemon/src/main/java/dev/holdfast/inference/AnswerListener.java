@@ -5,6 +5,7 @@ import dev.holdfast.engine.Finish;
 import dev.holdfast.engine.Generation;
 import dev.holdfast.engine.Usage;
 import dev.holdfast.wire.Rejection;
+import java.time.Duration;
 
 /**
  * Gets an answer as it is made: {@link #begin}, {@link #pinned}; for each choice {@link #choice}, {@link #begun}, any number of texts and
@@ -43,6 +44,11 @@ public interface AnswerListener extends Generation.Listener {
 
     /** There is no answer, or no more of it. */
     void failed(Rejection why);
+
+    /** There is no answer yet; after this time it may be worth to ask again. */
+    default void busy(Rejection why, Duration wait) {
+        failed(why);
+    }
 
     @Override
     boolean cancelled();

@@ -5,6 +5,7 @@ import dev.holdfast.sockets.Replies;
 import dev.holdfast.wire.Rejection;
 import io.vertx.core.Vertx;
 import io.vertx.core.http.HttpServerResponse;
+import java.time.Duration;
 
 /** Writes one answer to one client, as one JSON object or as server-sent events; what form they have is for others to say. */
 abstract class AnswerReply implements AnswerListener {
@@ -49,7 +50,13 @@ abstract class AnswerReply implements AnswerListener {
 
     @Override
     public final void token(int id) {
-        clock.progress();
+        clock.token();
+    }
+
+    @Override
+    public final void busy(Rejection why, Duration wait) {
+        Replies.retryAfter(response, wait);
+        failed(why);
     }
 
     /** Notes how a choice ended. */
@@ -59,17 +66,23 @@ abstract class AnswerReply implements AnswerListener {
 
     @Override
     public final void finished() {
+        clock.ended();
         if (!cut) {
             whole();
         } else if (clock.isGone()) {
             events.cut();
         } else {
-            failed(clock.tooLate());
+            refuse(clock.tooLate());
         }
     }
 
     @Override
     public final void failed(Rejection why) {
+        clock.ended();
+        refuse(why);
+    }
+
+    private void refuse(Rejection why) {
         clock.failed(why);
         int status = Replies.status(why.code());
         if (events.leave()) {

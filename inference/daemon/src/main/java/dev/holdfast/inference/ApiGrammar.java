@@ -21,7 +21,6 @@ record ApiGrammar(Set<String> read, Map<String, Predicate<JsonNode>> neutral, Se
     static final Predicate<JsonNode> ANY = value -> true;
     static final Predicate<JsonNode> FLAG = JsonNode::isBoolean;
     static final Predicate<JsonNode> FALSE = value -> value.isBoolean() && !value.booleanValue();
-    static final Predicate<JsonNode> ZERO = value -> value.isNumber() && value.doubleValue() == 0;
     static final Predicate<JsonNode> ONE = value -> value.isNumber() && value.doubleValue() == 1;
     static final Predicate<JsonNode> TEXT = JsonNode::isTextual;
     static final Predicate<JsonNode> EMPTY = value -> (value.isContainerNode() && value.isEmpty())

@@ -3,9 +3,9 @@ package dev.holdfast.inference;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.holdfast.control.Pointer;
 import dev.holdfast.control.Slot;
 import dev.holdfast.sockets.Peer;
-import dev.holdfast.sockets.PeerPolicy;
 import dev.holdfast.sockets.Replies;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
@@ -56,7 +56,8 @@ final class ApiRoutes implements Handler<HttpServerRequest> {
         boolean post = request.method().equals(HttpMethod.POST);
         switch (request.path()) {
             case "/metrics" -> route(request, get, this::metrics);
-            case "/v1/events" -> route(request, get, each -> parts.events.listen(each, models.serving()));
+            case "/v1/events" ->
+                route(request, get, each -> parts.events.listen(each, models.serving(), models.graced()));
             case "/healthz", "/readyz" -> route(request, get, this::health);
             case "/v1/models" -> route(request, get, this::models);
             case "/v1/attestation" -> route(request, get, parts.relay::ask);
@@ -84,12 +85,15 @@ final class ApiRoutes implements Handler<HttpServerRequest> {
         ArrayNode ids = body.putArray("models");
         models.serving().forEach(model -> ids.add(model.id()));
         labelled(body);
+        if (byDefault.isEmpty()) {
+            models.loadingFor().ifPresent(wait -> Replies.retryAfter(request.response(), wait));
+        }
         Replies.json(request.response(), byDefault.isPresent() ? 200 : 503, body);
     }
 
     /** For the operator alone: how many tokens were read tells a user about the prompts of another. */
     private void metrics(HttpServerRequest request) {
-        if (PeerPolicy.everyone().names(Peer.of(request.connection()))) {
+        if (Caller.isOperator(Peer.of(request.connection()))) {
             request.response()
                     .putHeader("Content-Type", InferenceMetrics.CONTENT_TYPE)
                     .end(parts.metrics.text());
@@ -134,30 +138,40 @@ final class ApiRoutes implements Handler<HttpServerRequest> {
         return parts.relay.isAttested() ? described : described.put("attested", false);
     }
 
-    /** Each model under its pinned name and under the bare one; clients that take the first get the default. */
+    /**
+     * Each model under its pinned name and under the bare one; clients that take the first get the default. At the end each release that
+     * answers to its pinned name alone, with the end of that.
+     */
     private ArrayNode listed() {
         ArrayNode data = Json.object().putArray("data");
         Optional<String> byDefault = models.byDefault().map(Slot::model);
         for (Slot model : models.serving()) {
             for (String id : List.of(model.id(), model.model())) {
-                labelled(data.addObject()
-                        .put("id", id)
-                        .put("object", "model")
-                        .put("created", startedSeconds)
-                        .put("owned_by", "holdfast")
-                        .put("system_fingerprint", model.fingerprint())
-                        .put("default", byDefault.equals(Optional.of(model.model()))));
+                describe(data.addObject(), id, model).put("default", byDefault.equals(Optional.of(model.model())));
             }
+        }
+        for (Pointer.Grace each : models.graced()) {
+            describe(data.addObject(), each.slot().id(), each.slot())
+                    .put("default", false)
+                    .put("until", each.untilSeconds());
         }
         return data;
     }
 
+    private ObjectNode describe(ObjectNode node, String id, Slot model) {
+        return labelled(node.put("id", id)
+                .put("object", "model")
+                .put("created", startedSeconds)
+                .put("owned_by", "holdfast")
+                .put("system_fingerprint", model.fingerprint()));
+    }
+
     private void chat(HttpServerRequest request) {
-        read(request, ChatCall::read, ChatCall::ignored, call -> answer(request, ChatReply.Shape.CHAT, call));
+        read(request, ChatCall::read, call -> answer(request, ChatReply.Shape.CHAT, call));
     }
 
     private void complete(HttpServerRequest request) {
-        read(request, ChatCall::readPlain, ChatCall::ignored, call -> answer(request, ChatReply.Shape.TEXT, call));
+        read(request, ChatCall::readPlain, call -> answer(request, ChatReply.Shape.TEXT, call));
     }
 
     private void answer(HttpServerRequest request, ChatReply.Shape shape, ChatCall call) {
@@ -172,7 +186,6 @@ final class ApiRoutes implements Handler<HttpServerRequest> {
         read(
                 request,
                 ResponsesCall::read,
-                ResponsesCall::ignored,
                 call -> models.chat(
                         call.model(),
                         List.of(call.request()),
@@ -184,7 +197,6 @@ final class ApiRoutes implements Handler<HttpServerRequest> {
         read(
                 request,
                 EmbeddingCall::read,
-                EmbeddingCall::ignored,
                 call -> models.embed(
                         call.model(),
                         call.texts(),
@@ -193,31 +205,42 @@ final class ApiRoutes implements Handler<HttpServerRequest> {
     }
 
     /** Reads a body, and tells of the fields in it that nobody knows, or refuses them. */
-    private <T> void read(
-            HttpServerRequest request,
-            Function<byte[], Verdict<T>> reading,
-            Function<T, IgnoredFields> ignored,
-            Consumer<T> then) {
+    private <T extends ApiCall> void read(
+            HttpServerRequest request, Function<byte[], Verdict<T>> reading, Consumer<T> then) {
         boolean isStrict = strict || "1".equals(request.getHeader(STRICT));
+        boolean isOperator = Caller.isOperator(Peer.of(request.connection()));
         Replies.body(request, ChatCall.MAX_BODY_BYTES, body -> {
-            Verdict<T> verdict =
-                    reading.apply(body).then(call -> ChatCall.strictly(call, ignored.apply(call), isStrict));
+            Verdict<T> verdict = reading.apply(body).then(call -> permitted(call, isStrict, isOperator));
             switch (verdict) {
                 case Verdict.Rejected<T>(Rejection why) -> {
                     parts.metrics.rejected(why.code());
                     Replies.error(request.response(), Replies.status(why.code()), why);
                 }
                 case Verdict.Accepted<T>(T call) -> {
-                    if (!ignored.apply(call).isEmpty()) {
+                    if (!call.ignored().isEmpty()) {
                         parts.metrics.ignored();
                         request.response()
-                                .putHeader(
-                                        IgnoredFields.HEADER,
-                                        ignored.apply(call).header());
+                                .putHeader(IgnoredFields.HEADER, call.ignored().header());
                     }
                     then.accept(call);
                 }
             }
         });
+    }
+
+    private static <T extends ApiCall> Verdict<T> permitted(T call, boolean strict, boolean operator) {
+        Optional<Rejection> unknown = call.ignored().refusal().filter(why -> strict);
+        Optional<Rejection> forbidden =
+                call.reserved().filter(field -> !operator).map(ApiRoutes::forbidden);
+        return unknown.or(() -> forbidden)
+                .<Verdict<T>>map(Verdict.Rejected::new)
+                .orElseGet(() -> Verdict.accepted(call));
+    }
+
+    private static Rejection forbidden(String field) {
+        return Rejection.ofField(
+                Code.API_FORBIDDEN,
+                field,
+                field + ": log-probabilities give the model away, and are for root and the service's own user");
     }
 }

@@ -16,7 +16,12 @@ record Caller(Optional<Long> user, boolean bounded) {
 
     /** The program at the other end of a socket. The operator and this process's own user have no share to keep to. */
     static Caller of(Optional<Peer> peer) {
-        return new Caller(peer.map(Peer::uid), !PeerPolicy.everyone().names(peer));
+        return new Caller(peer.map(Peer::uid), !isOperator(peer));
+    }
+
+    /** Root and this process's own user, who may have what tells of other users or of the model itself. */
+    static boolean isOperator(Optional<Peer> peer) {
+        return PeerPolicy.everyone().names(peer);
     }
 
     KeyedThreads.Owner owner() {

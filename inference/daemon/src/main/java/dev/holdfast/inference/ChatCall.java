@@ -13,6 +13,8 @@ import dev.holdfast.wire.Verdict;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.concurrent.ThreadLocalRandom;
 import org.jspecify.annotations.Nullable;
 
@@ -32,7 +34,8 @@ record ChatCall(
         int choices,
         boolean stream,
         boolean includeUsage,
-        IgnoredFields ignored) {
+        IgnoredFields ignored)
+        implements ApiCall {
     static final int MAX_BODY_BYTES = 1024 * 1024;
 
     private static final int MAX_CHOICES = 8;
@@ -47,6 +50,11 @@ record ChatCall(
         requests = List.copyOf(requests);
     }
 
+    @Override
+    public Optional<String> reserved() {
+        return requests.getFirst().alternatives().isPresent() ? Optional.of("logprobs") : Optional.empty();
+    }
+
     /** Reads a body with {@code messages}. */
     static Verdict<ChatCall> read(byte[] body) {
         return fields(body, fields -> {
@@ -55,7 +63,7 @@ record ChatCall(
             Prompt prompt = new Prompt.Conversation(ChatMessages.read(fields, ignored));
             long tokens = fields.integerOr("max_tokens", 1, MAX_TOKENS, DEFAULT_TOKENS);
             tokens = fields.integerOr("max_completion_tokens", 1, MAX_TOKENS, tokens);
-            return call(fields, List.of(prompt), tokens, ignored);
+            return call(fields, List.of(prompt), tokens, Logprobs.ofChat(fields), ignored);
         });
     }
 
@@ -64,8 +72,8 @@ record ChatCall(
         return fields(body, fields -> {
             IgnoredFields ignored = new IgnoredFields();
             CompletionGrammar.TEXT.check(fields, ignored);
-            return call(
-                    fields, prompts(fields), fields.integerOr("max_tokens", 1, MAX_TOKENS, DEFAULT_TOKENS), ignored);
+            long tokens = fields.integerOr("max_tokens", 1, MAX_TOKENS, DEFAULT_TOKENS);
+            return call(fields, prompts(fields), tokens, Logprobs.ofText(fields), ignored);
         });
     }
 
@@ -78,7 +86,8 @@ record ChatCall(
         return Json.readObject(body, MAX_BODY_BYTES).then(node -> Verdict.of(() -> reading.read(Fields.of(node))));
     }
 
-    private static ChatCall call(Fields fields, List<Prompt> prompts, long maxTokens, IgnoredFields ignored)
+    private static ChatCall call(
+            Fields fields, List<Prompt> prompts, long maxTokens, OptionalInt alternatives, IgnoredFields ignored)
             throws RejectedException {
         boolean usage = false;
         if (fields.has("stream_options")) {
@@ -90,7 +99,7 @@ record ChatCall(
         List<ChatRequest> requests = new ArrayList<>();
         for (Prompt prompt : prompts) {
             for (int choice = 0; choice < choices; choice++) {
-                requests.add(request(fields, prompt, maxTokens, choice));
+                requests.add(request(fields, prompt, maxTokens, choice, alternatives));
             }
         }
         return new ChatCall(model(fields), requests, choices, fields.flagOr("stream", false), usage, ignored);
@@ -101,14 +110,16 @@ record ChatCall(
     }
 
     /** @param choice of several answers to one prompt each has a seed of its own */
-    static ChatRequest request(Fields fields, Prompt prompt, long maxTokens, int choice) throws RejectedException {
+    static ChatRequest request(Fields fields, Prompt prompt, long maxTokens, int choice, OptionalInt alternatives)
+            throws RejectedException {
         return new ChatRequest(
                 prompt,
                 (int) maxTokens,
                 sampling(fields, choice),
                 stop(fields),
                 fields.flagOr("ignore_eos", false),
-                (int) fields.integerOr("tokens_per_second", 1, MAX_TOKENS_PER_SECOND, 0L));
+                (int) fields.integerOr("tokens_per_second", 1, MAX_TOKENS_PER_SECOND, 0L),
+                alternatives);
     }
 
     private static Sampling sampling(Fields fields, int choice) throws RejectedException {
@@ -168,13 +179,5 @@ record ChatCall(
             stop.add(word.textValue());
         }
         return stop;
-    }
-
-    /** Why a caller who asked for strictness is refused. */
-    static <T> Verdict<T> strictly(T call, IgnoredFields ignored, boolean strict) {
-        return ignored.refusal()
-                .filter(why -> strict)
-                .<Verdict<T>>map(Verdict.Rejected::new)
-                .orElseGet(() -> Verdict.accepted(call));
     }
 }

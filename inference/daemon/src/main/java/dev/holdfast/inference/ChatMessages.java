@@ -30,7 +30,7 @@ final class ChatMessages {
             Set.of("audio", "function_call"));
     private static final ApiGrammar PART = new ApiGrammar(
             Set.of("type", "text", "refusal"),
-            Map.of("annotations", JsonNode::isArray, "logprobs", ApiGrammar.EMPTY),
+            Map.of("annotations", JsonNode::isArray, "logprobs", JsonNode::isArray),
             Set.of());
     private static final ApiGrammar CALL =
             new ApiGrammar(Set.of("type", "function"), Map.of("id", ApiGrammar.TEXT), Set.of());

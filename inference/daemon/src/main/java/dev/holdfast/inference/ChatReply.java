@@ -3,14 +3,18 @@ package dev.holdfast.inference;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.control.Slot;
+import dev.holdfast.engine.ChatRequest;
+import dev.holdfast.engine.ChosenToken;
 import dev.holdfast.engine.Finish;
 import dev.holdfast.engine.Usage;
+import dev.holdfast.engine.text.Prompt;
 import dev.holdfast.sockets.Replies;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.Rejection;
 import io.vertx.core.Vertx;
 import io.vertx.core.http.HttpServerResponse;
 import java.util.HexFormat;
+import java.util.List;
 import java.util.concurrent.ThreadLocalRandom;
 import org.jspecify.annotations.Nullable;
 
@@ -35,15 +39,17 @@ final class ChatReply extends AnswerReply {
     private final Shape shape;
     private final boolean includeUsage;
     private final int perPrompt;
+    private final List<ChatRequest> requests;
     private final String id;
     private final long created = System.currentTimeMillis() / 1000;
 
     private ObjectNode head = Json.object();
-    private String model = "";
     private int index;
     private StringBuilder answer = new StringBuilder();
     private final ArrayNode choices = Json.object().putArray("choices");
     private Usage usage = new Usage(0, 0, 0);
+    /** Where the request asks for them. */
+    private @Nullable Logprobs logprobs;
 
     ChatReply(
             Vertx vertx,
@@ -58,11 +64,12 @@ final class ChatReply extends AnswerReply {
                 + HexFormat.of().toHexDigits(ThreadLocalRandom.current().nextLong());
         this.includeUsage = call.includeUsage();
         this.perPrompt = call.choices();
+        this.requests = call.requests();
     }
 
     @Override
     public void pinned(Slot slot) {
-        model = slot.model();
+        clock.pinned(slot.model());
         head = Json.object();
         head.put("id", id);
         head.put("object", stream ? shape.part : shape.whole);
@@ -75,6 +82,22 @@ final class ChatReply extends AnswerReply {
     public void choice(int number) {
         index = number;
         answer = new StringBuilder();
+        ChatRequest request = requests.get(number);
+        logprobs = request.alternatives().isPresent() ? new Logprobs(!stream, promptChars(request.prompt())) : null;
+    }
+
+    private static int promptChars(Prompt prompt) {
+        return switch (prompt) {
+            case Prompt.Conversation _ -> 0;
+            case Prompt.Text(String text) -> text.codePointCount(0, text.length());
+        };
+    }
+
+    @Override
+    public void probability(ChosenToken token) {
+        if (logprobs != null) {
+            logprobs.add(token);
+        }
     }
 
     @Override
@@ -86,18 +109,19 @@ final class ChatReply extends AnswerReply {
                 ObjectNode delta = Json.object();
                 delta.put("role", "assistant");
                 delta.put("content", "");
-                events.send(chunk(delta, null));
+                events.send(chunk(delta, List.of(), null));
             }
         }
     }
 
     @Override
     public boolean text(String delta) {
+        List<ChosenToken> tokens = logprobs == null ? List.of() : logprobs.take();
         if (!stream) {
             answer.append(delta);
             return !clock.isOver();
         }
-        if (!events.send(chunk(Json.object().put("content", delta), null))) {
+        if (!events.send(chunk(Json.object().put("content", delta), tokens, null))) {
             clock.gone();
         }
         return !clock.isOver();
@@ -112,7 +136,7 @@ final class ChatReply extends AnswerReply {
         // One prompt is read once, however many answers it gets.
         usage = index % perPrompt == 0 ? usage.plus(one) : usage.plus(new Usage(0, 0, one.completionTokens()));
         if (stream) {
-            events.send(chunk(Json.object(), finish.wire()));
+            events.send(chunk(Json.object(), List.of(), finish.wire()));
             return;
         }
         ObjectNode choice = choices.addObject();
@@ -125,13 +149,13 @@ final class ChatReply extends AnswerReply {
                         .putNull("refusal");
             case TEXT -> choice.put("text", answer.toString());
         }
-        choice.putNull("logprobs");
+        choice.set("logprobs", json(logprobs == null ? List.of() : logprobs.told()));
         choice.put("finish_reason", finish.wire());
     }
 
     @Override
     void whole() {
-        clock.answered(model, usage);
+        clock.answered(usage);
         if (stream) {
             if (includeUsage) {
                 ObjectNode last = head.deepCopy();
@@ -153,7 +177,18 @@ final class ChatReply extends AnswerReply {
         events.send(Replies.error(status, why));
     }
 
-    private ObjectNode chunk(ObjectNode delta, @Nullable String finish) {
+    /** Those of the text beside them; null where they are not told, and where a piece of a stream has none. */
+    private @Nullable ObjectNode json(List<ChosenToken> tokens) {
+        if (logprobs == null || stream && tokens.isEmpty()) {
+            return null;
+        }
+        return switch (shape) {
+            case CHAT -> Logprobs.chat(tokens);
+            case TEXT -> logprobs.text(tokens);
+        };
+    }
+
+    private ObjectNode chunk(ObjectNode delta, List<ChosenToken> tokens, @Nullable String finish) {
         ObjectNode chunk = head.deepCopy();
         ObjectNode choice = chunk.putArray("choices").addObject();
         choice.put("index", index);
@@ -161,7 +196,7 @@ final class ChatReply extends AnswerReply {
             case CHAT -> choice.set("delta", delta);
             case TEXT -> choice.put("text", delta.path("content").asText(""));
         }
-        choice.putNull("logprobs");
+        choice.set("logprobs", json(tokens));
         choice.put("finish_reason", finish);
         return chunk;
     }

@@ -59,12 +59,19 @@ final class CompletionGrammar {
             "conversation");
 
     static final ApiGrammar CHAT = new ApiGrammar(
-            union(MAKING, Set.of("messages", "n", "max_tokens", "max_completion_tokens", "stream_options")),
+            union(
+                    MAKING,
+                    Set.of(
+                            "messages",
+                            "n",
+                            "max_tokens",
+                            "max_completion_tokens",
+                            "stream_options",
+                            "logprobs",
+                            "top_logprobs")),
             union(
                     ACCOUNT,
                     Map.of(
-                            "logprobs", ApiGrammar.FALSE,
-                            "top_logprobs", ApiGrammar.ZERO,
                             "logit_bias", ApiGrammar.EMPTY,
                             "verbosity", ApiGrammar.TEXT,
                             "reasoning_effort", ApiGrammar.TEXT,
@@ -88,7 +95,7 @@ final class CompletionGrammar {
             union(NEVER, Set.of("audio", "prediction", "web_search_options")));
 
     static final ApiGrammar TEXT = new ApiGrammar(
-            union(MAKING, Set.of("prompt", "n", "max_tokens", "stream_options")),
+            union(MAKING, Set.of("prompt", "n", "max_tokens", "stream_options", "logprobs")),
             union(
                     ACCOUNT,
                     Map.of(
@@ -96,15 +103,13 @@ final class CompletionGrammar {
                             "best_of", ApiGrammar.ONE,
                             "echo", ApiGrammar.FALSE,
                             "suffix", ApiGrammar.EMPTY)),
-            union(NEVER, Set.of("logprobs")));
+            NEVER);
 
     static final ApiGrammar RESPONSE = new ApiGrammar(
-            union(MAKING, Set.of("input", "instructions", "max_output_tokens")),
+            union(MAKING, Set.of("input", "instructions", "max_output_tokens", "include", "top_logprobs")),
             union(
                     ACCOUNT,
                     Map.of(
-                            "include",
-                            JsonNode::isArray,
                             "truncation",
                             ApiGrammar.word("disabled"),
                             "text",
@@ -115,8 +120,6 @@ final class CompletionGrammar {
                             ApiGrammar.FALSE,
                             "stream_options",
                             JsonNode::isObject,
-                            "top_logprobs",
-                            ApiGrammar.ZERO,
                             "parallel_tool_calls",
                             ApiGrammar.FLAG),
                     Map.of(

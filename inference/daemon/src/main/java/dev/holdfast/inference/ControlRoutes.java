@@ -29,9 +29,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * What the agent may ask: load a candidate, flip to it, drop it, keep a set of models. Changes of one model are carried out in the
- * order in which they came, those of different models at once, and {@code keep} waits for none of them; {@code status} answers at
- * any time.
+ * What the agent may ask: load a candidate, flip to it, drop it, keep a set of models, load a release in its grace. Changes of one model
+ * are carried out in the order in which they came, those of different models at once, and {@code keep} waits for none of them, nor do
+ * they for a release in its grace; {@code status} answers at any time.
  */
 final class ControlRoutes implements Handler<HttpServerRequest>, AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(ControlRoutes.class);
@@ -44,6 +44,7 @@ final class ControlRoutes implements Handler<HttpServerRequest>, AutoCloseable {
     // Lines beside those of the models; no model has such a name.
     private static final String NOBODY = "";
     private static final String KEEPING = "*";
+    private static final String GRACES = "@";
 
     /** How often a slot is to be loaded, and under which name. */
     private record Announced(String model, int times) {
@@ -60,7 +61,7 @@ final class ControlRoutes implements Handler<HttpServerRequest>, AutoCloseable {
     private final Map<SlotId, Announced> announced = new ConcurrentHashMap<>();
 
     private final KeyedThreads changes =
-            new KeyedThreads("holdfast-control", new KeyedThreads.Bounds(1, MAX_WAITING, ModelName.MAX_MODELS + 2));
+            new KeyedThreads("holdfast-control", new KeyedThreads.Bounds(1, MAX_WAITING, ModelName.MAX_MODELS + 3));
 
     ControlRoutes(
             ModelHost models, ChallengeRelay relay, InferenceMetrics metrics, Supplier<List<String>> recentLines) {
@@ -79,6 +80,7 @@ final class ControlRoutes implements Handler<HttpServerRequest>, AutoCloseable {
                     InferencePaths.FLIP,
                     InferencePaths.DISCARD,
                     InferencePaths.KEEP,
+                    InferencePaths.GRACE,
                     InferencePaths.EVIDENCE -> HttpMethod.POST;
             default -> null;
         };
@@ -112,6 +114,11 @@ final class ControlRoutes implements Handler<HttpServerRequest>, AutoCloseable {
             JsonNode node = Json.readObject(body, MAX_BODY_BYTES).orThrow();
             switch (path) {
                 case InferencePaths.CANDIDATE -> load(request, Slot.read(node).orThrow());
+                case InferencePaths.GRACE -> {
+                    Slot slot = Slot.read(node).orThrow();
+                    // Not in the model's own line, where a flip would wait for it.
+                    enqueue(request, path, GRACES, () -> reply(request, "in its grace", slot, models.grace(slot)));
+                }
                 case InferencePaths.FLIP -> {
                     SlotId slot = SlotRequest.read(node).orThrow().slot();
                     enqueue(request, path, lineOf(slot), () -> flip(request, slot));
@@ -187,8 +194,11 @@ final class ControlRoutes implements Handler<HttpServerRequest>, AutoCloseable {
     }
 
     private void candidate(HttpServerRequest request, Slot slot) {
-        GateReport report = models.loadCandidate(slot);
-        report.failure().ifPresent(why -> LOG.warn("candidate {} refused: {}", slot.id(), why));
+        reply(request, "candidate", slot, models.loadCandidate(slot));
+    }
+
+    private static void reply(HttpServerRequest request, String what, Slot slot, GateReport report) {
+        report.failure().ifPresent(why -> LOG.warn("{} {} refused: {}", what, slot.id(), why));
         int status = report.failure().map(ControlRoutes::status).orElse(200);
         Replies.json(request.response(), status, report.toJson());
     }

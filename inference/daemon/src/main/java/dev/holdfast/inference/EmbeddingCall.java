@@ -25,7 +25,8 @@ import org.jspecify.annotations.Nullable;
  * @param base64 vectors as base64 of little-endian 32-bit floats instead of numbers
  * @param ignored fields that nobody knows
  */
-record EmbeddingCall(@Nullable String model, List<String> texts, boolean base64, IgnoredFields ignored) {
+record EmbeddingCall(@Nullable String model, List<String> texts, boolean base64, IgnoredFields ignored)
+        implements ApiCall {
     static final int MAX_BODY_BYTES = 1024 * 1024;
     private static final int MAX_TEXTS = 2048;
     private static final int MAX_WORD_CHARS = 256;

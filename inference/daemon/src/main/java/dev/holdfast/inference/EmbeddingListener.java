@@ -2,6 +2,7 @@ package dev.holdfast.inference;
 
 import dev.holdfast.wire.Rejection;
 import dev.holdfast.wire.Verdict;
+import java.time.Duration;
 import java.util.Optional;
 
 /** Gets the vectors of one request. {@link #wanted} and {@link #over} are thread-safe. */
@@ -23,4 +24,9 @@ interface EmbeddingListener {
 
     /** All vectors, or why there are none. */
     void done(Verdict<Embeddings> outcome);
+
+    /** There are none yet; after this time it may be worth to ask again. */
+    default void busy(Rejection why, Duration wait) {
+        done(new Verdict.Rejected<>(why));
+    }
 }

@@ -7,6 +7,7 @@ import dev.holdfast.wire.Rejection;
 import dev.holdfast.wire.Verdict;
 import io.vertx.core.Vertx;
 import io.vertx.core.http.HttpServerResponse;
+import java.time.Duration;
 import java.util.Optional;
 
 /** Writes the vectors of one request to one client, who may leave, and may not wait for ever. */
@@ -47,6 +48,12 @@ final class EmbeddingReply implements EmbeddingListener {
     }
 
     @Override
+    public void busy(Rejection why, Duration wait) {
+        Replies.retryAfter(response, wait);
+        done(new Verdict.Rejected<>(why));
+    }
+
+    @Override
     public void done(Verdict<Embeddings> outcome) {
         switch (outcome) {
             case Verdict.Rejected<Embeddings>(Rejection why) -> {
@@ -54,7 +61,8 @@ final class EmbeddingReply implements EmbeddingListener {
                 Replies.error(response, Replies.status(why.code()), why);
             }
             case Verdict.Accepted<Embeddings>(Embeddings embeddings) -> {
-                clock.answered(embeddings.model().model(), new Usage(embeddings.tokens(), 0, 0));
+                clock.pinned(embeddings.model().model());
+                clock.answered(new Usage(embeddings.tokens(), 0, 0));
                 Replies.json(response, 200, call.reply(embeddings));
             }
         }

@@ -52,7 +52,7 @@ public record InferenceConfig(
             int threads,
             CacheType cache,
             long memoryBytes,
-            ModelHost.Share share,
+            UserShare share,
             RequestClock.Limits request) {
         private static final int REQUEST_SECONDS = 600;
         private static final int FIRST_TOKEN_SECONDS = 300;
@@ -76,7 +76,7 @@ public record InferenceConfig(
                     threads,
                     cache,
                     memoryBytes,
-                    ModelHost.Share.of(sequences, queued),
+                    UserShare.of(sequences, queued),
                     times(REQUEST_SECONDS, FIRST_TOKEN_SECONDS, GAP_SECONDS));
         }
 
@@ -89,7 +89,7 @@ public record InferenceConfig(
         private static Limits of(ConfigFile file) throws RejectedException {
             int cores = Math.min(Runtime.getRuntime().availableProcessors(), MAX_THREADS);
             int sequences = (int) file.integer("max-sequences", MemoryNeeds.DEFAULT_SEQUENCES, 1, 64);
-            ModelHost.Share usual = ModelHost.Share.of(sequences, QUEUED);
+            UserShare usual = UserShare.of(sequences, QUEUED);
             return new Limits(
                     sequences,
                     QUEUED,
@@ -97,7 +97,7 @@ public record InferenceConfig(
                     (int) file.integer("threads", cores, 1, MAX_THREADS),
                     cache(file),
                     file.integer("memory-budget", 0, 0, Long.MAX_VALUE),
-                    new ModelHost.Share(
+                    new UserShare(
                             (int) file.integer("max-sequences-per-user", usual.sequences(), 1, sequences),
                             usual.queued()),
                     times(

@@ -18,6 +18,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Consumer;
+import java.util.function.IntConsumer;
 import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -27,6 +28,9 @@ import org.slf4j.LoggerFactory;
  * never ends it and leaves the others, because the process that could repair the damage talks to it.
  */
 public final class InferenceDaemon implements AutoCloseable {
+    /** With less, every model that is loaded would cost a collection: its caches are on the heap. */
+    static final int GARBAGE_MIB = 96;
+
     private static final Logger LOG = LoggerFactory.getLogger(InferenceDaemon.class);
 
     private final EventLoop loop = new EventLoop();
@@ -41,8 +45,18 @@ public final class InferenceDaemon implements AutoCloseable {
     private InferenceDaemon(InferenceConfig config, Supplier<List<String>> recentLines, boolean attested)
             throws IOException {
         events = new ModelEvents(loop.vertx());
-        models = new ModelHost(settings(config), events::happened);
         InferenceMetrics metrics = new InferenceMetrics();
+        models = new ModelHost(settings(config), new ModelWatcher() {
+            @Override
+            public void happened(ModelEvents.Kind kind, Slot model, ModelEvents.More more) {
+                events.happened(kind, model, more);
+            }
+
+            @Override
+            public IntConsumer steps(String model) {
+                return metrics.steps(model);
+            }
+        });
         metrics.gauge("holdfast.requests.running", "Requests in the making", models::running);
         metrics.gauge("holdfast.requests.waiting", "Requests that wait for their turn", models::waiting);
         metrics.gauge(
@@ -53,6 +67,10 @@ public final class InferenceDaemon implements AutoCloseable {
                 "holdfast.memory.used.bytes",
                 "What the models take, and what is being loaded",
                 () -> models.status().memory().usedBytes());
+        metrics.byModel(
+                "holdfast.kv.cache.usage.ratio",
+                "How much of the room for keys and values is used, also by what is kept for a user's next prompt",
+                models::cacheUsage);
         // Before the sockets: what the agent asks for is newer than the pointer.
         startUp = attested
                 ? stored(config.storeDir().resolve(Pointer.FILE_NAME)).map(pointer -> new StartUpLoads(models, pointer))
@@ -90,9 +108,9 @@ public final class InferenceDaemon implements AutoCloseable {
         }
     }
 
-    private static ModelHost.Settings settings(InferenceConfig config) {
+    private static HostSettings settings(InferenceConfig config) {
         InferenceConfig.Limits limits = config.limits();
-        return new ModelHost.Settings(
+        return new HostSettings(
                 config.storeDir().resolve("blobs"),
                 new HealthGate.Settings(limits.contextTokens(), limits.sequences(), limits.cache()),
                 limits.queued(),
@@ -169,6 +187,11 @@ public final class InferenceDaemon implements AutoCloseable {
     /** What is served now. */
     public InferenceStatus status() {
         return models.status();
+    }
+
+    /** Requests that wait for their turn. */
+    int waiting() {
+        return models.waiting();
     }
 
     /** Challenges of local programs that wait for evidence. */

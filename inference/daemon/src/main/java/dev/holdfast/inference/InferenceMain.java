@@ -2,6 +2,7 @@ package dev.holdfast.inference;
 
 import dev.holdfast.control.CommandFailure;
 import dev.holdfast.control.ConfigFile;
+import dev.holdfast.control.HeapWatch;
 import dev.holdfast.control.Shutdown;
 import dev.holdfast.control.UncaughtExceptions;
 import dev.holdfast.control.Version;
@@ -39,7 +40,7 @@ public final class InferenceMain {
             CrashLog words = CrashLog.capture(control.resolveSibling("crash.log"));
             // A step waits for its share on each of these; the other threads do one job each.
             UncaughtExceptions.endTheProcessFor(List.of("holdfast-kernel-"));
-            HeapWatch.start();
+            HeapWatch.start(InferenceDaemon.GARBAGE_MIB);
             Shutdown.await(InferenceDaemon.start(config, words));
         } catch (Exception e) {
             System.err.println(CommandFailure.message(e));

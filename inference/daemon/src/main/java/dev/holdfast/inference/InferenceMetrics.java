@@ -3,11 +3,18 @@ package dev.holdfast.inference;
 import dev.holdfast.engine.Usage;
 import dev.holdfast.wire.Code;
 import io.micrometer.core.instrument.Counter;
+import io.micrometer.core.instrument.DistributionSummary;
 import io.micrometer.core.instrument.Gauge;
+import io.micrometer.core.instrument.MultiGauge;
+import io.micrometer.core.instrument.Tags;
 import io.micrometer.core.instrument.Timer;
 import io.micrometer.prometheusmetrics.PrometheusConfig;
 import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.function.IntConsumer;
 import java.util.function.Supplier;
 
 /**
@@ -23,7 +30,10 @@ final class InferenceMetrics {
             seconds(0.002, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1);
     private static final Duration[] PAUSE = seconds(0.000_001, 0.000_01, 0.000_1, 0.001, 0.01, 0.1, 1);
 
+    private static final double[] ANSWERS = {1, 2, 3, 4, 6, 8, 12, 16};
+
     private final PrometheusMeterRegistry registry = new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);
+    private final List<Runnable> refreshes = new ArrayList<>();
 
     private static Duration[] seconds(double... limits) {
         Duration[] durations = new Duration[limits.length];
@@ -36,6 +46,26 @@ final class InferenceMetrics {
     /** Watches a number that somebody else keeps. */
     void gauge(String name, String what, Supplier<Number> value) {
         Gauge.builder(name, value).description(what).register(registry);
+    }
+
+    /** Watches numbers by models' names, which come and go. Before the first {@link #text}. */
+    void byModel(String name, String what, Supplier<Map<String, Double>> values) {
+        MultiGauge gauge = MultiGauge.builder(name).description(what).register(registry);
+        refreshes.add(() -> gauge.register(
+                values.get().entrySet().stream()
+                        .map(each -> MultiGauge.Row.of(Tags.of("model", each.getKey()), each.getValue()))
+                        .toList(),
+                true));
+    }
+
+    /** Who counts for how many answers each step of decoding is; it allocates nothing. */
+    IntConsumer steps(String model) {
+        DistributionSummary summary = DistributionSummary.builder("holdfast.decode.batch")
+                .description("Answers for which one step of decoding is")
+                .tag("model", model)
+                .serviceLevelObjectives(ANSWERS)
+                .register(registry);
+        return summary::record;
     }
 
     private Timer timer(String name, String what, Duration[] limits, String model) {
@@ -71,7 +101,11 @@ final class InferenceMetrics {
         }
         tokens("holdfast.prompt.tokens", "Tokens of prompts", model, usage.promptTokens());
         tokens("holdfast.prompt.tokens.cached", "Of these, read before for the same user", model, usage.cachedTokens());
-        tokens("holdfast.generation.tokens", "Tokens of answers", model, usage.completionTokens());
+    }
+
+    /** Tokens were made, whoever got them. */
+    void generated(String model, int count) {
+        tokens("holdfast.generation.tokens", "Tokens of answers, also of those that were cut", model, count);
     }
 
     private void tokens(String name, String what, String model, int count) {
@@ -106,7 +140,8 @@ final class InferenceMetrics {
     }
 
     /** All of it, as Prometheus reads it. */
-    String text() {
+    synchronized String text() {
+        refreshes.forEach(Runnable::run);
         return registry.scrape();
     }
 }

@@ -2,6 +2,7 @@ package dev.holdfast.inference;
 
 import static java.util.Objects.requireNonNull;
 
+import dev.holdfast.engine.TokenShares;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.HashMap;
@@ -20,7 +21,7 @@ import org.slf4j.LoggerFactory;
  * Threads for jobs that belong to a key, here the name of a model, and to an owner, here a user. A bounded number of one key runs at a
  * time; jobs of different keys never wait for each other. Of one key an owner has a share of the places, which it cannot exceed even
  * while others are free: jobs last long, so a place that is free must stay so for the next owner. The next job is the first of the
- * owner that runs the fewest; jobs of one owner begin in the order in which they came. Thread-safe.
+ * owner that was given least ({@link TokenShares}), of several the one that runs the fewest; jobs of one owner begin in the order in which they came. Thread-safe.
  */
 final class KeyedThreads implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(KeyedThreads.class);
@@ -68,6 +69,11 @@ final class KeyedThreads implements AutoCloseable {
             return running.getOrDefault(owner, 0);
         }
 
+        private int waiting(Owner owner) {
+            return (int)
+                    waiting.stream().filter(each -> each.owner.equals(owner)).count();
+        }
+
         private void begin(Owner owner) {
             running.merge(owner, 1, Integer::sum);
             runningAll++;
@@ -102,12 +108,24 @@ final class KeyedThreads implements AutoCloseable {
     }
 
     private final Bounds bounds;
+    private final TokenShares shares;
     private final Map<String, Line> lines = new HashMap<>();
     private final ThreadPoolExecutor threads;
 
-    /** Threads named by their {@code role}; they end when nothing was to do for a minute. */
+    /** Threads whose owners share nothing but their number. */
     KeyedThreads(String role, Bounds bounds) {
+        this(role, bounds, new TokenShares());
+    }
+
+    /**
+     * Threads that end when nothing was to do for a minute.
+     *
+     * @param role their name
+     * @param shares hears whose jobs are there, and says whose turn it is
+     */
+    KeyedThreads(String role, Bounds bounds, TokenShares shares) {
         this.bounds = bounds;
+        this.shares = shares;
         AtomicInteger number = new AtomicInteger();
         this.threads = new ThreadPoolExecutor(
                 0, Integer.MAX_VALUE, IDLE_SECONDS, TimeUnit.SECONDS, new SynchronousQueue<>(), task -> {
@@ -138,6 +156,7 @@ final class KeyedThreads implements AutoCloseable {
             // Closed, or the system gives no thread.
             return Admitted.FULL;
         }
+        shares.arrive(owner.id);
         line.begin(owner);
         lines.put(key, line);
         return Admitted.YES;
@@ -148,18 +167,26 @@ final class KeyedThreads implements AutoCloseable {
     }
 
     private Admitted await(Line line, Waiting one) {
-        line.waiting.removeIf(each -> !each.job.wanted());
-        long own = line.waiting.stream()
-                .filter(each -> each.owner.equals(one.owner))
-                .count();
-        if (one.owner.bounded && own >= bounds.waitingEach) {
+        forgetUnwanted(line);
+        if (one.owner.bounded && line.waiting(one.owner) >= bounds.waitingEach) {
             return Admitted.SHARE_FULL;
         }
         if (line.waiting.size() >= bounds.waiting) {
             return Admitted.FULL;
         }
+        shares.arrive(one.owner.id);
         line.waiting.add(one);
         return Admitted.YES;
+    }
+
+    private void forgetUnwanted(Line line) {
+        line.waiting.removeIf(each -> {
+            boolean unwanted = !each.job.wanted();
+            if (unwanted) {
+                shares.leave(each.owner.id);
+            }
+            return unwanted;
+        });
     }
 
     /** Jobs that wait for their turn and are wanted still, of all keys. */
@@ -168,6 +195,18 @@ final class KeyedThreads implements AutoCloseable {
                 .mapToInt(line -> (int)
                         line.waiting.stream().filter(each -> each.job.wanted()).count())
                 .sum();
+    }
+
+    /** Those of one key. */
+    synchronized int waiting(String key) {
+        Line line = lines.get(key);
+        return line == null ? 0 : line.waiting.size();
+    }
+
+    /** Those of one key and owner. */
+    synchronized int waiting(String key, Owner owner) {
+        Line line = lines.get(key);
+        return line == null ? 0 : line.waiting(owner);
     }
 
     private void work(String key, Waiting first) {
@@ -195,6 +234,7 @@ final class KeyedThreads implements AutoCloseable {
     private synchronized @Nullable Waiting next(String key, Owner ended) {
         Line line = requireNonNull(lines.get(key));
         line.end(ended);
+        shares.leave(ended.id);
         Waiting next = threads.isShutdown() ? null : first(line);
         if (next != null) {
             line.waiting.remove(next);
@@ -207,14 +247,20 @@ final class KeyedThreads implements AutoCloseable {
 
     /** Whose turn it is. None of those that wait where each of their owners has its share; whatever ends then begins the next. */
     private @Nullable Waiting first(Line line) {
-        line.waiting.removeIf(each -> !each.job.wanted());
+        forgetUnwanted(line);
         Waiting best = null;
         for (Waiting each : line.waiting) {
-            if (mayRun(line, each.owner) && (best == null || line.running(each.owner) < line.running(best.owner))) {
+            if (mayRun(line, each.owner) && (best == null || before(line, each.owner, best.owner))) {
                 best = each;
             }
         }
         return best;
+    }
+
+    /** Who was given less; or as much, and runs fewer: what they are given is not counted yet. */
+    private boolean before(Line line, Owner one, Owner other) {
+        int given = Long.compare(shares.given(one.id), shares.given(other.id));
+        return given < 0 || (given == 0 && line.running(one) < line.running(other));
     }
 
     /** Interrupts what runs, forgets what waits, and waits a moment for the end. */

@@ -1,7 +1,9 @@
 package dev.holdfast.inference;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.holdfast.control.Pointer;
 import dev.holdfast.control.Slot;
+import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
 import io.vertx.core.Vertx;
 import io.vertx.core.http.HttpServerRequest;
@@ -36,12 +38,39 @@ final class ModelEvents {
         /** The same, and it is an older release than the one before. */
         ROLLED_BACK("rolled-back"),
         /** Nothing serves under this name any more. */
-        RETIRED("retired");
+        RETIRED("retired"),
+        /** It answers to its pinned name until a time, whichever version serves under the bare one. */
+        GRACE("grace"),
+        /** It does so no more. */
+        GRACE_ENDED("grace-ended");
 
         private final String word;
 
         Kind(String word) {
             this.word = word;
+        }
+    }
+
+    /**
+     * What an event says beside what happened to which model.
+     *
+     * @param before the version that served until then
+     * @param untilSeconds the end of its grace, in seconds since 1970
+     * @param code why its grace ended before its time
+     */
+    record More(Optional<Slot> before, Optional<Long> untilSeconds, Optional<Code> code) {
+        static final More NOTHING = new More(Optional.empty(), Optional.empty(), Optional.empty());
+
+        static More before(Slot slot) {
+            return new More(Optional.of(slot), Optional.empty(), Optional.empty());
+        }
+
+        static More until(long seconds) {
+            return new More(Optional.empty(), Optional.of(seconds), Optional.empty());
+        }
+
+        static More because(Code code) {
+            return new More(Optional.empty(), Optional.empty(), Optional.of(code));
         }
     }
 
@@ -62,10 +91,10 @@ final class ModelEvents {
     }
 
     /** Something happened to a model. */
-    void happened(Kind kind, Slot model, Optional<Slot> before) {
+    void happened(Kind kind, Slot model, More more) {
         List<EventStream> lost = new ArrayList<>();
         synchronized (this) {
-            Event event = new Event(next++, kind.word, body(kind, model, before));
+            Event event = new Event(next++, kind.word, body(kind, model, more));
             kept.addLast(event);
             if (kept.size() > KEPT) {
                 kept.removeFirst();
@@ -81,7 +110,7 @@ final class ModelEvents {
     }
 
     /** {@code GET /v1/events}. */
-    void listen(HttpServerRequest request, List<Slot> serving) {
+    void listen(HttpServerRequest request, List<Slot> serving, List<Pointer.Grace> graced) {
         HttpServerResponse response = request.response();
         EventStream stream = new EventStream(vertx, response, RequestClock.Limits.QUIET);
         response.closeHandler(closed -> forget(stream));
@@ -95,11 +124,16 @@ final class ModelEvents {
                 kept.stream().filter(event -> event.number > heard).forEach(event -> send(stream, event));
             } else {
                 // It has the number of the last event before it, after which one who comes again goes on.
-                serving.forEach(model -> send(
-                        stream, new Event(next - 1, Kind.SERVING.word, body(Kind.SERVING, model, Optional.empty()))));
+                serving.forEach(model -> send(stream, now(Kind.SERVING, model, More.NOTHING)));
+                graced.forEach(each -> send(stream, now(Kind.GRACE, each.slot(), More.until(each.untilSeconds()))));
             }
             listeners.add(stream);
         }
+    }
+
+    /** What is, with the number of the last event before it. */
+    private Event now(Kind kind, Slot model, More more) {
+        return new Event(next - 1, kind.word, body(kind, model, more));
     }
 
     private synchronized void forget(EventStream stream) {
@@ -111,7 +145,7 @@ final class ModelEvents {
         return listener.offer(event.name, event.number, event.body);
     }
 
-    private static ObjectNode body(Kind kind, Slot model, Optional<Slot> before) {
+    private static ObjectNode body(Kind kind, Slot model, More more) {
         ObjectNode body = Json.object()
                 .put("type", kind.word)
                 .put("model", model.model())
@@ -119,7 +153,10 @@ final class ModelEvents {
                 .put("id", model.id())
                 .put("system_fingerprint", model.fingerprint())
                 .put("at", Instant.now().toString());
-        before.ifPresent(old -> body.put("before", old.id()));
+        more.before.ifPresent(old -> body.put("before", old.id()));
+        more.untilSeconds.ifPresent(
+                seconds -> body.put("until", Instant.ofEpochSecond(seconds).toString()));
+        more.code.ifPresent(why -> body.put("holdfast", why.id()));
         return body;
     }
 

@@ -3,6 +3,7 @@ package dev.holdfast.inference;
 import dev.holdfast.control.Flip;
 import dev.holdfast.control.GateReport;
 import dev.holdfast.control.InferenceStatus;
+import dev.holdfast.control.Pointer;
 import dev.holdfast.control.ServingSet;
 import dev.holdfast.control.Slot;
 import dev.holdfast.engine.ChatRequest;
@@ -14,18 +15,23 @@ import dev.holdfast.wire.ModelName;
 import dev.holdfast.wire.Rejection;
 import dev.holdfast.wire.SlotId;
 import dev.holdfast.wire.Verdict;
-import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
 import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.BiFunction;
 import java.util.function.Function;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Holds of each name the serving model and at most one candidate beside it, and the models that still finish old requests.
+ * Holds of each name the serving model, at most one candidate beside it, the older releases in their grace, and the models that still
+ * finish old requests.
  *
  * <p>A request pins the model that serves under its name when it begins, and keeps it to its end. A flip is one atomic change of a
  * pointer: requests that begin after it get the new model, and the old one is unloaded with its last request. Each name has places
@@ -33,66 +39,29 @@ import org.jspecify.annotations.Nullable;
  * is asked before a model is loaded. Thread-safe.
  */
 public final class ModelHost implements AutoCloseable {
-    /**
-     * How models are served.
-     *
-     * @param blobs the folder of finished model files, each named by its digest
-     * @param load how each model is loaded
-     * @param maxQueued requests of one model that may wait for their turn; beyond it they are refused
-     * @param share of the sequences of one model, and of those that wait, for each user
-     * @param threads threads that share one product
-     * @param memoryBytes what all models together may take
-     */
-    public record Settings(
-            Path blobs, HealthGate.Settings load, int maxQueued, Share share, int threads, long memoryBytes) {
-        /** With the usual share. */
-        public Settings(Path blobs, HealthGate.Settings load, int maxQueued, int threads, long memoryBytes) {
-            this(blobs, load, maxQueued, Share.of(load.maxSequences(), maxQueued), threads, memoryBytes);
-        }
-    }
-
-    /**
-     * What one user may have of a model.
-     *
-     * @param sequences answers made at a time
-     * @param queued requests that wait for their turn
-     */
-    public record Share(int sequences, int queued) {
-        /** Three quarters, so that places are left for the next user; of one or none that is all there is. */
-        public static Share of(int sequences, int queued) {
-            return new Share(threeQuarters(sequences), threeQuarters(queued));
-        }
-
-        /** At least one is left, and at least one taken. */
-        static int threeQuarters(int all) {
-            return all < 2 ? all : all - Math.max(1, all / 4);
-        }
-    }
-
-    /** Hears what happens to the models; at once, on the thread that does it, which must not wait for it. */
-    interface Watcher {
-        void happened(ModelEvents.Kind kind, Slot model, Optional<Slot> before);
-    }
-
     private final long startedAtMillis = System.currentTimeMillis();
-    private final Settings settings;
-    private final Watcher watcher;
+    private final HostSettings settings;
+    private final ModelWatcher watcher;
     private final Workers workers;
     private final MemoryLedger memory;
     private final ModelRequests requests;
     private final ConcurrentSkipListMap<String, ModelLane> lanes = new ConcurrentSkipListMap<>();
     private final AtomicInteger draining = new AtomicInteger();
+    private final GracedModels graces;
     private volatile Optional<String> byDefault = Optional.empty();
+    /** Of models the names of those that guess for them. */
+    private volatile Map<String, String> drafts = Map.of();
 
-    public ModelHost(Settings settings) {
-        this(settings, (kind, model, before) -> {});
+    public ModelHost(HostSettings settings) {
+        this(settings, (kind, model, more) -> {});
     }
 
-    ModelHost(Settings settings, Watcher watcher) {
+    ModelHost(HostSettings settings, ModelWatcher watcher) {
         this.watcher = watcher;
         this.settings = settings;
         this.workers = Workers.of(settings.threads());
         this.memory = new MemoryLedger(settings.memoryBytes());
+        this.graces = new GracedModels(lanes.values(), watcher, draining);
         this.requests = new ModelRequests(this, settings);
     }
 
@@ -106,7 +75,20 @@ public final class ModelHost implements AutoCloseable {
         GateReport report = lane.serve(slot);
         if (report.passed()) {
             defaultTo(slot.model());
-            watcher.happened(ModelEvents.Kind.SWAPPED, slot, Optional.empty());
+            watcher.happened(ModelEvents.Kind.SWAPPED, slot, ModelEvents.More.NOTHING);
+        }
+        return report;
+    }
+
+    /**
+     * Loads a release in its grace, which {@link #keep} has named, to answer to its pinned name; nothing where it does so already. It
+     * makes no other give way.
+     */
+    public GateReport grace(Slot slot) {
+        boolean before = nameOf(slot.slotId()).isPresent();
+        GateReport report = load(slot, ModelLane::grace);
+        if (report.passed() && !before) {
+            graces.tell(slot);
         }
         return report;
     }
@@ -116,9 +98,9 @@ public final class ModelHost implements AutoCloseable {
      * {@code API-BUSY} where too many models are held: that says nothing of this one.
      */
     public GateReport loadCandidate(Slot slot) {
-        GateReport report = load(slot, ModelLane::loadCandidate);
+        GateReport report = graces.first(() -> load(slot, ModelLane::loadCandidate));
         if (report.passed()) {
-            watcher.happened(ModelEvents.Kind.ANNOUNCED, slot, Optional.empty());
+            watcher.happened(ModelEvents.Kind.ANNOUNCED, slot, ModelEvents.More.NOTHING);
         }
         return report;
     }
@@ -146,7 +128,7 @@ public final class ModelHost implements AutoCloseable {
                 if (lanes.size() >= ModelName.MAX_MODELS) {
                     return Optional.empty();
                 }
-                lane = new ModelLane(memory, this::gate, draining);
+                lane = new ModelLane(memory, this::gate, graces::stays, draining, this::watch);
                 lanes.put(name, lane);
             }
             lane.enter();
@@ -154,11 +136,15 @@ public final class ModelHost implements AutoCloseable {
         }
     }
 
+    private void watch(ModelSlot model) {
+        model.watchSteps(watcher.steps(model.description().model()));
+    }
+
     private HealthGate gate(Slot slot) {
         return new HealthGate(slot, settings.blobs().resolve(slot.digest().hex()), settings.load(), workers);
     }
 
-    /** Makes the candidate of this slot serve under its name; where that slot serves already, nothing changes. */
+    /** Makes the candidate or the release in its grace of this slot serve under its name; where it serves already, nothing changes. */
     public Verdict<Flip> flip(SlotId slot) {
         for (var each : lanes.entrySet()) {
             Optional<Slot> before = each.getValue().serving().map(ModelSlot::description);
@@ -177,17 +163,25 @@ public final class ModelHost implements AutoCloseable {
             return;
         }
         boolean older = before.map(old -> old.release() > now.release()).orElse(false);
-        watcher.happened(older ? ModelEvents.Kind.ROLLED_BACK : ModelEvents.Kind.SWAPPED, now, before);
+        watcher.happened(
+                older ? ModelEvents.Kind.ROLLED_BACK : ModelEvents.Kind.SWAPPED,
+                now,
+                before.map(ModelEvents.More::before).orElse(ModelEvents.More.NOTHING));
+        before.ifPresent(graces::tell);
     }
 
     /** Unloads the candidate of this slot, if there is one. */
     public void discard(SlotId slot) {
         lanes.values()
                 .forEach(lane -> lane.discard(slot)
-                        .ifPresent(model -> watcher.happened(ModelEvents.Kind.WITHDRAWN, model, Optional.empty())));
+                        .ifPresent(model ->
+                                watcher.happened(ModelEvents.Kind.WITHDRAWN, model, ModelEvents.More.NOTHING)));
     }
 
-    /** Unloads every model that the set does not name, candidates too, and makes its default the default. Waits for no load. */
+    /**
+     * Unloads every model and every release in its grace that the set does not name, candidates too, and makes its default the default
+     * and its drafts the drafts. Waits for no load.
+     */
     public void keep(ServingSet set) {
         List<ModelLane> gone = new ArrayList<>();
         synchronized (lanes) {
@@ -203,8 +197,10 @@ public final class ModelHost implements AutoCloseable {
         for (ModelLane lane : gone) {
             Optional<Slot> served = lane.serving().map(ModelSlot::description);
             lane.retire();
-            served.ifPresent(model -> watcher.happened(ModelEvents.Kind.RETIRED, model, Optional.empty()));
+            served.ifPresent(model -> watcher.happened(ModelEvents.Kind.RETIRED, model, ModelEvents.More.NOTHING));
         }
+        graces.keep(set.grace());
+        drafts = set.drafts();
         serving().stream().findFirst().ifPresent(first -> defaultTo(first.model()));
     }
 
@@ -225,12 +221,21 @@ public final class ModelHost implements AutoCloseable {
         return requests.waiting();
     }
 
+    /** How much of the room for keys and values is used, 0 to 1, by the name of each model that serves. */
+    Map<String, Double> cacheUsage() {
+        Map<String, Double> usage = new TreeMap<>();
+        lanes.forEach((name, lane) -> lane.serving()
+                .ifPresent(model -> usage.put(name, model.sequences().usage())));
+        return usage;
+    }
+
     /** What is held now. Does not wait for a model that is being loaded. */
     public InferenceStatus status() {
         return new InferenceStatus(
                 byDefault,
-                loaded(ModelLane::serving),
-                loaded(ModelLane::candidate),
+                loaded(lane -> lane.serving().stream()),
+                loaded(lane -> lane.candidate().stream()),
+                loaded(lane -> lane.graced().stream()),
                 draining.get(),
                 requests.active(),
                 memory.status(),
@@ -238,11 +243,8 @@ public final class ModelHost implements AutoCloseable {
                         startedAtMillis, ProcessHandle.current().pid()));
     }
 
-    private List<InferenceStatus.Loaded> loaded(Function<ModelLane, Optional<ModelSlot>> which) {
-        return lanes.values().stream()
-                .flatMap(lane -> which.apply(lane).stream())
-                .map(ModelHost::loaded)
-                .toList();
+    private List<InferenceStatus.Loaded> loaded(Function<ModelLane, Stream<ModelSlot>> which) {
+        return lanes.values().stream().flatMap(which).map(ModelHost::loaded).toList();
     }
 
     private static InferenceStatus.Loaded loaded(ModelSlot slot) {
@@ -255,7 +257,7 @@ public final class ModelHost implements AutoCloseable {
                 Optional.of(slot.tokenizerDigest()));
     }
 
-    /** The name of the model that holds this slot, as its candidate or serving. */
+    /** The name of the model that holds this slot, for whatever. */
     Optional<String> nameOf(SlotId slot) {
         return lanes.entrySet().stream()
                 .filter(each -> each.getValue().holds(slot))
@@ -273,6 +275,19 @@ public final class ModelHost implements AutoCloseable {
                     models.add(leads ? 0 : models.size(), model);
                 }));
         return models;
+    }
+
+    /** The releases that answer to their pinned names alone, by the names of their models. */
+    List<Pointer.Grace> graced() {
+        return graces.loaded();
+    }
+
+    /** What guesses for a model, kept loaded for one request; empty where nothing does, or it does not serve now. */
+    Optional<ModelSlot> pinDraft(String model) {
+        return Optional.ofNullable(drafts.get(model))
+                .filter(name -> !name.equals(model))
+                .flatMap(name -> Optional.ofNullable(lanes.get(name)))
+                .flatMap(lane -> Optional.ofNullable(lane.pin(null)));
     }
 
     /** What answers requests that name no model. */
@@ -306,6 +321,13 @@ public final class ModelHost implements AutoCloseable {
     /** The lane of a name, if anything is held or loaded under it. */
     Optional<ModelLane> lane(String name) {
         return Optional.ofNullable(lanes.get(name));
+    }
+
+    /** For how long a model has been loaded by now, the one that takes longest; empty where none is. */
+    Optional<Duration> loadingFor() {
+        return lanes.values().stream()
+                .flatMap(lane -> lane.loadingFor().stream())
+                .max(Comparator.naturalOrder());
     }
 
     /** The name of the default model, whether it serves or not. */

@@ -1,20 +1,23 @@
 package dev.holdfast.inference;
 
-import dev.holdfast.control.Slot;
 import dev.holdfast.engine.ChatRequest;
 import dev.holdfast.engine.Finish;
 import dev.holdfast.engine.Generation;
 import dev.holdfast.engine.ModelSlot;
+import dev.holdfast.engine.TokenShares;
+import dev.holdfast.engine.Turns;
 import dev.holdfast.engine.architectures.Embedding;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.ModelName;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Rejection;
 import dev.holdfast.wire.Verdict;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.BiConsumer;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.function.Function;
@@ -31,22 +34,22 @@ final class ModelRequests implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(ModelRequests.class);
 
     private final ModelHost models;
-    private final ModelHost.Share share;
+    private final UserShare share;
+    private final int places;
+    private final TokenShares shares = new TokenShares();
     private final KeyedThreads sequences;
     private final AtomicInteger active = new AtomicInteger();
 
-    ModelRequests(ModelHost models, ModelHost.Settings settings) {
+    ModelRequests(ModelHost models, HostSettings settings) {
         this.models = models;
         this.share = settings.share();
+        this.places = settings.load().maxSequences();
         // Retired models may still answer under names that are gone.
         this.sequences = new KeyedThreads(
                 "holdfast-sequence",
                 new KeyedThreads.Bounds(
-                        settings.load().maxSequences(),
-                        share.sequences(),
-                        settings.maxQueued(),
-                        share.queued(),
-                        2 * ModelName.MAX_MODELS));
+                        places, share.sequences(), settings.maxQueued(), share.queued(), 2 * ModelName.MAX_MODELS),
+                shares);
     }
 
     /** Requests in the making. */
@@ -60,20 +63,21 @@ final class ModelRequests implements AutoCloseable {
     }
 
     /**
-     * Answers on a thread of the model, one request after the other by the same version; the listener hears the outcome. Refused at once where all its sequences and its queue are
-     * full, or what the caller may have of them.
+     * Answers on a thread of the model, one request after the other by the same version; the listener hears the outcome. Refused at once
+     * where all its sequences and its queue are full, or what the caller may have of them.
      *
      * @param model the model that the caller asked for, by name or name and version; null for the default
      */
     void chat(@Nullable String model, List<ChatRequest> requests, Caller caller, AnswerListener listener) {
-        submit(model, caller, new Work(listener::wanted, listener::failed, name -> {
+        Refusals refusals = new Refusals(listener::failed, listener::busy);
+        submit(model, caller, new Work(listener::wanted, refusals, name -> {
             if (!listener.begin()) {
                 return () -> {};
             }
             Function<ModelSlot, Verdict<Runnable>> answer =
-                    slot -> Verdict.accepted(answerOn(slot, requests, caller.user(), listener));
+                    slot -> Verdict.accepted(answerOn(slot, requests, caller, listener));
             return switch (pinned(name, model, answer)) {
-                case Verdict.Rejected<Runnable>(Rejection why) -> () -> listener.failed(why);
+                case Verdict.Rejected<Runnable>(Rejection why) -> () -> refuse(refusals, why);
                 case Verdict.Accepted<Runnable>(Runnable end) -> end;
             };
         }));
@@ -81,16 +85,25 @@ final class ModelRequests implements AutoCloseable {
 
     /** Turns texts into vectors on a thread of the model; refused like an answer. */
     void embed(@Nullable String model, List<String> texts, Caller caller, EmbeddingListener listener) {
-        submit(model, caller, new Work(listener::wanted, why -> listener.done(new Verdict.Rejected<>(why)), name -> {
+        Refusals refusals = new Refusals(why -> listener.done(new Verdict.Rejected<>(why)), listener::busy);
+        submit(model, caller, new Work(listener::wanted, refusals, name -> {
             if (!listener.begin()) {
                 return () -> {};
             }
-            Verdict<Embeddings> outcome = pinned(name, model, slot -> embed(slot, texts, listener));
-            return () -> listener.done(outcome);
+            Verdict<Embeddings> outcome = pinned(name, model, slot -> embed(slot, texts, turns(caller), listener));
+            return switch (outcome) {
+                case Verdict.Rejected<Embeddings>(Rejection why) -> () -> refuse(refusals, why);
+                case Verdict.Accepted<Embeddings> done -> () -> listener.done(done);
+            };
         }));
     }
 
-    private static Verdict<Embeddings> embed(ModelSlot slot, List<String> texts, EmbeddingListener listener) {
+    private Turns turns(Caller caller) {
+        return shares.of(caller.owner().id());
+    }
+
+    private static Verdict<Embeddings> embed(
+            ModelSlot slot, List<String> texts, Turns turns, EmbeddingListener listener) {
         return Verdict.of(() -> {
             List<Embedding> vectors = new ArrayList<>();
             for (String text : texts) {
@@ -98,25 +111,38 @@ final class ModelRequests implements AutoCloseable {
                 if (over.isPresent()) {
                     throw new RejectedException(over.get());
                 }
-                vectors.add(slot.model().embed(text).orThrow());
+                vectors.add(slot.model().embed(text, turns).orThrow());
             }
             return new Embeddings(slot.description(), vectors);
         });
     }
 
     /**
+     * Who hears that there is no answer, or none yet.
+     *
+     * @param busy hears also after which time to ask again
+     */
+    private record Refusals(Consumer<Rejection> failed, BiConsumer<Rejection, Duration> busy) {}
+
+    /**
      * Work in a place of a model.
      *
      * @param isWanted whether anybody waits for its turn
-     * @param refuse hears that there is none, or that it failed
      * @param run gets the name of the model; what it returns is run last
      */
-    private record Work(BooleanSupplier isWanted, Consumer<Rejection> refuse, Function<String, Runnable> run) {}
+    private record Work(BooleanSupplier isWanted, Refusals refusals, Function<String, Runnable> run) {}
+
+    /** A model that is being loaded has been so for some time, and is taken to need as much again. */
+    private void refuse(Refusals refusals, Rejection why) {
+        Optional<Duration> loading = why.code() == Code.API_NO_MODEL ? models.loadingFor() : Optional.empty();
+        loading.ifPresentOrElse(wait -> refusals.busy.accept(why, wait), () -> refusals.failed.accept(why));
+    }
 
     private void submit(@Nullable String model, Caller caller, Work work) {
         String name = name(model);
-        if (models.lane(name).isEmpty()) {
-            work.refuse.accept(absent(model));
+        ModelLane lane = models.lane(name).orElse(null);
+        if (lane == null) {
+            refuse(work.refusals, absent(model));
             return;
         }
         KeyedThreads.Job job = new KeyedThreads.Job() {
@@ -127,17 +153,23 @@ final class ModelRequests implements AutoCloseable {
 
             @Override
             public Runnable get() {
-                return perform(() -> work.run.apply(name), work.refuse);
+                return perform(() -> work.run.apply(name), work.refusals.failed);
             }
         };
-        switch (sequences.submit(name, caller.owner(), job)) {
+        KeyedThreads.Owner owner = caller.owner();
+        switch (sequences.submit(name, owner, job)) {
             case YES -> {}
-            case FULL -> work.refuse.accept(new Rejection(Code.API_BUSY, "all sequences are in use"));
+            case FULL ->
+                work.refusals.busy.accept(
+                        new Rejection(Code.API_BUSY, "all sequences are in use"),
+                        lane.times.untilTurn(sequences.waiting(name), places));
             case SHARE_FULL ->
-                work.refuse.accept(new Rejection(
-                        Code.API_BUSY,
-                        "this user has as many requests as one user may: " + share.sequences() + " that run and "
-                                + share.queued() + " that wait"));
+                work.refusals.busy.accept(
+                        new Rejection(
+                                Code.API_BUSY,
+                                "this user has as many requests as one user may: " + share.sequences()
+                                        + " that run and " + share.queued() + " that wait"),
+                        lane.times.untilTurn(sequences.waiting(name, owner), share.sequences()));
         }
     }
 
@@ -160,7 +192,7 @@ final class ModelRequests implements AutoCloseable {
     }
 
     /** The caller hears of the end last of all: who then asks again at once finds the place free. */
-    private Runnable perform(Supplier<Runnable> work, Consumer<Rejection> refuse) {
+    private Runnable perform(Supplier<Runnable> work, Consumer<Rejection> failed) {
         active.incrementAndGet();
         try {
             return work.get();
@@ -168,32 +200,48 @@ final class ModelRequests implements AutoCloseable {
             // The type only: a message might quote what the user wrote.
             LOG.error("a request ended in {}", e.getClass().getName());
             Rejection why = new Rejection(Code.API_INTERNAL, e.getClass().getName());
-            return () -> refuse.accept(why);
+            return () -> failed.accept(why);
         } finally {
             active.decrementAndGet();
         }
     }
 
     private <T> Verdict<T> pinned(String name, @Nullable String asked, Function<ModelSlot, Verdict<T>> work) {
-        ModelSlot slot = models.lane(name).map(ModelLane::pin).orElse(null);
-        if (slot == null) {
+        String pinned = asked == null || asked.equals(name) ? null : asked;
+        ModelLane lane = models.lane(name).orElse(null);
+        ModelSlot slot = lane == null ? null : lane.pin(pinned);
+        if (lane == null || slot == null) {
             return new Verdict.Rejected<>(absent(asked));
         }
+        long began = System.nanoTime();
         try {
-            Slot description = slot.description();
-            boolean answers = asked == null || asked.equals(description.model()) || asked.equals(description.id());
-            return answers ? work.apply(slot) : new Verdict.Rejected<>(absent(asked));
+            return work.apply(slot);
         } finally {
             slot.unpin();
+            lane.times.took(System.nanoTime() - began);
         }
     }
 
-    private static Runnable answerOn(
-            ModelSlot slot, List<ChatRequest> requests, Optional<Long> owner, AnswerListener listener) {
+    private Runnable answerOn(ModelSlot slot, List<ChatRequest> requests, Caller caller, AnswerListener listener) {
         listener.pinned(slot.description());
+        Optional<ModelSlot> draft = models.pinDraft(slot.description().model());
+        try {
+            return answerOn(slot, draft, requests, caller, listener);
+        } finally {
+            draft.ifPresent(ModelSlot::unpin);
+        }
+    }
+
+    private Runnable answerOn(
+            ModelSlot slot,
+            Optional<ModelSlot> draft,
+            List<ChatRequest> requests,
+            Caller caller,
+            AnswerListener listener) {
+        Turns turns = turns(caller);
         for (int choice = 0; choice < requests.size(); choice++) {
             listener.choice(choice);
-            switch (slot.answer(requests.get(choice), owner, listener)) {
+            switch (slot.answer(requests.get(choice), caller.user(), turns, draft, listener)) {
                 case Verdict.Rejected<Generation.Outcome>(Rejection why) -> {
                     return () -> listener.failed(why);
                 }

@@ -43,6 +43,10 @@ final class RequestClock {
     /** Whoever sets it has the word: the thread that begins the request, or the timer that refuses it. */
     private final AtomicBoolean taken = new AtomicBoolean();
 
+    // Of the thread that makes the answer.
+    private String model = "";
+    private int tokens;
+
     private volatile long timer;
     private volatile long showLife = -1;
     private volatile long beganAtNanos;
@@ -122,6 +126,7 @@ final class RequestClock {
             Rejection busy = new Rejection(
                     Code.API_BUSY, "no turn within " + waited.toSeconds() + " s: all sequences are in use");
             failed(busy);
+            Replies.retryAfter(response, waited);
             int status = Replies.status(busy.code());
             if (events.leave()) {
                 Replies.error(response, status, busy);
@@ -159,8 +164,19 @@ final class RequestClock {
         }
     }
 
-    /** The answer is whole; {@code usage} says what it took of which model. */
-    void answered(String model, Usage usage) {
+    /** A token of the answer was chosen. */
+    void token() {
+        tokens++;
+        progress();
+    }
+
+    /** Which model makes the answer. */
+    void pinned(String name) {
+        model = name;
+    }
+
+    /** The answer is whole; {@code usage} says what it took. */
+    void answered(Usage usage) {
         stop();
         metrics.queued(model, beganAtNanos - arrivedAtNanos);
         metrics.answered(
@@ -174,6 +190,13 @@ final class RequestClock {
     void failed(Rejection why) {
         stop();
         metrics.rejected(why.code());
+    }
+
+    /** Nothing more is made of the answer, whole or not. */
+    void ended() {
+        if (tokens > 0) {
+            metrics.generated(model, tokens);
+        }
     }
 
     /** Nobody waits for the answer any more. */

@@ -10,6 +10,8 @@ import dev.holdfast.wire.Verdict;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
@@ -21,9 +23,12 @@ import org.jspecify.annotations.Nullable;
  * @param body what the caller sent, some of which is said back
  * @param ignored fields that nobody knows
  */
-record ResponsesCall(
-        @Nullable String model, ChatRequest request, boolean stream, JsonNode body, IgnoredFields ignored) {
+record ResponsesCall(@Nullable String model, ChatRequest request, boolean stream, JsonNode body, IgnoredFields ignored)
+        implements ApiCall {
     private static final int MAX_WORD_CHARS = 256;
+    private static final int MAX_INCLUDED = 64;
+    /** What {@code include} names where log-probabilities are to be told; whatever else it may name is not there to be told. */
+    private static final String LOGPROBS = "message.output_text.logprobs";
 
     private static final ApiGrammar MESSAGE = new ApiGrammar(
             Set.of("type", "role", "content"),
@@ -50,11 +55,24 @@ record ResponsesCall(
             long tokens = fields.integerOr("max_output_tokens", 1, ChatCall.MAX_TOKENS, ChatCall.DEFAULT_TOKENS);
             return new ResponsesCall(
                     ChatCall.model(fields),
-                    ChatCall.request(fields, new Prompt.Conversation(messages), tokens, 0),
+                    ChatCall.request(fields, new Prompt.Conversation(messages), tokens, 0, alternatives(fields)),
                     fields.flagOr("stream", false),
                     fields.node(),
                     ignored);
         });
+    }
+
+    private static OptionalInt alternatives(Fields fields) throws RejectedException {
+        boolean asked = false;
+        for (JsonNode wish : fields.has("include") ? fields.array("include", MAX_INCLUDED) : List.<JsonNode>of()) {
+            asked |= wish.asText().equals(LOGPROBS);
+        }
+        return Logprobs.alternatives(fields, asked, "include has " + LOGPROBS);
+    }
+
+    @Override
+    public Optional<String> reserved() {
+        return request.alternatives().isPresent() ? Optional.of("include") : Optional.empty();
     }
 
     private static void input(Fields fields, List<Message> messages, IgnoredFields ignored) throws RejectedException {

@@ -3,6 +3,7 @@ package dev.holdfast.inference;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.control.Slot;
+import dev.holdfast.engine.ChosenToken;
 import dev.holdfast.engine.Finish;
 import dev.holdfast.engine.Usage;
 import dev.holdfast.sockets.Replies;
@@ -13,12 +14,13 @@ import io.vertx.core.http.HttpServerResponse;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.concurrent.ThreadLocalRandom;
+import org.jspecify.annotations.Nullable;
 
 /** Writes the answer to one call of the Responses API, as one JSON object or as its sequence of events. */
 final class ResponsesReply extends AnswerReply {
     /** Said back as they were sent. */
-    private static final List<String> SAID_BACK =
-            List.of("instructions", "max_output_tokens", "metadata", "reasoning", "user", "safety_identifier");
+    private static final List<String> SAID_BACK = List.of(
+            "instructions", "max_output_tokens", "metadata", "reasoning", "user", "safety_identifier", "top_logprobs");
 
     private final ResponsesCall call;
     private final String id = "resp_" + random();
@@ -26,8 +28,10 @@ final class ResponsesReply extends AnswerReply {
     private final long created = System.currentTimeMillis() / 1000;
     private final StringBuilder answer = new StringBuilder();
 
+    /** Where the call asks for them. */
+    private final @Nullable Logprobs logprobs;
+
     private String model = "";
-    private String name = "";
     private int sequence;
     private Usage usage = new Usage(0, 0, 0);
     private Finish finish = Finish.STOP;
@@ -40,6 +44,7 @@ final class ResponsesReply extends AnswerReply {
             InferenceMetrics metrics) {
         super(vertx, response, call.stream(), limits, metrics);
         this.call = call;
+        this.logprobs = call.request().alternatives().isPresent() ? new Logprobs(true, 0) : null;
     }
 
     private static String random() {
@@ -50,7 +55,7 @@ final class ResponsesReply extends AnswerReply {
     @Override
     public void pinned(Slot slot) {
         model = slot.id();
-        name = slot.model();
+        clock.pinned(slot.model());
     }
 
     @Override
@@ -66,17 +71,29 @@ final class ResponsesReply extends AnswerReply {
             added.set("item", item);
             send("response.output_item.added", added);
             ObjectNode part = position();
-            part.set("part", part(""));
+            part.set("part", part("", List.of()));
             send("response.content_part.added", part);
         }
     }
 
     @Override
+    public void probability(ChosenToken token) {
+        if (logprobs != null) {
+            logprobs.add(token);
+        }
+    }
+
+    private List<ChosenToken> told() {
+        return logprobs == null ? List.of() : logprobs.told();
+    }
+
+    @Override
     public boolean text(String delta) {
         answer.append(delta);
+        List<ChosenToken> tokens = logprobs == null ? List.of() : logprobs.take();
         if (stream) {
             ObjectNode event = position().put("delta", delta);
-            event.putArray("logprobs");
+            event.set("logprobs", Logprobs.list(tokens, false));
             if (!send("response.output_text.delta", event)) {
                 clock.gone();
             }
@@ -93,17 +110,17 @@ final class ResponsesReply extends AnswerReply {
 
     @Override
     void whole() {
-        clock.answered(name, usage);
+        clock.answered(usage);
         boolean whole = finish == Finish.STOP;
         if (!stream) {
             Replies.json(response, 200, object(whole ? "completed" : "incomplete"));
             return;
         }
         ObjectNode text = position().put("text", answer.toString());
-        text.putArray("logprobs");
+        text.set("logprobs", Logprobs.list(told(), false));
         send("response.output_text.done", text);
         ObjectNode part = position();
-        part.set("part", part(answer.toString()));
+        part.set("part", part(answer.toString(), told()));
         send("response.content_part.done", part);
         ObjectNode item = Json.object().put("output_index", 0);
         item.set("item", answered(whole));
@@ -143,14 +160,14 @@ final class ResponsesReply extends AnswerReply {
 
     private ObjectNode answered(boolean whole) {
         ObjectNode item = message(whole ? "completed" : "incomplete");
-        item.putArray("content").add(part(answer.toString()));
+        item.putArray("content").add(part(answer.toString(), told()));
         return item;
     }
 
-    private static ObjectNode part(String text) {
+    private static ObjectNode part(String text, List<ChosenToken> tokens) {
         ObjectNode part = Json.object().put("type", "output_text").put("text", text);
         part.putArray("annotations");
-        part.putArray("logprobs");
+        part.set("logprobs", Logprobs.list(tokens, true));
         return part;
     }
 

@@ -1,5 +1,6 @@
 package dev.holdfast.inference;
 
+import dev.holdfast.control.RuntimeFolder;
 import dev.holdfast.control.SocketPaths;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.RejectedException;
@@ -7,10 +8,8 @@ import dev.holdfast.wire.Sha256;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
-import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.attribute.FileAttribute;
-import java.nio.file.attribute.PosixFileAttributes;
 import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Optional;
@@ -29,7 +28,8 @@ record StandaloneFolder(Path store, SocketPaths sockets) implements AutoCloseabl
 
     /** @param asked where applications shall connect */
     static StandaloneFolder make(Optional<Path> asked) throws IOException, RejectedException {
-        Path socket = asked.isPresent() ? asked.get() : byDefault();
+        Path socket =
+                asked.isPresent() ? asked.get() : RuntimeFolder.own("--socket").resolve("inference.sock");
         if (socket.toString().getBytes(StandardCharsets.UTF_8).length > MAX_SOCKET_BYTES) {
             throw new RejectedException(
                     Code.API_REQUEST, "the socket's path is longer than " + MAX_SOCKET_BYTES + " bytes: " + socket);
@@ -45,27 +45,6 @@ record StandaloneFolder(Path store, SocketPaths sockets) implements AutoCloseabl
                 : name + "-control";
         return new StandaloneFolder(
                 store, new SocketPaths(store.resolve("none.sock"), socket, socket.resolveSibling(control)));
-    }
-
-    private static Path byDefault() throws IOException, RejectedException {
-        String runtime = System.getenv("XDG_RUNTIME_DIR");
-        Path folder = runtime != null && Path.of(runtime).isAbsolute() && Files.isDirectory(Path.of(runtime))
-                ? Path.of(runtime, "holdfast")
-                : Path.of(System.getProperty("java.io.tmpdir"), "holdfast-" + System.getProperty("user.name"));
-        if (Files.notExists(folder, LinkOption.NOFOLLOW_LINKS)) {
-            Files.createDirectory(folder, PRIVATE);
-        }
-        // Others may write to the folder for temporary files: what is there under this name may be theirs.
-        PosixFileAttributes found = Files.readAttributes(folder, PosixFileAttributes.class, LinkOption.NOFOLLOW_LINKS);
-        boolean ours = found.isDirectory()
-                && found.owner().getName().equals(System.getProperty("user.name"))
-                && found.permissions().equals(PosixFilePermissions.fromString("rwx------"));
-        if (!ours) {
-            throw new RejectedException(
-                    Code.API_FORBIDDEN,
-                    folder + " is not a folder of this user alone (0700); remove it, or name another with --socket");
-        }
-        return folder.resolve("inference.sock");
     }
 
     /** Puts the file into the store under its digest. */

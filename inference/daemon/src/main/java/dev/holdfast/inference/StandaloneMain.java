@@ -2,6 +2,7 @@ package dev.holdfast.inference;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.holdfast.control.CommandFailure;
+import dev.holdfast.control.HeapWatch;
 import dev.holdfast.control.Slot;
 import dev.holdfast.control.UncaughtExceptions;
 import dev.holdfast.engine.MappedModel;
@@ -46,7 +47,7 @@ public final class StandaloneMain {
         }
         try {
             UncaughtExceptions.endTheProcessFor(List.of("holdfast-kernel-"));
-            HeapWatch.start();
+            HeapWatch.start(InferenceDaemon.GARBAGE_MIB);
             serve(options);
         } catch (Exception e) {
             System.err.println(CommandFailure.message(e));

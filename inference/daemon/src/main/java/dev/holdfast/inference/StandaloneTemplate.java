@@ -32,7 +32,8 @@ record StandaloneTemplate(JsonNode json, String told) {
     static StandaloneTemplate of(GgufFile model, Optional<Path> named) throws IOException, RejectedException {
         if (named.isPresent()) {
             try (InputStream in = Files.newInputStream(named.get())) {
-                JsonNode json = Json.readObject(in.readNBytes(MAX_BYTES + 1), MAX_BYTES).orThrow();
+                JsonNode json =
+                        Json.readObject(in.readNBytes(MAX_BYTES + 1), MAX_BYTES).orThrow();
                 return new StandaloneTemplate(json, "Chat template: " + named.get());
             }
         }
@@ -41,10 +42,15 @@ record StandaloneTemplate(JsonNode json, String told) {
                 new StandaloneTemplate(
                         found.template().toJson(),
                         "Chat template: of the family " + found.family() + ", by the file's own"
-                                + String.join("", found.notes().stream().map(note -> "\n  " + note).toList()));
+                                + String.join(
+                                        "",
+                                        found.notes().stream()
+                                                .map(note -> "\n  " + note)
+                                                .toList()));
             case Verdict.Rejected<TemplateFamilies.Imported> refused ->
                 new StandaloneTemplate(
-                        Json.read(NONE.getBytes(StandardCharsets.US_ASCII), MAX_BYTES).orThrow(),
+                        Json.read(NONE.getBytes(StandardCharsets.US_ASCII), MAX_BYTES)
+                                .orThrow(),
                         "No chat template: the model continues texts as they are, without the turns of a chat ("
                                 + refused.reason().detail() + "). Another: --template FILE.json");
         };

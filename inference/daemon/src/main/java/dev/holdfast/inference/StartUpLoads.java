@@ -4,17 +4,24 @@ import dev.holdfast.control.GateReport;
 import dev.holdfast.control.Pointer;
 import dev.holdfast.control.ServingSet;
 import dev.holdfast.control.Slot;
+import dev.holdfast.wire.ModelName;
 import dev.holdfast.wire.Rejection;
+import dev.holdfast.wire.SlotId;
+import java.time.Clock;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
  * The models that the store's pointer names, loaded once when the process starts. Their lanes are entered before anybody can ask for
- * a change: whatever is flipped or retired while they load is newer than the pointer that was read, and stays.
+ * a change: whatever is flipped or retired while they load is newer than the pointer that was read, and stays. Releases in their grace
+ * come last, and only as far as memory goes.
  */
 final class StartUpLoads {
     private static final Logger LOG = LoggerFactory.getLogger(StartUpLoads.class);
@@ -29,12 +36,24 @@ final class StartUpLoads {
     private final ModelHost models;
     private final Optional<String> byDefault;
     private final SortedMap<String, Load> loads = new TreeMap<>();
+    private final List<Pointer.Grace> graces;
 
     /** Announces the loads; {@link #run} must follow. */
     StartUpLoads(ModelHost models, Pointer.Readable pointer) {
+        this(models, pointer, Clock.systemUTC());
+    }
+
+    /** @param clock by which a grace may be over while the agent is away, which ends them otherwise */
+    StartUpLoads(ModelHost models, Pointer.Readable pointer, Clock clock) {
         this.models = models;
         this.byDefault = pointer.byDefault();
-        models.keep(new ServingSet(byDefault, pointer.models().keySet()));
+        this.graces = pointer.grace().stream()
+                .filter(each -> each.until().isAfter(clock.instant()))
+                .limit(ModelName.MAX_GRACED)
+                .toList();
+        Map<SlotId, Long> stay = new LinkedHashMap<>();
+        graces.forEach(each -> stay.put(each.slot().slotId(), each.untilSeconds()));
+        models.keep(new ServingSet(byDefault, new TreeSet<>(pointer.models().keySet()), stay, pointer.drafts()));
         pointer.models()
                 .forEach((name, slots) -> models.enter(name)
                         .ifPresentOrElse(
@@ -57,7 +76,17 @@ final class StartUpLoads {
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
+            return;
         }
+        graces.forEach(each -> grace(each.slot()));
+    }
+
+    private void grace(Slot slot) {
+        GateReport report = models.grace(slot);
+        report.failure()
+                .ifPresentOrElse(
+                        why -> LOG.warn("{} in its grace is not served: {}", slot, why),
+                        () -> LOG.info("{} answers to its pinned name", slot));
     }
 
     private void serveBest(Load load) {

@@ -86,7 +86,6 @@ class ApiFieldsTest {
     @CsvSource(
             delimiter = '|',
             value = {
-                "\"logprobs\":true|logprobs",
                 "\"logit_bias\":{\"5\":1}|logit_bias",
                 "\"audio\":{}|audio",
                 "\"prediction\":{}|prediction",

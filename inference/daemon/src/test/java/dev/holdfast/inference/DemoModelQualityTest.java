@@ -45,7 +45,7 @@ class DemoModelQualityTest {
     void answersHeldOutSentences(String version, String set, double atLeast, double atMost) throws Exception {
         TinyStore store = new TinyStore(folder);
         Slot slot = slot(store, version);
-        try (ModelHost engine = new ModelHost(new ModelHost.Settings(
+        try (ModelHost engine = new ModelHost(new HostSettings(
                 store.blobs(), new HealthGate.Settings(512, 2, CacheType.DEFAULT), 10_000, 1, 1L << 30))) {
             GateReport report = engine.loadCandidate(slot);
             assertThat(report.failure()).as(report.toString()).isEmpty();

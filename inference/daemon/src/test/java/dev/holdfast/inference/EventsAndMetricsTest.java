@@ -15,6 +15,7 @@ import dev.holdfast.engine.kernels.CacheType;
 import dev.holdfast.sockets.PeerPolicy;
 import dev.holdfast.testkit.HostileProgram;
 import java.io.BufferedReader;
+import java.io.IOException;
 import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -83,14 +84,18 @@ class EventsAndMetricsTest {
             String name = "";
             BufferedReader lines =
                     new BufferedReader(new InputStreamReader(curl.getInputStream(), StandardCharsets.UTF_8));
-            for (String line : (Iterable<String>) lines.lines()::iterator) {
-                if (line.startsWith("id: ")) {
-                    id = line.substring(4);
-                } else if (line.startsWith("event: ")) {
-                    name = line.substring(7);
-                } else if (line.startsWith("data: ")) {
-                    heard.add(new Heard(id, name, TinyStore.node(line.substring(6))));
+            try {
+                for (String line = lines.readLine(); line != null; line = lines.readLine()) {
+                    if (line.startsWith("id: ")) {
+                        id = line.substring(4);
+                    } else if (line.startsWith("event: ")) {
+                        name = line.substring(7);
+                    } else if (line.startsWith("data: ")) {
+                        heard.add(new Heard(id, name, TinyStore.node(line.substring(6))));
+                    }
                 }
+            } catch (IOException ended) {
+                // It listens no more.
             }
         });
         return heard;

@@ -67,7 +67,7 @@ class HostileCallersTest {
                 1,
                 CacheType.DEFAULT,
                 0,
-                ModelHost.Share.of(sequences, queued),
+                UserShare.of(sequences, queued),
                 RequestClock.Limits.of(request));
         daemon = InferenceDaemon.start(InferenceConfig.of(store.folder(), sockets, limits)
                 .withApi(new InferenceConfig.Access("rw-rw-rw-", PeerPolicy.everyone())));

@@ -3,6 +3,7 @@ package dev.holdfast.inference;
 import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.holdfast.engine.TokenShares;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
@@ -170,6 +171,30 @@ class KeyedThreadsTest {
             assertThat(all.await(20, TimeUnit.SECONDS)).isTrue();
             assertThat(order).containsExactly("bob", "carol", "alice", "alice");
             open.countDown();
+        }
+    }
+
+    @Test
+    void theNextIsOfTheOwnerThatWasGivenLeast() throws Exception {
+        TokenShares shares = new TokenShares();
+        try (KeyedThreads shared = new KeyedThreads("shared", new KeyedThreads.Bounds(1, 1, 8, 8, 1), shares)) {
+            List<String> order = new CopyOnWriteArrayList<>();
+            CountDownLatch all = new CountDownLatch(3);
+            assertThat(shared.submit("a", CAROL, stuck())).isEqualTo(KeyedThreads.Admitted.YES);
+            for (KeyedThreads.Owner owner : List.of(ALICE, BOB, BOB)) {
+                assertThat(shared.submit("a", owner, () -> {
+                            order.add(owner == ALICE ? "alice" : "bob");
+                            shares.of(owner.id()).made();
+                            all.countDown();
+                            return NOTHING;
+                        }))
+                        .isEqualTo(KeyedThreads.Admitted.YES);
+            }
+            shares.of(ALICE.id()).made();
+            open.countDown();
+            assertThat(all.await(20, TimeUnit.SECONDS)).isTrue();
+            // Bob's first makes them equal, and Alice came before his second.
+            assertThat(order).containsExactly("bob", "alice", "bob");
         }
     }
 

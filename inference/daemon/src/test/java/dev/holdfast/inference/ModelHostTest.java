@@ -47,8 +47,8 @@ class ModelHostTest {
     @BeforeEach
     void open() throws Exception {
         store = new TinyStore(folder);
-        engine = new ModelHost(new ModelHost.Settings(
-                store.blobs(), new HealthGate.Settings(256, 3, CacheType.DEFAULT), 1, 1, 64 << 20));
+        engine = new ModelHost(
+                new HostSettings(store.blobs(), new HealthGate.Settings(256, 3, CacheType.DEFAULT), 1, 1, 64 << 20));
     }
 
     @AfterEach

@@ -40,7 +40,7 @@ class ModelLaneTest {
         store = new TinyStore(folder);
         one = Slot.read(store.add("1.0.0", 1, TinyModel.Flaw.NONE)).orThrow();
         two = Slot.read(store.add("2.0.0", 2, TinyModel.Flaw.NONE)).orThrow();
-        lane = new ModelLane(memory, this::gate, draining);
+        lane = new ModelLane(memory, this::gate, slot -> false, draining, model -> {});
     }
 
     private HealthGate gate(Slot slot) {

@@ -78,7 +78,7 @@ class PrefixReuseTest {
         Slot one = slot(store.add("1.0.0", 1, TinyModel.Flaw.NONE));
         Slot two = slot(store.add("2.0.0", 2, TinyModel.Flaw.NONE));
         try (ModelHost engine = new ModelHost(
-                new ModelHost.Settings(store.blobs(), new HealthGate.Settings(256, 3, CacheType.F16), 1, 1, 1 << 26))) {
+                new HostSettings(store.blobs(), new HealthGate.Settings(256, 3, CacheType.F16), 1, 1, 1 << 26))) {
             assertThat(engine.serve(one).passed()).isTrue();
             String answer = ask(engine, PROMPT, ALICE).await();
             for (Slot next : List.of(two, one)) {
@@ -93,8 +93,8 @@ class PrefixReuseTest {
 
     private ModelHost engine(int sequences) throws Exception {
         TinyStore store = new TinyStore(folder);
-        ModelHost engine = new ModelHost(new ModelHost.Settings(
-                store.blobs(), new HealthGate.Settings(256, sequences, CacheType.F16), 1, 1, 1 << 26));
+        ModelHost engine = new ModelHost(
+                new HostSettings(store.blobs(), new HealthGate.Settings(256, sequences, CacheType.F16), 1, 1, 1 << 26));
         assertThat(engine.serve(slot(store.add("1.0.0", 1, TinyModel.Flaw.NONE)))
                         .passed())
                 .isTrue();

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.control.Pointer;
+import dev.holdfast.control.PointerEntry;
 import dev.holdfast.control.Slot;
 import dev.holdfast.control.SocketPaths;
 import dev.holdfast.engine.TinyModel;
@@ -35,8 +36,8 @@ class RecordedRequestsTest {
         Slot chat = Slot.read(store.add("1.0.0", 1, TinyModel.Flaw.NONE)).orThrow();
         Slot embed = Slot.read(store.addEncoder("embed", "1.0.0", 8)).orThrow();
         store.point(Pointer.NOTHING
-                .with(new Pointer.Entry(chat, Optional.empty()))
-                .with(new Pointer.Entry(embed, Optional.empty()))
+                .with(new PointerEntry(chat, Optional.empty()))
+                .with(new PointerEntry(embed, Optional.empty()))
                 .withDefault("intent"));
         SocketPaths sockets = new SocketPaths(
                 folder.resolve("agent.sock"), folder.resolve("api.sock"), folder.resolve("control.sock"));

@@ -45,7 +45,7 @@ class RequestTimesTest {
         daemon = InferenceDaemon.start(InferenceConfig.of(
                 store.folder(),
                 sockets,
-                new InferenceConfig.Limits(1, 4, 256, 1, CacheType.DEFAULT, 0, ModelHost.Share.of(1, 4), times)));
+                new InferenceConfig.Limits(1, 4, 256, 1, CacheType.DEFAULT, 0, UserShare.of(1, 4), times)));
         return new Curl(sockets.inference());
     }
 

@@ -9,6 +9,7 @@ import dev.holdfast.control.GateReport;
 import dev.holdfast.control.InferenceClient;
 import dev.holdfast.control.InferenceStatus;
 import dev.holdfast.control.Pointer;
+import dev.holdfast.control.PointerEntry;
 import dev.holdfast.control.ServingSet;
 import dev.holdfast.control.Slot;
 import dev.holdfast.control.SocketPaths;
@@ -57,8 +58,8 @@ class SeveralModelsApiTest {
         chat = slot(store.add("1.0.0", 1, TinyModel.Flaw.NONE));
         embed = slot(store.addEncoder("embed", "1.0.0+q8", 8));
         pointer = Pointer.NOTHING
-                .with(new Pointer.Entry(embed, Optional.empty()))
-                .with(new Pointer.Entry(chat, Optional.empty()))
+                .with(new PointerEntry(embed, Optional.empty()))
+                .with(new PointerEntry(chat, Optional.empty()))
                 .withDefault("intent");
         store.point(pointer);
         open(0);
@@ -177,7 +178,7 @@ class SeveralModelsApiTest {
     @Test
     void aDamagedModelStartsOnItsFallbackAndLeavesTheOthers() throws Exception {
         Slot two = slot(store.add("2.0.0", 2, TinyModel.Flaw.NONE));
-        store.point(pointer.with(new Pointer.Entry(two, Optional.of(chat))));
+        store.point(pointer.with(new PointerEntry(two, Optional.of(chat))));
         Path blob = store.blobs().resolve(two.digest().hex());
         byte[] bytes = Files.readAllBytes(blob);
         bytes[9999] ^= 4;

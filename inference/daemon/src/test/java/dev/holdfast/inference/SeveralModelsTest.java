@@ -67,7 +67,7 @@ class SeveralModelsTest {
     }
 
     private ModelHost host(long memoryBytes) {
-        return new ModelHost(new ModelHost.Settings(
+        return new ModelHost(new HostSettings(
                 store.blobs(), new HealthGate.Settings(256, SEQUENCES, CacheType.DEFAULT), SEQUENCES, 1, memoryBytes));
     }
 

@@ -122,7 +122,8 @@ class StandaloneTest {
         Process process = start("--model", model.toString(), "--name", "small", "--socket", socket.toString());
         try {
             assertThat(greeting(process))
-                    .contains("No chat template").contains("--template FILE.json")
+                    .contains("No chat template")
+                    .contains("--template FILE.json")
                     .contains("UNATTESTED: small@local")
                     .contains("'\\''s.sock'");
             Curl.Answer answer = new Curl(socket).post("/v1/completions", "{\"max_tokens\":4,\"prompt\":\"hi\"}");
@@ -145,7 +146,8 @@ class StandaloneTest {
             Curl.Answer answer = curl.post("/v1/chat/completions", question);
             assertThat(answer.status()).as(answer.body()).isEqualTo(200);
             // <|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n, letter by letter
-            assertThat(answer.json().path("usage").path("prompt_tokens").asInt()).isGreaterThan(15);
+            assertThat(answer.json().path("usage").path("prompt_tokens").asInt())
+                    .isGreaterThan(15);
         } finally {
             process.destroyForcibly();
         }

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.holdfast.control.InferenceClient;
 import dev.holdfast.control.InferenceStatus;
 import dev.holdfast.control.Pointer;
+import dev.holdfast.control.PointerEntry;
 import dev.holdfast.control.ServingSet;
 import dev.holdfast.control.Slot;
 import dev.holdfast.control.SocketPaths;
@@ -18,6 +19,7 @@ import java.io.RandomAccessFile;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
@@ -56,8 +58,8 @@ class StartUpLoadsTest {
         older = Slot.read(store.addEncoder("embed", "1.0.0", 8)).orThrow();
         newer = Slot.read(store.addEncoder("embed", "2.0.0", 9)).orThrow();
         pointer = Pointer.NOTHING
-                .with(new Pointer.Entry(slow, Optional.empty()))
-                .with(new Pointer.Entry(older, Optional.empty()));
+                .with(new PointerEntry(slow, Optional.empty()))
+                .with(new PointerEntry(older, Optional.empty()));
     }
 
     private Slot broken(String model) throws Exception {
@@ -105,6 +107,31 @@ class StartUpLoadsTest {
     }
 
     @Test
+    void whoAsksWhileTheModelIsLoadedIsToldWhenToComeAgain() throws Exception {
+        begin();
+        Curl api = new Curl(sockets.inference());
+        for (String path : List.of("/readyz", "/v1/completions", "/v1/embeddings")) {
+            List<String> arguments = new ArrayList<>(List.of("-i", "http://localhost" + path));
+            if (path.startsWith("/v1/")) {
+                arguments.addAll(List.of("--data-binary", "{\"prompt\":\"x\",\"input\":\"x\"}"));
+            }
+            String answer = new String(api.start(arguments).getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+            assertThat(answer)
+                    .startsWith("HTTP/1.1 503")
+                    .containsPattern("(?i)\r\nRetry-After: ([1-9]|[12][0-9]|30)\r\n")
+                    .containsPattern("(?i)\r\nRetry-After-Ms: [1-9][0-9]{2,4}\r\n");
+        }
+        finish();
+        // Nothing is loaded any more, and nobody knows when the default will be.
+        String answer = new String(
+                api.start(List.of("-i", "--data-binary", "{\"prompt\":\"x\"}", "http://localhost/v1/completions"))
+                        .getInputStream()
+                        .readAllBytes(),
+                StandardCharsets.UTF_8);
+        assertThat(answer).startsWith("HTTP/1.1 503").doesNotContainIgnoringCase("Retry-After");
+    }
+
+    @Test
     void whatTheAgentFlippedToStays() throws Exception {
         begin();
         assertThat(agent.prepare(newer).failure()).isEmpty();
@@ -140,7 +167,7 @@ class StartUpLoadsTest {
     @Test
     void aModelForWhichThereIsNoRoomYetIsNotRefusedForItself() throws Exception {
         for (int i = pointer.models().size(); i < ModelName.MAX_MODELS; i++) {
-            pointer = pointer.with(new Pointer.Entry(broken("broken" + i), Optional.empty()));
+            pointer = pointer.with(new PointerEntry(broken("broken" + i), Optional.empty()));
         }
         begin();
         Slot last = broken("last");
