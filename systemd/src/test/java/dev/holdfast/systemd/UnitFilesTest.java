@@ -33,7 +33,7 @@ class UnitFilesTest {
     private record Ran(int status, String output) {}
 
     @ParameterizedTest
-    @ValueSource(strings = {"holdfast.service", "holdfast-inference.service"})
+    @ValueSource(strings = {"holdfast.service", "holdfast-inference.service", "holdfast-bridge.service"})
     void verifiesWithoutAWord(String unit, @TempDir Path dir) throws Exception {
         requires("systemd-analyze");
         withStub(dir);
@@ -57,7 +57,7 @@ class UnitFilesTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"holdfast.service, 1.5", "holdfast-inference.service, 0.6"})
+    @CsvSource({"holdfast.service, 1.5", "holdfast-inference.service, 0.6", "holdfast-bridge.service, 1.1"})
     void reachesNoMoreOfTheSystemThanPromised(String unit, double limit) throws Exception {
         requires("systemd-analyze");
 
@@ -89,7 +89,7 @@ class UnitFilesTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"holdfast.service", "holdfast-inference.service"})
+    @ValueSource(strings = {"holdfast.service", "holdfast-inference.service", "holdfast-bridge.service"})
     void doesNotForbidWhatAJvmNeeds(String unit) throws IOException {
         assertThat(Files.readAllLines(UNITS.resolve(unit)))
                 .noneMatch(line -> line.startsWith("MemoryDenyWriteExecute="))
@@ -102,11 +102,41 @@ class UnitFilesTest {
         return Long.parseLong(found.group(1));
     }
 
-    /** What a peer can have the agent keep is heap and buffers; the rest of the unit's memory is for code, classes and threads. */
     @Test
-    void heapAndBuffersOfTheAgentStayWellBelowItsUnitsMemory() throws IOException {
-        Path options = Path.of("jvm/agent.options");
-        long limit = mebibytes(UNITS.resolve("holdfast.service"), "MemoryMax=");
+    void bridgeReachesLoopbackAloneAndIsNoOperator() throws IOException {
+        assertThat(Files.readAllLines(UNITS.resolve("holdfast-bridge.service")))
+                .contains(
+                        "User=holdfast-bridge",
+                        "Group=holdfast-bridge",
+                        "IPAddressDeny=any",
+                        "IPAddressAllow=localhost",
+                        "PrivateDevices=yes",
+                        "InaccessiblePaths=-/var/lib/holdfast -/run/holdfast",
+                        "StateDirectoryMode=0700")
+                .noneMatch(line -> line.startsWith("SupplementaryGroups=") || line.startsWith("DeviceAllow="));
+        assertThat(Files.readAllLines(Path.of("sysusers.d/holdfast.conf")).stream()
+                        .filter(line -> line.startsWith("m holdfast-bridge "))
+                        .map(line -> line.split("\\s+")[2]))
+                .containsExactly("holdfast-api");
+    }
+
+    /** It gives up what the kernel says of a caller: that is a person's choice, on each device. */
+    @Test
+    void bridgeIsInstalledDisabledAndNothingStartsIt() throws IOException {
+        assertThat(Files.readAllLines(Path.of("system-preset/80-holdfast.preset")))
+                .contains("disable holdfast-bridge.service")
+                .doesNotContain("enable holdfast-bridge.service");
+        for (String unit : List.of("holdfast.service", "holdfast-inference.service")) {
+            assertThat(Files.readString(UNITS.resolve(unit))).doesNotContain("holdfast-bridge");
+        }
+    }
+
+    /** What a peer can have a daemon keep is heap and buffers; the rest of the unit's memory is for code, classes and threads. */
+    @ParameterizedTest
+    @CsvSource({"agent, holdfast.service", "bridge, holdfast-bridge.service"})
+    void heapAndBuffersStayWellBelowTheUnitsMemory(String program, String unit) throws IOException {
+        Path options = Path.of("jvm", program + ".options");
+        long limit = mebibytes(UNITS.resolve(unit), "MemoryMax=");
         assertThat(mebibytes(options, "-Xmx") + mebibytes(options, "-XX:MaxDirectMemorySize="))
                 .isLessThanOrEqualTo(limit * 3 / 4);
     }
@@ -122,10 +152,10 @@ class UnitFilesTest {
         Ran made = run("systemd-sysusers", "--root=" + root, "holdfast.conf");
 
         assertThat(made.status()).as(made.output()).isZero();
-        assertThat(namesIn(root.resolve("etc/passwd"))).contains("holdfast", "holdfast-inference");
+        assertThat(namesIn(root.resolve("etc/passwd"))).contains("holdfast", "holdfast-inference", "holdfast-bridge");
         List<String> groups = Files.readAllLines(root.resolve("etc/group"));
         assertThat(groups)
-                .anyMatch(line -> line.matches("holdfast-api:x:\\d+:holdfast"))
+                .anyMatch(line -> line.matches("holdfast-api:x:\\d+:holdfast,holdfast-bridge"))
                 .anyMatch(line -> line.matches("holdfast-store:x:\\d+:holdfast,holdfast-inference"))
                 .anyMatch(line -> line.matches("tss:x:\\d+:holdfast"));
         for (String line : Files.readAllLines(Path.of("tmpfiles.d/holdfast.conf"))) {
@@ -138,7 +168,7 @@ class UnitFilesTest {
 
     /** The descriptors that the places of the sockets need, and those that are refused just now; a quarter for what else is open. */
     @ParameterizedTest
-    @CsvSource({"holdfast.service, 1", "holdfast-inference.service, 2"})
+    @CsvSource({"holdfast.service, 1", "holdfast-inference.service, 2", "holdfast-bridge.service, 1"})
     void limitsDescriptorsToWhatTheSocketsNeed(String unit, int sockets) throws IOException {
         int each = number("Admission", "DEFAULT = new Places\\((\\d+),") + number("AcceptGate", "LINGERING = (\\d+);");
         Matcher limit = Pattern.compile("(?m)^LimitNOFILE=(\\d+)$").matcher(Files.readString(UNITS.resolve(unit)));
@@ -158,7 +188,7 @@ class UnitFilesTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"holdfast.service", "holdfast-inference.service"})
+    @ValueSource(strings = {"holdfast.service", "holdfast-inference.service", "holdfast-bridge.service"})
     void keepsNoCore(String unit) throws IOException {
         assertThat(Files.readAllLines(UNITS.resolve(unit))).contains("LimitCORE=0", "Restart=always");
     }
@@ -185,7 +215,7 @@ class UnitFilesTest {
 
     /** The options of each daemon, in the order in which the launcher names them. */
     @ParameterizedTest
-    @ValueSource(strings = {"common daemon agent", "common kernels daemon inference"})
+    @ValueSource(strings = {"common daemon agent", "common kernels daemon inference", "common daemon bridge"})
     void aCrashLeavesNothingBehindThatWasInMemory(String options, @TempDir Path dir) throws Exception {
         assertThat(Files.readString(Path.of("bin/holdfast"))).contains("options=\"" + options + "\"");
         Path source = Files.writeString(dir.resolve("Crash.java"), CRASH);
@@ -227,7 +257,7 @@ class UnitFilesTest {
     private static void withStub(Path dir) throws IOException {
         Path stub = Files.writeString(dir.resolve("holdfast"), "#!/bin/sh\n");
         assertThat(stub.toFile().setExecutable(true)).isTrue();
-        for (String unit : List.of("holdfast.service", "holdfast-inference.service")) {
+        for (String unit : List.of("holdfast.service", "holdfast-inference.service", "holdfast-bridge.service")) {
             String text = Files.readString(UNITS.resolve(unit));
             assertThat(text).contains("ExecStart=" + PROGRAM + " ");
             Files.writeString(dir.resolve(unit), text.replace(PROGRAM, stub.toString()));
