@@ -191,8 +191,24 @@ final class InstallProbe implements BlockSource, InferenceControl, Measurements,
     public void keep(ServingSet set) {}
 
     @Override
+    public GateReport grace(Slot slot) {
+        return new GateReport(Optional.empty(), 0, List.of());
+    }
+
+    @Override
     public List<String> recentLog() {
         return List.of();
+    }
+
+    @Override
+    public void graced(Slot slot) {}
+
+    @Override
+    public void graceEnded(SlotId slot) {}
+
+    @Override
+    public Set<SlotId> graces() {
+        return Set.of();
     }
 
     @Override
