@@ -5,6 +5,7 @@ Every step is checked; the first one that does not hold ends the story with exit
 import argparse
 import json
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -159,8 +160,27 @@ def attacks(stack, work):
     timestamp.write_bytes(good)
 
 
+def enrol_another(stack, folder):
+    """A second device, which enrols and ends: the fleet has orders for enrolled devices only."""
+    own = pathlib.Path(stack.config).read_text()
+    for here, there in (('"device-1"', '"device-2"'), ("/device\"", "/device-2\""), ("/control.sock", "/control-2.sock")):
+        own = own.replace(here, there)
+    config = folder / "holdfast-2.toml"
+    config.write_text(re.sub('(?m)^tee = .*$', 'tee = "software"', own))
+    stack.run("holdfast", "provision", "--yes", "--config", config)
+    with open(folder / "log" / "agent-2.log", "a") as log:
+        agent = subprocess.Popen([stack.dev, "holdfast", "agent", "--config", str(config)], stdout=log, stderr=log)
+    try:
+        until(30, "device-2 is enrolled", lambda: json.loads(
+            stack.run("holdfast", "status", "--json", "--config", config, check=False) or "{}").get("enrolled"))
+    finally:
+        agent.terminate()
+        agent.wait(20)
+
+
 def order_for_another(stack, folder, started):
     """Hands the device what the fleet signs for another one: a real order, fresh and with the device's own nonce."""
+    enrol_another(stack, folder)
     stack.desire_for("device-2", "1.0.0")
     agent = int((folder / "pids" / "agent").read_text())
     subprocess.run(["kill", "-TERM", str(agent)], check=True)
