@@ -35,6 +35,7 @@ class ArrowsTest {
             Map.entry("link", List.of("wire")),
             Map.entry("control", List.of("wire")),
             Map.entry("sockets", List.of("control")),
+            Map.entry("bridge", List.of("sockets")),
             Map.entry("trust", List.of("tee", "storage")),
             Map.entry("engine", List.of("gguf", "control")),
             Map.entry("attestation", List.of("tee", "storage")),

@@ -17,6 +17,7 @@ final class Program {
             "HOLDFAST_JVM", ROOT.resolve("systemd/jvm").toString(),
             "HOLDFAST_LIB_AGENT", lib("agent/daemon"),
             "HOLDFAST_LIB_INFERENCE", lib("inference/daemon"),
+            "HOLDFAST_LIB_BRIDGE", lib("control/bridge"),
             "HOLDFAST_LIB_CLI", lib("agent/cli"),
             "HOLDFAST_LIB_FLEET", lib("fleet/cli"));
 
