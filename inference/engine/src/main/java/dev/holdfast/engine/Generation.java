@@ -163,10 +163,16 @@ public final class Generation {
                 return false;
             }
         }
-        while (ahead.isPresent() && ahead.get().behind() && !listener.cancelled()) {
-            turns.read(ahead.get()::catchUp);
-        }
+        ahead.ifPresent(draft -> readPrompt(draft, listener));
         return !listener.cancelled();
+    }
+
+    /** As far as the draft has room: its context may be shorter. */
+    private void readPrompt(Speculation draft, Listener listener) {
+        int[] read = {1};
+        while (read[0] > 0 && !listener.cancelled()) {
+            turns.read(() -> read[0] = draft.catchUp());
+        }
     }
 
     private static int readPiece(Transformer decoder, Sequence sequence, int[] prompt) {

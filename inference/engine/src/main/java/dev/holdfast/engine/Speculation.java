@@ -57,12 +57,11 @@ final class Speculation {
         this.ends = ends;
     }
 
-    /** Whether the draft has read less than the model, by more than what a guess catches up with. */
-    boolean behind() {
-        return sequence.position() - guesser.commonPrefix(sequence) > 0;
+    private boolean isBehind() {
+        return guesser.commonPrefix(sequence) < sequence.position();
     }
 
-    /** Lets the draft read a piece of what the model has read; returns how many tokens. */
+    /** Lets the draft read a piece of what the model has read; returns how many tokens, 0 where it has all or no room for more. */
     int catchUp() {
         int from = guesser.commonPrefix(sequence);
         guesser.keep(from);
@@ -92,15 +91,19 @@ final class Speculation {
             return member.read(token);
         }
         tokens[0] = token;
-        count = 1 + guess(most);
-        guessed += count - 1;
+        int made = guess(most);
+        if (made == 0) {
+            return member.read(token);
+        }
+        count = 1 + made;
+        guessed += made;
         model.step(places, tokens, count);
         return places[0].logits;
     }
 
     /** As many guesses as were right lately, and a few more. */
     private void judge() {
-        if (count > 1 && at == 0) {
+        if (at == 0) {
             pause = PAUSE;
             length = 1;
         } else {
@@ -109,10 +112,11 @@ final class Speculation {
     }
 
     private int guess(int most) {
-        while (behind()) {
-            if (catchUp() == 0) {
-                return 0;
-            }
+        while (catchUp() > 0) {
+            // In pieces.
+        }
+        if (isBehind()) {
+            return 0;
         }
         int made = 0;
         while (made < most && guesser.room() > 0) {

@@ -14,6 +14,7 @@ import java.util.Optional;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -128,6 +129,23 @@ class SpeculationTest {
                 logits = ahead.read(Sampler.mostLikely(logits));
             }
             assertThat(ahead.guessed()).isLessThan(25);
+        }
+    }
+
+    /** It guesses as long as it has room, and holds nobody up when it has none. */
+    @Test
+    @Timeout(30)
+    void aDraftOfAShorterContextEndsNoAnswer() throws Exception {
+        Path file = folder.resolve("model.gguf");
+        for (int context : new int[] {8, 40, 64}) {
+            try (LoadedModel shorter =
+                    LoadedModel.load(file, workers, context, CacheType.F16).orThrow()) {
+                for (String prompt : List.of("the", "a".repeat(90))) {
+                    List<Integer> plain = answer(Optional.empty(), prompt, 60, Sampling.GREEDY);
+                    assertThat(answer(Optional.of(shorter), prompt, 60, Sampling.GREEDY))
+                            .isEqualTo(plain);
+                }
+            }
         }
     }
 
