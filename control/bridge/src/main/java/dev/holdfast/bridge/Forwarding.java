@@ -1,5 +1,6 @@
 package dev.holdfast.bridge;
 
+import dev.holdfast.control.InferencePaths;
 import dev.holdfast.sockets.Replies;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.FailureText;
@@ -81,6 +82,7 @@ final class Forwarding {
                 question.putHeader(name, value);
             }
         }
+        question.putHeader(InferencePaths.OF_THE_BRIDGE, "1");
         boolean post = request.method().equals(HttpMethod.POST);
         (post ? question.send(Buffer.buffer(body)) : question.send())
                 .onSuccess(this::answer)

@@ -245,6 +245,16 @@ class BridgeTest {
                 .doesNotContain("gen_ai");
     }
 
+    /** The test's user is the inference process's own, who may have them. */
+    @Test
+    void logProbabilitiesAreNotTold() throws Exception {
+        String body = HELLO + ",\"logprobs\":true}";
+        assertThat(exchange(RawClient.head("POST", CHAT, token, List.of("Content-Length: " + body.length())) + body))
+                .startsWith("HTTP/1.1 403")
+                .contains("API-FORBIDDEN")
+                .contains("logprobs");
+    }
+
     @Test
     void onlyGetAndPostAreOffered() throws Exception {
         for (String method : List.of("PUT", "DELETE", "HEAD", "TRACE", "CONNECT", "PATCH")) {

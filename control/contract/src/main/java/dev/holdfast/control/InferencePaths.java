@@ -28,5 +28,11 @@ public final class InferencePaths {
     /** POST on the applications' socket: a conversation to continue. */
     public static final String CHAT = "/v1/chat/completions";
 
+    /**
+     * Header of a request that the bridge passes on: whoever runs the bridge, its callers have the rights of an ordinary user. Who sends it
+     * without being the bridge gives up rights and gets none.
+     */
+    public static final String OF_THE_BRIDGE = "Holdfast-Bridge";
+
     private InferencePaths() {}
 }

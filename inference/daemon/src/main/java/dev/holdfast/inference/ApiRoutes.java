@@ -5,7 +5,6 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.control.Pointer;
 import dev.holdfast.control.Slot;
-import dev.holdfast.sockets.Peer;
 import dev.holdfast.sockets.Replies;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
@@ -93,7 +92,7 @@ final class ApiRoutes implements Handler<HttpServerRequest> {
 
     /** For the operator alone: how many tokens were read tells a user about the prompts of another. */
     private void metrics(HttpServerRequest request) {
-        if (Caller.isOperator(Peer.of(request.connection()))) {
+        if (Caller.isOperator(request)) {
             request.response()
                     .putHeader("Content-Type", InferenceMetrics.CONTENT_TYPE)
                     .end(parts.metrics.text());
@@ -178,7 +177,7 @@ final class ApiRoutes implements Handler<HttpServerRequest> {
         models.chat(
                 call.model(),
                 call.requests(),
-                Caller.of(Peer.of(request.connection())),
+                Caller.of(request),
                 new ChatReply(vertx, request.response(), shape, call, limits, parts.metrics));
     }
 
@@ -189,7 +188,7 @@ final class ApiRoutes implements Handler<HttpServerRequest> {
                 call -> models.chat(
                         call.model(),
                         List.of(call.request()),
-                        Caller.of(Peer.of(request.connection())),
+                        Caller.of(request),
                         new ResponsesReply(vertx, request.response(), call, limits, parts.metrics)));
     }
 
@@ -200,7 +199,7 @@ final class ApiRoutes implements Handler<HttpServerRequest> {
                 call -> models.embed(
                         call.model(),
                         call.texts(),
-                        Caller.of(Peer.of(request.connection())),
+                        Caller.of(request),
                         new EmbeddingReply(vertx, request.response(), call, limits, parts.metrics)));
     }
 
@@ -208,7 +207,7 @@ final class ApiRoutes implements Handler<HttpServerRequest> {
     private <T extends ApiCall> void read(
             HttpServerRequest request, Function<byte[], Verdict<T>> reading, Consumer<T> then) {
         boolean isStrict = strict || "1".equals(request.getHeader(STRICT));
-        boolean isOperator = Caller.isOperator(Peer.of(request.connection()));
+        boolean isOperator = Caller.isOperator(request);
         Replies.body(request, ChatCall.MAX_BODY_BYTES, body -> {
             Verdict<T> verdict = reading.apply(body).then(call -> permitted(call, isStrict, isOperator));
             switch (verdict) {

@@ -1,7 +1,9 @@
 package dev.holdfast.inference;
 
+import dev.holdfast.control.InferencePaths;
 import dev.holdfast.sockets.Peer;
 import dev.holdfast.sockets.PeerPolicy;
+import io.vertx.core.http.HttpServerRequest;
 import java.util.Optional;
 
 /**
@@ -15,13 +17,17 @@ record Caller(Optional<Long> user, boolean bounded) {
     static final Caller SELF = new Caller(Optional.empty(), false);
 
     /** The program at the other end of a socket. The operator and this process's own user have no share to keep to. */
-    static Caller of(Optional<Peer> peer) {
-        return new Caller(peer.map(Peer::uid), !isOperator(peer));
+    static Caller of(HttpServerRequest request) {
+        return new Caller(Peer.of(request.connection()).map(Peer::uid), !isOperator(request));
     }
 
-    /** Root and this process's own user, who may have what tells of other users or of the model itself. */
-    static boolean isOperator(Optional<Peer> peer) {
-        return PeerPolicy.everyone().names(peer);
+    /**
+     * Root and this process's own user, who may have what tells of other users or of the model itself; not whoever asks through a bridge
+     * of theirs.
+     */
+    static boolean isOperator(HttpServerRequest request) {
+        return PeerPolicy.everyone().names(Peer.of(request.connection()))
+                && !request.headers().contains(InferencePaths.OF_THE_BRIDGE);
     }
 
     KeyedThreads.Owner owner() {

@@ -134,7 +134,7 @@ class SpeculationTest {
 
     /** It guesses as long as it has room, and holds nobody up when it has none. */
     @Test
-    @Timeout(30)
+    @Timeout(value = 30, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
     void aDraftOfAShorterContextEndsNoAnswer() throws Exception {
         Path file = folder.resolve("model.gguf");
         for (int context : new int[] {8, 40, 64}) {
