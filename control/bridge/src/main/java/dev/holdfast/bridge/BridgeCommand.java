@@ -139,7 +139,7 @@ public final class BridgeCommand implements Callable<Integer> {
         String who = token.map(file -> "The API key is in " + file + ". Who has it asks")
                 .orElse("NO TOKEN: every account of this machine may ask. It does so");
         String bounds = user.equals("root")
-                ? "\nRoot's programs have no bounds there, and so callers of this bridge have none. Start it as another user."
+                ? "\nA bridge needs none of root's rights and passes none on. Start it as another user."
                 : "";
         return "Listening on " + url + ", before " + socket + ".\n" + who + " as user " + user
                 + ", and shares its places and its prefix cache with all others." + bounds;
