@@ -46,7 +46,11 @@ record EightStreams() implements ServePart {
             try (LlamaServer server = LlamaServer.start(model, THREADS, STREAMS)) {
                 peer = speeds(server.address(), scale);
             }
-            rows.append(ServePart.row("the same of `llama-server -np " + STREAMS + "`", told(peer), ""));
+            double lead = ours.eight / peer.eight;
+            rows.append(ServePart.row(
+                    "the same of `llama-server -np " + STREAMS + "`",
+                    told(peer) + ServePart.format("; ours is %.2f times that", lead),
+                    ServePart.goal("1.2 times", lead >= 1.2)));
         } else {
             rows.append(ServePart.row("the same of `llama-server`", "absent: not on the PATH", ""));
         }

@@ -158,7 +158,8 @@ public final class Generation {
     /** In pieces, so that a long prompt can be cancelled and others come in between. */
     private boolean readPrompt(Transformer decoder, Sequence sequence, int[] prompt, Listener listener) {
         while (sequence.position() < prompt.length) {
-            turns.read(() -> listener.cancelled() ? 0 : readPiece(decoder, sequence, prompt));
+            int count = Math.min(Kernels.BATCH, prompt.length - sequence.position());
+            turns.read(count, pause -> listener.cancelled() ? 0 : readPiece(decoder, sequence, prompt, count, pause));
             if (listener.cancelled()) {
                 return false;
             }
@@ -171,14 +172,12 @@ public final class Generation {
     private void readPrompt(Speculation draft, Listener listener) {
         int[] read = {1};
         while (read[0] > 0 && !listener.cancelled()) {
-            turns.read(() -> read[0] = draft.catchUp());
+            turns.read(draft.missing(), pause -> read[0] = draft.catchUp(pause));
         }
     }
 
-    private static int readPiece(Transformer decoder, Sequence sequence, int[] prompt) {
-        int from = sequence.position();
-        int count = Math.min(Kernels.BATCH, prompt.length - from);
-        decoder.read(sequence, prompt, from, count, null);
+    private static int readPiece(Transformer decoder, Sequence sequence, int[] prompt, int count, Runnable pause) {
+        decoder.read(sequence, prompt, sequence.position(), count, null, pause);
         return count;
     }
 

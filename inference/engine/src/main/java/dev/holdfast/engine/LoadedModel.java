@@ -124,8 +124,8 @@ public final class LoadedModel implements AutoCloseable {
                                 Code.API_CONTEXT, tokens.length + " tokens, allowed 1 to " + contextTokens);
                     }
                     float[][] pooled = new float[1][];
-                    turns.read(() -> {
-                        pooled[0] = encoder.embed(tokens);
+                    turns.read(tokens.length, pause -> {
+                        pooled[0] = encoder.embed(tokens, pause);
                         return tokens.length;
                     });
                     return Verdict.accepted(Embedding.of(pooled[0], tokens.length));

@@ -61,13 +61,17 @@ final class Speculation {
         return guesser.commonPrefix(sequence) < sequence.position();
     }
 
-    /** Lets the draft read a piece of what the model has read; returns how many tokens, 0 where it has all or no room for more. */
-    int catchUp() {
-        int from = guesser.commonPrefix(sequence);
-        guesser.keep(from);
-        int missing = Math.min(Math.min(sequence.position() - from, Kernels.BATCH), guesser.room());
+    /** How many tokens the draft reads next of what the model has read; 0 where it has all or no room for more. */
+    int missing() {
+        guesser.keep(guesser.commonPrefix(sequence));
+        return Math.min(Math.min(sequence.position() - guesser.position(), Kernels.BATCH), guesser.room());
+    }
+
+    /** Lets the draft read the {@link #missing} tokens, and returns how many they were. */
+    int catchUp(Runnable pause) {
+        int missing = missing();
         if (missing > 0) {
-            draft.read(guesser, sequence.tokens(), from, missing, null);
+            draft.read(guesser, sequence.tokens(), guesser.position(), missing, null, pause);
         }
         return missing;
     }
@@ -112,7 +116,7 @@ final class Speculation {
     }
 
     private int guess(int most) {
-        while (catchUp() > 0) {
+        while (catchUp(Transformer.ON) > 0) {
             // In pieces.
         }
         if (isBehind()) {

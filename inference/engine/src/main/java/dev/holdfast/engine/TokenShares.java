@@ -5,7 +5,7 @@ import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.function.IntSupplier;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What each user was given of the machine, and by that whose turn it is: virtual token counters (Sheng et al., "Fairness in Serving Large
@@ -14,9 +14,11 @@ import java.util.function.IntSupplier;
  * <p>Whoever was given least is served next. One that comes while others are there is lifted to the least of theirs, so that nobody saves
  * up turns by staying away; where nobody is there, all begin anew.
  *
- * <p>Prompts are read in pieces, one at a time in the whole process, whatever their model. The next tokens of answers are computed beside
- * them, all of a model together ({@link dev.holdfast.engine.architectures.DecodeBatcher}), so a long prompt takes a part of the machine
- * from them and never stops them. Thread-safe.
+ * <p>Prompts are read in pieces, one at a time in the whole process, whatever their model. A piece is charged when it begins, and lets
+ * others in between its layers: whoever was given less than its user with it, and once a shorter piece of the same user. So a short prompt
+ * waits for a layer of a long one. The next tokens of answers are computed beside the piece, all of a model together
+ * ({@link dev.holdfast.engine.architectures.DecodeBatcher}), so a long prompt takes a part of the machine from them and never stops them.
+ * Thread-safe.
  */
 public final class TokenShares {
     /** What a token that is made costs: it goes through the layers with few others, one that is read with many. */
@@ -26,6 +28,8 @@ public final class TokenShares {
 
     private static final class Account {
         private long counter;
+        /** Tokens of the pieces that are being read. */
+        private long begun;
         /** Requests that run or wait. */
         private int requests;
 
@@ -34,20 +38,26 @@ public final class TokenShares {
         }
     }
 
-    private static final class Waiting {
+    /** A piece from the moment it is ready until it is read. */
+    private static final class Reading {
         private final long user;
+        private final int tokens;
         private boolean granted;
+        private boolean begun;
+        /** It has let a piece of its own user in between. */
+        private boolean gaveWay;
 
-        private Waiting(long user) {
+        private Reading(long user, int tokens) {
             this.user = user;
+            this.tokens = tokens;
         }
     }
 
     private final Map<Long, Account> accounts = new HashMap<>();
-    /** Who waits to read, as they came. */
-    private final List<Waiting> waiting = new ArrayList<>();
+    /** What waits to be read, or to be read on, as it came. */
+    private final List<Reading> waiting = new ArrayList<>();
 
-    private boolean reading;
+    private @Nullable Reading current;
 
     /** A user has one more request, until {@link #leave}. */
     public synchronized void arrive(long user) {
@@ -79,7 +89,7 @@ public final class TokenShares {
     /** What a user was given; only differences between users that are there say something. */
     public synchronized long given(long user) {
         Account account = accounts.get(user);
-        return account == null ? 0 : account.counter;
+        return account == null ? 0 : account.counter + account.begun;
     }
 
     /** Users whose counters are kept. */
@@ -118,13 +128,14 @@ public final class TokenShares {
     public Turns of(long user) {
         return new Turns() {
             @Override
-            public void read(IntSupplier piece) {
-                take(user);
-                int tokens = 0;
+            public void read(int tokens, Piece piece) {
+                Reading own = new Reading(user, tokens);
+                begin(own);
+                int read = 0;
                 try {
-                    tokens = piece.getAsInt();
+                    read = piece.read(() -> pause(own));
                 } finally {
-                    giveBack(user, tokens);
+                    end(own, read);
                 }
             }
 
@@ -135,13 +146,81 @@ public final class TokenShares {
         };
     }
 
-    private synchronized void take(long user) {
-        if (!reading) {
-            reading = true;
-            return;
+    private synchronized void begin(Reading own) {
+        if (current == null) {
+            grant(own);
+        } else {
+            waiting.add(own);
+            await(own);
         }
-        Waiting own = new Waiting(user);
-        waiting.add(own);
+    }
+
+    /** Lets another piece be read first, if one may pass. */
+    private synchronized void pause(Reading own) {
+        Reading next = next();
+        if (next == null || given(next.user) >= given(own.user)) {
+            next = own.gaveWay ? null : shorter(own);
+        }
+        if (next != null) {
+            own.gaveWay |= next.user == own.user;
+            own.granted = false;
+            waiting.addFirst(own);
+            waiting.remove(next);
+            grant(next);
+            await(own);
+        }
+    }
+
+    /** The shortest piece of the same user that is shorter than this one. */
+    private @Nullable Reading shorter(Reading own) {
+        Reading shortest = own;
+        for (Reading each : waiting) {
+            if (each.user == own.user && each.tokens < shortest.tokens) {
+                shortest = each;
+            }
+        }
+        return shortest == own ? null : shortest;
+    }
+
+    private synchronized void end(Reading own, int read) {
+        Account account = accounts.get(own.user);
+        if (account != null) {
+            account.begun -= own.tokens;
+            account.counter += read;
+        }
+        current = null;
+        Reading next = next();
+        if (next != null) {
+            waiting.remove(next);
+            grant(next);
+        }
+    }
+
+    /** Whose user was given least; of several, the first. */
+    private @Nullable Reading next() {
+        Reading next = null;
+        for (Reading each : waiting) {
+            if (next == null || given(each.user) < given(next.user)) {
+                next = each;
+            }
+        }
+        return next;
+    }
+
+    private void grant(Reading next) {
+        current = next;
+        next.granted = true;
+        if (!next.begun) {
+            next.begun = true;
+            Account account = accounts.get(next.user);
+            if (account != null) {
+                account.begun += next.tokens;
+            }
+        }
+        notifyAll();
+    }
+
+    private void await(Reading own) {
         boolean interrupted = false;
         while (!own.granted) {
             try {
@@ -153,23 +232,6 @@ public final class TokenShares {
         }
         if (interrupted) {
             Thread.currentThread().interrupt();
-        }
-    }
-
-    private synchronized void giveBack(long user, int tokens) {
-        charge(user, tokens);
-        Waiting next = null;
-        for (Waiting each : waiting) {
-            if (next == null || given(each.user) < given(next.user)) {
-                next = each;
-            }
-        }
-        if (next == null) {
-            reading = false;
-        } else {
-            waiting.remove(next);
-            next.granted = true;
-            notifyAll();
         }
     }
 }

@@ -1,26 +1,36 @@
 package dev.holdfast.engine;
 
-import java.util.function.IntSupplier;
-
 /** When one answer may compute, and what it is charged for that. Used by the answer's own thread. */
 public interface Turns {
     /** Alone on a model: computes at once, and nobody counts. */
     Turns FREE = new Turns() {
         @Override
-        public void read(IntSupplier piece) {
-            piece.getAsInt();
+        public void read(int tokens, Piece piece) {
+            piece.read(() -> {});
         }
 
         @Override
         public void made() {}
     };
 
+    /** A piece of a prompt, or a text that is embedded. */
+    @FunctionalInterface
+    interface Piece {
+        /**
+         * Reads it.
+         *
+         * @param pause called between layers; while it lasts, somebody else may read
+         * @return how many tokens were read, 0 where nobody wants them any more
+         */
+        int read(Runnable pause);
+    }
+
     /**
-     * Reads a piece of a prompt, or a text that is embedded, when its turn has come.
+     * Reads a piece when its turn has come.
      *
-     * @param piece returns how many tokens it read
+     * @param tokens how many it has, at most
      */
-    void read(IntSupplier piece);
+    void read(int tokens, Piece piece);
 
     /** One token was made. */
     void made();

@@ -77,6 +77,31 @@ class DecodeBatcherTest {
         }
     }
 
+    /** A prompt that others are read within, between any two layers, is read as it would be alone, and so are they. */
+    @Test
+    void promptsThatAreReadWithinAnotherOneDisturbNothing() throws Exception {
+        try (Workers workers = Workers.of(2);
+                LoadedModel model = model(SHAPE, GgmlType.Q8_0, workers)) {
+            Transformer decoder = model.decoder().orThrow();
+            Random random = new Random(17);
+            int[] prompt = random.ints(64, 0, 300).toArray();
+            int[] inner = random.ints(10, 0, 300).toArray();
+            Sequence alone = model.newSequence();
+            decoder.read(alone, prompt, 0, prompt.length, null);
+            Sequence innerAlone = model.newSequence();
+            decoder.read(innerAlone, inner, 0, inner.length, null);
+            List<Sequence> within = new ArrayList<>();
+            Sequence interrupted = model.newSequence();
+            decoder.read(interrupted, prompt, 0, prompt.length, null, () -> {
+                within.add(model.newSequence());
+                decoder.read(within.getLast(), inner, 0, inner.length, null);
+            });
+            assertThat(within).hasSize(SHAPE.layers() - 1);
+            assertThat(interrupted.logits).containsExactly(alone.logits);
+            within.forEach(each -> assertThat(each.logits).containsExactly(innerAlone.logits));
+        }
+    }
+
     @Test
     void whoComesDuringAStepGoesWithTheNext() throws Exception {
         CountDownLatch begun = new CountDownLatch(1);

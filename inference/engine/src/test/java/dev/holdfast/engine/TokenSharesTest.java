@@ -19,7 +19,7 @@ class TokenSharesTest {
     private final TokenShares shares = new TokenShares();
 
     private void read(long user, int tokens) {
-        shares.of(user).read(() -> tokens);
+        shares.of(user).read(tokens, pause -> tokens);
     }
 
     @Test
@@ -87,7 +87,7 @@ class TokenSharesTest {
             threads.add(Thread.ofPlatform().start(() -> {
                 Turns turns = shares.of(ALICE);
                 for (int piece = 0; piece < 40; piece++) {
-                    turns.read(() -> {
+                    turns.read(64, pause -> {
                         begun.countDown();
                         await(bobWaits);
                         order.add(ALICE);
@@ -101,7 +101,7 @@ class TokenSharesTest {
         Thread bob = Thread.ofPlatform().start(() -> {
             Turns turns = shares.of(BOB);
             for (int piece = 0; piece < 4; piece++) {
-                turns.read(() -> {
+                turns.read(64, pause -> {
                     order.add(BOB);
                     return 64;
                 });
@@ -131,7 +131,7 @@ class TokenSharesTest {
             threads.add(Thread.ofPlatform().start(() -> {
                 for (int piece = 0; piece < 100; piece++) {
                     try {
-                        shares.of(ALICE).read(() -> {
+                        shares.of(ALICE).read(1, pause -> {
                             most[0] = Math.max(most[0], ++inside[0]);
                             Thread.yield();
                             inside[0]--;
@@ -158,7 +158,7 @@ class TokenSharesTest {
         CountDownLatch inside = new CountDownLatch(1);
         CountDownLatch open = new CountDownLatch(1);
         Thread holder = Thread.ofPlatform()
-                .start(() -> shares.of(ALICE).read(() -> {
+                .start(() -> shares.of(ALICE).read(1, pause -> {
                     inside.countDown();
                     await(open);
                     return 1;
@@ -177,6 +177,93 @@ class TokenSharesTest {
         holder.join();
         late.join();
         assertThat(told[0]).isTrue();
+    }
+
+    /** Bob comes while a piece of Alice's is between two layers: he is read before her next one. */
+    @Test
+    void whoWasGivenLessIsReadBetweenTwoLayers() throws Exception {
+        shares.arrive(ALICE);
+        assertThat(orderWithin(ALICE, 64, () -> shares.arrive(BOB), BOB, 10))
+                .containsExactly("layer", "other", "layer", "layer");
+    }
+
+    @Test
+    void whoWasGivenAsMuchWaitsForTheWholePiece() throws Exception {
+        shares.arrive(ALICE);
+        shares.arrive(BOB);
+        read(BOB, 64);
+        assertThat(orderWithin(ALICE, 64, () -> {}, BOB, 10)).containsExactly("layer", "layer", "layer", "other");
+    }
+
+    @Test
+    void aShorterPieceOfTheSameUserIsReadBetweenTwoLayers() throws Exception {
+        shares.arrive(ALICE);
+        assertThat(orderWithin(ALICE, 64, () -> {}, ALICE, 10)).containsExactly("layer", "other", "layer", "layer");
+        assertThat(orderWithin(ALICE, 10, () -> {}, ALICE, 64)).containsExactly("layer", "layer", "layer", "other");
+    }
+
+    /** Many short requests of one user hold up a long one of the same user by one of them for each piece. */
+    @Test
+    void aPieceGivesWayToItsOwnUserOnce() throws Exception {
+        shares.arrive(ALICE);
+        List<String> order = new CopyOnWriteArrayList<>();
+        List<Thread> others = new ArrayList<>();
+        shares.of(ALICE).read(64, pause -> {
+            for (int layer = 0; layer < 3; layer++) {
+                others.add(waiting(() -> shares.of(ALICE).read(1, any -> {
+                    order.add("other");
+                    return 1;
+                })));
+                pause.run();
+                order.add("layer");
+            }
+            return 64;
+        });
+        for (Thread other : others) {
+            other.join();
+        }
+        assertThat(order).containsExactly("other", "layer", "layer", "layer", "other", "other");
+    }
+
+    /** What was read of each is charged once, also where pieces were read in between. */
+    @Test
+    void nobodyIsChargedTwiceForAPause() throws Exception {
+        shares.arrive(ALICE);
+        orderWithin(ALICE, 64, () -> shares.arrive(BOB), BOB, 10);
+        assertThat(shares.given(ALICE)).isEqualTo(64);
+        assertThat(shares.given(BOB)).isEqualTo(10);
+    }
+
+    /** A piece of three layers; the other one comes within the first. */
+    private List<String> orderWithin(long user, int tokens, Runnable before, long otherUser, int otherTokens)
+            throws InterruptedException {
+        List<String> order = new CopyOnWriteArrayList<>();
+        List<Thread> others = new ArrayList<>();
+        shares.of(user).read(tokens, pause -> {
+            order.add("layer");
+            before.run();
+            others.add(waiting(() -> shares.of(otherUser).read(otherTokens, any -> {
+                order.add("other");
+                return otherTokens;
+            })));
+            pause.run();
+            order.add("layer");
+            pause.run();
+            order.add("layer");
+            return tokens;
+        });
+        for (Thread other : others) {
+            other.join();
+        }
+        return order;
+    }
+
+    private static Thread waiting(Runnable work) {
+        Thread thread = Thread.ofPlatform().start(work);
+        while (thread.getState() != Thread.State.WAITING) {
+            Thread.onSpinWait();
+        }
+        return thread;
     }
 
     private static void await(CountDownLatch latch) {

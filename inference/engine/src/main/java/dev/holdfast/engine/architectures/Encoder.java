@@ -93,6 +93,15 @@ public final class Encoder implements Network {
      * @param tokens at least one, and no more than the model has positions for
      */
     public float[] embed(int[] tokens) {
+        return embed(tokens, Transformer.ON);
+    }
+
+    /**
+     * As {@link #embed(int[])}.
+     *
+     * @param pause called between layers; others may be computed while it lasts
+     */
+    public float[] embed(int[] tokens, Runnable pause) {
         if (tokens.length < 1 || tokens.length > shape.contextTokens()) {
             throw new IllegalArgumentException(tokens.length + " tokens");
         }
@@ -100,6 +109,7 @@ public final class Encoder implements Network {
         for (Layer layer : layers) {
             pass.attend(layer);
             pass.feedForward(layer);
+            pause.run();
         }
         return pass.pooled();
     }

@@ -46,6 +46,8 @@ public final class Transformer implements Network {
 
     /** Batches end at multiples of this many tokens, so that what is reused was computed as it would be anew. */
     static final int ALIGNED = Kernels.BATCH / 2;
+    /** Goes on at once. */
+    public static final Runnable ON = () -> {};
     /** Up to so many tokens are read faster one by one than as a batch, whose products take as long as those of 32. */
     private static final int FEW = 4;
 
@@ -117,6 +119,15 @@ public final class Transformer implements Network {
      * @param each where the logits of every token go, or null when only the last ones are wanted
      */
     public void read(Sequence sequence, int[] tokens, int from, int count, @Nullable LogitsSink each) {
+        read(sequence, tokens, from, count, each, ON);
+    }
+
+    /**
+     * As {@link #read(Sequence, int[], int, int, LogitsSink)}.
+     *
+     * @param pause called between layers; other sequences may be read while it lasts
+     */
+    public void read(Sequence sequence, int[] tokens, int from, int count, @Nullable LogitsSink each, Runnable pause) {
         if (count < 1 || count > sequence.room()) {
             throw new IllegalArgumentException(count + " tokens, room for " + sequence.room());
         }
@@ -125,7 +136,7 @@ public final class Transformer implements Network {
             int n = next(count - done);
             int stride = n == 1 ? 1 : Kernels.BATCH;
             embed(sequence, tokens, from + done, n, stride);
-            throughLayers(sequence.alone, 1, n, stride);
+            throughLayers(sequence.alone, 1, n, stride, pause);
             done += n;
             int position = sequence.position();
             sequence.advance(tokens, from + done - n, n);
@@ -159,7 +170,7 @@ public final class Transformer implements Network {
         for (int i = 0; i < count; i++) {
             embed(sequences[i], tokens, i, 1, 1);
         }
-        throughLayers(sequences, count, 1, 1);
+        throughLayers(sequences, count, 1, 1, ON);
         for (int i = 0; i < count; i++) {
             beforeOutput(sequences[i], 0, 1);
         }
@@ -170,8 +181,11 @@ public final class Transformer implements Network {
         }
     }
 
-    private void throughLayers(Sequence[] sequences, int count, int n, int stride) {
+    private void throughLayers(Sequence[] sequences, int count, int n, int stride, Runnable pause) {
         for (int i = 0; i < layers.size(); i++) {
+            if (i > 0) {
+                pause.run();
+            }
             attend(sequences, count, i, n, stride);
             feedForward(sequences, count, layers.get(i).feedForward, n, stride);
         }
