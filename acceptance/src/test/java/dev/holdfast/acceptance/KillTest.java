@@ -9,11 +9,12 @@ import dev.holdfast.wire.Sha256;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
 import org.junit.jupiter.api.io.TempDir;
@@ -36,6 +37,9 @@ class KillTest {
             "MEASURED",
             "PROBATION",
             "COMMITTED");
+
+    /** Those after which something else must go on: bytes, what is loaded, and what was flipped. */
+    private static final List<String> TURNING_POINTS = List.of("DOWNLOADING", "MEASURED", "PROBATION");
 
     @TempDir
     static Path dir;
@@ -76,40 +80,52 @@ class KillTest {
     }
 
     @TestFactory
-    List<DynamicTest> theAgentKilledInAnyStateComesBackAndFinishes() {
-        List<DynamicTest> tests = new ArrayList<>();
-        for (String state : STATES) {
-            tests.add(DynamicTest.dynamicTest("agent killed at " + state, () -> {
-                try (Stack stack = begin("agent-" + state, state)) {
-                    stack.kill("agent");
-                    assertThat(stack.serves()).as("while the agent is dead").startsWith("intent@");
-                    assertThat(stack.answer("lock the front door")).contains("lock");
-                    assertThat(encoderAnswers(stack))
-                            .as("the encoder, while the agent is dead")
-                            .isTrue();
-                    stack.startAgent();
-                    ends(stack);
-                }
-            }));
-        }
-        return tests;
+    Stream<DynamicTest> theAgentKilledAtATurningPointComesBackAndFinishes() {
+        return TURNING_POINTS.stream().map(KillTest::theAgentKilled);
     }
 
     @TestFactory
-    List<DynamicTest> inferenceKilledInAnyStateComesBackServingAVerifiedModel() {
-        List<DynamicTest> tests = new ArrayList<>();
-        for (String state : STATES) {
-            tests.add(DynamicTest.dynamicTest("inference killed at " + state, () -> {
-                try (Stack stack = begin("inference-" + state, state)) {
-                    stack.kill("inference");
-                    stack.startInference();
-                    Tools.until(LIMIT, "a model serves", () -> stack.serves().startsWith("intent@"));
-                    stack.release();
-                    settles(stack);
-                }
-            }));
-        }
-        return tests;
+    @Tag("full")
+    Stream<DynamicTest> theAgentKilledInAnyStateComesBackAndFinishes() {
+        return STATES.stream().filter(state -> !TURNING_POINTS.contains(state)).map(KillTest::theAgentKilled);
+    }
+
+    private static DynamicTest theAgentKilled(String state) {
+        return DynamicTest.dynamicTest("agent killed at " + state, () -> {
+            try (Stack stack = begin("agent-" + state, state)) {
+                stack.kill("agent");
+                assertThat(stack.serves()).as("while the agent is dead").startsWith("intent@");
+                assertThat(stack.answer("lock the front door")).contains("lock");
+                assertThat(encoderAnswers(stack))
+                        .as("the encoder, while the agent is dead")
+                        .isTrue();
+                stack.startAgent();
+                ends(stack);
+            }
+        });
+    }
+
+    @TestFactory
+    Stream<DynamicTest> inferenceKilledAtATurningPointComesBackServingAVerifiedModel() {
+        return TURNING_POINTS.stream().map(KillTest::inferenceKilled);
+    }
+
+    @TestFactory
+    @Tag("full")
+    Stream<DynamicTest> inferenceKilledInAnyStateComesBackServingAVerifiedModel() {
+        return STATES.stream().filter(state -> !TURNING_POINTS.contains(state)).map(KillTest::inferenceKilled);
+    }
+
+    private static DynamicTest inferenceKilled(String state) {
+        return DynamicTest.dynamicTest("inference killed at " + state, () -> {
+            try (Stack stack = begin("inference-" + state, state)) {
+                stack.kill("inference");
+                stack.startInference();
+                Tools.until(LIMIT, "a model serves", () -> stack.serves().startsWith("intent@"));
+                stack.release();
+                settles(stack);
+            }
+        });
     }
 
     @Test
