@@ -1,5 +1,6 @@
 package dev.holdfast.agent;
 
+import dev.holdfast.sockets.ServiceManager;
 import dev.holdfast.updater.InstallState;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -16,7 +17,7 @@ public final class AgentThatWaits {
         AgentConfig config = AgentConfig.read(Path.of(arguments[0])).orThrow();
         InstallState state = InstallState.valueOf(arguments[1]);
         boolean[] waited = {false};
-        AgentDaemon daemon = AgentDaemon.start(config, record -> {
+        AgentDaemon daemon = AgentDaemon.start(config, ServiceManager.none(), record -> {
             if (record.state() == state && !waited[0]) {
                 waited[0] = true;
                 System.out.println("AT " + state);

@@ -96,6 +96,20 @@ class UnitFilesTest {
                 .noneMatch(line -> line.startsWith("PrivateUsers="));
     }
 
+    /** What hangs is ended, what crashes comes back whatever the number of times, and what is configured wrongly waits for a person. */
+    @ParameterizedTest
+    @ValueSource(strings = {"holdfast.service", "holdfast-inference.service", "holdfast-bridge.service"})
+    void isWatchedAndNeverGivenUpButForItsConfiguration(String unit) throws IOException {
+        assertThat(Files.readAllLines(UNITS.resolve(unit)))
+                .contains(
+                        "Type=notify",
+                        "WatchdogSec=60",
+                        "Restart=always",
+                        "RestartPreventExitStatus=78",
+                        "StartLimitIntervalSec=0")
+                .noneMatch(line -> line.startsWith("NotifyAccess="));
+    }
+
     private static long mebibytes(Path file, String setting) throws IOException {
         Matcher found = Pattern.compile("(?m)^" + setting + "([0-9]+)[mM]$").matcher(Files.readString(file));
         assertThat(found.find()).as(setting + " in " + file).isTrue();

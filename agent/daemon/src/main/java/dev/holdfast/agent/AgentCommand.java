@@ -8,6 +8,7 @@ import dev.holdfast.control.ConfigFile;
 import dev.holdfast.control.HeapWatch;
 import dev.holdfast.control.Shutdown;
 import dev.holdfast.control.UncaughtExceptions;
+import dev.holdfast.sockets.ServiceManager;
 import dev.holdfast.tee.TeeException;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.RejectedException;
@@ -98,7 +99,8 @@ public final class AgentCommand {
             // All that the agent runs on threads of its own has to live; what virtual threads do is one job each.
             UncaughtExceptions.endTheProcessFor(AgentDaemon.VITAL_THREADS);
             HeapWatch.start(GARBAGE_MIB);
-            Shutdown.await(AgentDaemon.start(config()));
+            ServiceManager manager = ServiceManager.ofThisProcess();
+            Shutdown.await(manager.ending(AgentDaemon.start(config(), manager)));
             return 0;
         }
     }

@@ -1,5 +1,7 @@
 package dev.holdfast.agent;
 
+import dev.holdfast.agent.health.AgentHealth;
+import dev.holdfast.agent.health.Pulse;
 import dev.holdfast.attestation.Attester;
 import dev.holdfast.attestation.ChallengeQueue;
 import dev.holdfast.attestation.EventLog;
@@ -12,6 +14,7 @@ import dev.holdfast.link.ReconnectingLink;
 import dev.holdfast.link.Topics;
 import dev.holdfast.sockets.EventLoop;
 import dev.holdfast.sockets.PeerPolicy;
+import dev.holdfast.sockets.ServiceManager;
 import dev.holdfast.sockets.SocketServer;
 import dev.holdfast.storage.Disk;
 import dev.holdfast.storage.DiskException;
@@ -58,6 +61,8 @@ public final class AgentDaemon implements AutoCloseable {
             "link-inbound");
 
     private static final Logger LOG = LoggerFactory.getLogger(AgentDaemon.class);
+    /** Of the start. A TPM takes seconds for a key, and some take minutes when they have just been reset. */
+    private static final Duration LONGEST_STEP = Duration.ofMinutes(5);
 
     private final OpenedParts parts;
 
@@ -66,15 +71,25 @@ public final class AgentDaemon implements AutoCloseable {
     }
 
     public static AgentDaemon start(AgentConfig config) throws IOException, TeeException {
-        return start(config, record -> {});
+        return start(config, ServiceManager.none(), record -> {});
     }
 
-    /** Starts with an observer that is told of each durable transition of an install. What a failed start has opened is closed. */
-    static AgentDaemon start(AgentConfig config, InstallObserver observer) throws IOException, TeeException {
+    /** Starts and tells the service manager how it goes on. */
+    static AgentDaemon start(AgentConfig config, ServiceManager manager) throws IOException, TeeException {
+        return start(config, manager, record -> {});
+    }
+
+    /**
+     * Starts with an observer that is told of each durable transition of an install. What a failed start has opened is closed.
+     *
+     * @param manager is told of the start, of readiness, health and what is done
+     */
+    static AgentDaemon start(AgentConfig config, ServiceManager manager, InstallObserver observer)
+            throws IOException, TeeException {
         OpenedParts opened = new OpenedParts();
         boolean started = false;
         try {
-            open(config, observer, opened);
+            open(config, manager, observer, opened);
             started = true;
             return new AgentDaemon(opened);
         } finally {
@@ -85,14 +100,16 @@ public final class AgentDaemon implements AutoCloseable {
         }
     }
 
-    private static void open(AgentConfig config, InstallObserver observer, OpenedParts opened)
+    private static void open(AgentConfig config, ServiceManager manager, InstallObserver observer, OpenedParts opened)
             throws IOException, TeeException {
         tolerating(() -> Disk.LOCAL.createDirectories(config.stateDir()));
         tolerating(() -> opened.add("state lock", StateLock.take(config.stateDir())));
         FloorClock clock = new FloorClock(Clock.systemUTC());
+        manager.starting("opening the root of trust", LONGEST_STEP);
         TeeBridge bridge = opened.add("root of trust", TeeBridges.open(config));
         Optional<VmReporter> machine = TeeBridges.machine(config);
         machine.ifPresent(reporter -> opened.add("machine reports", reporter));
+        manager.starting("reading the event log and the journal", LONGEST_STEP);
         EventLog log = opened.add(
                 "event log",
                 EventLog.open(
@@ -143,12 +160,13 @@ public final class AgentDaemon implements AutoCloseable {
                         () -> reporting.get().run())));
         GraceDuty graces = opened.add("graces", GraceDuty.start(installer::tendGraces, clock));
         CertificateStore certificates = TeeBridges.certificates(config, bridge, clock);
+        Pulse pulse = new Pulse();
         UpdateLoop loop = new UpdateLoop(new UpdateParts(
                 () -> TrustClient.start(
                         config.trustDir(),
                         config.root().factoryRoot(),
                         TeeBridges.anchors(bridge),
-                        fleet,
+                        pulse.beatingWith(fleet),
                         Clock.systemUTC()),
                 floors,
                 fleet,
@@ -159,6 +177,7 @@ public final class AgentDaemon implements AutoCloseable {
                 measurements,
                 clock,
                 new RefreshSchedule(config.updates().refresh(), new SecureRandom()),
+                pulse,
                 () -> reporting.get().run()));
         EvidenceResponder responder = new EvidenceResponder(
                 challenges,
@@ -182,6 +201,7 @@ public final class AgentDaemon implements AutoCloseable {
         reporting.set(() -> {
             graces.wake();
             fleet.report(control.status());
+            manager.status(loop.state().sentence(store.pointer()));
         });
 
         // Hints come from the first moment on, and the loop is told of them.
@@ -200,6 +220,7 @@ public final class AgentDaemon implements AutoCloseable {
         opened.add("collector", ChallengeCollector.start(inference, challenges));
         opened.add("update loop", loop);
         loop.start();
+        manager.watch(new AgentHealth(pulse, config.sockets().agent()));
     }
 
     @FunctionalInterface

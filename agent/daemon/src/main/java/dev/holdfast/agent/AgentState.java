@@ -1,9 +1,12 @@
 package dev.holdfast.agent;
 
+import dev.holdfast.control.Pointer;
 import dev.holdfast.link.LinkStatus;
 import dev.holdfast.wire.Rejection;
+import java.time.temporal.ChronoUnit;
 import java.util.Optional;
 import java.util.SortedMap;
+import java.util.stream.Collectors;
 
 /**
  * What only the update loop knows of the agent, at a moment.
@@ -25,4 +28,17 @@ record AgentState(
         Optional<ModelWork.Wait> waits,
         SortedMap<String, ModelWork.State> models,
         Optional<Alarm.Waiting> waiting,
-        Optional<LinkStatus> link) {}
+        Optional<LinkStatus> link) {
+    /** One line for people: {@code idle; serves intent@1.0.0; the broker is not reached; waits because of INS-DISK until ...}. */
+    String sentence(Pointer pointer) {
+        String serving = pointer.models().values().stream()
+                .map(entry -> entry.serving().id())
+                .collect(Collectors.joining(", "));
+        return phase.word()
+                + (serving.isEmpty() ? "; no model yet" : "; serves " + serving)
+                + (connected ? "" : "; the broker is not reached")
+                + waits.map(wait -> "; waits because of " + wait.reason().code().id() + " until "
+                                + wait.until().truncatedTo(ChronoUnit.SECONDS))
+                        .orElse("");
+    }
+}

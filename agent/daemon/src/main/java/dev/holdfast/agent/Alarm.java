@@ -46,18 +46,21 @@ final class Alarm {
 
     private final InstantSource clock;
     private final LongSupplier nanoTime;
+    private final Runnable pulse;
     private final Semaphore bell = new Semaphore(0);
     private final AtomicBoolean hinted = new AtomicBoolean();
     private volatile boolean woken;
     private volatile Optional<Current> current = Optional.empty();
 
     Alarm(InstantSource clock) {
-        this(clock, System::nanoTime);
+        this(clock, System::nanoTime, () -> {});
     }
 
-    Alarm(InstantSource clock, LongSupplier nanoTime) {
+    /** @param pulse told whenever the loop begins something, and now and then while it waits */
+    Alarm(InstantSource clock, LongSupplier nanoTime, Runnable pulse) {
         this.clock = clock;
         this.nanoTime = nanoTime;
+        this.pulse = pulse;
     }
 
     /** There is something to do. */
@@ -82,6 +85,7 @@ final class Alarm {
 
     /** Forgets who called: what they meant is looked at now. */
     void begin() {
+        pulse.run();
         woken = false;
         hinted.set(false);
         bell.drainPermits();
@@ -104,6 +108,7 @@ final class Alarm {
             long hints = pause.hintsAfter().map(Duration::toNanos).orElse(Long.MAX_VALUE);
             long shift = shiftMillis();
             while (!woken && Math.abs(shiftMillis() - shift) < STEP_MILLIS) {
+                pulse.run();
                 long end = hinted.get() ? Math.min(length, hints) : length;
                 long left = end - (nanoTime.getAsLong() - since);
                 if (left <= 0) {

@@ -39,7 +39,7 @@ final class UpdateLoop implements AutoCloseable {
     private static final Duration END_LIMIT = Duration.ofSeconds(5);
 
     private final UpdateParts parts;
-    private final Alarm alarm = new Alarm(InstantSource.system());
+    private final Alarm alarm;
     /** Whoever uses the trust client to change the device: the loop's look, or one offline bundle. */
     private final ReentrantLock turn = new ReentrantLock();
 
@@ -59,6 +59,7 @@ final class UpdateLoop implements AutoCloseable {
 
     UpdateLoop(UpdateParts parts) {
         this.parts = parts;
+        this.alarm = new Alarm(InstantSource.system(), System::nanoTime, parts.pulse()::beat);
         this.recovery = new Recovery(parts, this::note);
         this.starting = new TrustStart(parts, this::note);
         this.thread = Thread.ofPlatform().name("agent-work").daemon().unstarted(this::work);
@@ -106,13 +107,16 @@ final class UpdateLoop implements AutoCloseable {
     }
 
     private void work() {
+        parts.pulse().beat();
         // Before the recovery, which measures what serves under the key that the trust client knows.
         Optional<TrustClient> first = starting.first();
         recover();
         trust = first;
         while (!closed) {
             try {
-                turn.lockInterruptibly();
+                while (!turn.tryLock(LOOK_LIMIT.toSeconds(), TimeUnit.SECONDS)) {
+                    parts.pulse().beat();
+                }
                 Alarm.Pause pause;
                 try {
                     pause = closed ? Alarm.Pause.of(Duration.ZERO, "the end") : look();

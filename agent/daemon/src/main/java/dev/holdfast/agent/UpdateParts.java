@@ -1,5 +1,6 @@
 package dev.holdfast.agent;
 
+import dev.holdfast.agent.health.Pulse;
 import dev.holdfast.tee.TeeException;
 import dev.holdfast.trust.client.TrustClient;
 import dev.holdfast.updater.Installer;
@@ -13,6 +14,7 @@ import java.io.IOException;
  * @param floors told of the trust client, whose record holds them
  * @param enrolment done before the first look
  * @param works carry out what is ordered of each model
+ * @param pulse beats while the loop moves
  * @param report told whenever the state changed
  */
 record UpdateParts(
@@ -26,6 +28,7 @@ record UpdateParts(
         ModelMeasurements measurements,
         FloorClock clock,
         RefreshSchedule pace,
+        Pulse pulse,
         Runnable report) {
     /** Starts a trust client; a rejection where the TEE or what is on the disk does not hold. */
     @FunctionalInterface

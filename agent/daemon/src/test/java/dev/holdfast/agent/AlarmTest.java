@@ -19,7 +19,7 @@ class AlarmTest {
 
     private final AtomicLong steppedMillis = new AtomicLong();
     private final InstantSource clock = () -> NOW.plusNanos(nanos()).plusMillis(steppedMillis.get());
-    private final Alarm alarm = new Alarm(clock, this::nanos);
+    private final Alarm alarm = new Alarm(clock, this::nanos, () -> {});
     private final Thread[] waiting = new Thread[1];
 
     private long nanos() {

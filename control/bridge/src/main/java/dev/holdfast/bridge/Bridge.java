@@ -36,6 +36,7 @@ final class Bridge implements AutoCloseable {
 
     private static final Duration CONNECT = Duration.ofSeconds(5);
     private static final int KEEP_SECONDS = 1;
+    private static final Duration TURN = Duration.ofSeconds(5);
 
     /**
      * @param port 0 for any that is free
@@ -111,6 +112,11 @@ final class Bridge implements AutoCloseable {
     /** Requests that are on their way to the inference process or back. */
     int running() {
         return running.get();
+    }
+
+    /** Why it is of no use; empty where its one thread works. Not asked by the port, whose places others may have taken. */
+    Optional<String> fault() throws InterruptedException {
+        return loop.turns(TURN) ? Optional.empty() : Optional.of("the event loop hangs");
     }
 
     private void handle(HttpServerRequest request) {

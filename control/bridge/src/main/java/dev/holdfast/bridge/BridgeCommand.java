@@ -6,6 +6,7 @@ import dev.holdfast.control.RuntimeFolder;
 import dev.holdfast.control.Shutdown;
 import dev.holdfast.control.UncaughtExceptions;
 import dev.holdfast.control.Version;
+import dev.holdfast.sockets.ServiceManager;
 import dev.holdfast.wire.RejectedException;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -121,7 +122,10 @@ public final class BridgeCommand implements Callable<Integer> {
                 file.isPresent() ? Optional.of(Token.at(file.get(), new SecureRandom())) : Optional.empty();
         Bridge bridge = Bridge.start(new Bridge.Settings(address, port, inference, token, Bridge.Settings.STALL));
         System.err.println(greeting(bridge.url(), inference, file, System.getProperty("user.name")));
-        Shutdown.await(bridge);
+        ServiceManager manager = ServiceManager.ofThisProcess();
+        manager.status("listens on " + bridge.url());
+        manager.watch(bridge::fault);
+        Shutdown.await(manager.ending(bridge));
         return 0;
     }
 

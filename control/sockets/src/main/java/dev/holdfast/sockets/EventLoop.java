@@ -3,6 +3,8 @@ package dev.holdfast.sockets;
 import io.vertx.core.Vertx;
 import io.vertx.core.VertxOptions;
 import io.vertx.core.file.FileSystemOptions;
+import java.time.Duration;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
@@ -24,6 +26,13 @@ public final class EventLoop implements AutoCloseable {
 
     public Vertx vertx() {
         return vertx;
+    }
+
+    /** Whether the thread comes to what it is asked for, within {@code limit}. Not from that thread itself. */
+    public boolean turns(Duration limit) throws InterruptedException {
+        CountDownLatch turned = new CountDownLatch(1);
+        vertx.runOnContext(now -> turned.countDown());
+        return turned.await(limit.toMillis(), TimeUnit.MILLISECONDS);
     }
 
     @Override

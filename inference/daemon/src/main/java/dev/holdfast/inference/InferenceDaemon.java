@@ -5,6 +5,7 @@ import dev.holdfast.control.Pointer;
 import dev.holdfast.control.Slot;
 import dev.holdfast.engine.gate.HealthGate;
 import dev.holdfast.sockets.EventLoop;
+import dev.holdfast.sockets.ServiceManager;
 import dev.holdfast.sockets.SocketServer;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.FailureText;
@@ -20,6 +21,7 @@ import java.util.Optional;
 import java.util.function.Consumer;
 import java.util.function.IntConsumer;
 import java.util.function.Supplier;
+import java.util.stream.Collectors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -42,14 +44,23 @@ public final class InferenceDaemon implements AutoCloseable {
     private final SocketServer apiServer;
     private final SocketServer controlServer;
 
-    private InferenceDaemon(InferenceConfig config, Supplier<List<String>> recentLines, boolean attested)
-            throws IOException {
+    /**
+     * What a daemon is started with.
+     *
+     * @param manager is told of readiness, health and what serves
+     * @param recentLines for the agent
+     * @param attested whether an agent can prove what serves
+     */
+    private record Surroundings(ServiceManager manager, Supplier<List<String>> recentLines, boolean attested) {}
+
+    private InferenceDaemon(InferenceConfig config, Surroundings around) throws IOException {
         events = new ModelEvents(loop.vertx());
         InferenceMetrics metrics = new InferenceMetrics();
         models = new ModelHost(settings(config), new ModelWatcher() {
             @Override
             public void happened(ModelEvents.Kind kind, Slot model, ModelEvents.More more) {
                 events.happened(kind, model, more);
+                around.manager.status(sentence());
             }
 
             @Override
@@ -72,11 +83,11 @@ public final class InferenceDaemon implements AutoCloseable {
                 "How much of the room for keys and values is used, also by what is kept for a user's next prompt",
                 models::cacheUsage);
         // Before the sockets: what the agent asks for is newer than the pointer.
-        startUp = attested
+        startUp = around.attested
                 ? stored(config.storeDir().resolve(Pointer.FILE_NAME)).map(pointer -> new StartUpLoads(models, pointer))
                 : Optional.empty();
-        relay = new ChallengeRelay(loop.vertx(), attested);
-        control = new ControlRoutes(models, relay, metrics, recentLines);
+        relay = new ChallengeRelay(loop.vertx(), around.attested);
+        control = new ControlRoutes(models, relay, metrics, around.recentLines);
         SocketServer api = null;
         try {
             api = SocketServer.start(
@@ -97,6 +108,9 @@ public final class InferenceDaemon implements AutoCloseable {
                     config.control().peers(),
                     control);
             apiServer = api;
+            around.manager.status(startUp.isPresent() ? "loading models" : sentence());
+            around.manager.watch(new InferenceHealth(
+                    models, config.sockets(), config.limits().request()));
         } catch (IOException | RuntimeException e) {
             if (api != null) {
                 api.close();
@@ -106,6 +120,14 @@ public final class InferenceDaemon implements AutoCloseable {
             loop.close();
             throw e;
         }
+    }
+
+    /** For people: {@code serves intent@1.0.0, embed@2.1.0}. */
+    private String sentence() {
+        List<Slot> serving = models.serving();
+        return serving.isEmpty()
+                ? "no model is in service"
+                : "serves " + serving.stream().map(Slot::id).collect(Collectors.joining(", "));
     }
 
     private static HostSettings settings(InferenceConfig config) {
@@ -126,17 +148,17 @@ public final class InferenceDaemon implements AutoCloseable {
      * @throws IOException where a socket cannot be opened
      */
     public static InferenceDaemon start(InferenceConfig config) throws IOException {
-        return start(config, List::of);
+        return start(config, new Surroundings(ServiceManager.none(), List::of, true));
     }
 
-    /** The same, and tells the agent what {@code words} kept. */
-    public static InferenceDaemon start(InferenceConfig config, CrashLog words) throws IOException {
-        return start(config, words::lines);
-    }
-
-    private static InferenceDaemon start(InferenceConfig config, Supplier<List<String>> recentLines)
+    /** The same, tells the agent its own last lines, and the service manager how it goes. */
+    static InferenceDaemon start(InferenceConfig config, Supplier<List<String>> recentLines, ServiceManager manager)
             throws IOException {
-        InferenceDaemon daemon = new InferenceDaemon(config, recentLines, true);
+        return start(config, new Surroundings(manager, recentLines, true));
+    }
+
+    private static InferenceDaemon start(InferenceConfig config, Surroundings around) throws IOException {
+        InferenceDaemon daemon = new InferenceDaemon(config, around);
         daemon.startUp.ifPresent(StartUpLoads::run);
         return daemon;
     }
@@ -150,7 +172,7 @@ public final class InferenceDaemon implements AutoCloseable {
      */
     static void unattested(InferenceConfig config, Slot slot, Consumer<InferenceDaemon> owner)
             throws IOException, RejectedException {
-        InferenceDaemon daemon = new InferenceDaemon(config, List::of, false);
+        InferenceDaemon daemon = new InferenceDaemon(config, new Surroundings(ServiceManager.none(), List::of, false));
         owner.accept(daemon);
         Optional<Rejection> failure = daemon.models.serve(slot).failure();
         if (failure.isPresent()) {

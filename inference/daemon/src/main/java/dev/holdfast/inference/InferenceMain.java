@@ -6,6 +6,7 @@ import dev.holdfast.control.HeapWatch;
 import dev.holdfast.control.Shutdown;
 import dev.holdfast.control.UncaughtExceptions;
 import dev.holdfast.control.Version;
+import dev.holdfast.sockets.ServiceManager;
 import java.nio.file.Path;
 import java.util.List;
 
@@ -41,7 +42,8 @@ public final class InferenceMain {
             // A step waits for its share on each of these; the other threads do one job each.
             UncaughtExceptions.endTheProcessFor(List.of("holdfast-kernel-"));
             HeapWatch.start(InferenceDaemon.GARBAGE_MIB);
-            Shutdown.await(InferenceDaemon.start(config, words));
+            ServiceManager manager = ServiceManager.ofThisProcess();
+            Shutdown.await(manager.ending(InferenceDaemon.start(config, words::lines, manager)));
         } catch (Exception e) {
             System.err.println(CommandFailure.message(e));
             System.exit(CommandFailure.exitCode(e));

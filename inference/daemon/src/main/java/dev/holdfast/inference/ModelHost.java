@@ -216,6 +216,11 @@ public final class ModelHost implements AutoCloseable {
         return requests.active();
     }
 
+    /** How long the oldest request in the making has been so. */
+    Duration longestRequest() {
+        return requests.longest();
+    }
+
     /** Requests that wait for their turn. */
     int waiting() {
         return requests.waiting();

@@ -15,8 +15,9 @@ import dev.holdfast.wire.Verdict;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
-import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.BiConsumer;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
@@ -38,7 +39,8 @@ final class ModelRequests implements AutoCloseable {
     private final int places;
     private final TokenShares shares = new TokenShares();
     private final KeyedThreads sequences;
-    private final AtomicInteger active = new AtomicInteger();
+    /** When each request in the making began, by what stands for it. */
+    private final Map<Object, Long> begun = new ConcurrentHashMap<>();
 
     ModelRequests(ModelHost models, HostSettings settings) {
         this.models = models;
@@ -54,7 +56,14 @@ final class ModelRequests implements AutoCloseable {
 
     /** Requests in the making. */
     int active() {
-        return active.get();
+        return begun.size();
+    }
+
+    /** How long the oldest request in the making has been so. */
+    Duration longest() {
+        long now = System.nanoTime();
+        return Duration.ofNanos(
+                begun.values().stream().mapToLong(since -> now - since).max().orElse(0));
     }
 
     /** Requests that wait for their turn. */
@@ -193,7 +202,8 @@ final class ModelRequests implements AutoCloseable {
 
     /** The caller hears of the end last of all: who then asks again at once finds the place free. */
     private Runnable perform(Supplier<Runnable> work, Consumer<Rejection> failed) {
-        active.incrementAndGet();
+        Object place = new Object();
+        begun.put(place, System.nanoTime());
         try {
             return work.get();
         } catch (RuntimeException | Error e) {
@@ -202,7 +212,7 @@ final class ModelRequests implements AutoCloseable {
             Rejection why = new Rejection(Code.API_INTERNAL, e.getClass().getName());
             return () -> failed.accept(why);
         } finally {
-            active.decrementAndGet();
+            begun.remove(place);
         }
     }
 
