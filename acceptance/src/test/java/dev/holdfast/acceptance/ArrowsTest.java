@@ -34,16 +34,17 @@ class ArrowsTest {
             Map.entry("delta", List.of("gguf")),
             Map.entry("link", List.of("wire")),
             Map.entry("control", List.of("wire")),
+            Map.entry("terminal", List.of("control")),
             Map.entry("sockets", List.of("control")),
-            Map.entry("bridge", List.of("sockets")),
+            Map.entry("bridge", List.of("sockets", "terminal")),
             Map.entry("trust", List.of("tee", "storage")),
             Map.entry("engine", List.of("gguf", "control")),
             Map.entry("attestation", List.of("tee", "storage")),
             Map.entry("updater", List.of("trust", "delta", "control")),
             Map.entry("inference", List.of("engine", "sockets")),
-            Map.entry("agent", List.of("updater", "attestation", "link", "sockets")),
-            Map.entry("cli", List.of("control", "engine")),
-            Map.entry("fleet", List.of("trust", "delta", "attestation", "engine", "link")));
+            Map.entry("agent", List.of("updater", "attestation", "link", "sockets", "terminal")),
+            Map.entry("cli", List.of("control", "engine", "terminal")),
+            Map.entry("fleet", List.of("trust", "delta", "attestation", "engine", "link", "terminal")));
 
     @ArchTest
     static void eachRoomUsesOnlyWhatItsArrowsReach(JavaClasses all) {

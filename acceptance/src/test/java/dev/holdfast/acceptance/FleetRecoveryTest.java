@@ -44,7 +44,7 @@ class FleetRecoveryTest {
                     LIMIT,
                     "the device reports what it serves",
                     () -> stack.fleet("resume")
-                            .matches("(?s).*device-1 +DIFFERS +backup: intent 1\\.0\\.0.*serves: intent 2\\.0\\.0.*"));
+                            .matches("(?s).*device-1 +DIFFERS +intent 1\\.0\\.0.*intent 2\\.0\\.0.*"));
             stack.awaitRejection("UPD-NO-ORDER");
             assertThat(stack.serves()).isEqualTo("intent@2.0.0");
 

@@ -26,7 +26,7 @@ import org.junit.jupiter.api.io.TempDir;
 class HostileInputTest {
     private static final long SEED = 20261125;
     private static final Duration LIMIT = Duration.ofSeconds(120);
-    private static final String CODED_LINE = "(?s)[A-Z]{2,4}-[A-Z0-9-]+: [^\\n]*\\n?";
+    private static final String CODED_LINE = "[A-Z]{2,4}-[A-Z0-9-]+: [^\\n]*\\n(  -> [^\\n]*\\n)?";
 
     @TempDir
     static Path dir;

@@ -2,8 +2,8 @@ package dev.holdfast.bench;
 
 import dev.holdfast.delta.DeltaFiles;
 import dev.holdfast.delta.DeltaProducer;
-import dev.holdfast.delta.Progress;
 import dev.holdfast.gguf.GgmlType;
+import dev.holdfast.wire.Progress;
 import dev.holdfast.wire.RejectedException;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -211,23 +211,28 @@ public final class DeltaBench {
         StringBuilder out = new StringBuilder();
         out.append("`./dev bench delta`, on ").append(Machine.describe()).append(".\n\n");
         out.append(
-                "The real pair is two consecutive published releases of one encoder of 33 million weights (`bge`); the fine-tunes start from\n");
+                "The real pair is two consecutive published releases of one encoder of 33 million weights (`bge`); the"
+                        + " fine-tunes start from\n");
+        out.append("the first of them: Adam on gradients of low rank over all weights (`light`, `heavy`), over the last"
+                + " two layers (`last`), and merged\n");
         out.append(
-                "the first of them: Adam on gradients of low rank over all weights (`light`, `heavy`), over the last two layers (`last`), and merged\n");
-        out.append(
-                "adapters of rank 8 (`lora`). All are quantized by our own writer; matrices that blocks of 256 do not fit are Q5_0, as usual. Peers\n");
-        out.append(
-                "run at their strongest setting, and every patch was applied and compared. Ratio: ours over the best peer. Speeds are medians of ");
+                "adapters of rank 8 (`lora`). All are quantized by our own writer; matrices that blocks of 256 do not"
+                        + " fit are Q5_0, as usual. Peers\n");
+        out.append("run at their strongest setting, and every patch was applied and compared. Ratio: ours over the best"
+                + " peer. Speeds are medians of ");
         out.append(APPLIES)
-                .append(
-                        " runs\nin turns: ours on one thread of a warm JVM with both hashes and fsync, zstd's with the start of its process.\n\n");
+                .append(" runs\n"
+                        + "in turns: ours on one thread of a warm JVM with both hashes and fsync, zstd's with the"
+                        + " start of its process.\n\n");
         out.append(
-                "| pair | file | ours | bsdiff | xdelta3 -9 | zstd -19 --patch-from | ratio | goal | over ideal mix | apply, MB/s | zstd, MB/s |\n");
+                "| pair | file | ours | bsdiff | xdelta3 -9 | zstd -19 --patch-from | ratio | goal | over ideal mix |"
+                        + " apply, MB/s | zstd, MB/s |\n");
         out.append("|---|---|---|---|---|---|---|---|---|---|---|\n");
         rows.forEach(row -> out.append(line(row)).append('\n'));
         copy.ifPresent(speed -> out.append(String.format(
                 Locale.ROOT,
-                "%nApply where every block is copied: %.0f MB/s (goal 500, %s). Goal for Q4_0: 80 MB/s, and faster than zstd where zstd is the peer.%n",
+                "%nApply where every block is copied: %.0f MB/s (goal 500, %s). Goal for Q4_0: 80 MB/s, and faster"
+                        + " than zstd where zstd is the peer.%n",
                 speed / 1e6,
                 speed >= 500e6 ? "met" : "**missed**")));
         out.append("\n![Size of patches against the best peer](performance-delta.svg)\n");

@@ -1,6 +1,7 @@
 package dev.holdfast.link;
 
 import dev.holdfast.wire.Code;
+import dev.holdfast.wire.CodedFailure;
 import dev.holdfast.wire.Rejection;
 import java.io.IOException;
 import java.net.UnknownHostException;
@@ -8,7 +9,7 @@ import javax.net.ssl.SSLException;
 import org.jspecify.annotations.Nullable;
 
 /** Why the broker is not reached, or did not do what was asked of it, with the code of that cause and no other. */
-public final class LinkException extends IOException {
+public final class LinkException extends IOException implements CodedFailure {
     private static final long serialVersionUID = 1L;
 
     private final Code code;
@@ -39,6 +40,7 @@ public final class LinkException extends IOException {
         };
     }
 
+    @Override
     public Rejection rejection() {
         return new Rejection(code, String.valueOf(getMessage()));
     }

@@ -1,9 +1,11 @@
 package dev.holdfast.tee;
 
 import dev.holdfast.wire.Code;
+import dev.holdfast.wire.CodedFailure;
+import dev.holdfast.wire.Rejection;
 
 /** The root of trust did not do what was asked: it is gone, too slow, refused, or answered nonsense. */
-public final class TeeException extends Exception {
+public final class TeeException extends Exception implements CodedFailure {
     private static final long serialVersionUID = 1L;
 
     private final Code code;
@@ -22,6 +24,13 @@ public final class TeeException extends Exception {
     public TeeException(TeeException cause) {
         super(cause.getMessage(), cause);
         this.code = cause.code;
+    }
+
+    @Override
+    public Rejection rejection() {
+        String said = String.valueOf(getMessage());
+        String lead = code.id() + ": ";
+        return new Rejection(code, said.startsWith(lead) ? said.substring(lead.length()) : said);
     }
 
     /** One of the {@code TEE_} codes. */

@@ -1,7 +1,7 @@
 package dev.holdfast.wire;
 
 /** Carries a {@link Rejection} out of the depth of a parser; {@link Verdict#of} turns it into a value. */
-public final class RejectedException extends Exception {
+public final class RejectedException extends Exception implements CodedFailure {
     private static final long serialVersionUID = 1L;
 
     private final transient Rejection rejection;
@@ -20,6 +20,7 @@ public final class RejectedException extends Exception {
         this(new Rejection(code, detail, offset));
     }
 
+    @Override
     public Rejection rejection() {
         return rejection;
     }

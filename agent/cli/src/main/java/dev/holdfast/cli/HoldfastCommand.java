@@ -4,17 +4,23 @@ import dev.holdfast.control.CommandFailure;
 import dev.holdfast.control.ConfigFile;
 import dev.holdfast.control.SocketPaths;
 import dev.holdfast.control.Version;
+import dev.holdfast.terminal.Program;
+import dev.holdfast.terminal.VerbGroups;
 import dev.holdfast.wire.Code;
+import dev.holdfast.wire.ExitCode;
+import dev.holdfast.wire.Json;
 import dev.holdfast.wire.RejectedException;
-import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Locale;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
 
 /** The {@code holdfast} command, as far as it needs neither the TEE nor the store. */
 @Command(
@@ -23,19 +29,6 @@ import picocli.CommandLine.Parameters;
         scope = CommandLine.ScopeType.INHERIT,
         version = Version.NAME,
         description = "Signed model updates, local inference and attestation on this device.",
-        footer = {
-            "",
-            "Started by the same command, each as a process of its own:",
-            "  agent       the update and attestation daemon",
-            "  inference   the inference daemon",
-            "  standalone  --model FILE.gguf serves one file on a laptop, unattested; without it both daemons, for development",
-            "  bridge      a loopback port before the inference socket, for clients that cannot use a Unix socket; off",
-            "              unless somebody starts it, and its callers are one user",
-            "  provision   anchors the factory root in the TEE, once; --again after it was cleared",
-            "  deprovision removes all of that from the TEE",
-            "  attest      writes evidence for a nonce",
-            "  doctor      checks this device part by part and says what to do"
-        },
         subcommands = {
             HoldfastCommand.Explain.class,
             DeviceCommands.Status.class,
@@ -45,7 +38,7 @@ import picocli.CommandLine.Parameters;
             DeviceCommands.Rollback.class,
             DeviceCommands.Pause.class,
             DeviceCommands.Resume.class,
-            DeviceCommands.Watch.class,
+            WatchCommand.class,
             RunCommand.class,
             PsCommand.class,
             ModelCommands.class
@@ -54,19 +47,54 @@ public final class HoldfastCommand {
     private HoldfastCommand() {}
 
     public static void main(String[] args) {
-        System.exit(commandLine().execute(args));
+        System.exit(program().helpWithoutVerb().run(args));
     }
 
-    static CommandLine commandLine() {
-        return new CommandLine(new HoldfastCommand()).setExecutionExceptionHandler((failure, line, parsed) -> {
-            line.getErr().println(CommandFailure.message(failure));
-            return CommandFailure.exitCode(failure);
-        });
+    static Program program() {
+        CommandLine line = new CommandLine(new HoldfastCommand());
+        // Not in the annotation, whose scope hands it on to every verb.
+        line.getCommandSpec()
+                .usageMessage()
+                .footer(
+                        "",
+                        "holdfast help VERB says more of a verb, holdfast explain CODE of a code such as"
+                                + " UPD-ROLLBACK.");
+        return new Program(line)
+                .verbs(new VerbGroups()
+                        .group("Look")
+                        .verbs("status", "slots", "history", "watch", "ps")
+                        .elsewhere("doctor", "Checks this device part by part and says what to do.")
+                        .verbs("explain")
+                        .group("Act")
+                        .verbs("install", "rollback", "pause", "resume")
+                        .elsewhere("attest", "Writes evidence for a nonce.")
+                        .group("Ask a model")
+                        .verbs("run", "model")
+                        .elsewhere(
+                                "standalone",
+                                "Serves one file on a laptop, unattested: --model FILE.gguf. Without it both daemons,"
+                                        + " for development.")
+                        .elsewhere(
+                                "bridge",
+                                "Offers the inference socket on a loopback port; off unless somebody starts it.")
+                        .group("Set up")
+                        .elsewhere(
+                                "provision", "Anchors the factory root in the TEE, once; --again after it was cleared.")
+                        .elsewhere("deprovision", "Removes all of that from the TEE.")
+                        .elsewhere("agent", "The update and attestation daemon; a service runs it.")
+                        .elsewhere("inference", "The inference daemon; a service runs it."));
     }
 
     /** What needs the configuration file. */
     abstract static class Configured implements Callable<Integer> {
-        @Option(names = "--config", description = "configuration file", defaultValue = ConfigFile.DEFAULT)
+        @Spec
+        CommandSpec spec = CommandSpec.create();
+
+        @Option(
+                names = "--config",
+                paramLabel = "FILE",
+                description = "configuration file (${DEFAULT-VALUE})",
+                defaultValue = ConfigFile.DEFAULT)
         Path file = Path.of(ConfigFile.DEFAULT);
 
         SocketPaths sockets() throws RejectedException {
@@ -85,12 +113,14 @@ public final class HoldfastCommand {
         @Nullable
         Path socket;
 
-        Path inference() throws RejectedException, IOException {
+        Path inference() throws RejectedException, CommandFailure.Worded {
             Path named = socket;
             Path path = named != null && isNamed() ? named : sockets().inference();
             if (Files.notExists(path)) {
-                throw new IOException("there is no socket " + path
-                        + ": start holdfast-inference.service, or holdfast standalone and name its socket by --socket");
+                throw new CommandFailure.Worded(
+                        ExitCode.UNAVAILABLE,
+                        "there is no socket " + path,
+                        "start holdfast-inference.service, or holdfast standalone and name its socket by --socket");
             }
             return path;
         }
@@ -101,16 +131,29 @@ public final class HoldfastCommand {
         }
     }
 
-    @Command(name = "explain", description = "Says what a code means and what to do about it.")
+    @Command(
+            name = "explain",
+            description = "Says what a code means and what to do about it.",
+            footer = {"", "Examples:", "  holdfast explain UPD-ROLLBACK", "  holdfast explain --json INS-DISK"})
     static final class Explain implements Callable<Integer> {
-        @Parameters(paramLabel = "CODE")
+        @Parameters(paramLabel = "CODE", description = "as in a log, a report or an error, such as UPD-ROLLBACK")
         String id = "";
+
+        @Option(names = "--json", description = "print JSON")
+        boolean json;
 
         @Override
         public Integer call() throws RejectedException {
-            Code code = Code.byId(id)
-                    .orElseThrow(() -> new RejectedException(Code.API_NOT_FOUND, "no code is called " + id));
-            System.out.println(code.id() + ": " + code.meaning() + ".\n" + code.remedy() + ".");
+            Code code = Code.byId(id.toUpperCase(Locale.ROOT))
+                    .orElseThrow(() -> new RejectedException(
+                            Code.API_NOT_FOUND, "no code is called " + id + "; docs/codes.md lists all"));
+            System.out.println(
+                    json
+                            ? Json.object()
+                                    .put("code", code.id())
+                                    .put("meaning", code.meaning())
+                                    .put("remedy", code.remedy())
+                            : code.id() + ": " + code.meaning() + ".\n" + code.remedy() + ".");
             return 0;
         }
     }

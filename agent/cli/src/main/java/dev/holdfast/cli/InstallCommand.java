@@ -1,15 +1,17 @@
 package dev.holdfast.cli;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import dev.holdfast.control.AgentClient;
 import dev.holdfast.control.AgentPaths;
 import dev.holdfast.control.BundleProtocol;
+import dev.holdfast.control.NoDaemonException;
+import dev.holdfast.terminal.Program;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.RejectedException;
 import java.io.DataInputStream;
 import java.io.EOFException;
 import java.io.IOException;
-import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.channels.Channels;
@@ -28,7 +30,8 @@ import picocli.CommandLine.Parameters;
 @Command(
         name = "install",
         description =
-                "Installs what a file of fleet bundle orders for this device; every check is the one of the network.")
+                "Installs what a file of fleet bundle orders for this device; every check is the one of the network.",
+        footer = {"", "Example:", "  holdfast install /media/usb/update.hfb"})
 final class InstallCommand extends HoldfastCommand.Configured {
     private static final int MAX_HEAD_BYTES = 4 * 1024;
     /** The agent says something each 30 s, however long an install takes. */
@@ -37,24 +40,33 @@ final class InstallCommand extends HoldfastCommand.Configured {
     @Option(names = "--json", description = "print JSON")
     boolean json;
 
-    @Parameters(paramLabel = "FILE")
+    @Parameters(paramLabel = "FILE", description = "the bundle")
     Path bundle = Path.of("");
 
     @Override
     public Integer call() throws Exception {
         Path control = sockets().agent();
         try (FileChannel file = FileChannel.open(bundle, StandardOpenOption.READ);
-                SocketChannel agent = SocketChannel.open(StandardProtocolFamily.UNIX);
-                Silence silence = new Silence(agent, PATIENCE)) {
-            agent.connect(UnixDomainSocketAddress.of(control));
+                SocketChannel agent = connect(control);
+                Silence silence = new Silence(agent, PATIENCE);
+                InstallProgressLine _ =
+                        InstallProgressLine.start(new AgentClient(control), Program.progress(spec, ""))) {
             JsonNode end = converse(agent, file, silence);
             if (end.has("code")) {
                 throw new RejectedException(
                         Code.byId(end.path("code").asText()).orElse(Code.API_INTERNAL),
                         end.path("detail").asText());
             }
-            System.out.println(json ? end.toString() : Json.pretty(end));
+            System.out.print(json ? end + "\n" : DeviceCommands.outcome(end));
             return 0;
+        }
+    }
+
+    private static SocketChannel connect(Path control) throws IOException {
+        try {
+            return SocketChannel.open(UnixDomainSocketAddress.of(control));
+        } catch (IOException e) {
+            throw new NoDaemonException(control, e);
         }
     }
 

@@ -1,23 +1,29 @@
 package dev.holdfast.cli;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.engine.ModelRunner;
 import dev.holdfast.engine.kernels.CacheType;
+import dev.holdfast.terminal.Page;
+import dev.holdfast.terminal.Program;
 import dev.holdfast.wire.Code;
-import dev.holdfast.wire.Json;
 import dev.holdfast.wire.RejectedException;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.Map;
+import java.util.StringJoiner;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
 
 /** {@code holdfast model}: looks at and runs a model file without any daemon. What all subcommands share is here. */
 @Command(
         name = "model",
-        description = "Looks at or runs a model file.",
+        description = "Looks at a model file, runs or measures it, or writes it anew. Needs no daemon.",
         subcommands = {
             ModelFileCommands.Inspect.class,
             ModelFileCommands.Tokenize.class,
@@ -35,7 +41,10 @@ final class ModelCommands {
 
     /** What needs a model file. */
     abstract static class OnFile implements Callable<Integer> {
-        @Parameters(paramLabel = "FILE.gguf")
+        @Spec
+        CommandSpec spec = CommandSpec.create();
+
+        @Parameters(paramLabel = "FILE.gguf", description = "the model file")
         Path file = Path.of("");
 
         @Option(names = "--json", description = "print JSON")
@@ -43,18 +52,45 @@ final class ModelCommands {
 
         @Option(
                 names = {"-t", "--threads"},
+                paramLabel = "N",
+                description = "threads that compute (${DEFAULT-VALUE})",
                 defaultValue = "1")
         int threads = 1;
 
         @Option(
                 names = "--kv",
                 paramLabel = "TYPE",
-                description = "how keys and values are kept: f32, f16 or q8_0; ${DEFAULT-VALUE} if not given",
+                description = "how keys and values are kept: f32, f16 or q8_0 (${DEFAULT-VALUE})",
                 defaultValue = "f16")
         String cache = "f16";
 
+        /** The fields of a result: as JSON, or a line for each. */
         void print(ObjectNode result) {
-            System.out.println(TerminalText.forStdout(json ? result.toString() : Json.pretty(result)));
+            if (json) {
+                System.out.println(TerminalText.forStdout(result.toString()));
+                return;
+            }
+            Page page = new Page(Program.output(spec));
+            for (Map.Entry<String, JsonNode> field : result.properties()) {
+                page.line(field.getKey(), words(field.getValue()));
+            }
+            System.out.print(page);
+        }
+
+        private static String words(JsonNode value) {
+            if (value.isArray()) {
+                StringJoiner all = new StringJoiner(",");
+                value.forEach(one -> all.add(one.asText()));
+                return all.toString();
+            }
+            if (value.isObject()) {
+                StringJoiner all = new StringJoiner(", ");
+                value.properties()
+                        .forEach(one ->
+                                all.add(one.getKey() + " " + one.getValue().asText()));
+                return all.toString();
+            }
+            return value.asText();
         }
 
         ModelRunner open() throws RejectedException {

@@ -1,15 +1,22 @@
 package dev.holdfast.cli;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.engine.ModelInspection;
 import dev.holdfast.engine.ModelRunner;
 import dev.holdfast.gguf.GgmlType;
 import dev.holdfast.gguf.GgufQuantizer;
+import dev.holdfast.terminal.Page;
+import dev.holdfast.terminal.Program;
+import dev.holdfast.terminal.Table;
+import dev.holdfast.terminal.Terminal;
+import dev.holdfast.terminal.Units;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.RejectedException;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.StringJoiner;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -19,20 +26,65 @@ import picocli.CommandLine.Parameters;
 final class ModelFileCommands {
     private ModelFileCommands() {}
 
-    @Command(name = "inspect", description = "Shows metadata and tensors.")
+    @Command(
+            name = "inspect",
+            description = "Shows metadata and tensors, and whether this engine runs the file.",
+            footer = {"", "Example:", "  holdfast model inspect chat.gguf"})
     static final class Inspect extends ModelCommands.OnFile {
         @Override
         public Integer call() throws RejectedException {
-            System.out.println(Json.pretty(ModelInspection.of(file).orThrow().json()));
+            ObjectNode found = ModelInspection.of(file).orThrow().json();
+            System.out.print(TerminalText.forStdout(json ? found + "\n" : text(found, Program.output(spec))));
             return 0;
+        }
+
+        private static String text(ObjectNode found, Terminal terminal) {
+            Page page = new Page(terminal).section("File");
+            page.line("format", found.path("format").asText())
+                    .line("digest", found.path("digest").asText())
+                    .line("length", Units.bytes(found.path("length").asLong()))
+                    .line("parameters", "%,d".formatted(found.path("parameters").asLong()));
+            yesOrWhy(
+                    page,
+                    "runs here",
+                    found.path("runnable").asBoolean(),
+                    found.path("reason").asText());
+            yesOrWhy(
+                    page,
+                    "tokenizes here",
+                    found.path("tokenizes").asBoolean(),
+                    found.path("tokenizer_reason").asText());
+            Table metadata = new Table("KEY", "VALUE");
+            found.path("metadata")
+                    .properties()
+                    .forEach(one -> metadata.row(one.getKey(), one.getValue().asText()));
+            Table tensors = new Table("TENSOR", "TYPE", ">SHAPE", ">BYTES");
+            for (JsonNode one : found.path("tensors")) {
+                StringJoiner shape = new StringJoiner(" x ");
+                one.path("dims").forEach(dim -> shape.add(dim.asText()));
+                tensors.row(
+                        one.path("name").asText(),
+                        one.path("type").asText(),
+                        shape.toString(),
+                        "%,d".formatted(one.path("bytes").asLong()));
+            }
+            return page.section("Metadata").toString()
+                    + metadata.on(terminal)
+                    + new Page(terminal).text("").section("Tensors")
+                    + tensors.on(terminal);
+        }
+
+        private static void yesOrWhy(Page page, String key, boolean yes, String why) {
+            page.line(key, yes ? "yes" : "no: " + why, yes ? Page.Mark.GOOD : Page.Mark.BAD);
         }
     }
 
     @Command(
             name = "tokenize",
-            description = "Shows the token ids of a text. A file that holds a vocabulary and no tensors is enough.")
+            description = "Shows the token ids of a text. A file that holds a vocabulary and no tensors is enough.",
+            footer = {"", "Example:", "  holdfast model tokenize chat.gguf --text \"open the window\""})
     static final class Tokenize extends ModelCommands.OnFile {
-        @Option(names = "--text")
+        @Option(names = "--text", paramLabel = "TEXT", description = "the text (empty)")
         @Nullable
         String text;
 
@@ -50,9 +102,12 @@ final class ModelFileCommands {
         }
     }
 
-    @Command(name = "quantize", description = "Writes a model of floats anew with its matrices as TYPE.")
+    @Command(
+            name = "quantize",
+            description = "Writes a model of floats anew with its matrices as TYPE.",
+            footer = {"", "Example:", "  holdfast model quantize chat-f16.gguf chat-q8.gguf Q8_0"})
     static final class Quantize extends ModelCommands.OnFile {
-        @Parameters(paramLabel = "OUT.gguf")
+        @Parameters(paramLabel = "OUT.gguf", description = "the file to write")
         Path out = Path.of("");
 
         @Parameters(

@@ -20,15 +20,27 @@ final class ModelMeasureCommands {
 
     @Command(
             name = "perplexity",
-            description = "Measures perplexity over a text, and the divergence from a base model.")
+            description = "Measures perplexity over a text, and the divergence from a base model.",
+            footer = {
+                "",
+                "Example:",
+                "  holdfast model perplexity chat-q8.gguf --text-file book.txt --kl-base chat-f16.gguf"
+            })
     static final class PerplexityCommand extends ModelCommands.OnFile {
-        @Option(names = "--text-file", required = true)
+        @Option(names = "--text-file", paramLabel = "FILE", required = true, description = "the text, in UTF-8")
         Path textFile = Path.of("");
 
-        @Option(names = "--context", defaultValue = "256")
+        @Option(
+                names = "--context",
+                paramLabel = "N",
+                defaultValue = "256",
+                description = "tokens of each window of the text (${DEFAULT-VALUE})")
         int context = 256;
 
-        @Option(names = "--kl-base", paramLabel = "BASE.gguf", description = "the model to compare with, such as F16")
+        @Option(
+                names = "--kl-base",
+                paramLabel = "BASE.gguf",
+                description = "the model to compare with, such as F16 (none)")
         @Nullable
         Path base;
 
@@ -66,43 +78,57 @@ final class ModelMeasureCommands {
         }
     }
 
-    @Command(name = "bench", description = "Measures prefill and decode, with the options of llama-bench.")
+    @Command(
+            name = "bench",
+            description = "Measures prefill and decode, with the options of llama-bench.",
+            footer = {"", "Example:", "  holdfast model bench chat.gguf -p 512 -n 128 -t 4 -o md"})
     static final class Bench extends ModelCommands.OnFile {
         @Option(
                 names = {"-p", "--pp", "--n-prompt"},
                 defaultValue = "512",
-                description = "tokens of a prompt; 0 for none")
+                paramLabel = "N",
+                description = "tokens of a prompt; 0 for none (${DEFAULT-VALUE})")
         int prefill = 512;
 
         @Option(
                 names = {"-n", "--tg", "--n-gen"},
                 defaultValue = "128",
-                description = "tokens generated; 0 for none")
+                paramLabel = "N",
+                description = "tokens generated; 0 for none (${DEFAULT-VALUE})")
         int decode = 128;
 
         @Option(
                 names = {"-d", "--depth", "--n-depth"},
                 defaultValue = "0",
-                description = "tokens that were read before what is measured begins")
+                paramLabel = "N",
+                description = "tokens that were read before what is measured begins (${DEFAULT-VALUE})")
         int depth;
 
         @Option(
                 names = {"-r", "--repetitions"},
+                paramLabel = "N",
+                description = "how often each is measured (${DEFAULT-VALUE})",
                 defaultValue = "5")
         int repetitions = 5;
 
         @Option(
                 names = {"-o", "--output"},
-                description = "json or md, the table that llama-bench prints: mean and standard deviation")
-        Output output = Output.json;
+                paramLabel = "FORM",
+                description =
+                        "json, or md for the table that llama-bench prints: mean and standard deviation (lines for"
+                                + " people)")
+        @Nullable
+        Output output;
 
         @Option(
                 names = "--streams",
-                description = "more than one: decodes so many sequences together, and nothing else")
+                paramLabel = "N",
+                description = "more than one: decodes so many sequences together, and nothing else (1)")
         int streams = 1;
 
         @Override
         public Integer call() throws RejectedException {
+            json |= output == Output.json;
             try (ModelRunner runner = open()) {
                 if (streams > 1) {
                     List<Double> rates = new ModelBenchmark(runner)

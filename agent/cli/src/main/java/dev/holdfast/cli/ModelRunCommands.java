@@ -20,15 +20,18 @@ import picocli.CommandLine.Option;
 final class ModelRunCommands {
     private ModelRunCommands() {}
 
-    @Command(name = "logits", description = "Writes logits as raw little-endian float32.")
+    @Command(
+            name = "logits",
+            description = "Writes logits as raw little-endian float32.",
+            footer = {"", "Example:", "  holdfast model logits chat.gguf --tokens 1,2,3 --out logits.f32"})
     static final class Logits extends ModelCommands.OnFile {
-        @Option(names = "--tokens", required = true)
+        @Option(names = "--tokens", paramLabel = "IDS", required = true, description = "token ids with commas between")
         String tokens = "";
 
         @Option(names = "--all", description = "of every position, not only the last")
         boolean all;
 
-        @Option(names = "--out", required = true)
+        @Option(names = "--out", paramLabel = "FILE", required = true, description = "the file to write")
         Path out = Path.of("logits.f32");
 
         @Override
@@ -41,9 +44,12 @@ final class ModelRunCommands {
         }
     }
 
-    @Command(name = "embed", description = "Shows the vector of a text, of length one.")
+    @Command(
+            name = "embed",
+            description = "Shows the vector of a text, of length one.",
+            footer = {"", "Example:", "  holdfast model embed sentence.gguf --text \"open the window\" --json"})
     static final class Embed extends ModelCommands.OnFile {
-        @Option(names = "--text", required = true)
+        @Option(names = "--text", paramLabel = "TEXT", required = true, description = "the text")
         String text = "";
 
         @Override
@@ -61,41 +67,80 @@ final class ModelRunCommands {
         }
     }
 
-    @Command(name = "generate", description = "Continues a text or token ids.")
+    @Command(
+            name = "generate",
+            description = "Continues a text or token ids.",
+            footer = {"", "Example:", "  holdfast model generate chat.gguf --text \"Once upon\" --max-tokens 32"})
     static final class Generate extends ModelCommands.OnFile {
-        @Option(names = "--text")
+        @Option(names = "--text", paramLabel = "TEXT", description = "what to continue (empty)")
         @Nullable
         String text;
 
-        @Option(names = "--tokens")
+        @Option(names = "--tokens", paramLabel = "IDS", description = "the same as token ids with commas between")
         @Nullable
         String tokens;
 
-        @Option(names = "--max-tokens", defaultValue = "64")
+        @Option(
+                names = "--max-tokens",
+                paramLabel = "N",
+                defaultValue = "64",
+                description = "most tokens of the continuation (${DEFAULT-VALUE})")
         int maxTokens = 64;
 
-        @Option(names = "--temperature", defaultValue = "0")
+        @Option(
+                names = "--temperature",
+                paramLabel = "X",
+                defaultValue = "0",
+                description = "0 to 2; 0 is the most likely token (${DEFAULT-VALUE})")
         double temperature;
 
-        @Option(names = "--top-k", defaultValue = "0", description = "only so many most likely tokens; 0 for all")
+        @Option(
+                names = "--top-k",
+                paramLabel = "N",
+                defaultValue = "0",
+                description = "only so many most likely tokens; 0 for all (${DEFAULT-VALUE})")
         int topK;
 
-        @Option(names = "--top-p", defaultValue = "1")
+        @Option(
+                names = "--top-p",
+                paramLabel = "P",
+                defaultValue = "1",
+                description = "only the most likely tokens of this share together, 0 to 1 (${DEFAULT-VALUE})")
         double topP = 1;
 
-        @Option(names = "--min-p", defaultValue = "0")
+        @Option(
+                names = "--min-p",
+                paramLabel = "P",
+                defaultValue = "0",
+                description = "only tokens of this share of the most likely one's, 0 to 1 (${DEFAULT-VALUE})")
         double minP;
 
-        @Option(names = "--repetition-penalty", defaultValue = "1")
+        @Option(
+                names = "--repetition-penalty",
+                paramLabel = "X",
+                defaultValue = "1",
+                description = "above 1 makes tokens that came less likely (${DEFAULT-VALUE})")
         double repetitionPenalty = 1;
 
-        @Option(names = "--presence-penalty", defaultValue = "0")
+        @Option(
+                names = "--presence-penalty",
+                paramLabel = "X",
+                defaultValue = "0",
+                description = "taken off once from tokens that came (${DEFAULT-VALUE})")
         double presencePenalty;
 
-        @Option(names = "--frequency-penalty", defaultValue = "0")
+        @Option(
+                names = "--frequency-penalty",
+                paramLabel = "X",
+                defaultValue = "0",
+                description = "taken off for each time that a token came (${DEFAULT-VALUE})")
         double frequencyPenalty;
 
-        @Option(names = "--seed", defaultValue = "0")
+        @Option(
+                names = "--seed",
+                paramLabel = "N",
+                defaultValue = "0",
+                description = "of the random choice; the same seed gives the same text (${DEFAULT-VALUE})")
         long seed;
 
         @Option(
@@ -134,7 +179,18 @@ final class ModelRunCommands {
                     result.put("guessed", made.guessed()).put("right", made.right());
                 }
                 put(result.putArray("tokens"), made.tokens());
-                print(result);
+                if (json) {
+                    print(result);
+                } else {
+                    System.out.println(TerminalText.forStdout(made.text()));
+                    System.err.printf(
+                            Locale.ROOT,
+                            "%d tokens, %s; first after %d ms, then %.1f a second%n",
+                            made.tokens().length,
+                            result.path("finish").asText(),
+                            (long) made.firstTokenMillis(),
+                            made.tokensPerSecond());
+                }
             }
             return 0;
         }

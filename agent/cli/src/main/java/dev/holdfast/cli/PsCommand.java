@@ -8,6 +8,11 @@ import dev.holdfast.control.InferencePaths;
 import dev.holdfast.control.InferenceStatus;
 import dev.holdfast.control.Refusal;
 import dev.holdfast.control.UnixHttpClient;
+import dev.holdfast.terminal.Page;
+import dev.holdfast.terminal.Program;
+import dev.holdfast.terminal.Table;
+import dev.holdfast.terminal.Terminal;
+import dev.holdfast.terminal.Units;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.RejectedException;
@@ -15,6 +20,8 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Optional;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -25,11 +32,11 @@ import picocli.CommandLine.Option;
  */
 @Command(
         name = "ps",
-        description = "Shows the models in service; to root and the daemon's user also requests and memory.")
+        description = "Shows the models in service; to root and the daemon's user also requests and memory.",
+        footer = {"", "Examples:", "  holdfast ps", "  holdfast ps --json | jq -r '.models[].model'"})
 final class PsCommand extends HoldfastCommand.OnSocket {
     private static final Duration QUICK = Duration.ofSeconds(10);
     private static final UnixHttpClient.Bounds BOUNDS = new UnixHttpClient.Bounds(256 * 1024, QUICK);
-    private static final long MIB = 1 << 20;
 
     @Option(names = "--json", description = "print JSON")
     boolean json;
@@ -42,7 +49,7 @@ final class PsCommand extends HoldfastCommand.OnSocket {
             throw new RejectedException(Refusal.read(models.body(), Code.API_INTERNAL));
         }
         ObjectNode told = told(models.body(), status(control(api)));
-        System.out.print(TerminalText.forStdout(json ? told + "\n" : table(told)));
+        System.out.print(json ? told + "\n" : text(told, Program.output(spec)));
         return 0;
     }
 
@@ -115,39 +122,38 @@ final class PsCommand extends HoldfastCommand.OnSocket {
                         .findFirst();
     }
 
-    private static String table(ObjectNode told) {
-        StringBuilder out = new StringBuilder(
-                "%-24s %-12s %-8s %-24s %s%n".formatted("MODEL", "VERSION", "DEFAULT", "FINGERPRINT", "SLOT"));
+    private static String text(ObjectNode told, Terminal terminal) {
+        Instant now = Instant.now();
+        Table table = new Table("MODEL", "VERSION", "FINGERPRINT", "SLOT", "NOTE");
         for (JsonNode model : told.path("models")) {
-            String slot = model.path("slot").asText("-");
-            out.append("%-24s %-12s %-8s %-24s %s%s%n"
-                    .formatted(
-                            model.path("model").asText(),
-                            model.path("version").asText(),
-                            model.path("default").asBoolean() ? "*" : "",
-                            model.path("fingerprint").asText(),
-                            slot.substring(0, Math.min(16, slot.length())),
-                            (model.has("until")
-                                            ? "  until " + model.path("until").asText()
-                                            : "")
-                                    + (model.path("attested").asBoolean() ? "" : "  unattested")));
+            List<String> notes = new ArrayList<>();
+            if (model.path("default").asBoolean()) {
+                notes.add("default");
+            }
+            if (model.has("until")) {
+                notes.add("until " + Units.time(model.path("until").asText(), now));
+            }
+            if (!model.path("attested").asBoolean()) {
+                notes.add("unattested");
+            }
+            table.row(
+                    model.path("model").asText(),
+                    model.path("version").asText(),
+                    model.path("fingerprint").asText(),
+                    Units.digest(model.path("slot").asText("-")),
+                    String.join(", ", notes));
         }
-        if (told.path("models").isEmpty()) {
-            out.append("no model is in service\n");
-        }
-        out.append("\nsince     ").append(told.path("since").asText("unknown")).append('\n');
+        Page page = new Page(terminal).section("Inference");
+        page.line("since", told.has("since") ? Units.time(told.path("since").asText(), now) : "unknown");
         if (told.has("memory")) {
-            out.append("requests  ")
-                    .append(told.path("requestsRunning").asInt())
-                    .append(" running\n");
-            out.append("memory    ")
-                    .append(told.path("memory").path("usedBytes").asLong() / MIB)
-                    .append(" of ")
-                    .append(told.path("memory").path("budgetBytes").asLong() / MIB)
-                    .append(" MiB\n");
+            page.line("requests", told.path("requestsRunning").asInt() + " running")
+                    .line(
+                            "memory",
+                            Units.bytes(told.at("/memory/usedBytes").asLong()) + " of "
+                                    + Units.bytes(told.at("/memory/budgetBytes").asLong()));
         } else {
-            out.append("requests and memory are told to root and the daemon's user\n");
+            page.line("requests", "requests and memory are told to root and the daemon's user");
         }
-        return out.toString();
+        return (table.isEmpty() ? "no model is in service\n" : table.on(terminal)) + "\n" + page;
     }
 }

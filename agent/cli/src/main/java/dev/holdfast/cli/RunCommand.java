@@ -20,8 +20,16 @@ import picocli.CommandLine.Parameters;
         name = "run",
         description = {
             "Asks a model, and prints the answer as it comes.",
-            "Without a prompt it reads one from a pipe; on a terminal it is a conversation, in which /clear forgets, /bye"
-                    + " ends it, and Ctrl-C ends an answer. On a terminal the name of a model alone begins one with it."
+            "Without a prompt it reads one from a pipe; on a terminal it is a conversation, in which /clear forgets,"
+                + " /bye ends it, and Ctrl-C ends an answer. On a terminal the name of a model alone begins one with"
+                + " it."
+        },
+        footer = {
+            "",
+            "Examples:",
+            "  holdfast run \"What is an anchor?\"",
+            "  holdfast run chat \"Summarise this.\" --max-tokens 200",
+            "  journalctl -n 50 | holdfast run --system \"Say what is wrong.\""
         })
 final class RunCommand extends HoldfastCommand.OnSocket {
     /** A body has at most 1 MiB, in which a character may take six bytes; most take one. */

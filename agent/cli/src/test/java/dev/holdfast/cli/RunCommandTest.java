@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.holdfast.testkit.HostileInference;
 import dev.holdfast.testkit.HostileInference.Behaviour;
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.ExitCode;
 import java.io.IOException;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
@@ -140,7 +142,9 @@ class RunCommandTest {
         String late = "data: {\"error\":{\"message\":\"m\"},\"code\":\"API-DEADLINE\",\"detail\":\"too late\"}\n\n";
         try (ServerSocketChannel _ = serve(socket, new StringBuffer(), HEAD + piece("Hel") + late)) {
             Ran ran = run("", "run", "--socket=" + socket, "Who?");
-            assertThat(ran).isEqualTo(new Ran(1, "Hel\n", "API-DEADLINE: too late\n"));
+            assertThat(ran)
+                    .isEqualTo(
+                            new Ran(75, "Hel\n", "API-DEADLINE: too late\n  -> " + Code.API_DEADLINE.remedy() + "\n"));
         }
     }
 
@@ -148,7 +152,7 @@ class RunCommandTest {
     void aSocketThatIsNotThereIsToldWithWhatToDo() throws Exception {
         for (String verb : List.of("run", "ps")) {
             Ran ran = run("hello", verb, "--socket=" + dir.resolve("none.sock"));
-            assertThat(ran.status()).isEqualTo(1);
+            assertThat(ran.status()).isEqualTo(ExitCode.UNAVAILABLE.number());
             assertThat(ran.err())
                     .contains("there is no socket " + dir.resolve("none.sock"))
                     .contains("standalone");

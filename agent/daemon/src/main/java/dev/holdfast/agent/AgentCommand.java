@@ -3,13 +3,13 @@ package dev.holdfast.agent;
 import dev.holdfast.attestation.TpmQuoteFiles;
 import dev.holdfast.control.AgentClient;
 import dev.holdfast.control.Challenges;
-import dev.holdfast.control.CommandFailure;
 import dev.holdfast.control.ConfigFile;
 import dev.holdfast.control.HeapWatch;
 import dev.holdfast.control.Shutdown;
 import dev.holdfast.control.UncaughtExceptions;
 import dev.holdfast.sockets.ServiceManager;
 import dev.holdfast.tee.TeeException;
+import dev.holdfast.terminal.Program;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.RejectedException;
 import java.io.IOException;
@@ -48,15 +48,11 @@ public final class AgentCommand {
     private AgentCommand() {}
 
     public static void main(String[] args) {
-        System.exit(commandLine().execute(args));
-    }
-
-    static CommandLine commandLine() {
-        return commandLine(Operator.atTerminal());
+        System.exit(program(Operator.atTerminal()).run(args));
     }
 
     /** @param operator who is asked before anything is done for good */
-    static CommandLine commandLine(Operator operator) {
+    static Program program(Operator operator) {
         CommandLine.IFactory plain = CommandLine.defaultFactory();
         CommandLine.IFactory factory = new CommandLine.IFactory() {
             @Override
@@ -69,10 +65,7 @@ public final class AgentCommand {
                         : plain.create(type);
             }
         };
-        return new CommandLine(new AgentCommand(), factory).setExecutionExceptionHandler((failure, line, parsed) -> {
-            line.getErr().println(CommandFailure.message(failure));
-            return CommandFailure.exitCode(failure);
-        });
+        return new Program(new CommandLine(new AgentCommand(), factory));
     }
 
     /** What needs the configuration file. */
@@ -80,7 +73,11 @@ public final class AgentCommand {
         @Spec
         CommandSpec spec = CommandSpec.create();
 
-        @Option(names = "--config", description = "configuration file", defaultValue = ConfigFile.DEFAULT)
+        @Option(
+                names = "--config",
+                paramLabel = "FILE",
+                description = "configuration file (${DEFAULT-VALUE})",
+                defaultValue = ConfigFile.DEFAULT)
         Path file = Path.of(ConfigFile.DEFAULT);
 
         AgentConfig config() throws RejectedException {

@@ -155,8 +155,8 @@ final class DeviceReport {
                 .map(Map.Entry::getKey)
                 .findFirst()
                 .or(pointer::byDefault)
-                .flatMap(installer::progress)
-                .ifPresent(progress -> status.set("install", progress(progress)));
+                .flatMap(this::progress)
+                .ifPresent(install -> status.set("install", install));
         long needed = 0;
         for (PointerEntry entry : pointer.models().values()) {
             needed = needed > Long.MAX_VALUE - entry.serving().needsBytes()
@@ -166,11 +166,24 @@ final class DeviceReport {
         status.putObject("memory").put("neededBytes", needed).put("budgetBytes", memoryBudget);
     }
 
+    /** How far the install of a model is, and of which version. */
+    private Optional<ObjectNode> progress(String model) {
+        return installer.progress(model).map(progress -> {
+            ObjectNode json = Json.object().put("model", model);
+            installer.history().stream()
+                    .filter(record -> record.slot().model().equals(model))
+                    .max(Comparator.comparingLong(InstallRecord::sequence))
+                    .ifPresent(record -> json.put("version", record.slot().version()));
+            return json.setAll(progress(progress));
+        });
+    }
+
     private static ObjectNode progress(InstallProgress progress) {
         return Json.object()
                 .put("state", progress.state().name())
                 .put("blocksDone", progress.blocksDone())
                 .put("blocksTotal", progress.blocksTotal())
+                .put("bytesTotal", progress.bytesTotal())
                 .put("bytesReceived", progress.bytesReceived())
                 .put("blocksRefused", progress.blocksRefused());
     }
@@ -209,8 +222,8 @@ final class DeviceReport {
             Optional<ModelWork.State> state = Optional.ofNullable(now.models().get(name));
             state.ifPresent(work -> one.put("state", work.phase().word()));
             state.filter(work -> work.phase() instanceof Phase.Installing)
-                    .flatMap(work -> installer.progress(name))
-                    .ifPresent(progress -> one.set("install", progress(progress)));
+                    .flatMap(work -> progress(name))
+                    .ifPresent(install -> one.set("install", install));
             state.flatMap(ModelWork.State::lastRejection).ifPresent(reason -> put(one, reason));
             state.flatMap(ModelWork.State::waits).ifPresent(wait -> put(one, wait));
             lastFailure(installer.history().stream()

@@ -106,16 +106,16 @@ final class ProvisionedDevice implements AutoCloseable {
 
     void configureAt(String tee, String lines) throws IOException {
         Files.writeString(config, """
-                fleet = "mill"
-                device = "d"
-                state = "s"
-                tee = "%s"
-                factory-root = "root.json"
-                control-socket = "c"
-                inference-socket = "i"
-                inference-control-socket = "ic"
-                %s
-                """.formatted(tee, lines));
+            fleet = "mill"
+            device = "d"
+            state = "s"
+            tee = "%s"
+            factory-root = "root.json"
+            control-socket = "c"
+            inference-socket = "i"
+            inference-control-socket = "ic"
+            %s
+            """.formatted(tee, lines));
     }
 
     private static RoleSigner signer() {
@@ -138,7 +138,8 @@ final class ProvisionedDevice implements AutoCloseable {
     Ran run(Operator operator, String... command) {
         StringWriter out = new StringWriter();
         StringWriter err = new StringWriter();
-        CommandLine line = AgentCommand.commandLine(operator)
+        CommandLine line = AgentCommand.program(operator)
+                .commandLine()
                 .setOut(new PrintWriter(out, true))
                 .setErr(new PrintWriter(err, true));
         List<String> arguments = new ArrayList<>(List.of(command));

@@ -1,12 +1,12 @@
 package dev.holdfast.bridge;
 
-import dev.holdfast.control.CommandFailure;
 import dev.holdfast.control.ConfigFile;
 import dev.holdfast.control.RuntimeFolder;
 import dev.holdfast.control.Shutdown;
 import dev.holdfast.control.UncaughtExceptions;
 import dev.holdfast.control.Version;
 import dev.holdfast.sockets.ServiceManager;
+import dev.holdfast.terminal.Program;
 import dev.holdfast.wire.RejectedException;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -84,7 +84,8 @@ public final class BridgeCommand implements Callable<Integer> {
                 paramLabel = "FILE",
                 description =
                         "what callers send as API key; made at the first start (0600). If not given: bridge.token in"
-                                + " the folder holdfast of XDG_RUNTIME_DIR, or in holdfast-USER below the folder for temporary files")
+                                + " the folder holdfast of XDG_RUNTIME_DIR, or in holdfast-USER below the folder for"
+                                + " temporary files")
         @Nullable
         Path file;
 
@@ -99,14 +100,11 @@ public final class BridgeCommand implements Callable<Integer> {
 
     public static void main(String[] args) {
         UncaughtExceptions.endTheProcessFor(List.of());
-        System.exit(commandLine().execute(args));
+        System.exit(program().run(args));
     }
 
-    static CommandLine commandLine() {
-        return new CommandLine(new BridgeCommand()).setExecutionExceptionHandler((failure, line, parsed) -> {
-            line.getErr().println(CommandFailure.message(failure));
-            return CommandFailure.exitCode(failure);
-        });
+    static Program program() {
+        return new Program(new CommandLine(new BridgeCommand()));
     }
 
     @Override

@@ -35,7 +35,7 @@ class BridgeCommandTest {
 
     private static Ran run(String... arguments) {
         StringWriter said = new StringWriter();
-        CommandLine line = BridgeCommand.commandLine();
+        CommandLine line = BridgeCommand.program().commandLine();
         line.setOut(new PrintWriter(said)).setErr(new PrintWriter(said));
         return new Ran(line.execute(arguments), said.toString());
     }

@@ -240,7 +240,7 @@ public final class UnixHttpClient {
             } catch (IOException e) {
                 channel.close();
                 if (!String.valueOf(e.getMessage()).contains(QUEUE_FULL)) {
-                    throw e;
+                    throw new NoDaemonException(socket, e);
                 }
             }
             if (timedOut(until)) {

@@ -1,6 +1,7 @@
 package dev.holdfast.delta;
 
 import dev.holdfast.wire.Code;
+import dev.holdfast.wire.Progress;
 import dev.holdfast.wire.Rejection;
 import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.Verdict;

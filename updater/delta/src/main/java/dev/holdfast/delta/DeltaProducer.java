@@ -1,6 +1,7 @@
 package dev.holdfast.delta;
 
 import dev.holdfast.gguf.GgmlType;
+import dev.holdfast.wire.Progress;
 import dev.holdfast.wire.Sha256;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;

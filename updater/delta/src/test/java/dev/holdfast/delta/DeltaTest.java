@@ -6,6 +6,7 @@ import dev.holdfast.gguf.GgmlType;
 import dev.holdfast.gguf.GgufWriter;
 import dev.holdfast.gguf.RowSource;
 import dev.holdfast.wire.Code;
+import dev.holdfast.wire.Progress;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.Verdict;

@@ -2,6 +2,7 @@ package dev.holdfast.delta;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.holdfast.wire.Progress;
 import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.Verdict;
 import java.nio.file.Files;

@@ -48,6 +48,7 @@ final class BlockDownload {
     private final AtomicLong refusedBlocks = new AtomicLong();
     private final AtomicInteger doneBlocks = new AtomicInteger();
     private final AtomicInteger totalBlocks = new AtomicInteger();
+    private final AtomicLong totalBytes = new AtomicLong();
     /** Bytes that were kept of each file of the install, by earlier processes too: of each block once, though the disk may lose it. */
     private final Map<Sha256, Long> keptBytes = new HashMap<>();
 
@@ -106,7 +107,7 @@ final class BlockDownload {
 
     InstallProgress progress(InstallState state) {
         return new InstallProgress(
-                state, doneBlocks.get(), totalBlocks.get(), receivedBytes.get(), refusedBlocks.get());
+                state, doneBlocks.get(), totalBlocks.get(), totalBytes.get(), receivedBytes.get(), refusedBlocks.get());
     }
 
     /** The transfer of one file. */
@@ -127,6 +128,7 @@ final class BlockDownload {
 
         void run() throws IOException, InstallStop {
             totalBlocks.set(count);
+            totalBytes.set(file.length());
             List<Sha256> leaves = leaves();
             // A killed process loses no block this way, and a bitmap that outlived its data (a disk that lies about
             // fsync)

@@ -6,6 +6,9 @@ import dev.holdfast.attestation.verify.EnrolledDevice;
 import dev.holdfast.attestation.verify.EvidenceVerifier;
 import dev.holdfast.attestation.verify.ReferenceModels;
 import dev.holdfast.tee.Assurance;
+import dev.holdfast.terminal.Page;
+import dev.holdfast.terminal.Program;
+import dev.holdfast.terminal.Units;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.ModelName;
@@ -22,6 +25,7 @@ import java.util.Locale;
 import java.util.Optional;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 
 /** What the two verifying commands share: the policy's options, the verdict's text, the exit code. */
@@ -42,13 +46,13 @@ final class AppraisalOptions {
             description = "Model that must serve, and no other may; repeatable (default: any published ones).")
     List<String> models = new ArrayList<>();
 
-    @Option(names = "--json")
+    @Option(names = "--json", description = "print JSON")
     boolean json;
 
     @Option(
             names = "--policy",
-            description =
-                    "What is asked of evidence, a JSON file; then --min-assurance and the register option are not read.")
+            description = "What is asked of evidence, a JSON file; then --min-assurance and the register option are not"
+                    + " read.")
     @Nullable
     Path policy;
 
@@ -92,27 +96,36 @@ final class AppraisalOptions {
     }
 
     /** 0 only for an affirming appraisal. */
-    int print(PrintWriter out, PrintWriter err, Appraisal appraisal, EnrolledDevice device) {
+    int print(CommandSpec spec, Appraisal appraisal, EnrolledDevice device) {
+        PrintWriter out = spec.commandLine().getOut();
+        PrintWriter err = spec.commandLine().getErr();
         if (json) {
             out.println(new String(Json.write(appraisal.toJson(Instant.now())), StandardCharsets.UTF_8));
         } else {
-            String status = appraisal.status().name().toLowerCase(Locale.ROOT);
-            out.println("device     " + device.deviceId());
-            out.println("status     " + status);
-            out.println("assurance  " + device.assurance().name().toLowerCase(Locale.ROOT));
-            out.println("compared   with " + device.memory());
+            Page page = new Page(Program.output(spec));
+            page.section("Appraisal")
+                    .line("device", device.deviceId())
+                    .line(
+                            "status",
+                            appraisal.status().name().toLowerCase(Locale.ROOT),
+                            appraisal.isAffirming() ? Page.Mark.GOOD : Page.Mark.BAD)
+                    .line("assurance", device.assurance().name().toLowerCase(Locale.ROOT))
+                    .line("compared", "with " + device.memory());
             List<Appraisal.Model> proven =
                     appraisal.claims().map(Appraisal.Claims::models).orElse(List.of());
             if (proven.isEmpty()) {
-                out.println("model      none proven");
+                page.line("model", "none proven", Page.Mark.BAD);
             }
             for (Appraisal.Model model : proven) {
-                out.println("model      " + model.name() + " " + model.version());
-                out.println("state      " + model.state().name().toLowerCase(Locale.ROOT));
-                out.println("epoch      " + model.epoch());
-                out.println("digest     sha256:" + model.digest());
-                out.println("slot       " + model.slot());
+                page.section("Model " + model.name())
+                        .line("model", model.name() + " " + model.version())
+                        .line("state", model.state().name().toLowerCase(Locale.ROOT))
+                        .line("epoch", "" + model.epoch())
+                        .line("digest", "sha256:" + Units.digest(model.digest().hex()))
+                        .line("slot", Units.digest(model.slot().hex()));
             }
+            out.print(page);
+            out.flush();
         }
         appraisal.firstFailure().ifPresent(check -> {
             err.println(check.code().map(code -> code.id() + ": ").orElse("") + check.name() + ": " + check.detail());

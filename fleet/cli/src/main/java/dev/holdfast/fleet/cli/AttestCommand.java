@@ -37,7 +37,15 @@ import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
 /** Challenges a device and appraises what it answers. */
-@Command(name = "attest", description = "Asks a device to prove what it runs; exit code 0 only if it does.")
+@Command(
+        name = "attest",
+        description = "Asks a device to prove what it runs; exit code 0 only if it does.",
+        footer = {
+            "",
+            "Examples:",
+            "  fleet attest cam-7",
+            "  fleet attest cam-7 --min-assurance hardware --out cam-7.cbor"
+        })
 final class AttestCommand implements Callable<Integer> {
     private static final int NONCE_BYTES = 32;
     /** Times that the device is asked, with the same nonce: after half of the time again. */
@@ -52,10 +60,10 @@ final class AttestCommand implements Callable<Integer> {
     @Mixin
     AppraisalOptions appraiser = new AppraisalOptions();
 
-    @Parameters(index = "0", paramLabel = "DEVICE")
+    @Parameters(index = "0", paramLabel = "DEVICE", description = "The device's name.")
     String device = "";
 
-    @Option(names = "--timeout", description = "Seconds to wait (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--timeout", paramLabel = "N", description = "Seconds to wait (default: ${DEFAULT-VALUE}).")
     int timeoutSeconds = 30;
 
     @Option(names = "--out", description = "Where to keep the evidence; its nonce goes to FILE.nonce in hexadecimal.")
@@ -85,8 +93,7 @@ final class AttestCommand implements Callable<Integer> {
         ReferenceModels references = connected.in.repository().references();
         DeviceRecords.Appraised done =
                 records.appraise(device, newest -> appraiser.appraise(evidence, question, newest, references));
-        return appraiser.print(
-                spec.commandLine().getOut(), spec.commandLine().getErr(), done.appraisal(), done.device());
+        return appraiser.print(spec, done.appraisal(), done.device());
     }
 
     private byte[] ask(FleetDirectory.Config config, Binary nonce, EnrolledDevice enrolled)

@@ -8,10 +8,15 @@ import dev.holdfast.delta.DeltaOp;
 import dev.holdfast.delta.DeltaProducer;
 import dev.holdfast.delta.DeltaSummary;
 import dev.holdfast.delta.InPlacePatch;
+import dev.holdfast.terminal.Page;
+import dev.holdfast.terminal.Program;
+import dev.holdfast.terminal.ProgressLine;
+import dev.holdfast.terminal.Table;
+import dev.holdfast.terminal.Terminal;
+import dev.holdfast.terminal.Units;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.RejectedException;
 import java.io.IOException;
-import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -30,16 +35,25 @@ final class DeltaCommand {
     @Spec
     CommandSpec spec = CommandSpec.create();
 
-    @Command(name = "create", description = "Makes a patch.")
+    @Command(
+            name = "create",
+            description = "Makes a patch.",
+            footer = {"", "Example:", "  fleet delta create --base chat-1.gguf --new chat-2.gguf --out chat.hfd"})
     int create(
-            @Option(names = "--base", required = true, description = "the model that devices have") Path base,
-            @Option(names = "--new", required = true, description = "the model that they shall have") Path next,
-            @Option(names = "--out", required = true, description = "the patch") Path out,
+            @Option(names = "--base", paramLabel = "FILE", required = true, description = "the model that devices have")
+                    Path base,
+            @Option(
+                            names = "--new",
+                            paramLabel = "FILE",
+                            required = true,
+                            description = "the model that they shall have")
+                    Path next,
+            @Option(names = "--out", paramLabel = "FILE", required = true, description = "the patch") Path out,
             @Option(names = "--json", description = "print JSON") boolean json,
-            @Option(names = "--progress", description = "show progress where there is no terminal") boolean progress)
+            @Option(names = "--progress", description = "accepted as ever: progress is shown anyway") boolean progress)
             throws IOException {
         long start = System.nanoTime();
-        try (ProgressLine line = ProgressLine.on(spec.commandLine().getErr(), progress)) {
+        try (ProgressLine line = Program.progress(spec, "patching")) {
             DeltaSummary summary = DeltaProducer.create(base, next, out, line);
             return print(
                     json,
@@ -50,23 +64,31 @@ final class DeltaCommand {
         }
     }
 
-    @Command(name = "apply", description = "Makes the new file from its base and a patch.")
+    @Command(
+            name = "apply",
+            description = "Makes the new file from its base and a patch.",
+            footer = {"", "Example:", "  fleet delta apply --base chat-1.gguf --patch chat.hfd --out chat-2.gguf"})
     int apply(
-            @Option(names = "--base", required = true, description = "the file that the patch starts from") Path base,
-            @Option(names = "--patch", required = true, description = "the patch") Path patch,
-            @Option(names = "--out", description = "the new file", defaultValue = "") Path out,
+            @Option(
+                            names = "--base",
+                            paramLabel = "FILE",
+                            required = true,
+                            description = "the file that the patch starts from")
+                    Path base,
+            @Option(names = "--patch", paramLabel = "FILE", required = true, description = "the patch") Path patch,
+            @Option(names = "--out", paramLabel = "FILE", description = "the new file", defaultValue = "") Path out,
             @Option(names = "--in-place", description = "turn the base itself into the new file") boolean inPlace,
             @Option(names = "--threads", description = "threads (default: ${DEFAULT-VALUE})", defaultValue = "1")
                     int threads,
             @Option(names = "--json", description = "print JSON") boolean json,
-            @Option(names = "--progress", description = "show progress where there is no terminal") boolean progress)
+            @Option(names = "--progress", description = "accepted as ever: progress is shown anyway") boolean progress)
             throws IOException, RejectedException {
         if (inPlace == !out.toString().isEmpty() || threads < 1) {
             spec.commandLine().getErr().println("either --out FILE or --in-place, and at least one thread");
             return 2;
         }
         long start = System.nanoTime();
-        try (ProgressLine line = ProgressLine.on(spec.commandLine().getErr(), progress)) {
+        try (ProgressLine line = Program.progress(spec, "patching")) {
             if (inPlace) {
                 InPlacePatch.apply(base, patch, base.resolveSibling(base.getFileName() + ".undo"), line)
                         .orThrow();
@@ -77,14 +99,18 @@ final class DeltaCommand {
         return print(json, Json.object().put("seconds", secondsSince(start)).put("peak_rss_kib", peakRssKib()));
     }
 
-    @Command(name = "inspect", description = "Shows what each tensor of a patch costs, and why.")
+    @Command(
+            name = "inspect",
+            description = "Shows what each tensor of a patch costs, and why.",
+            footer = {"", "Example:", "  fleet delta inspect chat.hfd"})
     int inspect(
-            @Parameters(paramLabel = "PATCH") Path patch,
+            @Parameters(paramLabel = "PATCH", description = "the patch") Path patch,
             @Option(names = "--json", description = "print JSON") boolean json)
             throws IOException, RejectedException {
         DeltaInspection found = DeltaInspection.of(patch).orThrow();
         if (!json) {
-            table(found, spec.commandLine().getOut());
+            spec.commandLine().getOut().print(text(found, Program.output(spec)));
+            spec.commandLine().getOut().flush();
             return 0;
         }
         ObjectNode node = Json.object()
@@ -109,37 +135,34 @@ final class DeltaCommand {
         return print(true, node);
     }
 
-    private static void table(DeltaInspection found, PrintWriter out) {
-        out.printf(
-                Locale.ROOT,
-                "%s patch, %,d bytes (%.1f %% of the result), of which head and tables %,d%n",
-                found.codec(),
-                found.patchBytes(),
-                100.0 * found.patchBytes() / Math.max(1, found.resultBytes()),
-                found.headBytes());
-        out.printf(Locale.ROOT, "base    %s %,d bytes%n", found.base().hex(), found.baseBytes());
-        out.printf(
-                Locale.ROOT,
-                "result  %s %,d bytes in %d blocks%n%n",
-                found.result().hex(),
-                found.resultBytes(),
-                found.blocks());
-        int width = found.parts().stream()
-                .mapToInt(part -> part.name().length())
-                .max()
-                .orElse(4);
-        String row = "%-" + Math.max(4, Math.min(48, width)) + "s %14s %14s %7s  %s%n";
-        out.printf(Locale.ROOT, row, "PART", "RESULT", "PATCH", "SHARE", "HOW");
+    private static String text(DeltaInspection found, Terminal terminal) {
+        String page = new Page(terminal)
+                .section("Patch")
+                .line("codec", found.codec())
+                .line(
+                        "length",
+                        Units.bytes(found.patchBytes()) + ", " + share(found.patchBytes(), found.resultBytes())
+                                + " of the result; head and tables " + Units.bytes(found.headBytes()))
+                .line("base", Units.digest(found.base().hex()) + ", " + Units.bytes(found.baseBytes()))
+                .line(
+                        "result",
+                        Units.digest(found.result().hex()) + ", " + Units.bytes(found.resultBytes()) + " in "
+                                + found.blocks() + " blocks")
+                .toString();
+        Table table = new Table("PART", ">RESULT", ">PATCH", ">SHARE", "HOW");
         for (DeltaInspection.Part part : found.parts()) {
-            out.printf(
-                    Locale.ROOT,
-                    row,
+            table.row(
                     part.name(),
                     "%,d".formatted(part.outputBytes()),
                     "%,d".formatted(part.payloadBytes()),
-                    String.format(Locale.ROOT, "%.1f %%", 100.0 * part.payloadBytes() / part.outputBytes()),
+                    share(part.payloadBytes(), part.outputBytes()),
                     operations(part));
         }
+        return page + "\n" + table.on(terminal);
+    }
+
+    private static String share(long part, long whole) {
+        return String.format(Locale.ROOT, "%.1f %%", 100.0 * part / Math.max(1, whole));
     }
 
     private static String operations(DeltaInspection.Part part) {

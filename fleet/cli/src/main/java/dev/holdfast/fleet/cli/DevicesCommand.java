@@ -5,6 +5,9 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.fleet.DesiredModels;
 import dev.holdfast.fleet.FleetDirectory;
+import dev.holdfast.terminal.Program;
+import dev.holdfast.terminal.Table;
+import dev.holdfast.terminal.Units;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.ModelName;
@@ -34,6 +37,13 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "devices",
         description = "Lists enrolled devices with their last report; forgets one, or lets it come with other keys.",
+        footer = {
+            "",
+            "Examples:",
+            "  fleet devices",
+            "  fleet devices --json | jq -r '.[].device'",
+            "  fleet devices forget cam-7"
+        },
         subcommands = {DeviceForgetCommand.class, DeviceReplaceCommand.class})
 final class DevicesCommand implements Callable<Integer> {
     private static final int MAX_REPORT_BYTES = 64 * 1024;
@@ -46,7 +56,7 @@ final class DevicesCommand implements Callable<Integer> {
     @Mixin
     FleetCommand.InDirectory in = new FleetCommand.InDirectory();
 
-    @Option(names = "--json")
+    @Option(names = "--json", description = "print JSON")
     boolean json;
 
     @Override
@@ -80,29 +90,57 @@ final class DevicesCommand implements Callable<Integer> {
             out.println(new String(Json.write(list), StandardCharsets.UTF_8));
             return 0;
         }
-        for (JsonNode entry : list) {
-            JsonNode report = entry.path("report");
-            out.println(printable(String.format(
-                    Locale.ROOT,
-                    "%-24s %-9s %-7s %s %s %s",
-                    entry.path("device").asText(),
-                    entry.path("assurance").asText(),
-                    entry.path("online").asBoolean() ? "online" : "offline",
-                    text(report, "model", ModelName.MAX_CHARS),
-                    text(report, "version", ModelName.MAX_CHARS),
-                    text(report, "state", MAX_STATE_CHARS))));
-            if (entry.has("suspectedClone")) {
-                out.println("  " + Code.FLT_CLONE.id() + ": two processes report under this name since "
-                        + entry.at("/suspectedClone/since").asText() + "; see holdfast explain "
-                        + Code.FLT_CLONE.id());
-            }
-            if (entry.path("held").asBoolean()) {
-                out.println("  its orders are held: fleet resume "
-                        + entry.path("device").asText());
-            }
-            models(report).forEach(line -> out.println(printable(line)));
+        if (list.isEmpty()) {
+            out.println("no device is enrolled yet; a device enrols with its first look at the fleet, while fleet serve"
+                    + " runs");
+            return 0;
         }
+        Table table = new Table("DEVICE", "ASSURANCE", "LINK", "MODEL", "VERSION", "STATE", "NOTE");
+        list.forEach(entry -> rows(table, entry));
+        out.print(table.on(Program.output(spec)));
+        out.flush();
         return 0;
+    }
+
+    /** A row for each model of a device, and one at least. */
+    private static void rows(Table table, JsonNode entry) {
+        JsonNode report = entry.path("report");
+        List<String> notes = new ArrayList<>();
+        if (entry.has("suspectedClone")) {
+            notes.add(Code.FLT_CLONE.id() + ": two processes report under this name since "
+                    + Units.time(entry.at("/suspectedClone/since").asText(), Instant.now()) + "; holdfast explain "
+                    + Code.FLT_CLONE.id());
+        }
+        if (entry.path("held").asBoolean()) {
+            notes.add(
+                    "its orders are held: fleet resume " + entry.path("device").asText());
+        }
+        String[] device = {
+            entry.path("device").asText(),
+            entry.path("assurance").asText(),
+            entry.path("online").asBoolean() ? "online" : "offline"
+        };
+        JsonNode listed = report.path("models");
+        if (listed.isEmpty()) {
+            row(table, device, report, notes);
+        }
+        for (int i = 0; i < Math.min(listed.size(), ModelName.MAX_MODELS); i++) {
+            notes.addAll(notes(listed.path(i)));
+            row(table, device, listed.path(i), notes);
+            device = new String[] {"", "", ""};
+            notes.clear();
+        }
+    }
+
+    private static void row(Table table, String[] device, JsonNode model, List<String> notes) {
+        table.row(
+                device[0],
+                device[1],
+                device[2],
+                text(model, "model", ModelName.MAX_CHARS),
+                text(model, "version", ModelName.MAX_CHARS),
+                text(model, "state", MAX_STATE_CHARS),
+                String.join("; ", notes));
     }
 
     /** A suspicion that was not confirmed for a day is over. */
@@ -126,41 +164,27 @@ final class DevicesCommand implements Callable<Integer> {
         return json.setAll(wish.toJson());
     }
 
-    /** Lines on each model that the device runs; what a report has beyond that or of another kind is left out. */
-    private static List<String> models(JsonNode report) {
-        List<String> lines = new ArrayList<>();
-        JsonNode listed = report.path("models");
-        for (int i = 0; i < Math.min(listed.size(), ModelName.MAX_MODELS); i++) {
-            JsonNode model = listed.path(i);
-            lines.add(
-                    "  " + text(model, "model", ModelName.MAX_CHARS) + " " + text(model, "version", ModelName.MAX_CHARS)
-                            + " " + text(model, "state", MAX_STATE_CHARS)
-                            + (model.path("default").asBoolean(false) ? ", default" : "")
-                            + (model.path("fallback").isObject()
-                                    ? ", fallback " + text(model.path("fallback"), "version", ModelName.MAX_CHARS)
-                                    : "")
-                            + grace(model.path("grace")));
-            JsonNode failure = model.path("lastRejection");
-            if (failure.isObject()) {
-                lines.add("    last failure " + text(failure, "code", MAX_STATE_CHARS) + ": "
-                        + text(failure, "detail", Rejection.MAX_DETAIL_CHARS));
-            }
+    /** What is to be told of a model that the device runs; what a report has beyond that or of another kind is left out. */
+    private static List<String> notes(JsonNode model) {
+        List<String> notes = new ArrayList<>();
+        if (model.path("default").asBoolean(false)) {
+            notes.add("default");
         }
-        return lines;
-    }
-
-    /** Older versions that still answer to their pinned names. */
-    private static String grace(JsonNode listed) {
-        StringBuilder words = new StringBuilder();
-        for (int i = 0; i < Math.min(listed.size(), ModelName.MAX_GRACED); i++) {
-            JsonNode one = listed.path(i);
-            words.append(", ")
-                    .append(text(one, "version", ModelName.MAX_CHARS))
-                    .append(" until ")
-                    .append(text(one, "until", MAX_STATE_CHARS))
-                    .append(one.has("code") ? " not served: " + text(one, "code", MAX_STATE_CHARS) : "");
+        if (model.path("fallback").isObject()) {
+            notes.add("fallback " + text(model.path("fallback"), "version", ModelName.MAX_CHARS));
         }
-        return words.toString();
+        JsonNode graced = model.path("grace");
+        for (int i = 0; i < Math.min(graced.size(), ModelName.MAX_GRACED); i++) {
+            JsonNode one = graced.path(i);
+            notes.add(text(one, "version", ModelName.MAX_CHARS) + " until " + text(one, "until", MAX_STATE_CHARS)
+                    + (one.has("code") ? " not served: " + text(one, "code", MAX_STATE_CHARS) : ""));
+        }
+        JsonNode failure = model.path("lastRejection");
+        if (failure.isObject()) {
+            notes.add("last failure " + text(failure, "code", MAX_STATE_CHARS) + ": "
+                    + text(failure, "detail", Rejection.MAX_DETAIL_CHARS));
+        }
+        return notes;
     }
 
     private static String text(JsonNode object, String name, int maxChars) {
@@ -175,10 +199,5 @@ final class DevicesCommand implements Callable<Integer> {
     private static boolean online(Path file) throws IOException {
         return Files.exists(file)
                 && Files.readString(file, StandardCharsets.ISO_8859_1).equals("1");
-    }
-
-    /** Reports come from devices: nothing in them may steer the terminal. */
-    private static String printable(String line) {
-        return line.replaceAll("[\\p{Cc}\\p{Cf}\\p{Zl}\\p{Zp}]", "?");
     }
 }

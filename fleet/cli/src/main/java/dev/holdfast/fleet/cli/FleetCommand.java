@@ -1,10 +1,13 @@
 package dev.holdfast.fleet.cli;
 
+import dev.holdfast.control.CommandFailure;
 import dev.holdfast.fleet.FleetDirectory;
 import dev.holdfast.fleet.FleetRepository;
 import dev.holdfast.link.BrokerAddress;
-import dev.holdfast.link.LinkException;
+import dev.holdfast.terminal.Program;
 import dev.holdfast.wire.Code;
+import dev.holdfast.wire.CodedFailure;
+import dev.holdfast.wire.ExitCode;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Rejection;
 import java.io.IOException;
@@ -18,8 +21,8 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
 /**
- * The operator's command. Exit code 0 means yes, 1 no or failed, 2 wrong usage; an error is one line {@code CODE: detail}
- * on the error stream.
+ * The operator's command. It ends as {@link ExitCode} says; an error is a line {@code CODE: detail} on the error stream, and below it
+ * what to do.
  */
 @Command(
         name = "fleet",
@@ -42,45 +45,50 @@ import picocli.CommandLine.Option;
             RootCommand.class
         })
 public final class FleetCommand {
-    private static final int FAILED = 1;
-    private static final int USAGE = 2;
-
     public static void main(String[] args) {
-        System.exit(run(new PrintWriter(System.out, true), new PrintWriter(System.err, true), args));
+        System.exit(program().run(args));
     }
 
     /** Runs one command; for tests too. */
     public static int run(PrintWriter out, PrintWriter err, String... args) {
-        return new CommandLine(new FleetCommand())
-                .setOut(out)
-                .setErr(err)
-                .setCaseInsensitiveEnumValuesAllowed(true)
-                .setExecutionExceptionHandler((failure, line, parsed) -> {
-                    err.println(reason(failure));
-                    return FAILED;
-                })
-                .setParameterExceptionHandler((failure, rest) -> {
-                    err.println(new Rejection(Code.CFG_INVALID, String.valueOf(failure.getMessage())));
-                    return USAGE;
-                })
-                .execute(args.length == 0 ? new String[] {"--help"} : args);
+        Program program = program();
+        program.commandLine().setOut(out).setErr(err);
+        return program.execute(args);
     }
 
-    private static Rejection reason(Exception failure) {
-        return switch (failure) {
-            case RejectedException rejected -> rejected.rejection();
-            case NoSuchFileException absent -> new Rejection(Code.FLT_ABSENT, "no file " + absent.getFile());
-            case LinkException link -> link.rejection();
-            case IOException io -> new Rejection(Code.FLT_IO, io.toString());
-            case UncheckedIOException io -> new Rejection(Code.FLT_IO, io.toString());
-            default -> new Rejection(Code.FLT_IO, failure.toString());
-        };
+    private static Program program() {
+        return new Program(new CommandLine(new FleetCommand()))
+                .helpWithoutVerb()
+                .usageCode(Code.CFG_INVALID)
+                .wording(FleetCommand::wording);
+    }
+
+    /** Files and links fail under a code here, too: what reads the error stream of a fleet's machine sorts by it. */
+    private static CommandFailure wording(Throwable failure) {
+        CommandFailure plain = CommandFailure.of(failure);
+        if (failure instanceof CodedFailure coded) {
+            // Here it is about what was typed, or a file that was named, and the detail says which.
+            return coded.rejection().code() == Code.CFG_INVALID
+                    ? new CommandFailure(ExitCode.FAILED, plain.what(), "")
+                    : plain;
+        }
+        Code code = failure instanceof NoSuchFileException ? Code.FLT_ABSENT : Code.FLT_IO;
+        return failure instanceof IOException || failure instanceof UncheckedIOException
+                ? new CommandFailure(plain.exit(), new Rejection(code, plain.what()).toString(), plain.remedy())
+                : plain;
     }
 
     /** {@code --dir}, which most commands take. */
     static final class InDirectory {
-        @Option(names = "--dir", description = "The fleet directory (default: ${DEFAULT-VALUE}).")
-        Path dir = Path.of("fleet");
+        private static final String DEFAULT_DIR = "/var/lib/holdfast-fleet";
+
+        @Option(
+                names = "--dir",
+                paramLabel = "DIR",
+                description = "The fleet directory, with its keys; HOLDFAST_FLEET_DIR names another default"
+                        + " (default: ${DEFAULT-VALUE}).",
+                defaultValue = "${env:HOLDFAST_FLEET_DIR:-" + DEFAULT_DIR + "}")
+        Path dir = Path.of(DEFAULT_DIR);
 
         FleetDirectory directory() {
             return new FleetDirectory(dir);

@@ -4,6 +4,8 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import dev.holdfast.fleet.DesiredModels;
 import dev.holdfast.fleet.FleetRestore;
 import dev.holdfast.fleet.HeldDevice;
+import dev.holdfast.terminal.Program;
+import dev.holdfast.terminal.Table;
 import dev.holdfast.wire.Json;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
@@ -26,10 +28,11 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "resume",
         description = {
-            "After fleet init --resume-after: lists devices whose orders are held, with what the backup desires and what each"
-                    + " says that it serves. With --keep or --restored, orders of the named devices go on.",
+            "After fleet init --resume-after: lists devices whose orders are held, with what the backup desires and"
+                    + " what each says that it serves. With --keep or --restored, orders of the named devices go on.",
             "What a device says is a report and no proof; fleet attest DEVICE proves it."
-        })
+        },
+        footer = {"", "Examples:", "  fleet resume", "  fleet resume cam-7 --restored", "  fleet resume --all --keep"})
 final class ResumeCommand implements java.util.concurrent.Callable<Integer> {
     @Spec
     CommandSpec spec = CommandSpec.create();
@@ -54,7 +57,7 @@ final class ResumeCommand implements java.util.concurrent.Callable<Integer> {
     @Option(names = "--no-hint", description = "Send no hint: the devices ask by themselves.")
     boolean noHint;
 
-    @Option(names = "--json")
+    @Option(names = "--json", description = "print JSON")
     boolean json;
 
     @Override
@@ -111,12 +114,13 @@ final class ResumeCommand implements java.util.concurrent.Callable<Integer> {
         if (held.isEmpty()) {
             out.println("no orders are held");
         }
+        Table table = new Table("DEVICE", "STATE", "BACKUP", "SERVES");
         for (HeldDevice one : held) {
             String state = one.reported().isEmpty() ? "not heard of" : one.agrees() ? "agrees" : "DIFFERS";
-            out.printf(
-                    "%-24s %-12s backup: %s; serves: %s%n",
-                    one.device(), state, words(one.desired()), words(one.reported()));
+            table.row(one.device(), state, words(one.desired()), words(one.reported()));
         }
+        out.print(table.isEmpty() ? "" : table.on(Program.output(spec)));
+        out.flush();
     }
 
     private static String words(Optional<HeldDevice.Serving> serving) {

@@ -3,6 +3,9 @@ package dev.holdfast.fleet.cli;
 import dev.holdfast.fleet.FleetDirectory;
 import dev.holdfast.fleet.FleetKeys;
 import dev.holdfast.fleet.RootFolder;
+import dev.holdfast.terminal.Program;
+import dev.holdfast.terminal.Table;
+import dev.holdfast.terminal.Units;
 import dev.holdfast.trust.signing.RootSigning;
 import dev.holdfast.trust.signing.SigningKey;
 import java.io.PrintWriter;
@@ -87,11 +90,15 @@ final class RootCommand {
             throws Exception {
         Instant soon = Clock.systemUTC().instant().plus(Duration.ofDays(days));
         boolean late = false;
+        Instant now = Instant.now();
+        Table table = new Table("ROLE", "EXPIRES", "NOTE");
         for (Map.Entry<String, Instant> role : in.repository().expiries().entrySet()) {
             boolean due = role.getValue().isBefore(soon);
             late |= due;
-            out().printf("%-10s %s%s%n", role.getKey(), role.getValue(), due ? "  SIGN AGAIN" : "");
+            table.row(role.getKey(), Units.time(role.getValue(), now), due ? "SIGN AGAIN" : "");
         }
+        out().print(table.on(Program.output(spec)));
+        out().flush();
         return late ? 1 : 0;
     }
 }

@@ -27,7 +27,10 @@ import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
 /** Appraises stored evidence without a network. The device's record stays as it is. */
-@Command(name = "verify", description = "Appraises stored evidence; exit code 0 only if it affirms.")
+@Command(
+        name = "verify",
+        description = "Appraises stored evidence without a network; exit code 0 only if it affirms.",
+        footer = {"", "Example:", "  fleet verify cam-7.cbor --nonce $(cat cam-7.cbor.nonce) --policy policy.json"})
 final class VerifyCommand implements Callable<Integer> {
     private static final long MAX_EVIDENCE_FILE_BYTES = 4 << 20;
 
@@ -40,17 +43,21 @@ final class VerifyCommand implements Callable<Integer> {
     @Mixin
     AppraisalOptions appraiser = new AppraisalOptions();
 
-    @Parameters(index = "0", paramLabel = "EVIDENCE")
+    @Parameters(index = "0", paramLabel = "EVIDENCE", description = "File with the evidence.")
     Path evidence = Path.of("");
 
-    @Option(names = "--nonce", required = true, description = "The challenge's nonce in hexadecimal.")
+    @Option(
+            names = "--nonce",
+            paramLabel = "HEX",
+            required = true,
+            description = "The challenge's nonce in hexadecimal.")
     String nonce = "";
 
     @Option(
             names = "--issued",
             description =
-                    "When the challenge was sent, such as 2026-11-25T12:00:00Z. Evidence that is older than what the fleet has"
-                            + " seen of the device since is a warning without it.")
+                    "When the challenge was sent, such as 2026-11-25T12:00:00Z. Evidence that is older than what the"
+                            + " fleet has seen of the device since is a warning without it.")
     @Nullable
     Instant issued;
 
@@ -77,7 +84,7 @@ final class VerifyCommand implements Callable<Integer> {
         Optional<Duration> age = Optional.ofNullable(issued).map(sent -> Duration.between(sent, Instant.now()));
         var question = new EvidenceVerifier.Question(asked, age, asked(enrolled.memory()));
         var appraisal = appraiser.appraise(bytes, question, enrolled, repository.references());
-        return appraiser.print(spec.commandLine().getOut(), spec.commandLine().getErr(), appraisal, enrolled);
+        return appraiser.print(spec, appraisal, enrolled);
     }
 
     /** What the fleet had seen of the device when the challenge was sent. */

@@ -193,17 +193,18 @@ class DesireCommandTest {
         enrol();
         desire("chat", "1.0.0");
         Files.writeString(directory.report("cam-7"), """
-                {"model":"chat","version":"1.0.0","state":"COMMITTED","models":[
-                 {"model":"chat","version":"1.0.0","default":true,"state":"COMMITTED","fallback":{"version":"0.9.0"}},
-                 {"model":"embed","version":"2.0.0","state":"FAILED",
-                  "lastRejection":{"code":"GATE-CANARY","detail":"2 of 3 failed"}}]}""");
+            {"model":"chat","version":"1.0.0","state":"COMMITTED","models":[
+             {"model":"chat","version":"1.0.0","default":true,"state":"COMMITTED","fallback":{"version":"0.9.0"}},
+             {"model":"embed","version":"2.0.0","state":"FAILED",
+              "lastRejection":{"code":"GATE-CANARY","detail":"2 of 3 failed"}}]}\
+            """);
         assertThat(run("devices")).as(errors).isZero();
         assertThat(output.lines())
                 .containsExactly(
-                        "cam-7                    software  offline chat 1.0.0 COMMITTED",
-                        "  chat 1.0.0 COMMITTED, default, fallback 0.9.0",
-                        "  embed 2.0.0 FAILED",
-                        "    last failure GATE-CANARY: 2 of 3 failed");
+                        "DEVICE  ASSURANCE  LINK     MODEL  VERSION  STATE      NOTE",
+                        "cam-7   software   offline  chat   1.0.0    COMMITTED  default; fallback 0.9.0",
+                        "                            embed  2.0.0    FAILED     last failure GATE-CANARY: 2 of 3"
+                                + " failed");
         assertThat(run("devices", "--json")).isZero();
         assertThat(json().at("/0/desired/model").asText()).isEqualTo("chat");
         assertThat(json().at("/0/desired/models/chat/version").asText()).isEqualTo("1.0.0");
@@ -226,7 +227,7 @@ class DesireCommandTest {
         for (String models : List.of("{}", "7", "\"text\"", "null")) {
             Files.writeString(directory.report("cam-7"), "{\"models\":" + models + "}");
             assertThat(run("devices")).as(errors).isZero();
-            assertThat(output.lines()).hasSize(1);
+            assertThat(output.lines()).hasSize(2);
         }
     }
 

@@ -95,7 +95,7 @@ class RecoveryCommandsTest {
         ok("devices", "forget", "cam-7");
         assertThat(output).startsWith("forgot cam-7\n").contains("certificate").contains("it enrols again");
         ok("devices");
-        assertThat(output).isEmpty();
+        assertThat(output).startsWith("no device is enrolled");
         refused("FLT-ABSENT", "devices", "forget", "cam-7");
         refused("CFG-INVALID", "devices", "forget", "../cam-7");
         ok("desire", "--no-hint", "cam-7", "chat", "1.0.0");
@@ -149,7 +149,7 @@ class RecoveryCommandsTest {
         ok("devices");
         assertThat(output).contains("fleet resume cam-7");
         ok("resume");
-        assertThat(output).contains("not heard of").contains("backup: chat 1.0.0 (default); serves: -");
+        assertThat(output).contains("not heard of").containsPattern("not heard of +chat 1.0.0 \\(default\\) +-");
         refused("FLT-HELD", "desire", "--no-hint", "cam-7", "chat", "2.0.0");
         refused("FLT-ABSENT", "resume", "--no-hint", "cam-7", "--keep");
         Files.writeString(fleet.resolve("reports/cam-7.json"), "{\"models\":[]}");
@@ -159,7 +159,7 @@ class RecoveryCommandsTest {
                 fleet.resolve("reports/cam-7.json"),
                 "{\"models\":[{\"model\":\"chat\",\"version\":\"2.0.0\",\"default\":true}]}");
         ok("resume", "cam-7");
-        assertThat(output).contains("DIFFERS").contains("serves: chat 2.0.0 (default)");
+        assertThat(output).contains("DIFFERS").containsPattern("chat 2.0.0 \\(default\\)\n");
         ok("resume", "--json");
         assertThat(Json.read(output.getBytes(java.nio.charset.StandardCharsets.UTF_8), 4096)
                         .orThrow()

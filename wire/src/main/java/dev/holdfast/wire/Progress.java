@@ -1,4 +1,4 @@
-package dev.holdfast.delta;
+package dev.holdfast.wire;
 
 /** Is told how far a long job came. Called on the job's thread: be quick. */
 @FunctionalInterface
