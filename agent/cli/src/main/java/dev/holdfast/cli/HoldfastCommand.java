@@ -13,6 +13,8 @@ import dev.holdfast.wire.RejectedException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Locale;
+import java.util.Map;
+import java.util.TreeMap;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
@@ -28,30 +30,45 @@ import picocli.CommandLine.Spec;
         mixinStandardHelpOptions = true,
         scope = CommandLine.ScopeType.INHERIT,
         version = Version.NAME,
-        description = "Signed model updates, local inference and attestation on this device.",
-        subcommands = {
-            HoldfastCommand.Explain.class,
-            DeviceCommands.Status.class,
-            DeviceCommands.Slots.class,
-            DeviceCommands.History.class,
-            InstallCommand.class,
-            DeviceCommands.Rollback.class,
-            DeviceCommands.Pause.class,
-            DeviceCommands.Resume.class,
-            WatchCommand.class,
-            RunCommand.class,
-            PsCommand.class,
-            ModelCommands.class
-        })
+        description = "Signed model updates, local inference and attestation on this device.")
 public final class HoldfastCommand {
+    private static final Map<String, Class<?>> VERBS = Map.ofEntries(
+            Map.entry("explain", Explain.class),
+            Map.entry("status", DeviceCommands.Status.class),
+            Map.entry("slots", DeviceCommands.Slots.class),
+            Map.entry("history", DeviceCommands.History.class),
+            Map.entry("install", InstallCommand.class),
+            Map.entry("rollback", DeviceCommands.Rollback.class),
+            Map.entry("pause", DeviceCommands.Pause.class),
+            Map.entry("resume", DeviceCommands.Resume.class),
+            Map.entry("watch", WatchCommand.class),
+            Map.entry("run", RunCommand.class),
+            Map.entry("ps", PsCommand.class),
+            Map.entry("model", ModelCommands.class));
+
     private HoldfastCommand() {}
 
     public static void main(String[] args) {
-        System.exit(program().helpWithoutVerb().run(args));
+        if (args.length == 1 && args[0].equals(Rehearsal.VERB)) {
+            System.exit(Rehearsal.run());
+        }
+        System.exit(program(args).run(args));
     }
 
-    static Program program() {
+    /** The whole model of the command, for completion and manual pages. */
+    public static CommandLine commandLine() {
+        return program().commandLine();
+    }
+
+    /**
+     * The program for a command line. picocli reads the annotations of every verb that it has, which takes longer than most verbs run: so
+     * it has the verb alone that was named, and all where none was, such as for help.
+     */
+    static Program program(String... args) {
         CommandLine line = new CommandLine(new HoldfastCommand());
+        Class<?> named = args.length == 0 ? null : VERBS.get(args[0]);
+        (named == null ? new TreeMap<>(VERBS) : Map.of(args[0], named))
+                .forEach((name, verb) -> line.addSubcommand(name, verb));
         // Not in the annotation, whose scope hands it on to every verb.
         line.getCommandSpec()
                 .usageMessage()
@@ -60,6 +77,7 @@ public final class HoldfastCommand {
                         "holdfast help VERB says more of a verb, holdfast explain CODE of a code such as"
                                 + " UPD-ROLLBACK.");
         return new Program(line)
+                .helpWithoutVerb()
                 .verbs(new VerbGroups()
                         .group("Look")
                         .verbs("status", "slots", "history", "watch", "ps")

@@ -5,6 +5,8 @@ import dev.holdfast.wire.Code;
 import dev.holdfast.wire.ExitCode;
 import java.io.PrintStream;
 import java.io.PrintWriter;
+import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -55,6 +57,8 @@ public final class Program {
         Arrays.stream(ExitCode.values()).forEach(code -> table.put("" + code.number(), code.meaning()));
         spec.usageMessage().exitCodeListHeading("%nExit codes:%n").exitCodeList(table);
         line.setCaseInsensitiveEnumValuesAllowed(true);
+        line.registerConverter(Instant.class, new Moments.OfInstant());
+        line.registerConverter(Duration.class, new Moments.OfDuration());
         line.setUsageHelpLongOptionsMaxWidth(28);
         line.setExecutionExceptionHandler((failure, at, parsed) -> fail(failure, at, parsed.originalArgs()));
         line.setParameterExceptionHandler(this::misused);
@@ -95,6 +99,7 @@ public final class Program {
 
     /** Runs as the process's main command: on its standard streams. Returns the exit code. */
     public int run(String... args) {
+        StandardError.restore();
         GuardedOutput guarded = GuardedOutput.standard();
         System.setOut(guarded.stream());
         line.setOut(new PrintWriter(System.out, true)).setErr(new PrintWriter(System.err, true));
