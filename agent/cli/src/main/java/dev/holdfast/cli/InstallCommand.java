@@ -4,9 +4,11 @@ import com.fasterxml.jackson.databind.JsonNode;
 import dev.holdfast.control.AgentClient;
 import dev.holdfast.control.AgentPaths;
 import dev.holdfast.control.BundleProtocol;
+import dev.holdfast.control.CommandFailure;
 import dev.holdfast.control.NoDaemonException;
 import dev.holdfast.terminal.Program;
 import dev.holdfast.wire.Code;
+import dev.holdfast.wire.ExitCode;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.RejectedException;
 import java.io.DataInputStream;
@@ -19,6 +21,7 @@ import java.nio.channels.ClosedChannelException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.time.Duration;
@@ -46,6 +49,9 @@ final class InstallCommand extends HoldfastCommand.Configured {
     @Override
     public Integer call() throws Exception {
         Path control = sockets().agent();
+        if (Files.isDirectory(bundle)) {
+            throw new CommandFailure.Worded(ExitCode.FAILED, bundle + " is a folder", "name the bundle in it");
+        }
         try (FileChannel file = FileChannel.open(bundle, StandardOpenOption.READ);
                 SocketChannel agent = connect(control);
                 Silence silence = new Silence(agent, PATIENCE);

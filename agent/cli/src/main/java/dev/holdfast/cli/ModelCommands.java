@@ -3,12 +3,17 @@ package dev.holdfast.cli;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.holdfast.control.CommandFailure;
 import dev.holdfast.engine.ModelRunner;
 import dev.holdfast.engine.kernels.CacheType;
 import dev.holdfast.terminal.Page;
 import dev.holdfast.terminal.Program;
 import dev.holdfast.wire.Code;
+import dev.holdfast.wire.ExitCode;
 import dev.holdfast.wire.RejectedException;
+import dev.holdfast.wire.Rejection;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Map;
@@ -63,6 +68,30 @@ final class ModelCommands {
                 description = "how keys and values are kept: f32, f16 or q8_0 (${DEFAULT-VALUE})",
                 defaultValue = "f16")
         String cache = "f16";
+
+        /** The verb itself. */
+        abstract Integer run() throws Exception;
+
+        /** Whatever is wrong with a file is said with its name. */
+        @Override
+        public final Integer call() throws Exception {
+            if (!Files.exists(file)) {
+                throw new NoSuchFileException(file.toString());
+            }
+            if (Files.isDirectory(file)) {
+                throw new CommandFailure.Worded(ExitCode.FAILED, file + " is a folder", "name a model file");
+            }
+            try {
+                return run();
+            } catch (RejectedException e) {
+                Rejection why = e.rejection();
+                if (why.code().id().startsWith("GGUF-")) {
+                    throw new RejectedException(
+                            new Rejection(why.code(), file + ": " + why.detail(), why.offset(), why.field()));
+                }
+                throw e;
+            }
+        }
 
         /** The fields of a result: as JSON, or a line for each. */
         void print(ObjectNode result) {

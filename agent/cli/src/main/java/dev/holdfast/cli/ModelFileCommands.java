@@ -32,7 +32,7 @@ final class ModelFileCommands {
             footer = {"", "Example:", "  holdfast model inspect chat.gguf"})
     static final class Inspect extends ModelCommands.OnFile {
         @Override
-        public Integer call() throws RejectedException {
+        Integer run() throws RejectedException {
             ObjectNode found = ModelInspection.of(file).orThrow().json();
             System.out.print(TerminalText.forStdout(json ? found + "\n" : text(found, Program.output(spec))));
             return 0;
@@ -92,7 +92,7 @@ final class ModelFileCommands {
         boolean stdin;
 
         @Override
-        public Integer call() throws Exception {
+        Integer run() throws Exception {
             String given =
                     stdin ? new String(System.in.readAllBytes(), StandardCharsets.UTF_8) : text == null ? "" : text;
             ObjectNode result = Json.object();
@@ -116,7 +116,7 @@ final class ModelFileCommands {
         GgmlType type = GgmlType.Q8_0;
 
         @Override
-        public Integer call() throws RejectedException, IOException {
+        Integer run() throws RejectedException, IOException {
             GgufQuantizer.Summary made = GgufQuantizer.quantize(file, out, type).orThrow();
             ObjectNode result = Json.object().put("bytes", made.bytes());
             ObjectNode types = result.putObject("tensors");

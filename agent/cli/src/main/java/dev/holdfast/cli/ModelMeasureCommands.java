@@ -45,7 +45,7 @@ final class ModelMeasureCommands {
         Path base;
 
         @Override
-        public Integer call() throws Exception {
+        Integer run() throws Exception {
             try (ModelRunner runner = open()) {
                 int[] ids = runner.prompt(Files.readString(textFile)).orThrow();
                 print(base == null ? alone(runner, ids) : beside(base, runner, ids));
@@ -127,7 +127,7 @@ final class ModelMeasureCommands {
         int streams = 1;
 
         @Override
-        public Integer call() throws RejectedException {
+        Integer run() throws RejectedException {
             json |= output == Output.json;
             try (ModelRunner runner = open()) {
                 if (streams > 1) {

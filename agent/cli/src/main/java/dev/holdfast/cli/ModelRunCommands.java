@@ -35,7 +35,7 @@ final class ModelRunCommands {
         Path out = Path.of("logits.f32");
 
         @Override
-        public Integer call() throws Exception {
+        Integer run() throws Exception {
             try (ModelRunner runner = open()) {
                 print(Json.object()
                         .put("rows", runner.logits(ids(tokens), all, out).orThrow()));
@@ -53,7 +53,7 @@ final class ModelRunCommands {
         String text = "";
 
         @Override
-        public Integer call() throws RejectedException {
+        Integer run() throws RejectedException {
             try (ModelRunner runner = open()) {
                 Embedding made = runner.embed(text).orThrow();
                 ObjectNode result = Json.object().put("tokens", made.tokens()).put("norm", made.norm());
@@ -160,7 +160,7 @@ final class ModelRunCommands {
         }
 
         @Override
-        public Integer call() throws RejectedException {
+        Integer run() throws RejectedException {
             try (ModelRunner runner = open()) {
                 if (draft != null) {
                     runner.draft(draft, CacheType.of(cache).orThrow()).orThrow();

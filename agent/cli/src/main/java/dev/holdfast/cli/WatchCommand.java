@@ -47,7 +47,7 @@ final class WatchCommand extends HoldfastCommand.Configured {
                 InstallView install = InstallView.of(status);
                 String now = json ? status.toString() : line(status, install);
                 if (!now.equals(last)) {
-                    progress.close();
+                    progress.rest();
                     System.out.println(json ? now : Units.local(Instant.now()) + "  " + now);
                     last = now;
                 }

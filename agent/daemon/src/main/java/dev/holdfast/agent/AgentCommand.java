@@ -10,8 +10,12 @@ import dev.holdfast.control.UncaughtExceptions;
 import dev.holdfast.sockets.ServiceManager;
 import dev.holdfast.tee.TeeException;
 import dev.holdfast.terminal.Program;
+import dev.holdfast.terminal.Units;
 import dev.holdfast.wire.Binary;
+import dev.holdfast.wire.Json;
 import dev.holdfast.wire.RejectedException;
+import dev.holdfast.wire.Rejection;
+import dev.holdfast.wire.Verdict;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Files;
@@ -49,6 +53,11 @@ public final class AgentCommand {
 
     public static void main(String[] args) {
         System.exit(program(Operator.atTerminal()).run(args));
+    }
+
+    /** The whole model of these verbs, for completion and manual pages. */
+    public static CommandLine commandLine() {
+        return program(Operator.atTerminal()).commandLine();
     }
 
     /** @param operator who is asked before anything is done for good */
@@ -102,27 +111,53 @@ public final class AgentCommand {
         }
     }
 
-    @Command(name = "attest", description = "Writes evidence for a nonce.")
+    @Command(
+            name = "attest",
+            description = "Writes evidence for a nonce.",
+            footer = {"", "Example:", "  holdfast attest --nonce $(openssl rand -hex 32) --out evidence.cbor"})
     static final class Attest extends Configured {
-        @Option(names = "--nonce", required = true, description = "8 to 64 bytes in hexadecimal")
+        @Option(names = "--nonce", paramLabel = "HEX", required = true, description = "8 to 64 bytes in hexadecimal")
         String nonce = "";
 
-        @Option(names = "--out", required = true, description = "file for the evidence")
+        @Option(names = "--out", paramLabel = "FILE", required = true, description = "file for the evidence")
         Path evidenceFile = Path.of("evidence.cbor");
 
-        @Option(names = "--tpm-out", description = "folder for the files that tpm2_checkquote reads")
+        @Option(
+                names = "--tpm-out",
+                paramLabel = "DIR",
+                description = "folder for the files that tpm2_checkquote reads (none)")
         Optional<Path> tpmFolder = Optional.empty();
+
+        @Option(names = "--json", description = "print JSON")
+        boolean json;
 
         @Override
         public Integer call() throws Exception {
             AgentClient agent = new AgentClient(config().sockets().agent());
-            byte[] evidence = agent.evidence(Challenges.nonce(nonce).orThrow()).toArray();
+            byte[] evidence = agent.evidence(asked()).toArray();
             Files.write(evidenceFile, evidence);
             if (tpmFolder.isPresent()) {
                 TpmQuoteFiles.write(tpmFolder.get(), evidence, attestationKey(agent))
                         .orThrow();
             }
+            out().println(
+                            json
+                                    ? Json.object()
+                                            .put("file", evidenceFile.toString())
+                                            .put("bytes", evidence.length)
+                                            .toString()
+                                    : "wrote evidence to " + evidenceFile + ", " + Units.bytes(evidence.length)
+                                            + "; a verifier appraises it by: fleet verify");
+            out().flush();
             return 0;
+        }
+
+        private Binary asked() throws RejectedException {
+            return switch (Challenges.nonce(nonce)) {
+                case Verdict.Accepted<Binary>(Binary asked) -> asked;
+                case Verdict.Rejected<Binary>(Rejection why) ->
+                    throw new RejectedException(why.code(), "--nonce: " + why.detail());
+            };
         }
 
         private static ECPublicKey attestationKey(AgentClient agent)
@@ -135,7 +170,13 @@ public final class AgentCommand {
 
     @Command(
             name = "doctor",
-            description = "Checks processes, root of trust, fleet and store; exit code 1 when something is broken.")
+            description = "Checks processes, root of trust, fleet and store; exit code 1 when something is broken.",
+            footer = {
+                "",
+                "Examples:",
+                "  holdfast doctor",
+                "  holdfast doctor --json | jq '.checks[] | select(.outcome != \"pass\")'"
+            })
     static final class RunDoctor extends Configured {
         @Option(names = "--json", description = "print JSON")
         boolean json;
@@ -143,7 +184,7 @@ public final class AgentCommand {
         @Override
         public Integer call() throws RejectedException {
             Doctor doctor = Doctor.of(config());
-            out().print(json ? doctor.json() + "\n" : doctor.text());
+            out().print(json ? doctor.json() + "\n" : doctor.text(Program.output(spec)));
             out().flush();
             return doctor.isHealthy() ? 0 : 1;
         }

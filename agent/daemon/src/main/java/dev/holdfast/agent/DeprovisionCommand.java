@@ -26,7 +26,8 @@ import picocli.CommandLine.Mixin;
         description = {
             "Removes anchor, counter and stored keys from the TEE, and the state that they authenticate.",
             "Models, the history of installs, and a line in provisioning.jsonl stay."
-        })
+        },
+        footer = {"", "Example:", "  holdfast deprovision"})
 final class DeprovisionCommand extends AgentCommand.Configured {
     private final Operator operator;
 

@@ -8,6 +8,8 @@ import dev.holdfast.control.InferencePaths;
 import dev.holdfast.control.Pointer;
 import dev.holdfast.control.PointerEntry;
 import dev.holdfast.control.UnixHttpClient;
+import dev.holdfast.terminal.Terminal;
+import dev.holdfast.terminal.Units;
 import dev.holdfast.updater.ModelStore;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
@@ -86,6 +88,15 @@ final class Doctor {
         }
     }
 
+    /** Whatever is answered: a process that has no model yet answers so, with 503. */
+    private static Optional<JsonNode> hear(Path socket, String path) {
+        try {
+            return Optional.of(new UnixHttpClient(socket).get(path, QUICK).body());
+        } catch (IOException e) {
+            return Optional.empty();
+        }
+    }
+
     private void processes(Optional<JsonNode> status) {
         check(
                 "processes",
@@ -94,7 +105,7 @@ final class Doctor {
                 status.map(s -> "answers, state " + s.path("state").asText())
                         .orElse("no answer on " + config.sockets().agent()),
                 "systemctl start holdfast, then journalctl -u holdfast");
-        Optional<JsonNode> health = ask(config.sockets().inference(), InferencePaths.HEALTH);
+        Optional<JsonNode> health = hear(config.sockets().inference(), InferencePaths.HEALTH);
         boolean model = health.map(h -> h.path("status").asText().equals("ok")).orElse(false);
         check(
                 "processes",
@@ -106,7 +117,9 @@ final class Doctor {
                         ? "order a model for this device: fleet desire"
                         : "systemctl start holdfast-inference, then journalctl -u holdfast-inference");
         status.ifPresent(s -> {
-            JsonNode rejection = s.path("lastRejection");
+            // What was refused before an attempt that is under way is no news of it.
+            JsonNode rejection =
+                    s.path("state").asText().equals("installing") ? s.path("nothing") : s.path("lastRejection");
             check(
                     "processes",
                     "last update",
@@ -243,19 +256,25 @@ final class Doctor {
     }
 
     String text() {
+        return text(Terminal.PLAIN);
+    }
+
+    String text(Terminal terminal) {
         StringBuilder out = new StringBuilder();
         String section = "";
         for (Check check : checks) {
             if (!check.section().equals(section)) {
                 section = check.section();
-                out.append(out.isEmpty() ? "" : "\n").append(section).append('\n');
+                out.append(out.isEmpty() ? "" : "\n")
+                        .append(terminal.bold(section))
+                        .append('\n');
             }
             String mark = switch (check.outcome()) {
-                case PASS -> "ok  ";
-                case WARN -> "warn";
-                case FAIL -> "FAIL";
+                case PASS -> terminal.good("ok  ");
+                case WARN -> terminal.doubtful("warn");
+                case FAIL -> terminal.bad("FAIL");
             };
-            out.append("  %s  %-22s %s%n".formatted(mark, check.name(), check.detail()));
+            out.append("  %s  %-22s %s%n".formatted(mark, check.name(), Units.printable(check.detail())));
             if (!check.fix().isEmpty()) {
                 out.append("        %-22s -> %s%n".formatted("", check.fix()));
             }

@@ -12,8 +12,11 @@ import picocli.CommandLine.Option;
 @Command(
         name = "provision",
         description = {
-            "Checks the fleet's factory root and anchors it in the TEE, once, with a counter and the first state record.",
+            "Checks the fleet's factory root and anchors it in the TEE, once, with a counter and the first state"
+                    + " record.",
             "On a device that is provisioned already: changes nothing."
+        },
+        footer = {"", "Examples:", "  holdfast provision", "  holdfast provision --yes", "  holdfast provision --again"
         })
 final class ProvisionCommand extends AgentCommand.Configured {
     private final Operator operator;
@@ -21,7 +24,8 @@ final class ProvisionCommand extends AgentCommand.Configured {
     @Option(
             names = "--accept-state",
             description =
-                    "accept the state on the disk although the TEE has counted further, or may have: it was put back on purpose")
+                    "accept the state on the disk although the TEE has counted further, or may have: it was put back"
+                            + " on purpose")
     boolean acceptState;
 
     @Option(

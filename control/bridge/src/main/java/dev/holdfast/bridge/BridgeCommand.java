@@ -59,6 +59,7 @@ public final class BridgeCommand implements Callable<Integer> {
 
     @Option(
             names = "--address",
+            paramLabel = "ADDRESS",
             description = "127.0.0.1 or ::1, and nothing else (${DEFAULT-VALUE})",
             defaultValue = "127.0.0.1",
             converter = Loopback.Converter.class)
@@ -74,7 +75,11 @@ public final class BridgeCommand implements Callable<Integer> {
     @Nullable
     Path socket;
 
-    @Option(names = "--config", description = "configuration file", defaultValue = ConfigFile.DEFAULT)
+    @Option(
+            names = "--config",
+            paramLabel = "FILE",
+            description = "configuration file (${DEFAULT-VALUE})",
+            defaultValue = ConfigFile.DEFAULT)
     Path config = Path.of(ConfigFile.DEFAULT);
 
     /** Who may ask. */
@@ -101,6 +106,11 @@ public final class BridgeCommand implements Callable<Integer> {
     public static void main(String[] args) {
         UncaughtExceptions.endTheProcessFor(List.of());
         System.exit(program().run(args));
+    }
+
+    /** The whole model of the command, for completion and manual pages. */
+    public static CommandLine commandLine() {
+        return program().commandLine();
     }
 
     static Program program() {

@@ -10,8 +10,10 @@ import java.io.UncheckedIOException;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.FileSystemException;
+import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.NotDirectoryException;
+import java.nio.file.Path;
 import java.util.concurrent.CancellationException;
 
 /**
@@ -45,11 +47,7 @@ public record CommandFailure(ExitCode exit, String what, String remedy) {
             case Worded worded -> worded.failure;
             case CodedFailure coded -> of(coded.rejection());
             case NoDaemonException nobody -> of(nobody);
-            case NoSuchFileException absent ->
-                new CommandFailure(
-                        ExitCode.FAILED,
-                        "there is no file " + absent.getFile(),
-                        "check the path; a relative one counts from here");
+            case NoSuchFileException absent -> absent(Path.of(absent.getFile()));
             case AccessDeniedException denied ->
                 new CommandFailure(ExitCode.PERMISSION, denied.getFile() + ": this user may not do that", RIGHTS);
             case FileAlreadyExistsException there ->
@@ -74,6 +72,14 @@ public record CommandFailure(ExitCode exit, String what, String remedy) {
                         "a fault of the program: " + FailureText.of(failure),
                         "the same command with --debug shows where; please report it");
         };
+    }
+
+    /** The file, or the folder that it would be in. */
+    private static CommandFailure absent(Path file) {
+        Path folder = file.toAbsolutePath().getParent();
+        String what = folder == null || Files.isDirectory(folder) ? "file " + file : "folder " + folder;
+        return new CommandFailure(
+                ExitCode.FAILED, "there is no " + what, "check the path; a relative one counts from where you are");
     }
 
     public static CommandFailure of(Rejection why) {

@@ -50,7 +50,7 @@ public final class ProgressLine implements Progress, AutoCloseable {
     /** Another job begins, if its name is another; the line of the one before stays. */
     public void step(String next) {
         if (!next.equals(what)) {
-            close();
+            rest();
             what = next;
             rate = new Rate();
         }
@@ -125,9 +125,13 @@ public final class ProgressLine implements Progress, AutoCloseable {
         out.flush();
     }
 
-    /** The last state stays where it is. */
     @Override
     public void close() {
+        rest();
+    }
+
+    /** Whatever else is printed now begins on a line of its own; the last state stays where it is. */
+    public void rest() {
         if (open) {
             out.println();
             out.flush();

@@ -68,7 +68,7 @@ class ProgramTest {
                         new RejectedException(Code.CFG_INVALID, "key"), ExitCode.CONFIGURATION, "CFG-INVALID: key"),
                 Arguments.of(new RejectedException(Code.LNK_DOWN, "x"), ExitCode.UNAVAILABLE, "LNK-DOWN: x"),
                 Arguments.of(new RejectedException(Code.API_BUSY, "x"), ExitCode.TRY_AGAIN, "API-BUSY: x"),
-                Arguments.of(new NoSuchFileException("/a/b"), ExitCode.FAILED, "there is no file /a/b"),
+                Arguments.of(new NoSuchFileException("/none"), ExitCode.FAILED, "there is no file /none"),
                 Arguments.of(new AccessDeniedException("/a/b"), ExitCode.PERMISSION, "/a/b: this user may not"),
                 Arguments.of(new IOException("No space left on device"), ExitCode.FAILED, "the disk is full"),
                 Arguments.of(new IllegalStateException("odd"), ExitCode.INTERNAL, "a fault of the program: odd"));

@@ -17,6 +17,7 @@ import dev.holdfast.trust.signing.RoleSigners;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.CanonicalJson;
 import dev.holdfast.wire.Code;
+import dev.holdfast.wire.Progress;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Sha256;
 import java.io.IOException;
@@ -332,15 +333,11 @@ public final class FleetRepository {
 
     /** Copies a file to its place by digest. */
     Sha256 keep(Path file) throws IOException {
-        Path temporary = Files.createTempFile(directory.blobs(), "new-", ".tmp");
-        try {
-            Files.copy(file, temporary, java.nio.file.StandardCopyOption.REPLACE_EXISTING);
-            // Hash of the copy: the original may change under us.
-            Sha256 digest = Sha256.ofFile(temporary);
-            FleetDirectory.move(temporary, directory.blob(digest));
-            return digest;
-        } finally {
-            Files.deleteIfExists(temporary);
-        }
+        return keep(file, Progress.SILENT);
+    }
+
+    /** The same, and says how far the copy is. */
+    Sha256 keep(Path file, Progress progress) throws IOException {
+        return BlobCopy.keep(directory, file, progress);
     }
 }

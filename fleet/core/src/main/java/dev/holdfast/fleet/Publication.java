@@ -23,6 +23,7 @@ import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.MerkleTree;
 import dev.holdfast.wire.ModelName;
+import dev.holdfast.wire.Progress;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Rejection;
 import dev.holdfast.wire.Sha256;
@@ -35,6 +36,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.function.Function;
 
 /**
  * One release of a model: the file, its patches, and the block that is signed with it.
@@ -109,11 +111,17 @@ public record Publication(
     /** The same with more about the model. */
     public Published publish(FleetRepository repository, AttachmentFiles attached)
             throws IOException, RejectedException {
-        repository.directory().config();
-        return repository.directory().publishing(() -> inTurn(repository, attached));
+        return publish(repository, attached, step -> Progress.SILENT);
     }
 
-    private Published inTurn(FleetRepository repository, AttachmentFiles attached)
+    /** @param steps is told which step begins, such as {@code patch 1.0.0}, and gives whoever is to be told how far it is */
+    public Published publish(FleetRepository repository, AttachmentFiles attached, Function<String, Progress> steps)
+            throws IOException, RejectedException {
+        repository.directory().config();
+        return repository.directory().publishing(() -> inTurn(repository, attached, steps));
+    }
+
+    private Published inTurn(FleetRepository repository, AttachmentFiles attached, Function<String, Progress> steps)
             throws IOException, RejectedException {
         if (model.equals(ModelName.UNKNOWN)) {
             throw new RejectedException(
@@ -143,7 +151,7 @@ public record Publication(
             newest.ifPresent(bases::add);
         }
         ObjectNode gate = gate();
-        Sha256 digest = repository.keep(file);
+        Sha256 digest = repository.keep(file, steps.apply("copy"));
         Path blob = repository.directory().blob(digest);
         Verdict<MemoryNeeds> needs = MemoryNeeds.of(
                 blob, MemoryNeeds.DEFAULT_CONTEXT_TOKENS, MemoryNeeds.DEFAULT_SEQUENCES, CacheType.DEFAULT);
@@ -166,7 +174,7 @@ public record Publication(
         List<Patch> patches = new ArrayList<>();
         for (ModelTarget base : bases) {
             if (!base.file().sha256().equals(digest)) {
-                fresh.add(patch(repository, base, blob, patches));
+                fresh.add(patch(repository, base, blob, patches, steps.apply("patch " + base.version())));
             }
         }
         repository.add(fresh);
@@ -224,12 +232,13 @@ public record Publication(
         return new BlockTree(BLOCK_BYTES, MerkleTree.root(leaves));
     }
 
-    private TargetFile patch(FleetRepository repository, ModelTarget base, Path blob, List<Patch> patches)
+    private TargetFile patch(
+            FleetRepository repository, ModelTarget base, Path blob, List<Patch> patches, Progress progress)
             throws IOException, RejectedException {
         Path made = repository.directory().blobs().resolve("new-patch.tmp");
         Sha256 old = base.file().sha256();
         try {
-            DeltaSummary summary = DeltaProducer.create(repository.directory().blob(old), blob, made);
+            DeltaSummary summary = DeltaProducer.create(repository.directory().blob(old), blob, made, progress);
             DeltaInspection inspected = DeltaInspection.of(made).orThrow();
             Sha256 digest = repository.keep(made);
             String path = "models/" + model + "/" + version + "/from-" + old.hex() + ".hfd";

@@ -32,6 +32,7 @@ import picocli.CommandLine.Option;
 final class AppraisalOptions {
     @Option(
             names = "--min-assurance",
+            paramLabel = "LEVEL",
             description = "${COMPLETION-CANDIDATES}, in any case (default: ${DEFAULT-VALUE}).")
     Assurance minAssurance = Assurance.SOFTWARE;
 
@@ -51,6 +52,7 @@ final class AppraisalOptions {
 
     @Option(
             names = "--policy",
+            paramLabel = "FILE.json",
             description = "What is asked of evidence, a JSON file; then --min-assurance and the register option are not"
                     + " read.")
     @Nullable
@@ -67,7 +69,7 @@ final class AppraisalOptions {
             if (!models.isEmpty()) {
                 throw new RejectedException(Code.CFG_INVALID, "--model: name the models in the policy, under models");
             }
-            return AppraisalPolicy.parse(Files.readAllBytes(policy)).orThrow();
+            return InputFile.of(policy.toString(), AppraisalPolicy.parse(Files.readAllBytes(policy)));
         }
         for (String model : models) {
             if (!ModelName.isName(model)) {

@@ -66,7 +66,10 @@ final class AttestCommand implements Callable<Integer> {
     @Option(names = "--timeout", paramLabel = "N", description = "Seconds to wait (default: ${DEFAULT-VALUE}).")
     int timeoutSeconds = 30;
 
-    @Option(names = "--out", description = "Where to keep the evidence; its nonce goes to FILE.nonce in hexadecimal.")
+    @Option(
+            names = "--out",
+            paramLabel = "FILE",
+            description = "Where to keep the evidence; its nonce goes to FILE.nonce in hexadecimal.")
     Optional<Path> out = Optional.empty();
 
     @Override

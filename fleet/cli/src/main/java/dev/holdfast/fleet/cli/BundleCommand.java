@@ -2,12 +2,16 @@ package dev.holdfast.fleet.cli;
 
 import dev.holdfast.fleet.FleetKeys;
 import dev.holdfast.fleet.OfflinePack;
+import dev.holdfast.terminal.Page;
+import dev.holdfast.terminal.Program;
+import dev.holdfast.terminal.Units;
 import dev.holdfast.wire.Json;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
@@ -21,7 +25,8 @@ import picocli.CommandLine.Spec;
 /** Writes a file for a USB stick. */
 @Command(
         name = "bundle",
-        description = "Writes what devices without a network need into one file, for holdfast install.")
+        description = "Writes what devices without a network need into one file, for holdfast install.",
+        footer = {"", "Example:", "  fleet bundle --device cam-7 --device cam-8 --content deltas --out update.hfb"})
 final class BundleCommand implements Callable<Integer> {
     /** A snapshot lives no longer. */
     private static final int MAX_DAYS = 30;
@@ -32,23 +37,31 @@ final class BundleCommand implements Callable<Integer> {
     @Mixin
     FleetCommand.InDirectory in = new FleetCommand.InDirectory();
 
-    @Option(names = "--device", required = true, description = "Device whose order is carried; repeatable.")
+    @Option(
+            names = "--device",
+            paramLabel = "DEVICE",
+            required = true,
+            description = "Device whose order is carried; repeatable.")
     List<String> devices = new ArrayList<>();
 
-    @Option(names = "--out", required = true, description = "The file to write.")
+    @Option(names = "--out", paramLabel = "FILE", required = true, description = "The file to write.")
     Path out = Path.of("");
 
-    @Option(names = "--content", description = "Files to carry: ${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).")
+    @Option(
+            names = "--content",
+            paramLabel = "KIND",
+            description = "Files to carry: ${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).")
     OfflinePack.Content content = OfflinePack.Content.FULL;
 
     @Option(
             names = "--days",
+            paramLabel = "N",
             description =
                     "How long the bundle is good, 1 to 30 (default: ${DEFAULT-VALUE}). The published timestamp then"
                             + " lives as long.")
     int days = 7;
 
-    @Option(names = "--json")
+    @Option(names = "--json", description = "print JSON")
     boolean json;
 
     @Override
@@ -62,9 +75,14 @@ final class BundleCommand implements Callable<Integer> {
         if (json) {
             text.println(new String(Json.write(written.toJson()), StandardCharsets.UTF_8));
         } else {
-            text.println(written.file() + ": " + written.bytes() + " bytes, good until " + written.validUntil());
-            written.orders().forEach((device, order) -> text.println("  order " + order + " of " + device));
-            written.targets().forEach(target -> text.println("  " + target));
+            Page page = new Page(Program.output(spec))
+                    .section("Bundle " + written.file())
+                    .line("length", Units.bytes(written.bytes()))
+                    .line("good until", Units.time(written.validUntil(), Instant.now()));
+            written.orders().forEach((device, order) -> page.line("order", order + " of " + device));
+            written.targets().forEach(target -> page.line("carries", target));
+            text.print(page);
+            text.flush();
         }
         return 0;
     }

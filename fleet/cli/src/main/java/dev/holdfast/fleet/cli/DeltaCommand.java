@@ -17,20 +17,21 @@ import dev.holdfast.terminal.Units;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.RejectedException;
 import java.io.IOException;
+import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Locale;
-import java.util.Map;
 import java.util.stream.Collectors;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
 /** The delta codec by hand. */
-@Command(name = "delta", description = "Makes, applies and inspects patches.", mixinStandardHelpOptions = true)
+@Command(name = "delta", description = "Makes, applies and inspects patches between two model files.")
 final class DeltaCommand {
     @Spec
     CommandSpec spec = CommandSpec.create();
@@ -78,14 +79,18 @@ final class DeltaCommand {
             @Option(names = "--patch", paramLabel = "FILE", required = true, description = "the patch") Path patch,
             @Option(names = "--out", paramLabel = "FILE", description = "the new file", defaultValue = "") Path out,
             @Option(names = "--in-place", description = "turn the base itself into the new file") boolean inPlace,
-            @Option(names = "--threads", description = "threads (default: ${DEFAULT-VALUE})", defaultValue = "1")
+            @Option(
+                            names = "--threads",
+                            paramLabel = "N",
+                            description = "threads (default: ${DEFAULT-VALUE})",
+                            defaultValue = "1")
                     int threads,
             @Option(names = "--json", description = "print JSON") boolean json,
             @Option(names = "--progress", description = "accepted as ever: progress is shown anyway") boolean progress)
             throws IOException, RejectedException {
         if (inPlace == !out.toString().isEmpty() || threads < 1) {
-            spec.commandLine().getErr().println("either --out FILE or --in-place, and at least one thread");
-            return 2;
+            throw new ParameterException(
+                    spec.commandLine(), "either --out FILE or --in-place, and at least one thread");
         }
         long start = System.nanoTime();
         try (ProgressLine line = Program.progress(spec, "patching")) {
@@ -172,13 +177,29 @@ final class DeltaCommand {
     }
 
     private int print(boolean json, ObjectNode node) {
+        PrintWriter out = spec.commandLine().getOut();
         if (json) {
-            spec.commandLine().getOut().println(new String(Json.write(node), StandardCharsets.UTF_8));
-        } else {
-            for (Map.Entry<String, ?> field : node.properties()) {
-                spec.commandLine().getOut().println(field.getKey() + " " + field.getValue());
-            }
+            out.println(new String(Json.write(node), StandardCharsets.UTF_8));
+            return 0;
         }
+        Page page = new Page(Program.output(spec));
+        if (node.has("bytes")) {
+            page.line(
+                    "patch",
+                    Units.bytes(node.path("bytes").asLong())
+                            + String.format(
+                                    Locale.ROOT,
+                                    ", %.1f %% of the new file",
+                                    100 * node.path("ratio").asDouble()));
+        }
+        page.line(
+                "took",
+                String.format(Locale.ROOT, "%.1f s", node.path("seconds").asDouble()));
+        if (node.path("peak_rss_kib").asLong() > 0) {
+            page.line("memory", Units.bytes(1024 * node.path("peak_rss_kib").asLong()) + " at most");
+        }
+        out.print(page);
+        out.flush();
         return 0;
     }
 

@@ -29,7 +29,16 @@ import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
 /** Changes one model of what a device shall run; the others stay as they are. */
-@Command(name = "desire", description = "Adds, changes or drops a model of a device, and gives it a hint to ask.")
+@Command(
+        name = "desire",
+        description = "Adds, changes or drops a model of a device, and gives it a hint to ask.",
+        footer = {
+            "",
+            "Examples:",
+            "  fleet desire cam-7 chat 2.0.0",
+            "  fleet desire cam-7 chat 2.0.0 --rollout spring --spread PT4H --window 23:00-02:00",
+            "  fleet desire cam-7 --remove chat"
+        })
 final class DesireCommand implements Callable<Integer> {
     /** Of a number that somebody types: enough for ever, and leaves room to count on. */
     private static final long MAX_AFTER = 1_000_000_000_000_000L;
@@ -43,13 +52,13 @@ final class DesireCommand implements Callable<Integer> {
     @Mixin
     RolloutOptions rollout = new RolloutOptions();
 
-    @Parameters(index = "0", paramLabel = "DEVICE")
+    @Parameters(index = "0", paramLabel = "DEVICE", description = "The device's name.")
     String device = "";
 
     @Parameters(index = "1", arity = "0..1", paramLabel = "MODEL", description = "Added, or changed if it is there.")
     Optional<String> model = Optional.empty();
 
-    @Parameters(index = "2", arity = "0..1", paramLabel = "VERSION")
+    @Parameters(index = "2", arity = "0..1", paramLabel = "VERSION", description = "A published version of it.")
     Optional<String> version = Optional.empty();
 
     @Option(
@@ -64,15 +73,16 @@ final class DesireCommand implements Callable<Integer> {
             names = "--grace",
             paramLabel = "TIME",
             description =
-                    "How long the version that was desired before still answers to its pinned name, such as P7D. Where VERSION"
-                            + " stays the same: how long those do that answer already; PT0S ends it.")
+                    "How long the version that was desired before still answers to its pinned name, such as P7D. Where"
+                            + " VERSION stays the same: how long those do that answer already; PT0S ends it.")
     Optional<Duration> grace = Optional.empty();
 
     @Option(
             names = "--draft",
             paramLabel = "NAME",
             description =
-                    "Another model of the device, small and of the same vocabulary, which guesses what this one will say.")
+                    "Another model of the device, small and of the same vocabulary, which guesses what this one will"
+                            + " say.")
     Optional<String> draft = Optional.empty();
 
     @Option(names = "--no-draft", description = "Nobody guesses what this model will say.")
@@ -81,14 +91,14 @@ final class DesireCommand implements Callable<Integer> {
     @Option(
             names = "--after",
             paramLabel = "N",
-            description =
-                    "Number the order above N: what the device has seen where it reports UPD-ROLLBACK: director 1 after N.")
+            description = "Number the order above N: what the device has seen where it reports UPD-ROLLBACK: director 1"
+                    + " after N.")
     long after;
 
     @Option(names = "--no-hint", description = "Send no hint: the device asks by itself, or has no network.")
     boolean noHint;
 
-    @Option(names = "--json")
+    @Option(names = "--json", description = "print JSON")
     boolean json;
 
     @Override

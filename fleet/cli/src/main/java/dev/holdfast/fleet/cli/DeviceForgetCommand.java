@@ -19,6 +19,7 @@ import picocli.CommandLine.Spec;
 /** Removes what the fleet knows of a device. */
 @Command(
         name = "forget",
+        footer = {"", "Example:", "  fleet devices forget cam-7"},
         description =
                 "Removes a device's keys, wishes and reports; a device of that name enrols as a new one. Is audited.")
 final class DeviceForgetCommand implements Callable<Integer> {
@@ -28,10 +29,10 @@ final class DeviceForgetCommand implements Callable<Integer> {
     @ParentCommand
     DevicesCommand listing = new DevicesCommand();
 
-    @Option(names = "--dir", description = "The fleet directory (default: that of fleet devices).")
+    @Option(names = "--dir", paramLabel = "DIR", description = "The fleet directory (default: that of fleet devices).")
     Optional<Path> dir = Optional.empty();
 
-    @Parameters(arity = "1..*", paramLabel = "DEVICE")
+    @Parameters(arity = "1..*", paramLabel = "DEVICE", description = "The devices' names.")
     List<String> devices = new ArrayList<>();
 
     @Override

@@ -25,9 +25,11 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "replace",
         description = {
-            "Lets a device enrol once with other keys, since its TPM was cleared or its board changed. What is desired of it"
-                    + " stays. Is audited.",
+            "Lets a device enrol once with other keys, since its TPM was cleared or its board changed. What is desired"
+                    + " of it stays. Is audited.",
             "Without an option the new keys must be in the same TPM as the old ones: the case of a cleared TPM."
+        },
+        footer = {"", "Examples:", "  fleet devices replace cam-7", "  fleet devices replace cam-7 --any-key --hours 2"
         })
 final class DeviceReplaceCommand implements Callable<Integer> {
     @Spec
@@ -36,10 +38,10 @@ final class DeviceReplaceCommand implements Callable<Integer> {
     @ParentCommand
     DevicesCommand listing = new DevicesCommand();
 
-    @Option(names = "--dir", description = "The fleet directory (default: that of fleet devices).")
+    @Option(names = "--dir", paramLabel = "DIR", description = "The fleet directory (default: that of fleet devices).")
     Optional<Path> dir = Optional.empty();
 
-    @Parameters(paramLabel = "DEVICE")
+    @Parameters(paramLabel = "DEVICE", description = "The device's name.")
     String device = "";
 
     @Option(
@@ -51,7 +53,7 @@ final class DeviceReplaceCommand implements Callable<Integer> {
     @Option(names = "--any-key", description = "Whoever enrols first under the name; for devices without a TPM.")
     boolean anyKey;
 
-    @Option(names = "--hours", description = "How long it may do so (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--hours", paramLabel = "N", description = "How long it may do so (default: ${DEFAULT-VALUE}).")
     int hours = 24;
 
     @Override

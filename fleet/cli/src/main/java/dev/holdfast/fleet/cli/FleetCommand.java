@@ -5,6 +5,7 @@ import dev.holdfast.fleet.FleetDirectory;
 import dev.holdfast.fleet.FleetRepository;
 import dev.holdfast.link.BrokerAddress;
 import dev.holdfast.terminal.Program;
+import dev.holdfast.terminal.VerbGroups;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.CodedFailure;
 import dev.holdfast.wire.ExitCode;
@@ -56,10 +57,22 @@ public final class FleetCommand {
         return program.execute(args);
     }
 
+    /** The whole model of the command, for completion and manual pages. */
+    public static CommandLine commandLine() {
+        return program().commandLine();
+    }
+
     private static Program program() {
         return new Program(new CommandLine(new FleetCommand()))
                 .helpWithoutVerb()
                 .usageCode(Code.CFG_INVALID)
+                .verbs(new VerbGroups()
+                        .group("Set up")
+                        .verbs("init", "serve", "root", "resume")
+                        .group("Publish and order")
+                        .verbs("template", "publish", "desire", "bundle", "delta")
+                        .group("Devices")
+                        .verbs("devices", "attest", "verify"))
                 .wording(FleetCommand::wording);
     }
 
@@ -104,7 +117,10 @@ public final class FleetCommand {
         @CommandLine.Mixin
         InDirectory in = new InDirectory();
 
-        @Option(names = "--broker", description = "Broker, such as mqtt://127.0.0.1 (default: as in fleet.json).")
+        @Option(
+                names = "--broker",
+                paramLabel = "URI",
+                description = "Broker, such as mqtt://127.0.0.1 (default: as in fleet.json).")
         String broker = "";
 
         FleetDirectory.Config config() throws IOException, RejectedException {

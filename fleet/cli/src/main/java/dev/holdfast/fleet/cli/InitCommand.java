@@ -18,7 +18,18 @@ import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
 /** Makes a fleet, or brings one back from a backup. */
-@Command(name = "init", description = "Makes keys and empty metadata; prints the factory root's path.")
+@Command(
+        name = "init",
+        description =
+                "Makes the keys and the first metadata of a fleet; prints the factory root's path. The keys in DIR/keys"
+                        + " sign for every device: keep a copy elsewhere, and nobody else's eyes on them.",
+        footer = {
+            "",
+            "Examples:",
+            "  fleet init --name cameras --broker mqtts://broker.example:8883",
+            "  fleet init --dir /srv/cameras --name cameras --broker mqtt://127.0.0.1",
+            "  fleet init --dir /srv/cameras --resume-after /mnt/backup/cameras"
+        })
 final class InitCommand implements Callable<Integer> {
     @Spec
     CommandSpec spec = CommandSpec.create();
@@ -26,18 +37,20 @@ final class InitCommand implements Callable<Integer> {
     @Mixin
     FleetCommand.InDirectory in = new FleetCommand.InDirectory();
 
-    @Option(names = "--name", description = "The fleet's name.")
+    @Option(
+            names = "--name",
+            paramLabel = "NAME",
+            description = "The fleet's name, as in holdfast.toml of its devices.")
     String name = "";
 
-    @Option(names = "--broker", description = "The broker, such as tcp://127.0.0.1:1883.")
+    @Option(names = "--broker", paramLabel = "URI", description = "The broker, such as mqtt://127.0.0.1:1883.")
     String broker = "";
 
     @Option(
             names = "--resume-after",
             paramLabel = "BACKUP",
-            description =
-                    "Go on with a fleet from an older copy of its directory, which may be --dir itself. Director, timestamp"
-                            + " and snapshot get fresh keys, and all orders are held; see fleet resume.")
+            description = "Go on with a fleet from an older copy of its directory, which may be --dir itself. Director,"
+                    + " timestamp and snapshot get fresh keys, and all orders are held; see fleet resume.")
     Optional<Path> backup = Optional.empty();
 
     @Option(

@@ -2,11 +2,14 @@ package dev.holdfast.fleet.cli;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.holdfast.fleet.Publication;
+import dev.holdfast.terminal.Page;
+import dev.holdfast.terminal.Program;
+import dev.holdfast.terminal.ProgressLine;
+import dev.holdfast.terminal.Units;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.RejectedException;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -21,7 +24,16 @@ import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
 /** Publishes a release. */
-@Command(name = "publish", description = "Publishes a model with patches from earlier versions.")
+@Command(
+        name = "publish",
+        description = "Publishes a model with patches from earlier versions. Devices get it by fleet desire.",
+        footer = {
+            "",
+            "Examples:",
+            "  fleet template import chat-2.gguf --out chat.json",
+            "  fleet publish chat 2.0.0 chat-2.gguf --template chat.json",
+            "  fleet publish chat 2.0.1 chat-2.gguf --template chat.json --from 2.0.0 --from 1.0.0 --canaries ask.json"
+        })
 final class PublishCommand implements Callable<Integer> {
     private static final int MAX_JSON_BYTES = 1024 * 1024;
     /** Other kernels alone, with activations of eight bits, move a model by about 2e-4 nats. */
@@ -33,28 +45,45 @@ final class PublishCommand implements Callable<Integer> {
     @Mixin
     FleetCommand.InDirectory in = new FleetCommand.InDirectory();
 
-    @Parameters(index = "0", paramLabel = "MODEL")
+    @Parameters(index = "0", paramLabel = "MODEL", description = "The model's name, such as chat.")
     String model = "";
 
-    @Parameters(index = "1", paramLabel = "VERSION")
+    @Parameters(index = "1", paramLabel = "VERSION", description = "Its version, such as 2.0.0; a new one.")
     String version = "";
 
-    @Parameters(index = "2", paramLabel = "FILE.gguf")
+    @Parameters(index = "2", paramLabel = "FILE.gguf", description = "The model file.")
     Path file = Path.of("");
 
-    @Option(names = "--template", required = true, description = "JSON file: the chat template; see fleet template.")
+    @Option(
+            names = "--template",
+            paramLabel = "FILE.json",
+            required = true,
+            description = "JSON file: the chat template; see fleet template.")
     Path template = Path.of("");
 
-    @Option(names = "--canaries", description = "JSON file: an array of prompt and expect.")
+    @Option(
+            names = "--canaries",
+            paramLabel = "FILE.json",
+            description =
+                    "JSON file: an array of prompt and expect, which devices try before they serve (default: none).")
     Optional<Path> canaries = Optional.empty();
 
-    @Option(names = "--from", description = "Version to make a patch from; repeatable (default: the newest).")
+    @Option(
+            names = "--from",
+            paramLabel = "VERSION",
+            description = "Version to make a patch from; repeatable (default: the newest).")
     List<String> from = new ArrayList<>();
 
-    @Option(names = "--epoch", description = "Security epoch (default: that of the newest release, or 1).")
+    @Option(
+            names = "--epoch",
+            paramLabel = "N",
+            description = "Security epoch (default: that of the newest release, or 1).")
     Optional<Long> epoch = Optional.empty();
 
-    @Option(names = "--min-pass-ratio", description = "Share of canaries that must pass (default: ${DEFAULT-VALUE}).")
+    @Option(
+            names = "--min-pass-ratio",
+            paramLabel = "SHARE",
+            description = "Share of canaries that must pass, 0 to 1 (default: ${DEFAULT-VALUE}).")
     double minPassRatio = 0.9;
 
     @Option(
@@ -73,7 +102,7 @@ final class PublishCommand implements Callable<Integer> {
     @Mixin
     AttachmentOptions about = new AttachmentOptions();
 
-    @Option(names = "--json")
+    @Option(names = "--json", description = "print JSON")
     boolean json;
 
     @Override
@@ -82,29 +111,41 @@ final class PublishCommand implements Callable<Integer> {
                 model,
                 version,
                 file,
-                Json.readObject(Files.readAllBytes(template), MAX_JSON_BYTES).orThrow(),
+                InputFile.object(template, MAX_JSON_BYTES),
                 canaries(),
                 from,
                 epoch,
                 minPassRatio,
                 reference,
                 maxDivergence);
-        Publication.Published done = publication.publish(in.repository(), about.attachments());
+        Publication.Published done;
+        try (ProgressLine line = Program.progress(spec, "")) {
+            done = publication.publish(in.repository(), about.attachments(), step -> {
+                line.step(step);
+                return line;
+            });
+        }
         var out = spec.commandLine().getOut();
         if (json) {
             out.println(new String(Json.write(done.toJson()), StandardCharsets.UTF_8));
         } else {
-            out.println("published " + done.target() + " sha256:" + done.digest() + ", " + done.bytes() + " bytes");
-            if (done.memoryBytes() > 0) {
-                out.println("  needs " + done.memoryBytes() + " bytes of memory");
-            }
+            Page page = new Page(Program.output(spec))
+                    .section("Published " + model + " " + version)
+                    .line("target", done.target())
+                    .line("digest", "sha256:" + Units.digest(done.digest().hex()))
+                    .line("length", Units.bytes(done.bytes()))
+                    .line("needs", done.memoryBytes() > 0 ? Units.bytes(done.memoryBytes()) + " of memory" : "");
             done.deltas()
-                    .forEach(patch -> out.println(String.format(
-                            Locale.ROOT,
-                            "  patch from %s: %d bytes, %.1f %%",
-                            patch.from(),
-                            patch.bytes(),
-                            100 * patch.ratio())));
+                    .forEach(patch -> page.line(
+                            "patch",
+                            String.format(
+                                    Locale.ROOT,
+                                    "from %s, %s, %.1f %% of the file",
+                                    patch.from(),
+                                    Units.bytes(patch.bytes()),
+                                    100 * patch.ratio())));
+            out.print(page);
+            out.flush();
         }
         done.unreadable()
                 .ifPresent(why -> spec.commandLine()
@@ -114,8 +155,8 @@ final class PublishCommand implements Callable<Integer> {
     }
 
     private JsonNode canaries() throws IOException, RejectedException {
-        byte[] text =
-                canaries.isPresent() ? Files.readAllBytes(canaries.get()) : "[]".getBytes(StandardCharsets.US_ASCII);
-        return Json.read(text, MAX_JSON_BYTES).orThrow();
+        return canaries.isPresent()
+                ? InputFile.json(canaries.get(), MAX_JSON_BYTES)
+                : Json.object().putArray("canaries");
     }
 }

@@ -15,19 +15,25 @@ import picocli.CommandLine.Option;
 final class RolloutOptions {
     private static final String DEFAULT_ID = "once";
 
-    @Option(names = "--rollout", description = "Name of the rollout; devices spread by it.")
+    @Option(names = "--rollout", paramLabel = "NAME", description = "Name of the rollout; devices spread by it.")
     Optional<String> id = Optional.empty();
 
-    @Option(names = "--start", description = "When the first device may begin, such as 2026-03-01T22:00:00Z.")
+    @Option(
+            names = "--start",
+            paramLabel = "TIME",
+            description = "When the first device may begin, such as 2026-03-01T22:00:00Z.")
     Optional<Instant> start = Optional.empty();
 
-    @Option(names = "--spread", description = "Over how long the devices begin, such as PT4H.")
+    @Option(names = "--spread", paramLabel = "TIME", description = "Over how long the devices begin, such as PT4H.")
     Optional<Duration> spread = Optional.empty();
 
-    @Option(names = "--window", description = "When a model may be swapped, in UTC: 23:00-02:00. It downloads before.")
+    @Option(
+            names = "--window",
+            paramLabel = "FROM-TO",
+            description = "When a model may be swapped, in UTC: 23:00-02:00. It downloads before.")
     Optional<String> window = Optional.empty();
 
-    @Option(names = "--byte-budget", description = "Most bytes that a device may pull for it.")
+    @Option(names = "--byte-budget", paramLabel = "BYTES", description = "Most bytes that a device may pull for it.")
     Optional<Long> byteBudget = Optional.empty();
 
     /** Empty where no option was given. */
@@ -46,7 +52,9 @@ final class RolloutOptions {
                     byteBudget.orElse(Long.MAX_VALUE));
             // What devices would refuse is refused here.
             return Optional.of(Rollout.fromJson(terms.toJson()).orThrow());
-        } catch (IllegalArgumentException | DateTimeParseException e) {
+        } catch (DateTimeParseException e) {
+            throw new RejectedException(Code.CFG_INVALID, "--window takes FROM-TO in UTC, such as 23:00-02:00");
+        } catch (IllegalArgumentException e) {
             throw new RejectedException(Code.CFG_INVALID, String.valueOf(e.getMessage()));
         }
     }

@@ -37,7 +37,10 @@ final class RootCommand {
     @Command(name = "draft", description = "Writes the next root, not signed yet; fresh keys for the roles named.")
     int draft(
             @Mixin FleetCommand.InDirectory in,
-            @Option(names = "--rotate", description = "Roles that get fresh keys; the old ones are revoked.")
+            @Option(
+                            names = "--rotate",
+                            paramLabel = "ROLE",
+                            description = "Roles that get fresh keys; the old ones are revoked.")
                     List<FleetKeys> rotate,
             @Parameters(paramLabel = "FILE", description = "Where to write it.") Path file)
             throws Exception {
@@ -54,7 +57,11 @@ final class RootCommand {
             name = "sign",
             description = "Adds the signatures of the root keys that are in a directory. Needs no fleet directory.")
     int sign(
-            @Option(names = "--keys", required = true, description = "Directory with root-<kind>.pem; may be repeated.")
+            @Option(
+                            names = "--keys",
+                            paramLabel = "DIR",
+                            required = true,
+                            description = "Directory with root-<kind>.pem; may be repeated.")
                     List<Path> directories,
             @Parameters(paramLabel = "FILE", description = "The draft, changed in place.") Path file)
             throws Exception {
@@ -84,10 +91,12 @@ final class RootCommand {
             @Mixin FleetCommand.InDirectory in,
             @Option(
                             names = "--days",
+                            paramLabel = "N",
                             defaultValue = "3",
                             description = "Reminds this early (default: ${DEFAULT-VALUE}).")
                     int days)
             throws Exception {
+        in.directory().config();
         Instant soon = Clock.systemUTC().instant().plus(Duration.ofDays(days));
         boolean late = false;
         Instant now = Instant.now();

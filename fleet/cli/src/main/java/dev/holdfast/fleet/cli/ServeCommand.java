@@ -15,7 +15,10 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Spec;
 
 /** The fleet service in the foreground. */
-@Command(name = "serve", description = "Answers devices until it is told to stop.")
+@Command(
+        name = "serve",
+        description = "Answers devices until it is told to stop: enrolment, orders, blocks, reports.",
+        footer = {"", "Example:", "  fleet serve --dir /srv/cameras"})
 final class ServeCommand implements Callable<Integer> {
     private static final long POLL_MILLIS = 50;
 

@@ -46,13 +46,16 @@ final class TemplateCommand {
     @Command(
             name = "import",
             description = {
-                "Writes the template of a model file whose chat format is known. The file's Jinja is searched for the format's"
-                        + " markers, never executed.",
+                "Writes the template of a model file whose chat format is known. The file's Jinja is searched for the"
+                        + " format's markers, never executed.",
                 "Exit code 1 where the format is not known, or the vocabulary lacks one of its markers."
             })
     int take(
             @Parameters(paramLabel = "FILE.gguf", description = "The model.") Path model,
-            @Option(names = "--out", description = "Where to write it; a new file (default: standard output).")
+            @Option(
+                            names = "--out",
+                            paramLabel = "FILE.json",
+                            description = "Where to write it; a new file (default: standard output).")
                     Optional<Path> file,
             @Option(
                             names = "--family",
@@ -89,8 +92,8 @@ final class TemplateCommand {
     @Command(
             name = "check",
             description = {
-                "Says which literals of a template are no single token of a model's vocabulary, and shows how a conversation"
-                        + " becomes tokens.",
+                "Says which literals of a template are no single token of a model's vocabulary, and shows how a"
+                        + " conversation becomes tokens.",
                 "Exit code 1 where the template does not bind; fleet publish refuses it then."
             })
     int check(
@@ -101,7 +104,7 @@ final class TemplateCommand {
                             paramLabel = "FILE.json",
                             description = "An array of messages with role and content (default: a short one).")
                     Optional<Path> conversation,
-            @Option(names = "--json") boolean json)
+            @Option(names = "--json", description = "print JSON") boolean json)
             throws Exception {
         ChatTemplate read = ChatTemplate.read(Json.readObject(bytes(template, MAX_TEMPLATE_BYTES), MAX_TEMPLATE_BYTES)
                         .orThrow())

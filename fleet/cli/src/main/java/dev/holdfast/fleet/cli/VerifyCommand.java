@@ -55,6 +55,7 @@ final class VerifyCommand implements Callable<Integer> {
 
     @Option(
             names = "--issued",
+            paramLabel = "TIME",
             description =
                     "When the challenge was sent, such as 2026-11-25T12:00:00Z. Evidence that is older than what the"
                             + " fleet has seen of the device since is a warning without it.")
@@ -63,6 +64,7 @@ final class VerifyCommand implements Callable<Integer> {
 
     @Option(
             names = "--device",
+            paramLabel = "FILE.json",
             description = "The device's record (default: the one in the fleet directory that the evidence names).")
     @Nullable
     Path device;
@@ -80,7 +82,7 @@ final class VerifyCommand implements Callable<Integer> {
         byte[] bytes = Files.readAllBytes(evidence);
         EnrolledDevice enrolled =
                 device == null ? enrolled(repository.directory(), bytes) : AppraisalOptions.enrolled(device);
-        Binary asked = Binary.fromHex(nonce).orThrow();
+        Binary asked = InputFile.of("--nonce", Binary.fromHex(nonce));
         Optional<Duration> age = Optional.ofNullable(issued).map(sent -> Duration.between(sent, Instant.now()));
         var question = new EvidenceVerifier.Question(asked, age, asked(enrolled.memory()));
         var appraisal = appraiser.appraise(bytes, question, enrolled, repository.references());
