@@ -1,6 +1,7 @@
 package dev.holdfast.gguf;
 
 import dev.holdfast.wire.Code;
+import dev.holdfast.wire.Progress;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Rejection;
 import dev.holdfast.wire.Verdict;
@@ -14,6 +15,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.EnumMap;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicLong;
 
 /**
  * Writes a model of floats anew with its matrices quantized. Vectors, and matrices whose rows are no whole blocks of any type,
@@ -47,6 +49,11 @@ public final class GgufQuantizer {
      * @throws IOException when a file cannot be read or written
      */
     public static Verdict<Summary> quantize(Path from, Path to, GgmlType type) throws IOException {
+        return quantize(from, to, type, Progress.SILENT);
+    }
+
+    /** The same, and says how far it is, in bytes of {@code from}. */
+    public static Verdict<Summary> quantize(Path from, Path to, GgmlType type, Progress progress) throws IOException {
         if (!RowEncoder.supports(type)) {
             return Verdict.rejected(Code.GGUF_UNSUPPORTED, "no quantizer for " + type);
         }
@@ -55,13 +62,15 @@ public final class GgufQuantizer {
             MemorySegment bytes = channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena);
             return switch (GgufReader.read(bytes)) {
                 case Verdict.Rejected<GgufFile>(Rejection reason) -> new Verdict.Rejected<>(reason);
-                case Verdict.Accepted<GgufFile>(GgufFile file) -> write(file, bytes, to, type);
+                case Verdict.Accepted<GgufFile>(GgufFile file) -> write(file, bytes, to, type, progress);
             };
         }
     }
 
-    private static Verdict<Summary> write(GgufFile file, MemorySegment bytes, Path to, GgmlType type)
+    private static Verdict<Summary> write(GgufFile file, MemorySegment bytes, Path to, GgmlType type, Progress progress)
             throws IOException {
+        long total = file.tensors().stream().mapToLong(GgufTensor::byteLength).sum();
+        AtomicLong done = new AtomicLong();
         GgufWriter writer = new GgufWriter();
         file.metadata().forEach((key, value) -> {
             if (!key.equals("general.alignment")) {
@@ -74,7 +83,15 @@ public final class GgufQuantizer {
                 GgmlType chosen = chosen(tensor, type);
                 used.merge(chosen, 1, Integer::sum);
                 long[] dims = tensor.dims().stream().mapToLong(Long::longValue).toArray();
-                writer.tensor(tensor.name(), chosen, rows(tensor, bytes), dims);
+                RowSource rows = rows(tensor, bytes);
+                writer.tensor(
+                        tensor.name(),
+                        chosen,
+                        (index, into) -> {
+                            rows.row(index, into);
+                            progress.at(done.addAndGet(tensor.rowBytes()), total);
+                        },
+                        dims);
             }
         } catch (RejectedException e) {
             return new Verdict.Rejected<>(e.rejection());

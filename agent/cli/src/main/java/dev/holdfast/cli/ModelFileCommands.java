@@ -8,6 +8,7 @@ import dev.holdfast.gguf.GgmlType;
 import dev.holdfast.gguf.GgufQuantizer;
 import dev.holdfast.terminal.Page;
 import dev.holdfast.terminal.Program;
+import dev.holdfast.terminal.ProgressLine;
 import dev.holdfast.terminal.Table;
 import dev.holdfast.terminal.Terminal;
 import dev.holdfast.terminal.Units;
@@ -15,7 +16,9 @@ import dev.holdfast.wire.Json;
 import dev.holdfast.wire.RejectedException;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.StringJoiner;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -117,7 +120,15 @@ final class ModelFileCommands {
 
         @Override
         Integer run() throws RejectedException, IOException {
-            GgufQuantizer.Summary made = GgufQuantizer.quantize(file, out, type).orThrow();
+            // Under another name until it is whole: whoever ends the command early is left with no half of a model.
+            Path part = out.resolveSibling(out.getFileName() + ".part");
+            GgufQuantizer.Summary made;
+            try (ProgressLine line = Program.progress(spec, "quantizing")) {
+                made = GgufQuantizer.quantize(file, part, type, line).orThrow();
+                Files.move(part, out, StandardCopyOption.ATOMIC_MOVE);
+            } finally {
+                Files.deleteIfExists(part);
+            }
             ObjectNode result = Json.object().put("bytes", made.bytes());
             ObjectNode types = result.putObject("tensors");
             made.tensors().forEach((used, count) -> types.put(used.name(), count));
