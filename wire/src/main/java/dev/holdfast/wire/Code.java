@@ -218,7 +218,10 @@ public enum Code {
             "The bridge gets no answer of the inference process",
             "See holdfast-inference.service, and send the request again"),
     API_BUSY("API-BUSY", "All sequences are in use", "Try again shortly"),
-    API_NO_MODEL("API-NO-MODEL", "No model is in service yet", "Wait for the first rollout"),
+    API_NO_MODEL(
+            "API-NO-MODEL",
+            "The model is not in service yet",
+            "Ask again after Retry-After; where there is none, wait for the first rollout"),
     API_DEADLINE(
             "API-DEADLINE",
             "The answer took longer than a request may",

@@ -195,8 +195,14 @@ final class ModelRequests implements AutoCloseable {
         if (models.serving().isEmpty()) {
             return new Rejection(Code.API_NO_MODEL, "no model is in service yet");
         }
-        return asked == null
-                ? new Rejection(Code.API_NO_MODEL, "the default model is not in service")
+        if (asked == null) {
+            return new Rejection(Code.API_NO_MODEL, "the default model is not in service");
+        }
+        boolean comes = models.lane(name(asked))
+                .filter(lane -> lane.serving().isEmpty() && lane.loadingFor().isPresent())
+                .isPresent();
+        return comes
+                ? new Rejection(Code.API_NO_MODEL, "the model " + asked + " is being loaded")
                 : Rejection.ofField(Code.API_NOT_FOUND, "model", "the model " + asked + " is not in service");
     }
 

@@ -290,6 +290,8 @@ class SeveralModelsTest {
         CompletableFuture<GateReport> load = CompletableFuture.supplyAsync(() -> host.loadCandidate(stuck));
         Awaitility.await().until(() -> host.status().memory().usedBytes() > needs(chat));
 
+        assertThat(refusalOf("stuck")).as("it comes").isEqualTo(Code.API_NO_MODEL);
+        assertThat(refusalOf("none")).isEqualTo(Code.API_NOT_FOUND);
         assertThat(host.loadCandidate(embed).failure()).isEmpty();
         assertThat(host.flip(embed.slotId()).isAccepted()).isTrue();
         Slot next = slot(store.add("2.0.0", 2, TinyModel.Flaw.NONE));
