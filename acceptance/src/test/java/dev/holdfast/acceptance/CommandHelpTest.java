@@ -78,6 +78,24 @@ class CommandHelpTest {
         assertThat(none).isEmpty();
     }
 
+    /** Twelve private keys in whatever folder somebody stands in, or in the source tree, would be found by others. */
+    @Test
+    void keysAreMadeNowhereByAccident() throws Exception {
+        verbs().forEach((name, verb) -> verb.options().stream()
+                .filter(option -> option.longestName().equals("--dir") && !name.startsWith("fleet devices "))
+                .forEach(option ->
+                        assertThat(option.defaultValue()).as(name).matches("/.*|\\$\\{env:HOLDFAST_FLEET_DIR:-/.*")));
+        Path root = Path.of("..").toAbsolutePath().normalize();
+        for (String key : List.of("fleet/keys/root-ed25519.pem", "mill/keys/device-ca.pem", "fleet/fleet.json")) {
+            Process git = new ProcessBuilder("git", "-C", root.toString(), "check-ignore", "-q", "--no-index", key)
+                    .redirectErrorStream(true)
+                    .start();
+            git.getInputStream().readAllBytes();
+            // 128: not a checkout.
+            assertThat(git.waitFor()).as(key).isIn(0, 128);
+        }
+    }
+
     @Test
     void thePageHasTheTableOfExitCodes() throws Exception {
         String page = Files.readString(Path.of("../docs/commands.md"));

@@ -52,20 +52,21 @@ final class InstallCommand extends HoldfastCommand.Configured {
         if (Files.isDirectory(bundle)) {
             throw new CommandFailure.Worded(ExitCode.FAILED, bundle + " is a folder", "name the bundle in it");
         }
+        JsonNode end;
         try (FileChannel file = FileChannel.open(bundle, StandardOpenOption.READ);
                 SocketChannel agent = connect(control);
                 Silence silence = new Silence(agent, PATIENCE);
                 InstallProgressLine _ =
                         InstallProgressLine.start(new AgentClient(control), Program.progress(spec, ""))) {
-            JsonNode end = converse(agent, file, silence);
-            if (end.has("code")) {
-                throw new RejectedException(
-                        Code.byId(end.path("code").asText()).orElse(Code.API_INTERNAL),
-                        end.path("detail").asText());
-            }
-            System.out.print(json ? end + "\n" : DeviceCommands.outcome(end));
-            return 0;
+            end = converse(agent, file, silence);
         }
+        if (end.has("code")) {
+            throw new RejectedException(
+                    Code.byId(end.path("code").asText()).orElse(Code.API_INTERNAL),
+                    end.path("detail").asText());
+        }
+        System.out.print(json ? end + "\n" : DeviceCommands.outcome(end));
+        return 0;
     }
 
     private static SocketChannel connect(Path control) throws IOException {

@@ -17,6 +17,9 @@ public final class ProgressLine implements Progress, AutoCloseable {
     private static final long DRAW_NANOS = 200_000_000;
     private static final long PLAIN_NANOS = PLAIN_SECONDS * 1_000_000_000L;
     private static final int WHAT_CHARS = 14;
+    /** Of 99.9, which is longer than 138. */
+    private static final int MIN_BYTES_CHARS = 4;
+
     private static final int RATE_CHARS = 12;
     private static final int LEFT_CHARS = 13;
     private static final int MIN_BAR = 8;
@@ -76,10 +79,16 @@ public final class ProgressLine implements Progress, AutoCloseable {
     /** In columns that keep their places. */
     private String columns(long done, long total) {
         String whole = Units.mib(total);
-        String bytes = String.format(Locale.ROOT, "%" + whole.length() + "s / %s MiB", Units.mib(done), whole);
+        String bytes = String.format(
+                Locale.ROOT, "%" + Math.max(MIN_BYTES_CHARS, whole.length()) + "s / %s MiB", Units.mib(done), whole);
         String fast =
                 rate.perSecond().isPresent() ? Units.mib((long) rate.perSecond().getAsDouble()) + " MiB/s" : "";
-        String end = String.format(Locale.ROOT, "  %s%" + RATE_CHARS + "s  %-" + LEFT_CHARS + "s", bytes, fast, left());
+        String end = String.format(
+                Locale.ROOT,
+                "  %s%" + RATE_CHARS + "s  %-" + LEFT_CHARS + "s",
+                bytes,
+                fast,
+                done < total ? left() : "");
         String start = String.format(Locale.ROOT, "%-" + WHAT_CHARS + "s %3d %%", what, percent(done, total));
         int bar = Math.min(MAX_BAR, terminal.width() - 1 - start.length() - end.length() - 4);
         return start + (bar < MIN_BAR ? "" : "  " + bar(done, total, bar)) + end;

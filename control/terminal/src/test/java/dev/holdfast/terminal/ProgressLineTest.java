@@ -8,6 +8,8 @@ import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class ProgressLineTest {
     private static final long MIB = 1 << 20;
@@ -34,11 +36,13 @@ class ProgressLineTest {
         }
     }
 
-    @Test
-    void columnsKeepTheirPlaces() {
+    @ParameterizedTest
+    @ValueSource(longs = {7, 138, 1000, 12_000})
+    void columnsKeepTheirPlaces(long mebibytes) {
+        long total = mebibytes * MIB;
         try (ProgressLine line = line(SCREEN)) {
-            run(line, 0, 1000 * MIB, 3 * MIB, 200);
-            run(line, 150 * MIB, 1000 * MIB, 170 * MIB, 20);
+            run(line, 0, total, total / 300, 200);
+            run(line, total / 6, total, total / 6, 20);
         }
         List<String> lines = drawn();
         assertThat(lines).hasSizeGreaterThan(100);

@@ -54,15 +54,16 @@ final class DeltaCommand {
             @Option(names = "--progress", description = "accepted as ever: progress is shown anyway") boolean progress)
             throws IOException {
         long start = System.nanoTime();
-        try (ProgressLine line = Program.progress(spec, "patching")) {
-            DeltaSummary summary = DeltaProducer.create(base, next, out, line);
-            return print(
-                    json,
-                    Json.object()
-                            .put("bytes", summary.patchBytes())
-                            .put("ratio", summary.ratio())
-                            .put("seconds", secondsSince(start)));
+        DeltaSummary summary;
+        try (ProgressLine line = Program.progress(spec, "comparing")) {
+            summary = DeltaProducer.create(base, next, out, line);
         }
+        return print(
+                json,
+                Json.object()
+                        .put("bytes", summary.patchBytes())
+                        .put("ratio", summary.ratio())
+                        .put("seconds", secondsSince(start)));
     }
 
     @Command(
