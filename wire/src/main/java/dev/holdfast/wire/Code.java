@@ -55,7 +55,10 @@ public enum Code {
             "Look for a copied disk: give the copy a name and keys of its own and enrol it"),
 
     // Configuration
-    CFG_INVALID("CFG-INVALID", "The configuration file is not usable", "Correct the named key"),
+    CFG_INVALID(
+            "CFG-INVALID",
+            "The configuration file is not usable",
+            "Correct the named key; holdfast config check names all that are wrong"),
 
     // Trust (TUF section 5, Director)
     UPD_ANCHOR(

@@ -1,9 +1,10 @@
 package dev.holdfast.cli;
 
 import dev.holdfast.control.CommandFailure;
-import dev.holdfast.control.ConfigFile;
 import dev.holdfast.control.SocketPaths;
 import dev.holdfast.control.Version;
+import dev.holdfast.control.config.ConfigFile;
+import dev.holdfast.control.config.ConfigReader;
 import dev.holdfast.terminal.Program;
 import dev.holdfast.terminal.VerbGroups;
 import dev.holdfast.wire.Code;
@@ -44,6 +45,7 @@ public final class HoldfastCommand {
             Map.entry("watch", WatchCommand.class),
             Map.entry("run", RunCommand.class),
             Map.entry("ps", PsCommand.class),
+            Map.entry("config", ConfigCommand.class),
             Map.entry("model", ModelCommands.class));
 
     private HoldfastCommand() {}
@@ -96,6 +98,7 @@ public final class HoldfastCommand {
                                 "bridge",
                                 "Offers the inference socket on a loopback port; off unless somebody starts it.")
                         .group("Set up")
+                        .verbs("config")
                         .elsewhere(
                                 "provision", "Anchors the factory root in the TEE, once; --again after it was cleared.")
                         .elsewhere("deprovision", "Removes all of that from the TEE.")
@@ -116,7 +119,7 @@ public final class HoldfastCommand {
         Path file = Path.of(ConfigFile.DEFAULT);
 
         SocketPaths sockets() throws RejectedException {
-            return ConfigFile.read(file).orThrow().sockets();
+            return ConfigFile.read(file, ConfigReader.COMMAND).orThrow().sockets();
         }
     }
 

@@ -1,9 +1,11 @@
 package dev.holdfast.agent;
 
 import dev.holdfast.attestation.PlatformLogs;
-import dev.holdfast.control.ConfigFile;
 import dev.holdfast.control.MemoryBudget;
 import dev.holdfast.control.SocketPaths;
+import dev.holdfast.control.config.ConfigFile;
+import dev.holdfast.control.config.ConfigKeys;
+import dev.holdfast.control.config.ConfigReader;
 import dev.holdfast.link.BrokerAddress;
 import dev.holdfast.link.Topics;
 import dev.holdfast.tee.tpm.TpmRegister;
@@ -83,27 +85,27 @@ public record AgentConfig(
             long bytesPerSecond,
             Duration scrub,
             int transportRetries) {
-        private static Updates of(ConfigFile file) throws RejectedException {
+        private static Updates of(ConfigFile file) {
             return new Updates(
-                    Duration.ofSeconds(file.integer("probation-seconds", 120, 0, 86_400)),
-                    Duration.ofSeconds(file.integer("refresh-seconds", 3600, 1, 86_400)),
-                    file.integer("byte-budget", Long.MAX_VALUE, 1, Long.MAX_VALUE),
-                    file.integer("daily-bytes", Long.MAX_VALUE, 1 << 20, Long.MAX_VALUE),
-                    file.flag("metered"),
-                    file.integer("bytes-per-second", 0, 0, Long.MAX_VALUE),
-                    Duration.ofSeconds(file.integer("scrub-seconds", 7 * 86_400, 0, 366 * 86_400)),
-                    (int) file.integer("transport-retries", 8, 0, 100));
+                    file.get(ConfigKeys.PROBATION_SECONDS),
+                    file.get(ConfigKeys.REFRESH_SECONDS),
+                    file.find(ConfigKeys.BYTE_BUDGET).orElse(Long.MAX_VALUE),
+                    file.find(ConfigKeys.DAILY_BYTES).orElse(Long.MAX_VALUE),
+                    file.get(ConfigKeys.METERED),
+                    file.get(ConfigKeys.BYTES_PER_SECOND),
+                    file.get(ConfigKeys.SCRUB_SECONDS),
+                    Math.toIntExact(file.get(ConfigKeys.TRANSPORT_RETRIES)));
         }
     }
 
     /** What the device's configuration file says. */
     public static Verdict<AgentConfig> read(Path file) {
-        return ConfigFile.read(file).then(config -> Verdict.of(() -> of(config)));
+        return ConfigFile.read(file, ConfigReader.AGENT).then(config -> Verdict.of(() -> of(config)));
     }
 
     private static AgentConfig of(ConfigFile file) throws RejectedException {
-        String fleet = file.text("fleet", "");
-        String device = file.text("device", "");
+        String fleet = file.get(ConfigKeys.FLEET);
+        String device = file.get(ConfigKeys.DEVICE);
         for (String name : List.of(fleet, device)) {
             if (!Topics.isName(name)) {
                 throw ConfigFile.invalid(Topics.refusal(name));
@@ -111,38 +113,35 @@ public record AgentConfig(
         }
         return new AgentConfig(
                 new Topics(fleet, device),
-                file.stateDir(),
+                file.get(ConfigKeys.STATE),
                 file.sockets(),
                 new Broker(
-                        BrokerAddress.parse(file.text("broker", "mqtt://127.0.0.1:1883"))
-                                .orThrow(),
-                        file.path("broker-authorities")),
+                        BrokerAddress.parse(file.get(ConfigKeys.BROKER)).orThrow(),
+                        file.find(ConfigKeys.BROKER_AUTHORITIES)),
                 root(file),
                 Updates.of(file),
                 memoryBudget(file));
     }
 
     /** The agent's own control group says nothing about the process that holds the models. */
-    private static long memoryBudget(ConfigFile file) throws RejectedException {
-        long configured = file.integer("memory-budget", 0, 0, Long.MAX_VALUE);
+    private static long memoryBudget(ConfigFile file) {
+        long configured = file.get(ConfigKeys.MEMORY_BUDGET);
         return configured > 0 ? configured : MemoryBudget.defaultOf(MemoryBudget.machineBytes());
     }
 
     private static Root root(ConfigFile file) throws RejectedException {
-        String tee = file.text("tee", "/dev/tpmrm0");
-        Optional<Path> logs = file.path("platform-logs");
+        String tee = file.get(ConfigKeys.TEE);
+        Optional<Path> logs = file.find(ConfigKeys.PLATFORM_LOGS);
         // A TPM behind a socket is not the machine's own: the machine's logs would not lead to its registers.
         boolean own = logs.isPresent() || tee.startsWith("/dev/");
-        String register = file.text("register", "");
+        Optional<String> register = file.find(ConfigKeys.REGISTER);
         return new Root(
                 tee,
-                register.isEmpty()
-                        ? chosen(file.stateDir())
-                        : TpmRegister.parse(register).orThrow(),
-                !register.isEmpty(),
+                register.isPresent() ? TpmRegister.parse(register.get()).orThrow() : chosen(file.get(ConfigKeys.STATE)),
+                register.isPresent(),
                 own ? PlatformLogs.in(logs.orElse(Path.of("/sys/kernel/security"))) : PlatformLogs.none(),
-                file.path("vm-reports"),
-                file.path("factory-root", "/etc/holdfast/root.json"));
+                file.find(ConfigKeys.VM_REPORTS),
+                file.get(ConfigKeys.FACTORY_ROOT));
     }
 
     private static TpmRegister chosen(Path stateDir) throws RejectedException {

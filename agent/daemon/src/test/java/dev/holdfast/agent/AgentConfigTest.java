@@ -2,6 +2,11 @@ package dev.holdfast.agent;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.holdfast.control.config.ConfigFile;
+import dev.holdfast.link.BrokerAddress;
+import dev.holdfast.link.Topics;
+import dev.holdfast.tee.tpm.TpmAddress;
+import dev.holdfast.tee.tpm.TpmRegister;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Verdict;
 import java.nio.charset.StandardCharsets;
@@ -86,5 +91,80 @@ class AgentConfigTest {
             rejected += read(bytes).isAccepted() ? 0 : 1;
         }
         assertThat(rejected).isGreaterThan(500);
+    }
+
+    /** The command that checks a configuration has neither the link nor the TEE on its class path: both must take the same values. */
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "broker = \"mqtt://[::1]:1883\"",
+                "broker = \"SSL://a_b.example\"",
+                "broker = \"mqtts://h:8883/\"",
+                "broker = \"tcp://h:65535\"",
+                "broker = \"tcp://h:65536\"",
+                "broker = \"tcp://h:0\"",
+                "broker = \"tcp://h:\"",
+                "broker = \"tcp://u@h\"",
+                "broker = \"tcp://h/p\"",
+                "broker = \"tcp://h?q\"",
+                "broker = \"mqtt://[1.2]x\"",
+                "broker = \"wss://h\"",
+                "broker = \"\"",
+                "register = \"pcr:0\"",
+                "register = \"pcr:16\"",
+                "register = \"pcr:17\"",
+                "register = \"pcr:23\"",
+                "register = \"pcr:24\"",
+                "register = \"nv:07\"",
+                "register = \"nv:16\"",
+                "register = \"nv:22\"",
+                "register = \"sgx:1\"",
+            })
+    void whatTheCheckTakesTheAgentTakes(String line) throws Exception {
+        Path file = Files.writeString(
+                dir.resolve("holdfast.toml"), "fleet = \"f\"\ndevice = \"d\"\nstate = \"s\"\n" + line + "\n");
+        boolean checked = ConfigFile.of(file).problems().isEmpty();
+        assertThat(AgentConfig.read(file).isAccepted()).isEqualTo(checked);
+        String value = line.replaceAll("^.*?\"|\"$", "");
+        Verdict<?> parsed = line.startsWith("broker") ? BrokerAddress.parse(value) : TpmRegister.parse(value);
+        assertThat(parsed.isAccepted()).isEqualTo(checked);
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "a",
+                "a.b",
+                "-a",
+                "_",
+                "A1_-",
+                "",
+                "a/b",
+                "a+",
+                "\u00e4",
+                "0123456789012345678901234567890123456789012345678901234567890123",
+                "01234567890123456789012345678901234567890123456789012345678901234",
+            })
+    void whatTheCheckTakesForANameTheLinkTakes(String name) throws Exception {
+        Path file = Files.writeString(dir.resolve("holdfast.toml"), "fleet = \"f\"\ndevice = \"" + name + "\"\n");
+        assertThat(ConfigFile.of(file).problems().isEmpty()).isEqualTo(Topics.isName(name));
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "/dev/tpmrm0",
+                "/tmp/tpm",
+                "unix:/run/tpm.sock",
+                "unix:tpm.sock",
+                "tcp:127.0.0.1:2321",
+                "tcp:h",
+                "tpm",
+            })
+    void whatTheCheckTakesForATpmTheBridgeTakes(String tee) throws Exception {
+        Path file = Files.writeString(
+                dir.resolve("holdfast.toml"), "fleet = \"f\"\ndevice = \"d\"\ntee = \"" + tee + "\"\n");
+        assertThat(ConfigFile.of(file).problems().isEmpty())
+                .isEqualTo(TpmAddress.parse(tee).isAccepted());
     }
 }

@@ -1,10 +1,11 @@
 package dev.holdfast.bridge;
 
-import dev.holdfast.control.ConfigFile;
 import dev.holdfast.control.RuntimeFolder;
 import dev.holdfast.control.Shutdown;
 import dev.holdfast.control.UncaughtExceptions;
 import dev.holdfast.control.Version;
+import dev.holdfast.control.config.ConfigFile;
+import dev.holdfast.control.config.ConfigReader;
 import dev.holdfast.sockets.ServiceManager;
 import dev.holdfast.terminal.Program;
 import dev.holdfast.wire.RejectedException;
@@ -124,7 +125,10 @@ public final class BridgeCommand implements Callable<Integer> {
         }
         Path inference = socket != null && !socket.toString().isEmpty()
                 ? socket
-                : ConfigFile.read(config).orThrow().sockets().inference();
+                : ConfigFile.read(config, ConfigReader.BRIDGE)
+                        .orThrow()
+                        .sockets()
+                        .inference();
         Optional<Path> file = tokenFile();
         Optional<Token> token =
                 file.isPresent() ? Optional.of(Token.at(file.get(), new SecureRandom())) : Optional.empty();

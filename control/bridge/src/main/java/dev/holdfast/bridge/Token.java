@@ -1,6 +1,6 @@
 package dev.holdfast.bridge;
 
-import dev.holdfast.control.ConfigFile;
+import dev.holdfast.control.config.ConfigFile;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.Verdict;

@@ -1,13 +1,14 @@
 package dev.holdfast.inference;
 
-import dev.holdfast.control.ConfigFile;
 import dev.holdfast.control.MemoryBudget;
 import dev.holdfast.control.SocketPaths;
+import dev.holdfast.control.config.ConfigFile;
+import dev.holdfast.control.config.ConfigKeys;
+import dev.holdfast.control.config.ConfigReader;
 import dev.holdfast.engine.MemoryNeeds;
 import dev.holdfast.engine.kernels.CacheType;
 import dev.holdfast.sockets.PeerPolicy;
 import dev.holdfast.wire.RejectedException;
-import dev.holdfast.wire.Rejection;
 import dev.holdfast.wire.Verdict;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -54,11 +55,10 @@ public record InferenceConfig(
             long memoryBytes,
             UserShare share,
             RequestClock.Limits request) {
-        private static final int REQUEST_SECONDS = 600;
-        private static final int FIRST_TOKEN_SECONDS = 300;
-        private static final int GAP_SECONDS = 60;
+        private static final Duration REQUEST = Duration.ofSeconds(600);
+        private static final Duration FIRST_TOKEN = Duration.ofSeconds(300);
+        private static final Duration GAP = Duration.ofSeconds(60);
         private static final int QUEUED = 16;
-        private static final int MAX_SECONDS = 86_400;
 
         /** Two answers of a model at a time, eight waiting, sequences of 2048 tokens, one thread. */
         public static final Limits DEFAULT =
@@ -77,7 +77,7 @@ public record InferenceConfig(
                     cache,
                     memoryBytes,
                     UserShare.of(sequences, queued),
-                    times(REQUEST_SECONDS, FIRST_TOKEN_SECONDS, GAP_SECONDS));
+                    times(REQUEST, FIRST_TOKEN, GAP));
         }
 
         public Limits {
@@ -88,43 +88,33 @@ public record InferenceConfig(
 
         private static Limits of(ConfigFile file) throws RejectedException {
             int cores = Math.min(Runtime.getRuntime().availableProcessors(), MAX_THREADS);
-            int sequences = (int) file.integer("max-sequences", MemoryNeeds.DEFAULT_SEQUENCES, 1, 64);
+            int sequences = Math.toIntExact(file.get(ConfigKeys.MAX_SEQUENCES));
             UserShare usual = UserShare.of(sequences, QUEUED);
             return new Limits(
                     sequences,
                     QUEUED,
-                    (int) file.integer("context-tokens", MemoryNeeds.DEFAULT_CONTEXT_TOKENS, 16, 131_072),
-                    (int) file.integer("threads", cores, 1, MAX_THREADS),
-                    cache(file),
-                    file.integer("memory-budget", 0, 0, Long.MAX_VALUE),
+                    Math.toIntExact(file.get(ConfigKeys.CONTEXT_TOKENS)),
+                    file.find(ConfigKeys.THREADS).map(Math::toIntExact).orElse(cores),
+                    CacheType.of(file.get(ConfigKeys.KV_CACHE)).orThrow(),
+                    file.get(ConfigKeys.MEMORY_BUDGET),
                     new UserShare(
-                            (int) file.integer("max-sequences-per-user", usual.sequences(), 1, sequences),
+                            file.find(ConfigKeys.MAX_SEQUENCES_PER_USER)
+                                    .map(Math::toIntExact)
+                                    .orElse(usual.sequences()),
                             usual.queued()),
                     times(
-                            file.integer("max-request-seconds", REQUEST_SECONDS, 1, MAX_SECONDS),
-                            file.integer("max-first-token-seconds", FIRST_TOKEN_SECONDS, 1, MAX_SECONDS),
-                            file.integer("max-gap-seconds", GAP_SECONDS, 1, MAX_SECONDS)));
+                            file.get(ConfigKeys.MAX_REQUEST_SECONDS),
+                            file.get(ConfigKeys.MAX_FIRST_TOKEN_SECONDS),
+                            file.get(ConfigKeys.MAX_GAP_SECONDS)));
         }
 
-        private static RequestClock.Limits times(long whole, long first, long gap) {
-            return new RequestClock.Limits(
-                    Duration.ofSeconds(whole),
-                    Duration.ofSeconds(first),
-                    Duration.ofSeconds(gap),
-                    RequestClock.Limits.QUIET);
+        private static RequestClock.Limits times(Duration whole, Duration first, Duration gap) {
+            return new RequestClock.Limits(whole, first, gap, RequestClock.Limits.QUIET);
         }
 
         /** What all models together may take, in bytes. */
         long memoryBudget() {
             return memoryBytes > 0 ? memoryBytes : MemoryBudget.defaultOf(MemoryBudget.processBytes());
-        }
-
-        private static CacheType cache(ConfigFile file) throws RejectedException {
-            return switch (CacheType.of(file.text("kv-cache", CacheType.DEFAULT.name()))) {
-                case Verdict.Accepted<CacheType>(CacheType type) -> type;
-                case Verdict.Rejected<CacheType>(Rejection why) ->
-                    throw ConfigFile.invalid("kv-cache: " + why.detail());
-            };
         }
     }
 
@@ -135,7 +125,7 @@ public record InferenceConfig(
 
     /** What the device's configuration file says. */
     public static Verdict<InferenceConfig> read(Path file) {
-        return ConfigFile.read(file).then(config -> Verdict.of(() -> of(config)));
+        return ConfigFile.read(file, ConfigReader.INFERENCE).then(config -> Verdict.of(() -> of(config)));
     }
 
     private static InferenceConfig of(ConfigFile file) throws RejectedException {
@@ -145,8 +135,8 @@ public record InferenceConfig(
                 Access.OPEN_TO_GROUP,
                 Access.OWNER_ONLY,
                 Limits.of(file),
-                file.flag("strict-api"));
-        long agentUid = file.integer("agent-uid", -1, -1, 0xffff_ffffL);
+                file.get(ConfigKeys.STRICT_API));
+        long agentUid = file.get(ConfigKeys.AGENT_UID);
         return agentUid < 0
                 ? config
                 : config.withControl(new Access("rw-rw----", PeerPolicy.onlyUsers(Set.of(agentUid))));

@@ -1,11 +1,11 @@
 package dev.holdfast.inference;
 
 import dev.holdfast.control.CommandFailure;
-import dev.holdfast.control.ConfigFile;
 import dev.holdfast.control.HeapWatch;
 import dev.holdfast.control.Shutdown;
 import dev.holdfast.control.UncaughtExceptions;
 import dev.holdfast.control.Version;
+import dev.holdfast.control.config.ConfigFile;
 import dev.holdfast.sockets.ServiceManager;
 import java.nio.file.Path;
 import java.util.List;

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.holdfast.control.MemoryBudget;
 import dev.holdfast.engine.MemoryNeeds;
+import dev.holdfast.engine.kernels.CacheType;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Rejection;
 import dev.holdfast.wire.Verdict;
@@ -60,5 +61,16 @@ class InferenceConfigTest {
             assertThat(why.code()).isEqualTo(Code.CFG_INVALID);
             assertThat(why.detail()).contains("memory-budget");
         });
+    }
+
+    /** The list of keys knows no engine: its words and defaults are the engine's all the same. */
+    @Test
+    void theListOfKeysAgreesWithTheEngine() throws Exception {
+        for (CacheType type : CacheType.values()) {
+            assertThat(read("kv-cache = \"" + type + "\"\n").orThrow().limits().cache())
+                    .isEqualTo(type);
+        }
+        assertThat(read("").orThrow().limits().cache()).isEqualTo(CacheType.DEFAULT);
+        assertThat(read("kv-cache = \"f8\"\n").isAccepted()).isFalse();
     }
 }
