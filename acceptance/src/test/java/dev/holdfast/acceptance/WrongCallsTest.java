@@ -121,6 +121,14 @@ class WrongCallsTest {
                 wrong(2, "is not a time such as", "fleet", "desire", "d", "m", "1", "--spread", "soon")));
     }
 
+    /** Of every program behind the one launcher. */
+    @Test
+    void helpIsOneWordAway() {
+        assertThat(run(List.of("holdfast", "help", "doctor")).out()).startsWith("Usage: holdfast doctor");
+        assertThat(run(List.of("fleet", "help", "publish")).out()).startsWith("Usage: fleet publish");
+        assertThat(run(List.of("holdfast", "help")).out()).contains("provision", "Exit codes:", "69 ");
+    }
+
     @Test
     @Tag("full")
     void soAreTheOthersOfTheDevice() {

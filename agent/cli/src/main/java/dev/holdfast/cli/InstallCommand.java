@@ -100,6 +100,10 @@ final class InstallCommand extends HoldfastCommand.Configured {
         send(agent, ByteBuffer.wrap(question.getBytes(StandardCharsets.US_ASCII)));
         DataInputStream in = new DataInputStream(Channels.newInputStream(agent));
         String head = head(in);
+        if (head.startsWith("HTTP/1.1 429 ")) {
+            throw new RejectedException(
+                    Code.API_BUSY, "the agent installs another bundle: holdfast watch shows how far it is");
+        }
         if (!head.startsWith("HTTP/1.1 101 ")) {
             throw new IOException(
                     "the agent refused: " + head.lines().findFirst().orElse("nothing"));

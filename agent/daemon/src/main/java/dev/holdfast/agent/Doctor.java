@@ -18,6 +18,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -260,6 +261,7 @@ final class Doctor {
     }
 
     String text(Terminal terminal) {
+        Instant now = Instant.now();
         StringBuilder out = new StringBuilder();
         String section = "";
         for (Check check : checks) {
@@ -274,7 +276,12 @@ final class Doctor {
                 case WARN -> terminal.doubtful("warn");
                 case FAIL -> terminal.bad("FAIL");
             };
-            out.append("  %s  %-22s %s%n".formatted(mark, check.name(), Units.printable(check.detail())));
+            out.append("  %s  %-22s %s%n"
+                    .formatted(
+                            mark,
+                            check.name(),
+                            Units.printable(
+                                    terminal.isTerminal() ? Units.plain(check.detail(), now) : check.detail())));
             if (!check.fix().isEmpty()) {
                 out.append("        %-22s -> %s%n".formatted("", check.fix()));
             }

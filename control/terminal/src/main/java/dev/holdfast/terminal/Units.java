@@ -6,11 +6,18 @@ import java.time.ZoneId;
 import java.time.format.DateTimeFormatter;
 import java.time.format.DateTimeParseException;
 import java.util.Locale;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /** Bytes, times and digests in words for people. JSON has them whole. */
 public final class Units {
     private static final double MIB = 1 << 20;
     private static final int DIGEST_CHARS = 16;
+    /** SHA-256 in hexadecimal. */
+    private static final Pattern DIGEST = Pattern.compile("\\b([0-9a-f]{16})[0-9a-f]{48}\\b");
+
+    private static final Pattern MOMENT =
+            Pattern.compile("\\b[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\\.[0-9]{1,9})?Z");
     private static final DateTimeFormatter LOCAL = DateTimeFormatter.ofPattern("yyyy-MM-dd HH:mm:ss", Locale.ROOT);
 
     private Units() {}
@@ -88,6 +95,12 @@ public final class Units {
 
     private static String count(long count, String unit) {
         return count + " " + unit + (count == 1 ? "" : "s");
+    }
+
+    /** A sentence of a daemon as people like to read it: its digests short, its moments in the zone of this machine. */
+    public static String plain(String sentence, Instant now) {
+        String shortened = DIGEST.matcher(sentence).replaceAll("$1");
+        return MOMENT.matcher(shortened).replaceAll(found -> Matcher.quoteReplacement(time(found.group(), now)));
     }
 
     /** Without what steers a terminal: control characters, and those that turn the direction of writing, become '?'. */

@@ -67,6 +67,15 @@ class LayoutTest {
     }
 
     @Test
+    void sentencesAreMadePlain() {
+        String digest = "7bcf5c2f0687804e62eeb0facb00646b82fa8185a10b5e7f8fb78a18a80cb854";
+        assertThat(Units.plain("signs as " + digest + ", until 2026-03-01T12:00:30.5Z", NOW))
+                .startsWith("signs as 7bcf5c2f0687804e, until 2026-")
+                .endsWith("(in 30 seconds)");
+        assertThat(Units.plain("0123 at 2026-13-01T12:00:00Z", NOW)).isEqualTo("0123 at 2026-13-01T12:00:00Z");
+    }
+
+    @Test
     void bytesAreMebibytes() {
         assertThat(Units.bytes(0)).isEqualTo("0 B");
         assertThat(Units.bytes(1023)).isEqualTo("1023 B");

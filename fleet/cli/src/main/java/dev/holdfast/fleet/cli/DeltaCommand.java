@@ -21,6 +21,7 @@ import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.Locale;
 import java.util.stream.Collectors;
 import picocli.CommandLine.Command;
@@ -54,9 +55,14 @@ final class DeltaCommand {
             @Option(names = "--progress", description = "accepted as ever: progress is shown anyway") boolean progress)
             throws IOException {
         long start = System.nanoTime();
+        // Under another name until it is whole: whoever ends the command early is left with no half of a patch.
+        Path part = out.resolveSibling(out.getFileName() + ".part");
         DeltaSummary summary;
         try (ProgressLine line = Program.progress(spec, "comparing")) {
-            summary = DeltaProducer.create(base, next, out, line);
+            summary = DeltaProducer.create(base, next, part, line);
+            Files.move(part, out, StandardCopyOption.ATOMIC_MOVE);
+        } finally {
+            Files.deleteIfExists(part);
         }
         return print(
                 json,
