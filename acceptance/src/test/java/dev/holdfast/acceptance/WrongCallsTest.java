@@ -106,7 +106,7 @@ class WrongCallsTest {
     void theUsualMistakesAreToldWithWhatToDo() {
         check(List.of(
                 wrong(69, "no daemon answers on " + file("c.sock"), "holdfast", "status", "--config", config),
-                wrong(78, file("none.toml"), "holdfast", "status", "--config", file("none.toml")),
+                wrong(78, "none.toml", "holdfast", "status", "--config", file("none.toml")),
                 wrong(2, "did you mean status?", "holdfast", "statuz"),
                 wrong(2, "--jsn", "holdfast", "status", "--jsn"),
                 wrong(1, "there is no file " + file("none"), "holdfast", "model", "inspect", file("none")),
@@ -136,7 +136,7 @@ class WrongCallsTest {
                 wrong(78, "", "holdfast", "status", "--config", file("not.toml")),
                 wrong(78, "brocker", "holdfast", "status", "--config", file("odd.toml")),
                 wrong(78, "", "holdfast", "status", "--config", dir.toString()),
-                wrong(78, file("none.toml"), "holdfast", "doctor", "--config", file("none.toml")),
+                wrong(78, "none.toml", "holdfast", "doctor", "--config", file("none.toml")),
                 wrong(2, "'x'", "holdfast", "status", "x"),
                 wrong(2, "--last", "holdfast", "history", "--last", "abc"),
                 wrong(2, "FILE", "holdfast", "install"),
