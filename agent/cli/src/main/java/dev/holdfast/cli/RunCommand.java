@@ -21,8 +21,8 @@ import picocli.CommandLine.Parameters;
         description = {
             "Asks a model, and prints the answer as it comes.",
             "Without a prompt it reads one from a pipe; on a terminal it is a conversation, in which /clear forgets,"
-                + " /bye ends it, and Ctrl-C ends an answer. On a terminal the name of a model alone begins one with"
-                + " it."
+                    + " /bye ends it, and Ctrl-C ends an answer. On a terminal the name of a model alone begins one with"
+                    + " it."
         },
         footer = {
             "",

@@ -21,9 +21,9 @@ class StatusTextTest {
 
     private static JsonNode status(String model) throws Exception {
         return json(("{'device':'cam-7','fleet':'mill','agent':'0.1.0','state':'idle','connected':true,'enrolled':true,"
-            + "'paused':false,'tee':{'kind':'TPM2','assurance':'HARDWARE','detail':'x'},'model':'chat','version':'1',"
-            + "'memory':{'neededBytes':5646592,'budgetBytes':104857600},'models':[{'model':'chat','default':true,"
-            + "'version':'1.0.0','release':1,'epoch':1,'slot':'%s','digest':'%s',%s}]}")
+                        + "'paused':false,'tee':{'kind':'TPM2','assurance':'HARDWARE','detail':'x'},'model':'chat','version':'1',"
+                        + "'memory':{'neededBytes':5646592,'budgetBytes':104857600},'models':[{'model':'chat','default':true,"
+                        + "'version':'1.0.0','release':1,'epoch':1,'slot':'%s','digest':'%s',%s}]}")
                 .formatted(DIGEST, DIGEST, model));
     }
 
@@ -72,7 +72,7 @@ class StatusTextTest {
                 .isEqualTo("installing serves chat@1.0.0                chat downloading 2.0.0");
         JsonNode refused = json(
                 "{'state':'idle','connected':true,'lastRejection':{'code':'INS-DISK','detail':'no room'},"
-                    + "'install':{'model':'chat','version':'2.0.0','state':'FAILED','blocksDone':41,'blocksTotal':100}}");
+                        + "'install':{'model':'chat','version':'2.0.0','state':'FAILED','blocksDone':41,'blocksTotal':100}}");
         assertThat(WatchCommand.line(refused, InstallView.of(refused)))
                 .isEqualTo("idle       serves no model                  refused: INS-DISK: no room");
     }
@@ -81,8 +81,8 @@ class StatusTextTest {
     void aPausedDeviceThatIsOfflineSaysSoAndWhatToDo() throws Exception {
         String text =
                 text(json("{'device':'d','fleet':'f','agent':'0','state':'paused','connected':false,'enrolled':false,"
-                    + "'link':{'connected':false,'lost':{'code':'LNK-DOWN','detail':'refused'},'nextAttempt':'2026-03-01T12:00:12Z'},'paused':true,'pause':{'at':'2026-03-01T11:59:00Z','reason':'at"
-                    + " sea'},'tee':{},'models':[]}"));
+                        + "'link':{'connected':false,'lost':{'code':'LNK-DOWN','detail':'refused'},'nextAttempt':'2026-03-01T12:00:12Z'},'paused':true,'pause':{'at':'2026-03-01T11:59:00Z','reason':'at"
+                        + " sea'},'tee':{},'models':[]}"));
         assertThat(text)
                 .contains("not connected; LNK-DOWN: refused")
                 .contains("(in 12 seconds)")
