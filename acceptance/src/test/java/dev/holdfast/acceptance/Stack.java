@@ -134,6 +134,8 @@ final class Stack implements AutoCloseable {
                 probation-seconds = 1
                 refresh-seconds = 5
                 transport-retries = 2
+                broker-keep-alive-seconds = 20
+                broker-spread-seconds = 0
                 """.formatted(
                         devicePort, swtpm ? "unix:" + dir.resolve("run/tpm.sock") : "software"));
     }

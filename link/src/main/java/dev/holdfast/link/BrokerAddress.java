@@ -59,6 +59,11 @@ public record BrokerAddress(boolean tls, String host, int port) {
                         + " (tcp:// and ssl:// mean the same), without user, path or query");
     }
 
+    /** Whether nothing that is sent there leaves this machine. */
+    boolean isLoopback() {
+        return host.equalsIgnoreCase("localhost") || host.equals("::1") || host.matches("127(\\.[0-9]{1,3}){3}");
+    }
+
     /** As it may be written in a configuration. */
     @Override
     public String toString() {

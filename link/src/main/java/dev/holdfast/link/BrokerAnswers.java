@@ -15,11 +15,21 @@ final class BrokerAnswers {
     private static final int MAX_KEEP_ALIVE_SECONDS = 600;
 
     private static final int REFUSED = 0x80;
+    /** RabbitMQ says this of a wrong password. */
+    private static final int BAD_LOGIN = 0x86;
+    /** And mosquitto this. */
+    private static final int NOT_AUTHORIZED = 0x87;
 
+    private final boolean login;
     private volatile Packet.@Nullable ConnAck terms;
     private volatile List<Integer> granted = List.of();
     /** Reasons by packet identifier, until the publisher of that message takes them. */
     private final Map<Integer, Integer> refusals = new LinkedHashMap<>();
+
+    /** @param login whether the client shows a user name: a refusal is then one of that */
+    BrokerAnswers(boolean login) {
+        this.login = login;
+    }
 
     /** What the broker takes; null before it accepted the connection. */
     Packet.@Nullable ConnAck terms() {
@@ -50,7 +60,9 @@ final class BrokerAnswers {
             throw new LinkException(Code.LNK_PROTOCOL, "a second CONNACK");
         }
         if (ack.reason() != 0) {
-            throw LinkException.refused("the broker refuses the connection", ack.reason(), ack.said());
+            throw ack.reason() == BAD_LOGIN || login && ack.reason() == NOT_AUTHORIZED
+                    ? LinkException.login(ack.reason(), ack.said())
+                    : LinkException.refused("the broker refuses the connection", ack.reason(), ack.said());
         }
         if (ack.keepAliveSeconds() == 0 || ack.keepAliveSeconds() > MAX_KEEP_ALIVE_SECONDS) {
             throw new LinkException(

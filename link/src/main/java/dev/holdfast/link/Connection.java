@@ -41,11 +41,8 @@ final class Connection implements AutoCloseable {
     /** What the broker may have in flight towards us. */
     private static final int RECEIVE_MAXIMUM = 32;
 
-    static final int KEEP_ALIVE_SECONDS = 20;
     /** A block on a line of 2 kB/s. */
     private static final Duration PACKET_LIMIT = Duration.ofMinutes(2);
-    /** The last will of a process before this one may come as late as this after its connection was lost. */
-    private static final Duration STALE_WILL = Duration.ofSeconds(3 * KEEP_ALIVE_SECONDS / 2 + 15);
 
     private static final long FAREWELL_MILLIS = 500;
     private static final long THREADS_END_SECONDS = 5;
@@ -61,10 +58,13 @@ final class Connection implements AutoCloseable {
     private final LinkConfig config;
     private final Consumer<MqttLink.Inbound> received;
     private final FencedSocket socket;
+    /** The last will of a process before this one may come as late as this after its connection was lost: MQTT 5.0 section 3.1.2.10. */
+    private final Duration staleWill;
+
     private final LibraryThreads threads = new LibraryThreads(this::died);
     private final CountDownLatch over = new CountDownLatch(1);
     private final Semaphore inFlight = new Semaphore(MAX_IN_FLIGHT);
-    private final BrokerAnswers answers = new BrokerAnswers();
+    private final BrokerAnswers answers;
 
     private volatile @Nullable MqttAsyncClient client;
     private volatile boolean open;
@@ -73,6 +73,8 @@ final class Connection implements AutoCloseable {
     Connection(LinkConfig config, Consumer<MqttLink.Inbound> received) {
         this.config = config;
         this.received = received;
+        this.answers = new BrokerAnswers(config.access().login().isPresent());
+        this.staleWill = config.pace().keepAlive().multipliedBy(3).dividedBy(2).plusSeconds(15);
         this.socket = new FencedSocket(config, new PacketFence.Watcher() {
             @Override
             public void came(Packet packet) throws LinkException {
@@ -81,7 +83,8 @@ final class Connection implements AutoCloseable {
 
             @Override
             public void failed(IOException failure) {
-                end(LinkException.of(failure));
+                boolean unanswered = answers.terms() == null && socket.isSecured();
+                end(unanswered ? LinkException.unanswered(failure) : LinkException.of(failure));
             }
         });
     }
@@ -96,7 +99,7 @@ final class Connection implements AutoCloseable {
             client = fresh;
             fresh.setCallback(new Callback());
             // Connecting and, with TLS, a signature in the TEE have a deadline each.
-            await(fresh.connect(options()), config.ackDeadline().multipliedBy(2), "does not answer to CONNECT");
+            await(fresh.connect(options()), config.pace().answer().multipliedBy(2), "does not answer to CONNECT");
             Packet.ConnAck ack = answers.terms();
             if (ack == null) {
                 throw new LinkException(Code.LNK_PROTOCOL, "the broker is connected without CONNACK");
@@ -112,14 +115,21 @@ final class Connection implements AutoCloseable {
         }
     }
 
-    private MqttConnectionOptions options() {
+    private MqttConnectionOptions options() throws LinkException {
         MqttConnectionOptions options = new MqttConnectionOptions();
         options.setAutomaticReconnect(false);
         options.setCleanStart(true);
-        options.setKeepAliveInterval(KEEP_ALIVE_SECONDS);
+        options.setKeepAliveInterval((int) config.pace().keepAlive().toSeconds());
         options.setReceiveMaximum(RECEIVE_MAXIMUM);
         options.setMaximumPacketSize((long) PacketReader.MAX_PACKET_BYTES);
         options.setSocketFactory(socket.factory());
+        if (config.access().login().isPresent()) {
+            BrokerAccess.Login login = config.access().login().get();
+            options.setUserName(login.user());
+            if (login.password().isPresent()) {
+                options.setPassword(AccessFiles.password(login.password().get()));
+            }
+        }
         config.presence().ifPresent(topic -> options.setWill(topic, new MqttMessage(presence("0"), 1, true, null)));
         return options;
     }
@@ -135,7 +145,7 @@ final class Connection implements AutoCloseable {
         String[] filters = config.subscriptions().toArray(String[]::new);
         int[] levels = new int[filters.length];
         Arrays.fill(levels, 1);
-        await(fresh.subscribe(filters, levels), config.ackDeadline(), "does not acknowledge SUBSCRIBE");
+        await(fresh.subscribe(filters, levels), config.pace().answer(), "does not acknowledge SUBSCRIBE");
         answers.requireGranted(config.subscriptions());
     }
 
@@ -152,7 +162,7 @@ final class Connection implements AutoCloseable {
                     Code.WIRE_TOO_LARGE, "the broker takes packets of at most " + broker.maxPacketBytes() + " bytes");
         }
         try {
-            if (!inFlight.tryAcquire(config.ackDeadline().toMillis(), TimeUnit.MILLISECONDS)) {
+            if (!inFlight.tryAcquire(config.pace().answer().toMillis(), TimeUnit.MILLISECONDS)) {
                 throw new LinkException(Code.LNK_SILENT, "the broker acknowledges too slowly");
             }
         } catch (InterruptedException e) {
@@ -161,9 +171,9 @@ final class Connection implements AutoCloseable {
         try {
             int qos = broker.qos1() ? 1 : 0;
             IMqttToken token = LibraryOutbox.publish(
-                    config.ackDeadline(), current, topic, payload, qos, retained && broker.retains());
+                    config.pace().answer(), current, topic, payload, qos, retained && broker.retains());
             try {
-                await(token, config.ackDeadline(), "does not acknowledge PUBLISH");
+                await(token, config.pace().answer(), "does not acknowledge PUBLISH");
             } finally {
                 answers.requireTaken(token.getMessageId(), topic);
             }
@@ -207,20 +217,20 @@ final class Connection implements AutoCloseable {
 
     /** Watches the connection until it ends, and says why it did. */
     LinkException watch() throws InterruptedException {
-        long tickMillis = Math.clamp(config.ackDeadline().toMillis() / 4, 10, 1000);
+        long tickMillis = Math.clamp(config.pace().answer().toMillis() / 4, 10, 1000);
         long begun = System.nanoTime();
         boolean announced = config.presence().isEmpty();
         while (!over.await(tickMillis, TimeUnit.MILLISECONDS)) {
             PacketFence reading = socket.fence();
             long now = System.nanoTime();
             long since = socket.writingSinceNanos();
-            if (since != 0 && now - since > config.ackDeadline().toNanos()) {
+            if (since != 0 && now - since > config.pace().answer().toNanos()) {
                 end(new LinkException(Code.LNK_SILENT, "the broker takes no bytes"));
             } else if (reading != null && reading.underWayNanos() > PACKET_LIMIT.toNanos()) {
                 end(new LinkException(Code.LNK_SILENT, "a packet does not end within " + PACKET_LIMIT));
             } else if (socket.givenUpNanos() > GIVEN_UP_NANOS) {
                 end(new LinkException(Code.LNK_DOWN, "the client library ended the connection"));
-            } else if (!announced && now - begun > STALE_WILL.toNanos()) {
+            } else if (!announced && now - begun > staleWill.toNanos()) {
                 announced = true;
                 announceAgain(config.presence().get());
             }

@@ -9,6 +9,7 @@ import java.net.Socket;
 import java.net.SocketAddress;
 import java.net.SocketException;
 import java.net.UnknownHostException;
+import java.time.Instant;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicLong;
 import javax.net.SocketFactory;
@@ -97,7 +98,7 @@ final class FencedSocket extends Socket {
             }
             // A packet must not wait for the acknowledgement of the one before, which a kernel delays by 40 ms.
             plain.setTcpNoDelay(true);
-            plain.connect(address, (int) config.ackDeadline().toMillis());
+            plain.connect(address, (int) config.pace().answer().toMillis());
             if (broker.tls()) {
                 talking = secured(broker);
             }
@@ -111,13 +112,18 @@ final class FencedSocket extends Socket {
     }
 
     private Socket secured(BrokerAddress broker) throws IOException {
-        SSLSocketFactory factory = config.tls().orElseGet(() -> (SSLSocketFactory) SSLSocketFactory.getDefault());
+        SSLSocketFactory factory = AccessTls.sockets(config.access(), Instant.now());
         SSLSocket tls = (SSLSocket) factory.createSocket(plain, broker.host(), broker.port(), true);
         SSLParameters parameters = tls.getSSLParameters();
         parameters.setEndpointIdentificationAlgorithm("HTTPS");
         tls.setSSLParameters(parameters);
         tls.startHandshake();
         return tls;
+    }
+
+    /** Whether the handshake is over on our side: with TLS 1.3 the broker may still refuse our certificate. */
+    boolean isSecured() {
+        return talking instanceof SSLSocket;
     }
 
     /** The times of what is read; empty before it is connected. */

@@ -5,6 +5,10 @@ import dev.holdfast.wire.CodedFailure;
 import dev.holdfast.wire.Rejection;
 import java.io.IOException;
 import java.net.UnknownHostException;
+import java.security.cert.CertPathBuilderException;
+import java.security.cert.CertificateException;
+import java.security.cert.CertificateExpiredException;
+import java.security.cert.CertificateNotYetValidException;
 import javax.net.ssl.SSLException;
 import org.jspecify.annotations.Nullable;
 
@@ -33,11 +37,58 @@ public final class LinkException extends IOException implements CodedFailure {
     static LinkException of(IOException failure) {
         return switch (failure) {
             case LinkException known -> known;
-            case SSLException tls -> new LinkException(Code.LNK_TLS, String.valueOf(tls.getMessage()), tls);
+            case SSLException tls -> handshake(tls);
             case UnknownHostException host ->
                 new LinkException(Code.LNK_DOWN, "no address is known of " + host.getMessage(), host);
             default -> new LinkException(Code.LNK_DOWN, String.valueOf(failure.getMessage()), failure);
         };
+    }
+
+    /**
+     * What a failure means after the handshake and before CONNACK. A broker of TLS 1.3 that does not take the client's certificate says so
+     * by an alert, which the end of the connection may overtake.
+     */
+    static LinkException unanswered(IOException failure) {
+        LinkException plain = of(failure);
+        return plain.code != Code.LNK_DOWN
+                ? plain
+                : new LinkException(
+                        Code.LNK_TLS,
+                        "the broker ended the connection after the handshake without a word, as brokers do that miss the"
+                                + " client's certificate or refuse it: " + failure.getMessage(),
+                        failure);
+    }
+
+    /** What the JDK's checks of the broker's certificate mean, by the kinds of their causes; and the broker's alert about ours. */
+    private static LinkException handshake(SSLException tls) {
+        for (Throwable each = tls; each != null; each = each.getCause()) {
+            switch (each) {
+                case LinkException known -> {
+                    return known;
+                }
+                case CertificateExpiredException _, CertificateNotYetValidException _ -> {
+                    return new LinkException(
+                            Code.LNK_EXPIRED,
+                            "the broker's certificate, by this machine's clock: " + each.getMessage(),
+                            tls);
+                }
+                case CertPathBuilderException _ -> {
+                    return new LinkException(
+                            Code.LNK_UNTRUSTED,
+                            "none of the authorities that count here signed the broker's certificate",
+                            tls);
+                }
+                case CertificateException bare
+                when bare.getClass() == CertificateException.class && bare.getCause() == null -> {
+                    return new LinkException(Code.LNK_HOST, String.valueOf(bare.getMessage()), tls);
+                }
+                default -> {}
+            }
+        }
+        String said = String.valueOf(tls.getMessage());
+        return said.endsWith("certificate_expired")
+                ? new LinkException(Code.LNK_EXPIRED, "the broker takes the client's certificate for expired", tls)
+                : new LinkException(Code.LNK_TLS, said, tls);
     }
 
     @Override
@@ -53,8 +104,6 @@ public final class LinkException extends IOException implements CodedFailure {
 
     /** What a broker means by a reason code of MQTT 5.0 section 2.4, {@code what} it was the answer to. */
     static LinkException refused(String what, int reason, String said) {
-        String detail =
-                what + ": reason 0x%02x %s".formatted(reason, meaning(reason)) + (said.isEmpty() ? "" : ", " + said);
         return new LinkException(
                 switch (reason) {
                     case 0x8e -> Code.LNK_TAKEN_OVER;
@@ -63,7 +112,17 @@ public final class LinkException extends IOException implements CodedFailure {
                     case 0x80, 0x83, 0x85, 0x8f, 0x9a, 0x9b, 0x9e, 0xa1, 0xa2 -> Code.LNK_DENIED;
                     default -> Code.LNK_DOWN;
                 },
-                detail);
+                explained(what, reason, said));
+    }
+
+    /** The broker does not let this user in. */
+    static LinkException login(int reason, String said) {
+        return new LinkException(
+                Code.LNK_LOGIN, explained("the broker refuses the user name or its password", reason, said));
+    }
+
+    private static String explained(String what, int reason, String said) {
+        return what + ": reason 0x%02x %s".formatted(reason, meaning(reason)) + (said.isEmpty() ? "" : ", " + said);
     }
 
     private static String meaning(int reason) {

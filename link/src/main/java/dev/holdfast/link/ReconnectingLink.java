@@ -70,7 +70,8 @@ public final class ReconnectingLink implements MqttLink {
     }
 
     private void keep() {
-        Duration pause = config.firstRetry();
+        LinkConfig.Pace pace = config.pace();
+        Duration pause = pace.firstRetry();
         try {
             while (!closed) {
                 long began = System.nanoTime();
@@ -78,11 +79,14 @@ public final class ReconnectingLink implements MqttLink {
                 boolean taken = why.rejection().code() == Code.LNK_TAKEN_OVER;
                 Duration lived = Duration.ofNanos(System.nanoTime() - began);
                 // Of two that take over from each other each lives as long as the other one pauses.
-                Duration stable = taken ? config.lastRetry().multipliedBy(2).plus(STABLE) : STABLE;
-                if (connected() && lived.compareTo(stable) >= 0) {
-                    pause = config.firstRetry();
-                }
+                Duration stable = taken ? pace.lastRetry().multipliedBy(2).plus(STABLE) : STABLE;
                 Duration next = Duration.ofMillis(ThreadLocalRandom.current().nextLong(pause.toMillis()) + 1);
+                if (connected() && lived.compareTo(stable) >= 0) {
+                    pause = pace.firstRetry();
+                    // Whoever else lost the broker in this moment has another moment to come back.
+                    next = pace.afterLoss()
+                            .plusMillis(ThreadLocalRandom.current().nextLong(pause.toMillis()) + 1);
+                }
                 Instant now = Instant.now();
                 status = status.down(why.rejection(), taken, now, now.plus(next));
                 if (!closed) {
@@ -93,7 +97,7 @@ public final class ReconnectingLink implements MqttLink {
                 }
                 Thread.sleep(next);
                 Duration twice = pause.multipliedBy(2);
-                pause = twice.compareTo(config.lastRetry()) < 0 ? twice : config.lastRetry();
+                pause = twice.compareTo(pace.lastRetry()) < 0 ? twice : pace.lastRetry();
             }
         } catch (InterruptedException e) {
             // The link is closed.

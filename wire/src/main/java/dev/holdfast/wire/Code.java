@@ -36,6 +36,26 @@ public enum Code {
             "LNK-TLS",
             "The TLS handshake with the broker fails",
             "Check clock, broker-authorities and the device's certificate"),
+    LNK_UNTRUSTED(
+            "LNK-UNTRUSTED",
+            "The broker's certificate is signed by no authority that counts here",
+            "Put the authority's certificate (PEM) into broker-authorities; for a roll-over the old one and the new one"),
+    LNK_HOST(
+            "LNK-HOST",
+            "The broker's certificate is for another host name",
+            "Use a name in broker that the certificate lists, or issue the broker one that lists this name"),
+    LNK_EXPIRED(
+            "LNK-EXPIRED",
+            "A certificate of the connection to the broker is not valid at this time",
+            "Renew the certificate that the detail names; check the clock. A renewed file counts from the next attempt on"),
+    LNK_LOGIN(
+            "LNK-LOGIN",
+            "The broker does not take the user name or its password",
+            "Check broker-user and the first line of broker-password-file. A corrected file counts from the next attempt on"),
+    LNK_FILE(
+            "LNK-FILE",
+            "A password, key, certificate or authorities file of the link cannot be used",
+            "Read the detail. Secrets: owned by the service's user or group, chmod 640 or less"),
     LNK_TAKEN_OVER(
             "LNK-TAKEN-OVER",
             "Another client took over this one's session at the broker",

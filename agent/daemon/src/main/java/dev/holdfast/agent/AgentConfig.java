@@ -6,6 +6,7 @@ import dev.holdfast.control.SocketPaths;
 import dev.holdfast.control.config.ConfigFile;
 import dev.holdfast.control.config.ConfigKeys;
 import dev.holdfast.control.config.ConfigReader;
+import dev.holdfast.link.BrokerAccess;
 import dev.holdfast.link.BrokerAddress;
 import dev.holdfast.link.Topics;
 import dev.holdfast.tee.tpm.TpmRegister;
@@ -36,10 +37,35 @@ public record AgentConfig(
     /**
      * The way to the fleet.
      *
-     * @param address with TLS the device's key in the TEE is that of the client
-     * @param authorities PEM, whom to trust for a broker with TLS; the JDK's list where empty
+     * @param access with TLS and without a key in a file, the device's key in the TEE is that of the client
+     * @param keepAlive longest silence before the broker is asked whether it is there
+     * @param lastRetry longest pause between two attempts to connect
+     * @param spread within which a fleet's devices come back that lost their broker in one moment, each at its own time
      */
-    public record Broker(BrokerAddress address, Optional<Path> authorities) {}
+    public record Broker(
+            BrokerAddress address, BrokerAccess access, Duration keepAlive, Duration lastRetry, Duration spread) {
+        private static Broker of(ConfigFile file) throws RejectedException {
+            BrokerAddress address =
+                    BrokerAddress.parse(file.get(ConfigKeys.BROKER)).orThrow();
+            BrokerAccess.Settings settings = new BrokerAccess.Settings(
+                    file.find(ConfigKeys.BROKER_USER).orElse(""),
+                    file.find(ConfigKeys.BROKER_PASSWORD_FILE),
+                    file.find(ConfigKeys.BROKER_CERTIFICATE),
+                    file.find(ConfigKeys.BROKER_KEY),
+                    file.find(ConfigKeys.BROKER_AUTHORITIES).orElse(List.of()));
+            return new Broker(
+                    address,
+                    BrokerAccess.configured(address, "broker-", settings).orThrow(),
+                    file.get(ConfigKeys.BROKER_KEEP_ALIVE_SECONDS),
+                    file.get(ConfigKeys.BROKER_RETRY_SECONDS),
+                    file.get(ConfigKeys.BROKER_SPREAD_SECONDS));
+        }
+
+        /** Whether the broker sees the certificate that enrolment brings. */
+        boolean usesTheTee() {
+            return address.tls() && access.key().isEmpty();
+        }
+    }
 
     /**
      * The root of trust.
@@ -115,9 +141,7 @@ public record AgentConfig(
                 new Topics(fleet, device),
                 file.get(ConfigKeys.STATE),
                 file.sockets(),
-                new Broker(
-                        BrokerAddress.parse(file.get(ConfigKeys.BROKER)).orThrow(),
-                        file.find(ConfigKeys.BROKER_AUTHORITIES)),
+                Broker.of(file),
                 root(file),
                 Updates.of(file),
                 memoryBudget(file));

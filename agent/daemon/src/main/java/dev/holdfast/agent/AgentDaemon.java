@@ -206,7 +206,7 @@ public final class AgentDaemon implements AutoCloseable {
 
         // Hints come from the first moment on, and the loop is told of them.
         fleet.use(ReconnectingLink.open(
-                TeeBridges.secured(linkConfig(config), config, bridge, certificates),
+                linkConfig(config).with(TeeBridges.access(config, bridge, certificates)),
                 new Incoming(config.topics(), fleet, loop, responder, new QuietLog(LOG))));
         EventLoop sockets = opened.add("event loop", new EventLoop());
         opened.add(
@@ -239,11 +239,13 @@ public final class AgentDaemon implements AutoCloseable {
 
     private static LinkConfig linkConfig(AgentConfig config) {
         Topics topics = config.topics();
+        AgentConfig.Broker broker = config.broker();
         return LinkConfig.of(
-                        config.broker().address(),
+                        broker.address(),
                         ClientId.fresh(topics.fleet(), topics.device()),
                         List.of(topics.answer(), topics.desired(), topics.challenge()))
-                .withPresence(topics.online());
+                .withPresence(topics.online())
+                .with(LinkConfig.Pace.DEFAULT.of(topics, broker.keepAlive(), broker.lastRetry(), broker.spread()));
     }
 
     private static InstallerConfig installerConfig(AgentConfig config) {

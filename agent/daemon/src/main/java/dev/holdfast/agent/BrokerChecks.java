@@ -58,7 +58,7 @@ final class BrokerChecks {
             checks.add(
                     "fleet",
                     "certificate",
-                    of.outcome(config.broker().address().tls()),
+                    of.outcome(config.broker().usesTheTee()),
                     of.detail(),
                     CertificateFinding.FIX);
             return;

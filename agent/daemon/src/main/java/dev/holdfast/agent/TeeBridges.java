@@ -2,7 +2,7 @@ package dev.holdfast.agent;
 
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import dev.holdfast.link.LinkConfig;
+import dev.holdfast.link.BrokerAccess;
 import dev.holdfast.tee.AuthValue;
 import dev.holdfast.tee.CompositeBridge;
 import dev.holdfast.tee.ConfigfsTsm;
@@ -153,19 +153,19 @@ final class TeeBridges {
         return CertificateStore.open(
                 config.certificateDir(),
                 Binary.copyOf(signer.publicKey().getEncoded()),
-                config.broker().address().tls(),
+                config.broker().usesTheTee(),
                 clock);
     }
 
-    /** A broker with TLS is reached with the device's key in the TEE and the certificate that enrolment brings. */
-    static LinkConfig secured(LinkConfig link, AgentConfig config, TeeBridge bridge, CertificateStore certificates)
-            throws IOException, TeeException {
-        if (!config.broker().address().tls()) {
-            return link;
+    /** A broker with TLS is reached with the device's key in the TEE and the certificate that enrolment brings, or with what files hold. */
+    static BrokerAccess access(AgentConfig config, TeeBridge bridge, CertificateStore certificates)
+            throws TeeException {
+        if (!config.broker().usesTheTee()) {
+            return config.broker().access();
         }
         DeviceSigner signer = bridge.signer().orElseThrow(() -> lacks("a signing key"));
-        return link.withTls(
-                DeviceTls.sockets(signer, certificates::offered, config.broker().authorities()));
+        BrokerAccess.ClientKey.Held key = () -> DeviceTls.keys(signer, certificates.offered());
+        return config.broker().access().with(key);
     }
 
     private static TeeException lacks(String what) {

@@ -3,6 +3,7 @@ package dev.holdfast.agent;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.holdfast.control.config.ConfigFile;
+import dev.holdfast.link.BrokerAccess;
 import dev.holdfast.link.BrokerAddress;
 import dev.holdfast.link.Topics;
 import dev.holdfast.tee.tpm.TpmAddress;
@@ -12,7 +13,9 @@ import dev.holdfast.wire.Verdict;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
+import java.util.Optional;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -52,6 +55,35 @@ class AgentConfigTest {
                 .hasToString("pcr:14");
     }
 
+    @Test
+    void namesWhatTheBrokerIsShownAndWhomToTakeForIt() throws Exception {
+        String toml = WHOLE + """
+                broker = "mqtts://broker"
+                broker-user = "cam"
+                broker-password-file = "password"
+                broker-certificate = "/etc/crt"
+                broker-key = "key"
+                broker-authorities = ["old.pem", "new.pem"]
+                broker-keep-alive-seconds = 600
+                broker-spread-seconds = 3600
+                """;
+        AgentConfig.Broker broker =
+                read(toml.getBytes(StandardCharsets.UTF_8)).orThrow().broker();
+        Path home = dir.toAbsolutePath();
+        assertThat(broker.access())
+                .isEqualTo(new BrokerAccess(
+                        Optional.of(new BrokerAccess.Login("cam", Optional.of(home.resolve("password")))),
+                        Optional.of(new BrokerAccess.ClientKey.Files(Path.of("/etc/crt"), home.resolve("key"))),
+                        List.of(home.resolve("old.pem"), home.resolve("new.pem"))));
+        assertThat(broker.keepAlive()).isEqualTo(Duration.ofMinutes(10));
+        assertThat(broker.spread()).isEqualTo(Duration.ofHours(1));
+        assertThat(broker.usesTheTee()).isFalse();
+        String one = WHOLE + "broker = \"mqtts://broker\"\nbroker-authorities = \"ca.pem\"";
+        broker = read(one.getBytes(StandardCharsets.UTF_8)).orThrow().broker();
+        assertThat(broker.access().authorities()).containsExactly(home.resolve("ca.pem"));
+        assertThat(broker.usesTheTee()).isTrue();
+    }
+
     @ParameterizedTest
     @ValueSource(
             strings = {
@@ -63,6 +95,12 @@ class AgentConfigTest {
                 WHOLE + "register = \"nv:23\"",
                 WHOLE + "broker = \"127.0.0.1:1883\"",
                 WHOLE + "broker = \"http://broker\"",
+                WHOLE + "broker = \"mqtt://broker\"\nbroker-user = \"cam\"\nbroker-password-file = \"p\"",
+                WHOLE + "broker = \"mqtts://broker\"\nbroker-key = \"k\"",
+                WHOLE + "broker-password-file = \"p\"",
+                WHOLE + "broker-user = \"a\\u0007\"",
+                WHOLE + "broker-authorities = [1]",
+                WHOLE + "broker-keep-alive-seconds = 1",
                 "["
             })
     void refusesWhatItCannotUse(String toml) throws Exception {

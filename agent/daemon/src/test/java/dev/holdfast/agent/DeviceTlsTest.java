@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assertions.fail;
 import static org.junit.jupiter.api.Assumptions.abort;
 
+import dev.holdfast.link.BrokerAccess;
 import dev.holdfast.link.LinkConfig;
 import dev.holdfast.link.ReconnectingLink;
 import dev.holdfast.tee.DeviceSigner;
@@ -49,10 +50,13 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.TimeUnit;
+import javax.net.ssl.KeyManager;
 import javax.net.ssl.KeyManagerFactory;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLException;
 import javax.net.ssl.SSLPeerUnverifiedException;
+import javax.net.ssl.TrustManager;
+import javax.net.ssl.TrustManagerFactory;
 import javax.net.ssl.X509KeyManager;
 import org.awaitility.Awaitility;
 import org.awaitility.core.ConditionTimeoutException;
@@ -92,9 +96,11 @@ class DeviceTlsTest {
         try (Swtpm swtpm = Swtpm.start(dir.resolve("tpm"));
                 Tpm2Bridge bridge = Tpm2Bridge.open(swtpm.address())) {
             DeviceSigner signer = bridge.signer().orElseThrow();
-            SSLContext tls = DeviceTls.client(protocol, signer, certificate, Optional.of(dir.resolve("ca.crt")));
             LinkConfig config = LinkConfig.of("ssl://localhost:" + port, "device-1", List.of())
-                    .withTls(tls.getSocketFactory());
+                    .with(new BrokerAccess(
+                            Optional.empty(),
+                            Optional.of((BrokerAccess.ClientKey.Held) () -> DeviceTls.keys(signer, certificate)),
+                            List.of(dir.resolve("ca.crt"))));
             try (ReconnectingLink link = ReconnectingLink.open(config, message -> {})) {
                 // Not enrolled yet: the broker refuses, again and again.
                 await(() -> log().contains("peer did not return a certificate"));
@@ -103,6 +109,8 @@ class DeviceTlsTest {
                 await(link::connected);
             }
             assertThat(log()).contains("u'device-1'");
+            SSLContext tls = SSLContext.getInstance(protocol);
+            tls.init(new KeyManager[] {DeviceTls.keys(signer, certificate)}, trust(), null);
             try (var socket = (javax.net.ssl.SSLSocket) tls.getSocketFactory().createSocket("localhost", port)) {
                 socket.startHandshake();
                 assertThat(socket.getSession().getProtocol()).isEqualTo(protocol);
@@ -156,6 +164,15 @@ class DeviceTlsTest {
         } finally {
             vertx.close().await(10, TimeUnit.SECONDS);
         }
+    }
+
+    private TrustManager[] trust() throws Exception {
+        KeyStore store = KeyStore.getInstance("PKCS12");
+        store.load(null, null);
+        store.setCertificateEntry("authority", parsed(certificate("CN=authority", authority.getPublic(), true)));
+        TrustManagerFactory factory = TrustManagerFactory.getInstance(TrustManagerFactory.getDefaultAlgorithm());
+        factory.init(store);
+        return factory.getTrustManagers();
     }
 
     private static String peer(HttpServerRequest request) {

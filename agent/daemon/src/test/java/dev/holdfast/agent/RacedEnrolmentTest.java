@@ -5,12 +5,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.holdfast.attestation.DeviceEnrolment;
 import dev.holdfast.attestation.verify.EnrolmentAuthority;
 import dev.holdfast.attestation.verify.EnrolmentPolicy;
+import dev.holdfast.link.BrokerAccess;
 import dev.holdfast.link.LinkConfig;
 import dev.holdfast.link.MqttLink;
 import dev.holdfast.link.ReconnectingLink;
 import dev.holdfast.link.Reply;
 import dev.holdfast.link.Request;
 import dev.holdfast.link.Topics;
+import dev.holdfast.tee.DeviceSigner;
 import dev.holdfast.tee.DeviceTls;
 import dev.holdfast.tee.P256;
 import dev.holdfast.tee.TeeBridge;
@@ -152,16 +154,8 @@ class RacedEnrolmentTest {
     }
 
     private LinkConfig config(String uri, String name, String... topics) {
-        LinkConfig by = LinkConfig.of(uri, name, List.of(topics));
-        return new LinkConfig(
-                by.broker(),
-                by.clientId(),
-                by.subscriptions(),
-                by.presence(),
-                by.ackDeadline(),
-                Duration.ofMillis(20),
-                Duration.ofMillis(100),
-                by.tls());
+        return LinkConfig.of(uri, name, List.of(topics))
+                .withPace(LinkConfig.Pace.DEFAULT.answer(), Duration.ofMillis(20), Duration.ofMillis(100));
     }
 
     /** Somebody with the broker's ordinary listener. */
@@ -175,9 +169,12 @@ class RacedEnrolmentTest {
     /** The device, by the listener that asks for a certificate. */
     private FleetClient device() throws Exception {
         FleetClient client = new FleetClient(TOPICS, ANSWER);
+        DeviceSigner signer = bridge.signer().orElseThrow();
         LinkConfig secured = config("ssl://localhost:" + tls, "device-1", TOPICS.answer())
-                .withTls(DeviceTls.sockets(
-                        bridge.signer().orElseThrow(), store::offered, Optional.of(dir.resolve("broker-ca.crt"))));
+                .with(new BrokerAccess(
+                        Optional.empty(),
+                        Optional.of((BrokerAccess.ClientKey.Held) () -> DeviceTls.keys(signer, store.offered())),
+                        List.of(dir.resolve("broker-ca.crt"))));
         MqttLink link = ReconnectingLink.open(secured, message -> client.received(message.payload()));
         links.add(link);
         client.use(link);

@@ -1,7 +1,8 @@
 package dev.holdfast.fleet;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import dev.holdfast.link.BrokerAddress;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.holdfast.link.BrokerAccess;
 import dev.holdfast.link.Topics;
 import dev.holdfast.storage.Disk;
 import dev.holdfast.wire.Code;
@@ -20,7 +21,7 @@ import java.util.stream.Stream;
  * Where a fleet keeps what:
  *
  * <pre>
- * fleet.json           name and broker
+ * fleet.json           name, broker, and the names of the files that the broker is shown
  * keys/                private keys, readable by their owner only
  * metadata/            signed files under their consistent names
  * blobs/&lt;sha256&gt;       models and patches
@@ -37,7 +38,16 @@ public record FleetDirectory(Path root) {
     private static final int MAX_CONFIG_BYTES = 64 * 1024;
 
     /** What {@code fleet.json} says. */
-    public record Config(String name, String broker) {}
+    public record Config(String name, FleetBroker broker) {
+        /** With a broker that lets in whoever comes. */
+        public Config(String name, String broker) {
+            this(name, new FleetBroker(broker, BrokerAccess.Settings.NONE));
+        }
+
+        public Config with(FleetBroker other) {
+            return new Config(name, other);
+        }
+    }
 
     public Path keys() {
         return root.resolve("keys");
@@ -131,7 +141,7 @@ public record FleetDirectory(Path root) {
             throw new RejectedException(Code.FLT_EXISTS, root + " holds a fleet");
         }
         requireName(config.name());
-        BrokerAddress.parse(config.broker()).orThrow();
+        config.broker().require();
         for (String name : List.of("keys", "metadata", "blobs", "desired", "devices", "reports")) {
             Disk.LOCAL.createDirectories(root.resolve(name));
         }
@@ -139,25 +149,29 @@ public record FleetDirectory(Path root) {
 
     /** Written last by initialisation: with it the fleet exists. */
     void write(Config config) throws IOException {
-        replace(
-                root.resolve("fleet.json"),
-                Json.write(Json.object()
-                        .put("format", 1)
-                        .put("name", config.name())
-                        .put("broker", config.broker())));
+        ObjectNode node = Json.object().put("format", 1).put("name", config.name());
+        config.broker().writeTo(node);
+        replace(root.resolve("fleet.json"), Json.write(node));
+    }
+
+    /** Puts another broker, or another way to it, into {@code fleet.json}; {@code CFG-INVALID} where it does not hold. */
+    public void change(FleetBroker broker) throws IOException, RejectedException {
+        broker.require();
+        exclusively(() -> {
+            write(config().with(broker));
+            return broker;
+        });
     }
 
     public Config config() throws IOException, RejectedException {
         JsonNode node = readJson(root.resolve("fleet.json"), MAX_CONFIG_BYTES)
                 .orElseThrow(() -> new RejectedException(Code.FLT_ABSENT, root + " holds no fleet; see fleet init"));
-        Config config =
-                new Config(node.path("name").asText(), node.path("broker").asText());
-        if (config.name().isEmpty() || config.broker().isEmpty()) {
+        String name = node.path("name").asText();
+        if (name.isEmpty() || node.path("broker").asText().isEmpty()) {
             throw new RejectedException(Code.CFG_INVALID, "fleet.json needs name and broker");
         }
-        requireName(config.name());
-        BrokerAddress.parse(config.broker()).orThrow();
-        return config;
+        requireName(name);
+        return new Config(name, FleetBroker.read(node, root.toAbsolutePath()));
     }
 
     /** What changes the fleet, or must see it whole. */

@@ -10,6 +10,8 @@ import dev.holdfast.link.Request;
 import dev.holdfast.link.Topics;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.QuietLog;
+import dev.holdfast.wire.RejectedException;
+import dev.holdfast.wire.Rejection;
 import dev.holdfast.wire.Verdict;
 import java.io.IOException;
 import java.time.Clock;
@@ -59,17 +61,23 @@ public final class FleetService implements AutoCloseable {
     }
 
     /** Starts to connect and to serve. */
-    public static FleetService start(FleetDirectory directory, String fleet, String broker, FleetResponder responder)
-            throws IOException {
+    public static FleetService start(FleetDirectory directory, FleetDirectory.Config config, FleetResponder responder)
+            throws IOException, RejectedException {
+        String fleet = config.name();
         DeviceReports reports = DeviceReports.start(directory, Clock.systemUTC());
         FleetService service = new FleetService(directory, fleet, responder, reports);
         List<String> filters = List.of(
                 Topics.allDevices(fleet, Topics.ASK),
                 Topics.allDevices(fleet, Topics.STATUS),
                 Topics.allDevices(fleet, Topics.ONLINE));
-        String client = ClientId.fresh(fleet, "service");
-        service.link.complete(ReconnectingLink.open(LinkConfig.of(broker, client, filters), service::received));
+        LinkConfig link = config.broker().link(ClientId.fresh(fleet, "service"), filters);
+        service.link.complete(ReconnectingLink.open(link, service::received));
         return service;
+    }
+
+    /** Why the broker is not reached; empty while it is, and before the first attempt failed. */
+    public Optional<Rejection> trouble() {
+        return link.isDone() && !link.join().connected() ? link.join().status().lost() : Optional.empty();
     }
 
     public boolean connected() {

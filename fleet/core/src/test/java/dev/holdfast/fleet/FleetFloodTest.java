@@ -101,7 +101,7 @@ class FleetFloodTest {
         }
         FleetResponder responder =
                 new FleetResponder(repository, FleetKeys.DIRECTOR.load(directory.keys()), Clock.systemUTC());
-        service = Optional.of(FleetService.start(directory, "test", address, responder));
+        service = Optional.of(FleetService.start(directory, directory.config(), responder));
         until("the service is connected", () -> service.orElseThrow().connected());
         try (Device one = Device.connect("device-1");
                 Device two = Device.connect("device-2")) {

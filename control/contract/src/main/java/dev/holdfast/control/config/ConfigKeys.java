@@ -28,13 +28,53 @@ public final class ConfigKeys {
 
     public static final ConfigKey<String> BROKER =
             key(Section.BROKER, "broker", ValueForm.broker(), AGENT).fallback("mqtt://127.0.0.1:1883", """
-                The broker. With TLS the client's key is the device's own in the TEE, and its certificate the one that enrolment \
-                brings. The ports are 1883, and 8883 with TLS. `tcp://` and `ssl://` mean the same.\
+                The broker. With TLS and without `broker-key` the client's key is the device's own in the TEE, and its certificate \
+                the one that enrolment brings. The ports are 1883, and 8883 with TLS. `tcp://` and `ssl://` mean the same.\
                 """);
 
-    public static final ConfigKey<Path> BROKER_AUTHORITIES = key(
-                    Section.BROKER, "broker-authorities", ValueForm.path(), AGENT)
-            .otherwise("Java's list", "PEM file of the authorities to trust for a broker with TLS.");
+    public static final ConfigKey<List<Path>> BROKER_AUTHORITIES =
+            key(Section.BROKER, "broker-authorities", ValueForm.paths(), AGENT).otherwise("Java's list", """
+                PEM: who may have signed the certificate of a broker with TLS, one file or a list of files. While the broker's authority \
+                rolls over, name the old one and the new one.\
+                """);
+
+    public static final ConfigKey<String> BROKER_USER = key(
+                    Section.BROKER,
+                    "broker-user",
+                    ValueForm.matching("1 to 256 characters", "\\P{Cntrl}{1,256}"),
+                    AGENT)
+            .otherwise("none", "User name at the broker.");
+
+    public static final ConfigKey<Path> BROKER_PASSWORD_FILE =
+            key(Section.BROKER, "broker-password-file", ValueForm.path(), AGENT).otherwise("none", """
+                File whose first line is the password of `broker-user`. Others than its owner and group may not read it. It is read at \
+                each connect, as the other files of this section are.\
+                """);
+
+    public static final ConfigKey<Path> BROKER_CERTIFICATE = key(
+                    Section.BROKER, "broker-certificate", ValueForm.path(), AGENT)
+            .otherwise(
+                    "that of enrolment",
+                    "PEM: the certificate that TLS shows the broker, and those between it and its authority.");
+
+    public static final ConfigKey<Path> BROKER_KEY =
+            key(Section.BROKER, "broker-key", ValueForm.path(), AGENT).otherwise("the one in the TEE", """
+                PEM: the key of `broker-certificate`, not encrypted. Others than its owner and group may not read it.\
+                """);
+
+    public static final ConfigKey<Duration> BROKER_KEEP_ALIVE_SECONDS = key(
+                    Section.BROKER, "broker-keep-alive-seconds", ValueForm.seconds(5, 3600), AGENT)
+            .fallback(300, "Longest silence before the broker is asked whether it is there. It may ask for less.");
+
+    public static final ConfigKey<Duration> BROKER_RETRY_SECONDS = key(
+                    Section.BROKER, "broker-retry-seconds", ValueForm.seconds(1, DAY), AGENT)
+            .fallback(300, "Longest pause between two attempts to connect.");
+
+    public static final ConfigKey<Duration> BROKER_SPREAD_SECONDS = key(
+                    Section.BROKER, "broker-spread-seconds", ValueForm.seconds(0, DAY), AGENT)
+            .fallback(30, """
+                Within which the devices of a fleet come back that lost their broker in one moment, each at a time that its name fixes.\
+                """);
 
     public static final ConfigKey<Path> STATE = key(Section.FILES, "state", ValueForm.path(), AGENT, INFERENCE)
             .fallback(

@@ -7,6 +7,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.regex.Pattern;
@@ -97,6 +98,20 @@ public record ValueForm<T>(String type, String unit, String range, Reader<T> rea
 
     static ValueForm<Path> path() {
         return new ValueForm<>("text", "", "a path", (value, home) -> path(value, home));
+    }
+
+    /** One path, or a list of them. */
+    static ValueForm<List<Path>> paths() {
+        return new ValueForm<>("text", "", "a path, or a list of paths", (value, home) -> {
+            if (!value.isArray()) {
+                return List.of(path(value, home));
+            }
+            List<Path> paths = new ArrayList<>();
+            for (JsonNode each : value) {
+                paths.add(path(each, home));
+            }
+            return paths;
+        });
     }
 
     /** A path that the kernel takes for a Unix socket. */

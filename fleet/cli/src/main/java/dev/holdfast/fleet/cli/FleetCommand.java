@@ -3,7 +3,6 @@ package dev.holdfast.fleet.cli;
 import dev.holdfast.control.CommandFailure;
 import dev.holdfast.fleet.FleetDirectory;
 import dev.holdfast.fleet.FleetRepository;
-import dev.holdfast.link.BrokerAddress;
 import dev.holdfast.terminal.Program;
 import dev.holdfast.terminal.VerbGroups;
 import dev.holdfast.wire.Code;
@@ -38,6 +37,7 @@ import picocli.CommandLine.Option;
             DesireCommand.class,
             BundleCommand.class,
             ServeCommand.class,
+            SettingsCommand.class,
             AttestCommand.class,
             VerifyCommand.class,
             DevicesCommand.class,
@@ -68,7 +68,7 @@ public final class FleetCommand {
                 .usageCode(Code.CFG_INVALID)
                 .verbs(new VerbGroups()
                         .group("Set up")
-                        .verbs("init", "serve", "root", "resume")
+                        .verbs("init", "settings", "serve", "root", "resume")
                         .group("Publish and order")
                         .verbs("template", "publish", "desire", "bundle", "delta")
                         .group("Devices")
@@ -112,24 +112,17 @@ public final class FleetCommand {
         }
     }
 
-    /** {@code --dir} and {@code --broker}. */
+    /** {@code --dir} and the broker, as {@code fleet.json} has it where no option says otherwise. */
     static final class Connected {
         @CommandLine.Mixin
         InDirectory in = new InDirectory();
 
-        @Option(
-                names = "--broker",
-                paramLabel = "URI",
-                description = "Broker, such as mqtt://127.0.0.1 (default: as in fleet.json).")
-        String broker = "";
+        @CommandLine.Mixin
+        BrokerOptions broker = new BrokerOptions();
 
         FleetDirectory.Config config() throws IOException, RejectedException {
             FleetDirectory.Config config = in.directory().config();
-            if (broker.isEmpty()) {
-                return config;
-            }
-            BrokerAddress.parse(broker).orThrow();
-            return new FleetDirectory.Config(config.name(), broker);
+            return config.with(broker.over(config.broker()));
         }
     }
 }

@@ -43,8 +43,8 @@ final class InitCommand implements Callable<Integer> {
             description = "The fleet's name, as in holdfast.toml of its devices.")
     String name = "";
 
-    @Option(names = "--broker", paramLabel = "URI", description = "The broker, such as mqtt://127.0.0.1:1883.")
-    String broker = "";
+    @Mixin
+    BrokerOptions broker = new BrokerOptions();
 
     @Option(
             names = "--resume-after",
@@ -72,10 +72,11 @@ final class InitCommand implements Callable<Integer> {
         if (backup.isPresent()) {
             return resume(backup.get());
         }
-        if (name.isEmpty() || broker.isEmpty() || !rootKeys.isEmpty() || !roots.isEmpty()) {
+        if (name.isEmpty() || broker.address.isEmpty() || !rootKeys.isEmpty() || !roots.isEmpty()) {
             throw usage("fleet init --name NAME --broker URI, or --resume-after BACKUP");
         }
-        spec.commandLine().getOut().println(in.repository().init(new FleetDirectory.Config(name, broker)));
+        FleetDirectory.Config config = new FleetDirectory.Config(name, "");
+        spec.commandLine().getOut().println(in.repository().init(config.with(broker.over(config.broker()))));
         return 0;
     }
 
@@ -85,7 +86,7 @@ final class InitCommand implements Callable<Integer> {
 
     private int resume(Path from) throws Exception {
         if (!name.isEmpty() || !broker.isEmpty()) {
-            throw usage("name and broker come from the backup; correct fleet.json afterwards where they changed");
+            throw usage("name and broker come from the backup; see fleet settings afterwards where they changed");
         }
         FleetRepository repository = in.repository();
         FleetRestore.Begun begun = new FleetRestore(repository, Clock.systemUTC()).begin(from, roots, rootKeys);

@@ -5,6 +5,7 @@ import dev.holdfast.fleet.DesiredModels;
 import dev.holdfast.fleet.FleetDirectory;
 import dev.holdfast.link.MqttLink;
 import dev.holdfast.link.Topics;
+import dev.holdfast.wire.RejectedException;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
@@ -28,7 +29,7 @@ final class OrderHint {
                 byte[] hint = Long.toString(wish.getValue().counter()).getBytes(StandardCharsets.US_ASCII);
                 link.publish(new Topics(config.name(), wish.getKey()).desired(), hint, true);
             }
-        } catch (IOException e) {
+        } catch (IOException | RejectedException e) {
             err.println("warning: no hint was sent: " + e.getMessage());
         }
     }

@@ -6,7 +6,10 @@ import dev.holdfast.fleet.FleetKeys;
 import dev.holdfast.fleet.FleetRepository;
 import dev.holdfast.fleet.FleetResponder;
 import dev.holdfast.fleet.FleetService;
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.Rejection;
 import java.time.Clock;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
 import picocli.CommandLine.Command;
@@ -36,14 +39,25 @@ final class ServeCommand implements Callable<Integer> {
         FleetDirectory directory = repository.directory();
         FleetResponder responder =
                 new FleetResponder(repository, FleetKeys.DIRECTOR.load(directory.keys()), Clock.systemUTC());
-        FleetService service = FleetService.start(directory, config.name(), config.broker(), responder);
+        FleetService service = FleetService.start(directory, config, responder);
         // SIGTERM runs the hooks; the process ends when they have.
         Runtime.getRuntime()
                 .addShutdownHook(Thread.ofPlatform().name("fleet-stop").unstarted(service::close));
+        Optional<Code> told = Optional.empty();
         while (!service.connected()) {
+            // Why it does not serve yet, once for each cause; the log has each attempt.
+            Optional<Rejection> trouble = service.trouble();
+            if (trouble.isPresent() && !trouble.map(Rejection::code).equals(told)) {
+                told = trouble.map(Rejection::code);
+                Code code = told.get();
+                spec.commandLine().getErr().println(trouble.get() + "; " + code.remedy());
+            }
             Thread.sleep(POLL_MILLIS);
         }
-        spec.commandLine().getOut().println("serving fleet " + config.name() + " on " + config.broker());
+        spec.commandLine()
+                .getOut()
+                .println("serving fleet " + config.name() + " on "
+                        + config.broker().address());
         int held = directory.heldDevices().size();
         if (held > 0) {
             spec.commandLine().getOut().println("orders of " + held + " devices are held; see fleet resume");
