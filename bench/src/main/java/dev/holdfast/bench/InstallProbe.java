@@ -143,10 +143,10 @@ final class InstallProbe implements BlockSource, InferenceControl, Measurements,
     }
 
     @Override
-    public void fetch(Sha256 blob, int blockBytes, List<Integer> wanted, BlockSink sink) throws IOException {
+    public void fetch(Sha256 blob, Cut cut, List<Integer> wanted, BlockSink sink) throws IOException {
         for (int index : wanted) {
-            long at = (long) index * blockBytes;
-            sink.accept(index, Binary.copyOf(read(file, at, (int) Math.min(blockBytes, file.size() - at))));
+            long at = (long) index * cut.blockBytes();
+            sink.accept(index, Binary.copyOf(read(file, at, (int) Math.min(cut.blockBytes(), file.size() - at))));
         }
     }
 

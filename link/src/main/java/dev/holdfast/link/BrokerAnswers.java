@@ -11,9 +11,6 @@ import org.jspecify.annotations.Nullable;
  * before the client library does, and ends the connection where the packet has no place. One thread tells it, any may ask.
  */
 final class BrokerAnswers {
-    /** A broker that wants pings more rarely, or none, would not be missed for as long. */
-    private static final int MAX_KEEP_ALIVE_SECONDS = 600;
-
     private static final int REFUSED = 0x80;
     /** RabbitMQ says this of a wrong password. */
     private static final int BAD_LOGIN = 0x86;
@@ -34,6 +31,13 @@ final class BrokerAnswers {
     /** What the broker takes; null before it accepted the connection. */
     Packet.@Nullable ConnAck terms() {
         return terms;
+    }
+
+    /** The keep-alive in force: the broker's where it is shorter. */
+    int keepAliveSeconds(LinkConfig.Pace own) {
+        Packet.ConnAck broker = terms;
+        int asked = broker == null ? -1 : broker.within(own.keepAliveSeconds()).keepAliveSeconds();
+        return asked > 0 ? asked : own.keepAliveSeconds();
     }
 
     void came(Packet packet) throws LinkException {
@@ -62,11 +66,7 @@ final class BrokerAnswers {
         if (ack.reason() != 0) {
             throw ack.reason() == BAD_LOGIN || login && ack.reason() == NOT_AUTHORIZED
                     ? LinkException.login(ack.reason(), ack.said())
-                    : LinkException.refused("the broker refuses the connection", ack.reason(), ack.said());
-        }
-        if (ack.keepAliveSeconds() == 0 || ack.keepAliveSeconds() > MAX_KEEP_ALIVE_SECONDS) {
-            throw new LinkException(
-                    Code.LNK_PROTOCOL, "the broker wants a keep-alive of " + ack.keepAliveSeconds() + " s");
+                    : LinkException.refusedConnect(ack.reason(), ack.said());
         }
         terms = ack;
     }
@@ -76,6 +76,21 @@ final class BrokerAnswers {
             refusals.put(id, reason);
             if (refusals.size() > Connection.MAX_IN_FLIGHT) {
                 refusals.remove(refusals.keySet().iterator().next());
+            }
+        }
+    }
+
+    /** Before SUBSCRIBE: a broker may grant what it then does not deliver, so that its word in CONNACK counts. */
+    void requireSubscribable(List<String> filters) throws LinkException {
+        Packet.ConnAck broker = terms;
+        for (String filter : filters) {
+            if (broker != null && !broker.shared() && filter.startsWith("$share/")) {
+                throw new LinkException(
+                        Code.LNK_LIMIT, "Shared Subscription Available: the broker has none, needed for " + filter);
+            }
+            if (broker != null && !broker.wildcards() && (filter.contains("+") || filter.contains("#"))) {
+                throw new LinkException(
+                        Code.LNK_LIMIT, "Wildcard Subscription Available: the broker takes none, needed for " + filter);
             }
         }
     }

@@ -2,7 +2,6 @@ package dev.holdfast.link;
 
 import dev.holdfast.wire.Code;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.concurrent.CountDownLatch;
@@ -13,7 +12,6 @@ import org.eclipse.paho.mqttv5.client.IMqttToken;
 import org.eclipse.paho.mqttv5.client.MqttAsyncClient;
 import org.eclipse.paho.mqttv5.client.MqttCallback;
 import org.eclipse.paho.mqttv5.client.MqttClientException;
-import org.eclipse.paho.mqttv5.client.MqttConnectionOptions;
 import org.eclipse.paho.mqttv5.client.MqttDisconnectResponse;
 import org.eclipse.paho.mqttv5.client.persist.MemoryPersistence;
 import org.eclipse.paho.mqttv5.common.MqttException;
@@ -38,11 +36,11 @@ final class Connection implements AutoCloseable {
 
     /** HiveMQ takes 10 messages before it acknowledges the first; staying at 8 never meets it. */
     static final int MAX_IN_FLIGHT = 8;
-    /** What the broker may have in flight towards us. */
-    private static final int RECEIVE_MAXIMUM = 32;
-
     /** A block on a line of 2 kB/s. */
     private static final Duration PACKET_LIMIT = Duration.ofMinutes(2);
+
+    /** Of a PUBLISH around topic and payload: MQTT 5.0 section 3.3, without properties. */
+    private static final int HEAD_BYTES = 16;
 
     private static final long FAREWELL_MILLIS = 500;
     private static final long THREADS_END_SECONDS = 5;
@@ -56,6 +54,7 @@ final class Connection implements AutoCloseable {
     private static final int LIBRARY_TIMEOUT = MqttClientException.REASON_CODE_CLIENT_TIMEOUT;
 
     private final LinkConfig config;
+    private final boolean plainWill;
     private final Consumer<MqttLink.Inbound> received;
     private final FencedSocket socket;
     /** The last will of a process before this one may come as late as this after its connection was lost: MQTT 5.0 section 3.1.2.10. */
@@ -70,15 +69,20 @@ final class Connection implements AutoCloseable {
     private volatile boolean open;
     private volatile @Nullable LinkException end;
 
-    Connection(LinkConfig config, Consumer<MqttLink.Inbound> received) {
+    /** @param plainWill as in {@link LibraryOptions#of} */
+    Connection(LinkConfig config, boolean plainWill, Consumer<MqttLink.Inbound> received) {
+        this.plainWill = plainWill;
         this.config = config;
         this.received = received;
         this.answers = new BrokerAnswers(config.access().login().isPresent());
         this.staleWill = config.pace().keepAlive().multipliedBy(3).dividedBy(2).plusSeconds(15);
         this.socket = new FencedSocket(config, new PacketFence.Watcher() {
             @Override
-            public void came(Packet packet) throws LinkException {
+            public Packet came(Packet packet) throws LinkException {
                 answers.came(packet);
+                return packet instanceof Packet.ConnAck ack
+                        ? ack.within(config.pace().keepAliveSeconds())
+                        : packet;
             }
 
             @Override
@@ -94,12 +98,19 @@ final class Connection implements AutoCloseable {
     /** Returns when the broker has accepted client and subscriptions. */
     void open() throws LinkException {
         try {
-            MqttAsyncClient fresh =
-                    new MqttAsyncClient(ANY_ADDRESS, config.clientId(), new MemoryPersistence(), null, threads);
+            MqttAsyncClient fresh = new MqttAsyncClient(
+                    ANY_ADDRESS,
+                    config.clientId(),
+                    new MemoryPersistence(),
+                    new LibraryPings(threads, () -> answers.keepAliveSeconds(config.pace())),
+                    threads);
             client = fresh;
             fresh.setCallback(new Callback());
             // Connecting and, with TLS, a signature in the TEE have a deadline each.
-            await(fresh.connect(options()), config.pace().answer().multipliedBy(2), "does not answer to CONNECT");
+            await(
+                    fresh.connect(LibraryOptions.of(config, socket.factory(), plainWill)),
+                    config.pace().answer().multipliedBy(2),
+                    "does not answer to CONNECT");
             Packet.ConnAck ack = answers.terms();
             if (ack == null) {
                 throw new LinkException(Code.LNK_PROTOCOL, "the broker is connected without CONNACK");
@@ -111,37 +122,15 @@ final class Connection implements AutoCloseable {
             throw ended(e);
         }
         if (config.presence().isPresent()) {
-            publish(config.presence().get(), presence("1"), true);
+            publish(config.presence().get(), LibraryOptions.presence("1"), true);
         }
-    }
-
-    private MqttConnectionOptions options() throws LinkException {
-        MqttConnectionOptions options = new MqttConnectionOptions();
-        options.setAutomaticReconnect(false);
-        options.setCleanStart(true);
-        options.setKeepAliveInterval((int) config.pace().keepAlive().toSeconds());
-        options.setReceiveMaximum(RECEIVE_MAXIMUM);
-        options.setMaximumPacketSize((long) PacketReader.MAX_PACKET_BYTES);
-        options.setSocketFactory(socket.factory());
-        if (config.access().login().isPresent()) {
-            BrokerAccess.Login login = config.access().login().get();
-            options.setUserName(login.user());
-            if (login.password().isPresent()) {
-                options.setPassword(AccessFiles.password(login.password().get()));
-            }
-        }
-        config.presence().ifPresent(topic -> options.setWill(topic, new MqttMessage(presence("0"), 1, true, null)));
-        return options;
-    }
-
-    private static byte[] presence(String state) {
-        return state.getBytes(StandardCharsets.US_ASCII);
     }
 
     private void subscribe(MqttAsyncClient fresh) throws MqttException, LinkException {
         if (config.subscriptions().isEmpty()) {
             return;
         }
+        answers.requireSubscribable(config.subscriptions());
         String[] filters = config.subscriptions().toArray(String[]::new);
         int[] levels = new int[filters.length];
         Arrays.fill(levels, 1);
@@ -151,15 +140,24 @@ final class Connection implements AutoCloseable {
 
     // --- what is sent ---
 
+    /** Bytes of the longest packet that the broker takes; as many as there are where it sets no limit. */
+    long maxPacketBytes() {
+        Packet.ConnAck broker = answers.terms();
+        return broker == null ? Long.MAX_VALUE : broker.maxPacketBytes();
+    }
+
     void publish(String topic, byte[] payload, boolean retained) throws LinkException {
         Packet.ConnAck broker = answers.terms();
         MqttAsyncClient current = client;
         if (broker == null || current == null || !open || end != null) {
             throw ended(new IOException("the broker is not connected"));
         }
-        if (topic.length() + payload.length + 16L > broker.maxPacketBytes()) {
+        long packet = (long) topic.length() + payload.length + HEAD_BYTES;
+        if (packet > broker.maxPacketBytes()) {
             throw new LinkException(
-                    Code.WIRE_TOO_LARGE, "the broker takes packets of at most " + broker.maxPacketBytes() + " bytes");
+                    Code.LNK_LIMIT,
+                    "Maximum Packet Size: a message on " + topic + " has " + packet + " bytes, the broker takes "
+                            + broker.maxPacketBytes());
         }
         try {
             if (!inFlight.tryAcquire(config.pace().answer().toMillis(), TimeUnit.MILLISECONDS)) {
@@ -243,7 +241,7 @@ final class Connection implements AutoCloseable {
     private void announceAgain(String topic) {
         Thread.ofVirtual().name("link-alive").start(() -> {
             try {
-                publish(topic, presence("1"), true);
+                publish(topic, LibraryOptions.presence("1"), true);
             } catch (LinkException e) {
                 // The connection has ended with the same reason, or the next one announces it.
             }

@@ -29,10 +29,16 @@ public record Evidence(Binary nonce, int total, int offset, Binary data) {
 
     /** The messages that carry {@code token}, to be sent in this order. */
     public static List<Evidence> parts(Binary nonce, Binary token) {
+        return parts(nonce, token, MAX_PART_BYTES);
+    }
+
+    /** The same with parts of at most {@code most} bytes, where the broker takes shorter packets yet. */
+    public static List<Evidence> parts(Binary nonce, Binary token, int most) {
+        int partBytes = Math.clamp(most, 1, MAX_PART_BYTES);
         List<Evidence> parts = new ArrayList<>();
         byte[] bytes = token.toArray();
-        for (int offset = 0; offset < bytes.length; offset += MAX_PART_BYTES) {
-            int length = Math.min(MAX_PART_BYTES, bytes.length - offset);
+        for (int offset = 0; offset < bytes.length; offset += partBytes) {
+            int length = Math.min(partBytes, bytes.length - offset);
             parts.add(new Evidence(nonce, bytes.length, offset, Binary.copyOf(bytes, offset, length)));
         }
         return parts;

@@ -37,8 +37,8 @@ final class FencedSocket extends Socket {
     private final AtomicLong givenUpNanos = new AtomicLong();
     private final PacketFence.Watcher told = new PacketFence.Watcher() {
         @Override
-        public void came(Packet packet) throws LinkException {
-            watcher.came(packet);
+        public Packet came(Packet packet) throws LinkException {
+            return watcher.came(packet);
         }
 
         @Override

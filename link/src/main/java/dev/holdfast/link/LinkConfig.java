@@ -53,6 +53,10 @@ public record LinkConfig(
             }
         }
 
+        int keepAliveSeconds() {
+            return (int) keepAlive.toSeconds();
+        }
+
         /** The same with other times for a fleet's device, whose name {@code of} says when it comes back within {@code spread}. */
         public Pace of(Topics of, Duration keepAlive, Duration lastRetry, Duration spread) {
             return new Pace(answer, firstRetry, lastRetry, keepAlive, phase(of, spread));

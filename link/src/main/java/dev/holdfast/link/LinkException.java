@@ -16,16 +16,32 @@ import org.jspecify.annotations.Nullable;
 public final class LinkException extends IOException implements CodedFailure {
     private static final long serialVersionUID = 1L;
 
+    /** Section 3.2.2.2, of CONNECT with a will: what the broker lacks, which its CONNACK does not tell yet. */
+    private static final int NO_RETAIN = 0x9a;
+
+    private static final int NO_QOS_1 = 0x9b;
+
     private final Code code;
+    private final boolean refusesWill;
 
     LinkException(Code code, String detail) {
         this(code, detail, null);
     }
 
     LinkException(Code code, String detail, @Nullable Throwable cause) {
+        this(code, detail, cause, false);
+    }
+
+    private LinkException(Code code, String detail, @Nullable Throwable cause, boolean refusesWill) {
         // Part of it may be the broker's own words.
         super(new Rejection(code, detail).detail(), cause);
         this.code = code;
+        this.refusesWill = refusesWill;
+    }
+
+    /** Whether another attempt must come with a will that asks less of the broker. */
+    boolean refusesWill() {
+        return refusesWill;
     }
 
     /** One that passes on why a link is down. */
@@ -115,6 +131,14 @@ public final class LinkException extends IOException implements CodedFailure {
                 explained(what, reason, said));
     }
 
+    /** What it means by the reason code of CONNACK. */
+    static LinkException refusedConnect(int reason, String said) {
+        String what = "the broker refuses the connection";
+        return reason == NO_RETAIN || reason == NO_QOS_1
+                ? new LinkException(Code.LNK_LIMIT, explained(what + " for its last will", reason, said), null, true)
+                : refused(what, reason, said);
+    }
+
     /** The broker does not let this user in. */
     static LinkException login(int reason, String said) {
         return new LinkException(
@@ -143,6 +167,8 @@ public final class LinkException extends IOException implements CodedFailure {
             case 0x8f -> "(topic filter not valid)";
             case 0x95 -> "(packet too large)";
             case 0x97 -> "(quota exceeded)";
+            case NO_RETAIN -> "(retain not supported)";
+            case NO_QOS_1 -> "(QoS not supported)";
             default -> "(MQTT 5.0 section 2.4)";
         };
     }

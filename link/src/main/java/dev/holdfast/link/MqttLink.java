@@ -22,6 +22,11 @@ public interface MqttLink extends AutoCloseable {
 
     LinkStatus status();
 
+    /** Bytes of the longest packet that the broker takes, as it said last; as many as there are where it set no limit. */
+    default long maxPacketBytes() {
+        return Long.MAX_VALUE;
+    }
+
     default boolean connected() {
         return status().connected();
     }

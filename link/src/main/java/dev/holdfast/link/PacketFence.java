@@ -20,9 +20,9 @@ final class PacketFence extends InputStream {
     /** How long nothing is told of a connection that was closed before CONNECT: three looks of the library at its threads. */
     private static final long HOLD_MILLIS = 300;
 
-    /** Told of each packet before the library gets it; what it throws ends the connection. */
+    /** Told of each packet before the library gets it, and says what that is to get; what it throws ends the connection. */
     interface Watcher {
-        void came(Packet packet) throws LinkException;
+        Packet came(Packet packet) throws LinkException;
 
         void failed(IOException failure);
     }
@@ -62,9 +62,7 @@ final class PacketFence extends InputStream {
         }
         hold();
         try {
-            Packet next = packets.next();
-            watcher.came(next);
-            packet = PlainPacket.of(next);
+            packet = PlainPacket.of(watcher.came(packets.next()));
             at = 0;
         } catch (SocketTimeoutException e) {
             throw e;

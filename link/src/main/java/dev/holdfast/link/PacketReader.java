@@ -153,7 +153,9 @@ final class PacketReader {
                 properties.maximumQos > 0,
                 properties.retains,
                 properties.maxPacketBytes,
-                properties.keepAliveSeconds);
+                properties.keepAliveSeconds,
+                properties.wildcards,
+                properties.shared);
     }
 
     /** Section 3.3. Nothing depends on its properties, so they are skipped; topic aliases were not offered. */
@@ -190,6 +192,8 @@ final class PacketReader {
         private boolean retains = true;
         private long maxPacketBytes = Long.MAX_VALUE;
         private int keepAliveSeconds = -1;
+        private boolean wildcards = true;
+        private boolean shared = true;
 
         static Properties read(Fields fields) throws RejectedException {
             Properties properties = new Properties();
@@ -211,7 +215,9 @@ final class PacketReader {
                 case 0x24 -> maximumQos = in.octet();
                 case 0x25 -> retains = in.octet() != 0;
                 case 0x27 -> maxPacketBytes = Math.max(1, Integer.toUnsignedLong(in.number(4)));
-                case 0x01, 0x17, 0x19, 0x28, 0x29, 0x2a -> in.octet();
+                case 0x28 -> wildcards = in.octet() != 0;
+                case 0x2a -> shared = in.octet() != 0;
+                case 0x01, 0x17, 0x19, 0x29 -> in.octet();
                 case 0x22, 0x23 -> in.number(2);
                 case 0x02, 0x11, 0x18 -> in.number(4);
                 case 0x0b -> in.varint();

@@ -39,6 +39,10 @@ public final class ReconnectingLink implements MqttLink {
             Thread.ofPlatform().name("link-inbound").daemon().unstarted(this::dispatch);
     private volatile @Nullable Connection connection;
     private volatile LinkStatus status = LinkStatus.CONNECTING;
+    /** What the broker takes for a last will, as it was learnt; of the thread {@code link-keeper}. */
+    private boolean plainWill;
+
+    private volatile long maxPacketBytes = Long.MAX_VALUE;
     private volatile boolean closed;
 
     private ReconnectingLink(LinkConfig config, Receiver receiver) {
@@ -67,6 +71,11 @@ public final class ReconnectingLink implements MqttLink {
             throw LinkException.of(why);
         }
         current.publish(topic, payload, retained);
+    }
+
+    @Override
+    public long maxPacketBytes() {
+        return maxPacketBytes;
     }
 
     private void keep() {
@@ -109,14 +118,16 @@ public final class ReconnectingLink implements MqttLink {
     /** Connects, holds the connection until it ends, and says why it did. Nothing of it is left then. */
     private LinkException connectOnce() throws InterruptedException {
         status = status.connecting();
-        try (Connection fresh = new Connection(config, this::queue)) {
+        try (Connection fresh = new Connection(config, plainWill, this::queue)) {
             try {
                 fresh.open();
+                maxPacketBytes = fresh.maxPacketBytes();
                 connection = fresh;
                 status = status.up();
                 LOG.info("connected to {}", config.broker());
                 return fresh.watch();
             } catch (LinkException e) {
+                plainWill |= e.refusesWill();
                 return e;
             } catch (RuntimeException e) {
                 LOG.error("the link failed and goes on", e);

@@ -154,10 +154,10 @@ class HostileBrokerTest {
     }
 
     @Test
-    @Tag("full")
     void aBrokerThatAnswersNoPingIsSilent() throws Exception {
+        LinkConfig.Pace pace = new LinkConfig.Pace(ANSWER, SOON, SOON, Duration.ofSeconds(1), Duration.ZERO);
         try (HostileBroker broker = HostileBroker.start(HostileBroker.neverPonging());
-                ReconnectingLink link = open(broker, message -> {})) {
+                ReconnectingLink link = ReconnectingLink.open(config(broker).with(pace), message -> {})) {
             until(() -> link.status().lost().isPresent());
             assertThat(link.status().lost().orElseThrow().code()).isEqualTo(Code.LNK_SILENT);
         }

@@ -73,7 +73,7 @@ class PacketFuzzTest {
             assertThat(read(seed(i))).as(SEEDS.get(i)).isPresent();
         }
         assertThat(read(seed(2)).orElseThrow())
-                .isEqualTo(new Packet.ConnAck(0x87, "bad", 8, false, false, 0x0004_0000, 60));
+                .isEqualTo(new Packet.ConnAck(0x87, "bad", 8, false, false, 0x0004_0000, 60, true, true));
         assertThat(read(seed(5)).orElseThrow()).isInstanceOfSatisfying(Packet.Publish.class, message -> {
             assertThat(message.topic()).isEqualTo("a/b");
             assertThat(message.id()).isEqualTo(10);

@@ -52,6 +52,10 @@ public enum Code {
             "LNK-LOGIN",
             "The broker does not take the user name or its password",
             "Check broker-user and the first line of broker-password-file. A corrected file counts from the next attempt on"),
+    LNK_LIMIT(
+            "LNK-LIMIT",
+            "The broker's limits, as its CONNACK names them, do not allow a message or a subscription",
+            "Raise the limit that the detail names in the broker's configuration"),
     LNK_FILE(
             "LNK-FILE",
             "A password, key, certificate or authorities file of the link cannot be used",

@@ -185,7 +185,7 @@ public final class AgentDaemon implements AutoCloseable {
                         config.topics(),
                         () -> loop.trust().map(TrustClient::directorKeys).orElse(List.of()),
                         clock),
-                message -> fleet.publish(config.topics().evidence(), message, false));
+                fleet.evidence());
         ScrubDuty scrub = opened.add(
                 "scrub",
                 ScrubDuty.start(

@@ -33,7 +33,15 @@ final class EvidenceResponder {
     @FunctionalInterface
     interface Publisher {
         void publish(byte[] message) throws IOException;
+
+        /** Bytes of the longest packet that the broker takes. */
+        default long maxPacketBytes() {
+            return Long.MAX_VALUE;
+        }
     }
+
+    /** Topic, nonce and numbers around a part of evidence. */
+    private static final int ENVELOPE_BYTES = 512;
 
     private static final Logger LOG = LoggerFactory.getLogger(EvidenceResponder.class);
     /** A few challenges wait before ours, and hardware takes seconds for each. */
@@ -104,7 +112,8 @@ final class EvidenceResponder {
 
     private void publish(Binary nonce, Binary token) {
         try {
-            for (Evidence part : Evidence.parts(nonce, token)) {
+            int most = Math.clamp(publisher.maxPacketBytes() - ENVELOPE_BYTES, 1, Evidence.MAX_PART_BYTES);
+            for (Evidence part : Evidence.parts(nonce, token, most)) {
                 publisher.publish(part.encode());
             }
         } catch (IOException e) {

@@ -25,11 +25,9 @@ import java.io.IOException;
 import java.security.SecureRandom;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.LinkedBlockingQueue;
@@ -51,6 +49,8 @@ final class FleetClient implements MetadataSource, BlockSource, AutoCloseable {
     private static final long REFUSED_SECONDS = 2;
 
     private static final int MAX_ANSWERS = 16;
+    /** Codes of a refusal that mean the same here; any other one is of the service. */
+    private static final List<Code> TOLD = List.of(Code.ATT_NOT_ENROLLED, Code.LNK_LIMIT);
     /** Answers' time in which a whole document has to come. */
     private static final int DOCUMENT_ANSWERS = 12;
 
@@ -60,6 +60,7 @@ final class FleetClient implements MetadataSource, BlockSource, AutoCloseable {
     private final SecureRandom random = new SecureRandom();
     private final Map<Binary, BlockingQueue<Reply.Body>> waiting = new ConcurrentHashMap<>();
     private final AtomicLong quietUntil = new AtomicLong();
+    private final BlockFetch blocks;
     private volatile @Nullable MqttLink link;
 
     FleetClient(Topics topics) {
@@ -70,6 +71,7 @@ final class FleetClient implements MetadataSource, BlockSource, AutoCloseable {
     FleetClient(Topics topics, Duration answerDeadline) {
         this.topics = topics;
         this.answerDeadline = answerDeadline;
+        this.blocks = new BlockFetch(Question::new, this::maxPacketBytes, answerDeadline);
     }
 
     Topics topics() {
@@ -187,32 +189,29 @@ final class FleetClient implements MetadataSource, BlockSource, AutoCloseable {
     }
 
     @Override
-    public void fetch(Sha256 blob, int blockBytes, List<Integer> wanted, BlockSink sink) throws IOException {
-        for (int from = 0; from < wanted.size(); from += Request.MAX_BLOCKS) {
-            window(blob, blockBytes, wanted.subList(from, Math.min(wanted.size(), from + Request.MAX_BLOCKS)), sink);
-        }
+    public void fetch(Sha256 blob, Cut cut, List<Integer> wanted, BlockSink sink) throws IOException {
+        blocks.fetch(blob, cut, wanted, sink);
     }
 
-    private void window(Sha256 blob, int blockBytes, List<Integer> indices, BlockSink sink) throws IOException {
-        Set<Integer> missing = new HashSet<>(indices);
-        try (Question question = new Question(new Request.Blocks(blob, blockBytes, indices))) {
-            // Who repeats or invents blocks cannot keep us here: each answer uses up one of a bounded number, and only
-            // a
-            // block that was missing is worth waiting longer.
-            long end = System.nanoTime() + answerDeadline.toNanos();
-            for (int answers = 0; !missing.isEmpty() && answers < 4 * Request.MAX_BLOCKS; answers++) {
-                if (!(question.next(Math.max(0, end - System.nanoTime()))
-                        instanceof Reply.Block(int index, Binary data))) {
-                    throw unexpected();
-                }
-                if (sink.accept(index, data) && missing.remove(index)) {
-                    end = System.nanoTime() + answerDeadline.toNanos();
-                }
+    /** What the broker takes at most. */
+    private long maxPacketBytes() {
+        MqttLink current = link;
+        return current == null ? Long.MAX_VALUE : current.maxPacketBytes();
+    }
+
+    /** Where evidence goes. */
+    EvidenceResponder.Publisher evidence() {
+        return new EvidenceResponder.Publisher() {
+            @Override
+            public void publish(byte[] message) throws IOException {
+                FleetClient.this.publish(topics.evidence(), message, false);
             }
-        }
-        if (!missing.isEmpty()) {
-            throw new SourceException(Code.LNK_TIMEOUT, "blocks did not come");
-        }
+
+            @Override
+            public long maxPacketBytes() {
+                return FleetClient.this.maxPacketBytes();
+            }
+        };
     }
 
     /** How long the service wants to be left alone; zero where it does not. */
@@ -295,7 +294,7 @@ final class FleetClient implements MetadataSource, BlockSource, AutoCloseable {
     }
 
     /** One question in flight. */
-    private final class Question implements AutoCloseable {
+    final class Question implements AutoCloseable {
         private final Binary id;
         private final BlockingQueue<Reply.Body> answers = new LinkedBlockingQueue<>(4 * Request.MAX_BLOCKS);
 
@@ -317,22 +316,26 @@ final class FleetClient implements MetadataSource, BlockSource, AutoCloseable {
         }
 
         Reply.Body next(long nanos) throws IOException {
+            return within(nanos).orElseThrow(NoAnswerException::new);
+        }
+
+        /** The next answer; empty where none comes in time. */
+        Optional<Reply.Body> within(long nanos) throws IOException {
             try {
                 Reply.Body answer = answers.poll(nanos, TimeUnit.NANOSECONDS);
-                if (answer == null) {
-                    throw new NoAnswerException();
-                }
                 if (answer instanceof Reply.Refused(String code, String detail, int retryAfterSeconds)) {
                     // Whoever answered chose the words, which end in a log.
-                    Rejection refusal = code.equals(Code.ATT_NOT_ENROLLED.id())
-                            ? new Rejection(Code.ATT_NOT_ENROLLED, detail)
-                            : new Rejection(Code.LNK_REFUSED, code + " " + detail);
+                    Rejection refusal = TOLD.stream()
+                            .filter(known -> known.id().equals(code))
+                            .findFirst()
+                            .map(known -> new Rejection(known, detail))
+                            .orElseGet(() -> new Rejection(Code.LNK_REFUSED, code + " " + detail));
                     if (retryAfterSeconds > 0) {
                         throw silence(refusal, Duration.ofSeconds(retryAfterSeconds));
                     }
                     throw new SourceException(refusal.code(), refusal.detail());
                 }
-                return answer;
+                return Optional.ofNullable(answer);
             } catch (InterruptedException e) {
                 Thread.currentThread().interrupt();
                 throw new SourceException(Code.LNK_DOWN, "the wait for an answer was called off");

@@ -8,6 +8,7 @@ import dev.holdfast.link.MqttLink;
 import dev.holdfast.link.Reply;
 import dev.holdfast.link.Request;
 import dev.holdfast.link.Topics;
+import dev.holdfast.trust.client.BlockSource;
 import dev.holdfast.trust.client.SourceException;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
@@ -156,8 +157,11 @@ class FleetClientTest {
         });
         List<Integer> kept = new ArrayList<>();
         long begun = System.nanoTime();
-        assertThatThrownBy(
-                        () -> client.fetch(Sha256.of(new byte[0]), 1, List.of(0, 1), (index, data) -> kept.add(index)))
+        assertThatThrownBy(() -> client.fetch(
+                        Sha256.of(new byte[0]),
+                        new BlockSource.Cut(2, 1),
+                        List.of(0, 1),
+                        (index, data) -> kept.add(index)))
                 .isInstanceOf(IOException.class);
         over.countDown();
         assertThat(Duration.ofNanos(System.nanoTime() - begun)).isLessThan(ANSWER.multipliedBy(4));

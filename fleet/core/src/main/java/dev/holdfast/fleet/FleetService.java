@@ -172,9 +172,17 @@ public final class FleetService implements AutoCloseable {
                 link.join().publish(to.answer(), answer.encode(), false);
             } catch (LinkException e) {
                 quiet.warn("no answer to {}: {}", to.device(), e.rejection());
+                if (e.rejection().code() == Code.LNK_LIMIT && !(answer.body() instanceof Reply.Refused)) {
+                    // Short enough for any broker, and the device then asks for less.
+                    send(to, List.of(refused(answer, e.rejection())));
+                }
                 return;
             }
         }
+    }
+
+    private static Reply refused(Reply answer, Rejection why) {
+        return new Reply(answer.id(), new Reply.Refused(why.code().id(), why.detail()));
     }
 
     @Override

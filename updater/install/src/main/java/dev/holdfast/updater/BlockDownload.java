@@ -167,7 +167,7 @@ final class BlockDownload {
             Question question = new Question(leaves, wanted);
             IOException failure = null;
             try {
-                source.fetch(file.sha256(), tree.bytes(), wanted, question::answer);
+                source.fetch(file.sha256(), new BlockSource.Cut(file.length(), tree.bytes()), wanted, question::answer);
             } catch (DiskException e) {
                 throw e;
             } catch (IOException e) {

@@ -433,7 +433,7 @@ public final class InstallWorld implements BlockSource, InferenceControl, Measur
     }
 
     @Override
-    public void fetch(Sha256 blob, int blockBytes, List<Integer> wanted, BlockSink sink) throws IOException {
+    public void fetch(Sha256 blob, Cut cut, List<Integer> wanted, BlockSink sink) throws IOException {
         requests++;
         if (retryAfter.isPresent()) {
             throw new RetryLaterException(Code.LNK_REFUSED, "busy", retryAfter.get());
@@ -449,8 +449,8 @@ public final class InstallWorld implements BlockSource, InferenceControl, Measur
                 transportFailures--;
                 throw new IOException("disconnected");
             }
-            int at = index * blockBytes;
-            byte[] block = java.util.Arrays.copyOfRange(bytes, at, Math.min(bytes.length, at + blockBytes));
+            int at = index * cut.blockBytes();
+            byte[] block = java.util.Arrays.copyOfRange(bytes, at, Math.min(bytes.length, at + cut.blockBytes()));
             byte[] sent = blockLie.apply(block.clone());
             if (delivered.contains(blob + "/" + index)) {
                 repeated++;
@@ -461,7 +461,7 @@ public final class InstallWorld implements BlockSource, InferenceControl, Measur
                 delivered.add(blob + "/" + index);
             }
         }
-        sink.accept(1_000_000, Binary.copyOf(new byte[blockBytes]));
+        sink.accept(1_000_000, Binary.copyOf(new byte[cut.blockBytes()]));
         sink.accept(-1, Binary.empty());
     }
 

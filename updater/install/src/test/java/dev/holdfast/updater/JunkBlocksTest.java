@@ -77,9 +77,9 @@ class JunkBlocksTest {
         }
 
         @Override
-        public void fetch(Sha256 blob, int blockBytes, List<Integer> wanted, BlockSink sink) throws IOException {
+        public void fetch(Sha256 blob, Cut cut, List<Integer> wanted, BlockSink sink) throws IOException {
             heard = 0;
-            byte[] wrong = new byte[blockBytes];
+            byte[] wrong = new byte[cut.blockBytes()];
             try {
                 for (int i = 0; i < junk; i++) {
                     heard++;
@@ -89,7 +89,7 @@ class JunkBlocksTest {
                 mostHeard = Math.max(mostHeard, heard);
             }
             if (answers) {
-                world.fetch(blob, blockBytes, wanted, sink);
+                world.fetch(blob, cut, wanted, sink);
             }
         }
     }
@@ -152,12 +152,12 @@ class JunkBlocksTest {
         }
 
         @Override
-        public void fetch(Sha256 blob, int blockBytes, List<Integer> wanted, BlockSink sink) throws IOException {
-            int half = world.second.length / blockBytes / 2;
+        public void fetch(Sha256 blob, Cut cut, List<Integer> wanted, BlockSink sink) throws IOException {
+            int half = world.second.length / cut.blockBytes() / 2;
             for (int index : wanted) {
                 if (sent < half) {
                     sent++;
-                    world.fetch(blob, blockBytes, List.of(index), sink);
+                    world.fetch(blob, cut, List.of(index), sink);
                 }
             }
             if (sent >= half) {

@@ -95,11 +95,11 @@ public final class OfflineBundle implements MetadataSource, BlockSource {
     }
 
     @Override
-    public void fetch(Sha256 blob, int blockBytes, List<Integer> wanted, BlockSink sink) throws IOException {
+    public void fetch(Sha256 blob, Cut cut, List<Integer> wanted, BlockSink sink) throws IOException {
         BundleIndex.Entry target = required(BundleIndex.TARGETS, blob);
         for (int block : wanted) {
-            long offset = (long) block * blockBytes;
-            byte[] bytes = read(target, offset, (int) Math.min(blockBytes, target.length() - offset));
+            long offset = (long) block * cut.blockBytes();
+            byte[] bytes = read(target, offset, (int) Math.min(cut.blockBytes(), target.length() - offset));
             sink.accept(block, Binary.copyOf(bytes));
         }
     }

@@ -15,6 +15,19 @@ public interface BlockSource {
     int MAX_WANTED = 64;
 
     /**
+     * How a file is cut.
+     *
+     * @param fileBytes length of the file
+     * @param blockBytes of each block but the last, which may be shorter
+     */
+    record Cut(long fileBytes, int blockBytes) {
+        /** Bytes of one block; 0 for one beyond the end. */
+        public int length(int index) {
+            return Math.clamp(fileBytes - (long) index * blockBytes, 0, blockBytes);
+        }
+    }
+
+    /**
      * Leaf hashes {@code first} to {@code first + count - 1} of the file's block tree.
      *
      * @throws IOException on timeout, disconnect or refusal: the caller tries again later
@@ -23,9 +36,9 @@ public interface BlockSource {
 
     /**
      * Asks for the wanted blocks and hands each to {@code sink} as it comes, in any order, duplicates allowed. Returns
-     * when all came.
+     * when all came; over a slow line also after a while, when some did.
      *
      * @throws IOException on timeout, disconnect or refusal; blocks that the sink got before it count
      */
-    void fetch(Sha256 blob, int blockBytes, List<Integer> wanted, BlockSink sink) throws IOException;
+    void fetch(Sha256 blob, Cut cut, List<Integer> wanted, BlockSink sink) throws IOException;
 }

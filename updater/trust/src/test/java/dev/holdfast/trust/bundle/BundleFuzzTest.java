@@ -3,6 +3,7 @@ package dev.holdfast.trust.bundle;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.sun.management.ThreadMXBean;
+import dev.holdfast.trust.client.BlockSource;
 import dev.holdfast.trust.client.RepositorySimulator;
 import dev.holdfast.trust.client.SourceException;
 import dev.holdfast.trust.release.DirectorOrder;
@@ -140,7 +141,7 @@ class BundleFuzzTest {
             bundle.fetch("timestamp.json", 1000);
             bundle.directorOrder(new byte[DirectorOrder.NONCE_BYTES]);
             bundle.leaves(digest, 0, 5);
-            bundle.fetch(digest, 1024, List.of(0, 4, 99), (index, block) -> {
+            bundle.fetch(digest, new BlockSource.Cut(5 * 1024, 1024), List.of(0, 4, 99), (index, block) -> {
                 assertThat(block.length()).isBetween(0, 1024);
                 return true;
             });
