@@ -150,7 +150,7 @@ class ConfigFileTest {
                 .containsExactly("holdfast.toml", "10-early.toml", "20-late.toml");
         // In a drop-in, too, relative paths count from the folder of the file itself.
         assertThat(config.find(ConfigKeys.BROKER_AUTHORITIES))
-                .contains(folder.toAbsolutePath().resolve("ca.pem"));
+                .contains(List.of(folder.toAbsolutePath().resolve("ca.pem")));
     }
 
     @Test
