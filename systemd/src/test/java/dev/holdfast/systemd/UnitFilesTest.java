@@ -57,7 +57,12 @@ class UnitFilesTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"holdfast.service, 1.5", "holdfast-inference.service, 0.6", "holdfast-bridge.service, 1.1"})
+    @CsvSource({
+        "holdfast.service, 1.5",
+        "holdfast-inference.service, 0.6",
+        "holdfast-bridge.service, 1.1",
+        "holdfast-fleet.service, 1.2"
+    })
     void reachesNoMoreOfTheSystemThanPromised(String unit, double limit) throws Exception {
         requires("systemd-analyze");
 

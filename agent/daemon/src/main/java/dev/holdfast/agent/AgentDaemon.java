@@ -220,6 +220,7 @@ public final class AgentDaemon implements AutoCloseable {
         opened.add("collector", ChallengeCollector.start(inference, challenges));
         opened.add("update loop", loop);
         loop.start();
+        manager.status(loop.state().sentence(store.pointer()));
         manager.watch(new AgentHealth(pulse, config.sockets().agent()));
     }
 

@@ -1,0 +1,138 @@
+package dev.holdfast.packaging;
+
+import static java.util.Objects.requireNonNull;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.SortedMap;
+import java.util.TreeMap;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The packages of this tree, built twice. */
+@Tag("full")
+class PackagesTest {
+    private static final long MIB = 1 << 20;
+
+    @TempDir
+    static Path folder;
+
+    @BeforeAll
+    static void buildTwice() throws Exception {
+        assumeTrue(Files.isExecutable(Path.of("/usr/bin/dpkg-deb")), "dpkg-deb is not installed");
+        assumeTrue(Files.exists(Path.of("target/bom.json")), "the tree is not packaged: mvn package");
+        for (String name : List.of("one", "two")) {
+            build(folder.resolve(name));
+        }
+    }
+
+    private static void build(Path out) throws Exception {
+        ProcessBuilder builder = new ProcessBuilder("./build.sh", out.toString()).inheritIO();
+        builder.environment().put("HOLDFAST_JDK", System.getProperty("java.home"));
+        Process process = builder.start();
+        assertThat(process.waitFor(20, TimeUnit.MINUTES)).isTrue();
+        assertThat(process.exitValue()).isZero();
+    }
+
+    private static SortedMap<String, Path> packages(String run) throws IOException {
+        SortedMap<String, Path> all = new TreeMap<>();
+        try (Stream<Path> files = Files.list(folder.resolve(run))) {
+            files.forEach(file -> all.put(String.valueOf(file.getFileName()).replaceAll("_.*", ""), file));
+        }
+        return all;
+    }
+
+    private static String dpkg(String option, Path file) throws Exception {
+        Process process = new ProcessBuilder("dpkg-deb", option, file.toString())
+                .redirectErrorStream(true)
+                .start();
+        String said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        assertThat(process.waitFor()).as(said).isZero();
+        return said;
+    }
+
+    @Test
+    void theSameInputGivesTheSameBytes() throws Exception {
+        SortedMap<String, Path> first = packages("one");
+        assertThat(first.keySet()).containsExactly("holdfast", "holdfast-fleet", "holdfast-runtime");
+        for (var each : packages("two").entrySet()) {
+            assertThat(Files.mismatch(each.getValue(), requireNonNull(first.get(each.getKey()))))
+                    .as(each.getKey())
+                    .isEqualTo(-1);
+        }
+    }
+
+    @Test
+    void noneIsLargerThanItMayBe() throws Exception {
+        SortedMap<String, Path> all = packages("one");
+        assertThat(Files.size(requireNonNull(all.get("holdfast-runtime")))).isLessThanOrEqualTo(25 * MIB);
+        assertThat(Files.size(requireNonNull(all.get("holdfast")))).isLessThanOrEqualTo(15 * MIB);
+        assertThat(Files.size(requireNonNull(all.get("holdfast-fleet")))).isLessThanOrEqualTo(15 * MIB);
+    }
+
+    /** The claim that the agent parses no model holds by what it can load. */
+    @Test
+    void eachProgramReachesItsOwnJarsAlone() throws Exception {
+        List<String> lines = dpkg("-c", requireNonNull(packages("one").get("holdfast")))
+                .lines()
+                .toList();
+        assertThat(lines).anyMatch(line -> line.contains("/lib/agent/holdfast-agent-"));
+        assertThat(lines)
+                .noneMatch(line -> line.matches(".*/lib/agent/holdfast-(engine|inference)-.*"))
+                .noneMatch(
+                        line -> line.matches(".*/lib/inference/holdfast-(trust|link|tee-bridge|attestation|agent)-.*"))
+                .noneMatch(line ->
+                        line.matches(".*/lib/bridge/holdfast-(trust|link|tee-bridge|attestation|agent|engine)-.*"));
+        assertThat(lines.stream()
+                        .filter(line -> line.matches(".*/jars/[^ ]+\\.jar"))
+                        .map(line -> line.replaceAll(".*/", "")))
+                .doesNotHaveDuplicates();
+    }
+
+    @Test
+    void everyFileIsRootsAndOfTheTimeOfTheCommit() throws Exception {
+        for (Path file : packages("one").values()) {
+            List<String> lines = dpkg("-c", file).lines().toList();
+            assertThat(lines).allMatch(line -> line.contains(" root/root "));
+            assertThat(lines.stream()
+                            .map(line -> line.replaceAll(".* (\\d{4}-\\d\\d-\\d\\d \\d\\d:\\d\\d) .*", "$1"))
+                            .distinct())
+                    .hasSize(1);
+        }
+    }
+
+    @Test
+    void whatIsShippedIsNamedWithItsLicence() throws Exception {
+        for (String name : List.of("holdfast", "holdfast-fleet")) {
+            Path tree = folder.resolve("tree-" + name);
+            assertThat(new ProcessBuilder(
+                                    "dpkg-deb",
+                                    "-x",
+                                    requireNonNull(packages("one").get(name)).toString(),
+                                    tree.toString())
+                            .start()
+                            .waitFor())
+                    .isZero();
+            Path doc = tree.resolve("usr/share/doc").resolve(name);
+            String bill = Files.readString(doc.resolve(BillOfMaterials.FILE));
+            String copyright = Files.readString(doc.resolve("copyright"));
+            try (Stream<Path> jars =
+                    Files.list(tree.resolve("usr/lib").resolve(name).resolve("jars"))) {
+                assertThat(jars.toList()).isNotEmpty().allSatisfy(jar -> {
+                    assertThat(copyright).contains("/jars/" + jar.getFileName() + "\n");
+                    assertThat(bill).contains(jar.getFileName().toString().replaceAll("-\\d.*", ""));
+                });
+            }
+            assertThat(copyright).doesNotContain("License: unknown");
+        }
+    }
+}
