@@ -20,6 +20,12 @@ import picocli.CommandLine.Spec;
 /** Shows and changes how the fleet's programs reach the broker. */
 @Command(
         name = "settings",
+        footer = {
+            "",
+            "Examples:",
+            "  fleet settings",
+            "  fleet settings --broker mqtts://broker.example --broker-user fleet --broker-password-file broker.password"
+        },
         description =
                 "Shows the fleet's settings; with options of the broker, changes these first. A running fleet serve"
                         + " reads them at its start; a file that they name is read at each connect.")
