@@ -39,6 +39,7 @@ final class Connection implements AutoCloseable {
     /** A block on a line of 2 kB/s. */
     private static final Duration PACKET_LIMIT = Duration.ofMinutes(2);
 
+    private static final byte[] NO_BYTES = new byte[0];
     /** Of a PUBLISH around topic and payload: MQTT 5.0 section 3.3, without properties. */
     private static final int HEAD_BYTES = 16;
 
@@ -55,7 +56,6 @@ final class Connection implements AutoCloseable {
 
     private final LinkConfig config;
     private final boolean plainWill;
-    private final Consumer<MqttLink.Inbound> received;
     private final FencedSocket socket;
     /** The last will of a process before this one may come as late as this after its connection was lost: MQTT 5.0 section 3.1.2.10. */
     private final Duration staleWill;
@@ -73,16 +73,21 @@ final class Connection implements AutoCloseable {
     Connection(LinkConfig config, boolean plainWill, Consumer<MqttLink.Inbound> received) {
         this.plainWill = plainWill;
         this.config = config;
-        this.received = received;
         this.answers = new BrokerAnswers(config.access().login().isPresent());
         this.staleWill = config.pace().keepAlive().multipliedBy(3).dividedBy(2).plusSeconds(15);
         this.socket = new FencedSocket(config, new PacketFence.Watcher() {
             @Override
             public Packet came(Packet packet) throws LinkException {
                 answers.came(packet);
-                return packet instanceof Packet.ConnAck ack
-                        ? ack.within(config.pace().keepAliveSeconds())
-                        : packet;
+                return switch (packet) {
+                    case Packet.ConnAck ack -> ack.within(config.pace().keepAliveSeconds());
+                    case Packet.Publish message -> {
+                        // The library reads byte by byte: it acknowledges the message and never sees what is in it.
+                        received.accept(new MqttLink.Inbound(PlainPacket.ordinary(message.topic()), message.payload()));
+                        yield new Packet.Publish(message.topic(), NO_BYTES, message.id());
+                    }
+                    default -> packet;
+                };
             }
 
             @Override
@@ -312,12 +317,9 @@ final class Connection implements AutoCloseable {
         }
     }
 
-    /** Only hands on; what blocked here would starve the client. */
     private final class Callback implements MqttCallback {
         @Override
-        public void messageArrived(String topic, MqttMessage message) {
-            received.accept(new MqttLink.Inbound(topic, message.getPayload()));
-        }
+        public void messageArrived(String topic, MqttMessage handedOnBefore) {}
 
         @Override
         public void disconnected(MqttDisconnectResponse response) {

@@ -83,7 +83,7 @@ final class PlainPacket {
     }
 
     /** A topic that names nothing of ours keeps that property, and loses what a parser may refuse. */
-    private static String ordinary(String topic) {
+    static String ordinary(String topic) {
         StringBuilder text = new StringBuilder(topic.length());
         topic.codePoints()
                 .limit(MAX_TOPIC_CHARS)
