@@ -1,9 +1,7 @@
 """A container that systemd-nspawn booted: commands in it, its sockets, its units."""
 
 import json
-import os
 import pathlib
-import re
 import socket
 import subprocess
 import sys
@@ -106,18 +104,6 @@ class Machine:
         """Resident memory of a unit's main process, in MiB: all, and what no file is behind."""
         lines = dict(line.split(":", 1) for line in self.run(f"cat /proc/{self.pid(unit)}/status").splitlines() if ":" in line)
         return tuple(int(lines[key].split()[0]) / 1024 for key in ("VmRSS", "RssAnon"))
-
-    def host_pid(self, pid):
-        """The number on the host of a process of the container."""
-        namespace = os.readlink(f"/proc/{self.leader}/ns/pid")
-        for status in pathlib.Path("/proc").glob("[0-9]*/status"):
-            try:
-                numbers = re.search(r"^NSpid:(.*)$", status.read_text(), re.M).group(1).split()
-                if int(numbers[-1]) == pid and os.readlink(status.parent / "ns/pid") == namespace:
-                    return int(numbers[0])
-            except (OSError, AttributeError):
-                continue
-        raise Broken(f"no process {pid}")
 
     def ready_seconds(self, unit):
         """From the start of the unit to READY."""

@@ -71,14 +71,13 @@ class MemoryGroup:
         self.folder.mkdir()
         self.limit = next(name for name in ("memory.limit_in_bytes", "memory.max") if (self.folder / name).exists())
         self.usage = next(name for name in ("memory.usage_in_bytes", "memory.current") if (self.folder / name).exists())
-        self.members, self.hog = [], None
+        self.hog = None
 
     def add(self, pid):
-        # What it has taken already comes along, where the kernel still can do that.
-        if (self.folder / "memory.move_charge_at_immigrate").exists():
-            (self.folder / "memory.move_charge_at_immigrate").write_text("1")
         (self.folder / "cgroup.procs").write_text(str(pid))
-        self.members.append(pid)
+
+    def remove(self, pid):
+        (self.folder.parent / "cgroup.procs").write_text(str(pid))
 
     def exhaust(self):
         self.hog = subprocess.Popen(["python3", "-c", self.HOG, str(self.TAKEN_MIB)], stdin=subprocess.PIPE)
@@ -93,7 +92,7 @@ class MemoryGroup:
             self.hog.kill()
             self.hog.wait()
         for pid in (self.folder / "cgroup.procs").read_text().split():
-            (self.folder.parent / "cgroup.procs").write_text(pid)
+            self.remove(pid)
         self.folder.rmdir()
 
 
@@ -200,7 +199,7 @@ class Story:
         hold(devices == ["lo"], f"network devices: {devices}")
         secret = "/var/lib/holdfast/tpm.auth"
         machine.run(f"test -s {secret}")
-        inside = f"nsenter -t {pid} -m -S $(id -u holdfast-inference) -G $(id -g holdfast-inference) -- "
+        inside = f"nsenter -t {pid} -m -- setpriv --reuid=holdfast-inference --regid=holdfast-api --init-groups "
         for path in (secret, "/var/lib/holdfast/provisioning.jsonl"):
             hold(machine.run(inside + f"cat {path}", check=False).returncode != 0, f"the inference process reads {path}")
         machine.run(inside + "ls /var/lib/holdfast/store/serving.json")
@@ -248,11 +247,14 @@ class Story:
     def survives_no_memory(self):
         """Both daemons in one memory group of the host, and beside them somebody who takes what is left and cannot be ended."""
         machine = self.machine
-        agent, before = machine.pid(AGENT), machine.pid(INFERENCE)
         group = MemoryGroup()
         try:
-            for pid in (agent, before):
-                group.add(machine.host_pid(pid))
+            # What the container's first process starts while it is in the group takes its memory from there.
+            group.add(machine.leader)
+            machine.run(f"systemctl restart {INFERENCE} {AGENT}")
+            until(60, "the model serves", lambda: machine.serving() == {"intent@2.0.0"} and machine.chat())
+            group.remove(machine.leader)
+            agent, before = machine.pid(AGENT), machine.pid(INFERENCE)
             group.exhaust()
             until(60, "the kernel ends the inference process", lambda: machine.pid(INFERENCE) not in (0, before))
         finally:
@@ -299,8 +301,7 @@ class Story:
         traffic.start()
         until(30, "traffic", lambda: len(traffic.answers) > 5)
         began = time.monotonic()
-        machine.run("mv /srv/next/*.deb /srv/holdfast/ && cd /srv/holdfast && rm -f Packages && dpkg-scanpackages . >Packages 2>/dev/null"
-                    " || true; rm -f /srv/holdfast/Packages.gz")
+        machine.run("mv /srv/next/*.deb /srv/holdfast/")
         subprocess.run("apt-ftparchive packages . >Packages", shell=True, check=True, cwd=machine.root / "srv/holdfast")
         machine.run(f"apt-get update -qq && apt-get install -y -qq {KEEP} holdfast", timeout=400)
         took = time.monotonic() - began
@@ -343,8 +344,10 @@ def main():
     options.add_argument("--nspawn", required=True)
     options.add_argument("--packages", required=True, type=pathlib.Path)
     options.add_argument("--record", action="store_true")
+    options.add_argument("--go-on", action="store_true", help="tell of every step that does not hold, not of the first alone")
     chosen = options.parse_args()
     try:
+        unheld = []
         story = Story(Machine(chosen.root, chosen.nspawn), chosen.packages)
         for step in (story.boots, story.installs, story.waits_for_a_fleet, story.is_confined, story.joins_a_fleet, story.updates_over_mtls,
                      story.keeps_inference_apart, story.comes_back_after_kill, story.comes_back_after_a_hang,
@@ -354,7 +357,12 @@ def main():
                 step()
             except Broken as broken:
                 journal = story.machine.run("journalctl --no-pager -n 60 -o short-monotonic", check=False).stdout
-                raise Broken(f"{step.__name__}: {broken}\n{journal}") from broken
+                found = Broken(f"{step.__name__}: {broken}\n{journal}")
+                if not chosen.go_on:
+                    raise found from broken
+                say(f"BROKEN: {found}")
+                unheld.append(step.__name__)
+        hold(not unheld, f"steps that do not hold: {', '.join(unheld)}")
         if chosen.record:
             story.record()
         say("the lab is done")
