@@ -51,8 +51,13 @@ final class Stack implements AutoCloseable {
 
     /** A fleet with both demo versions published, and a provisioned device; nothing runs but the TPM. */
     static Stack prepare(Path dir, boolean swtpm) throws Exception {
+        return prepare(dir, freePort(), swtpm);
+    }
+
+    /** The same with a broker on this port, which somebody else starts. */
+    static Stack prepare(Path dir, int port, boolean swtpm) throws Exception {
         Files.createDirectories(dir.resolve("log"));
-        Stack stack = new Stack(dir, freePort(), swtpm);
+        Stack stack = new Stack(dir, port, swtpm);
         stack.fleet("init", "--name", "demo", "--broker", stack.broker());
         Files.copy(dir.resolve("fleet/metadata/1.root.json"), dir.resolve("root.json"));
         stack.publish("1.0.0");

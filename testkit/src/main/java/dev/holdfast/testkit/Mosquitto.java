@@ -49,13 +49,24 @@ public final class Mosquitto implements AutoCloseable {
         for (int i = 0; i < listeners.size(); i++) {
             ports.add(freePort());
         }
-        return start(dir, listeners, ports);
+        return start(dir, listeners, ports, "");
+    }
+
+    /** The same with lines that are no listener's. */
+    public static Mosquitto start(Path dir, List<String> listeners, String more)
+            throws IOException, InterruptedException {
+        return start(dir, listeners, List.of(freePort()), more);
     }
 
     /** The same on these ports. */
     public static Mosquitto start(Path dir, List<String> listeners, List<Integer> ports)
             throws IOException, InterruptedException {
-        StringBuilder config = new StringBuilder("user root\nper_listener_settings true\nlog_type all\n");
+        return start(dir, listeners, ports, "");
+    }
+
+    private static Mosquitto start(Path dir, List<String> listeners, List<Integer> ports, String more)
+            throws IOException, InterruptedException {
+        StringBuilder config = new StringBuilder("user root\nper_listener_settings true\nlog_type all\n").append(more);
         for (int i = 0; i < listeners.size(); i++) {
             config.append("listener %d 127.0.0.1%n".formatted(ports.get(i)))
                     .append(listeners.get(i))
