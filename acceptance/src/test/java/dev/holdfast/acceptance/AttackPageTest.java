@@ -16,9 +16,13 @@ import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
 
-/** The page of attacks names tests: a row whose test is gone, renamed, or left to the long runs without saying so fails. */
+/**
+ * The pages of attacks and threats name tests: a row whose test is gone, renamed, or left to the long runs without saying so fails. On
+ * the second page a row may have none, where it says so.
+ */
 class AttackPageTest {
-    private static final Path PAGE = Path.of("..", "docs", "attacks.md");
+    private static final Path ATTACKS = Path.of("..", "docs", "attacks.md");
+    private static final Path THREATS = Path.of("..", "docs", "threats.md");
     private static final Pattern TEST = Pattern.compile("`([A-Za-z0-9]+)#([A-Za-z0-9]+)`( \\(full\\))?");
     /** Between an annotation and its method: other annotations, whose arguments may fill several lines. */
     private static final String ANNOTATIONS = "((?:\\s*@[A-Za-z]+(?:\\((?:[^()]|\\([^()]*\\))*\\))?)+)";
@@ -27,10 +31,10 @@ class AttackPageTest {
 
     private record Named(String type, String method, boolean full) {}
 
-    private static List<Row> rows() throws IOException {
+    private static List<Row> rows(Path page) throws IOException {
         List<Row> rows = new ArrayList<>();
-        for (String line : Files.readAllLines(PAGE)) {
-            if (!line.startsWith("| ") || line.startsWith("| attack |")) {
+        for (String line : Files.readAllLines(page)) {
+            if (!line.startsWith("| ") || line.matches("\\| (attack|threat) \\|.*") || line.endsWith("| none |")) {
                 continue;
             }
             List<Named> tests = new ArrayList<>();
@@ -58,7 +62,7 @@ class AttackPageTest {
     @TestFactory
     Stream<DynamicTest> isCarriedOutByATest() throws IOException {
         Map<String, List<Path>> sources = sources();
-        return rows().stream()
+        return Stream.concat(rows(ATTACKS).stream(), rows(THREATS).stream())
                 .map(row -> DynamicTest.dynamicTest(row.attack(), () -> {
                     assertThat(row.tests()).isNotEmpty();
                     for (Named test : row.tests()) {
@@ -88,7 +92,7 @@ class AttackPageTest {
 
     @Test
     void isPrinted() throws IOException {
-        List<Row> rows = rows();
+        List<Row> rows = rows(ATTACKS);
         System.out.println("attacks on the seams: " + rows.size() + ", carried out by "
                 + rows.stream().flatMap(row -> row.tests().stream()).distinct().count() + " tests");
         assertThat(rows.stream().map(Row::attack)).doesNotHaveDuplicates().isNotEmpty();
