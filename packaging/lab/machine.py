@@ -1,6 +1,7 @@
 """A container that systemd-nspawn booted: commands in it, its sockets, its units."""
 
 import json
+import os
 import pathlib
 import socket
 import subprocess
@@ -59,6 +60,14 @@ class Machine:
         if check and ran.returncode != 0:
             raise Broken(f"{command}\n  exit code {ran.returncode}: {ran.stdout}{ran.stderr}")
         return (ran.stdout + ran.stderr).strip() if check else ran
+
+    def peak_mib(self, command):
+        """The most memory that a command had, itself or what it became, in MiB."""
+        words = ["nsenter", "-t", str(self.leader), "-a", "--", "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8"]
+        ran = subprocess.Popen(words + command.split(), stdout=subprocess.DEVNULL)
+        _, status, used = os.wait4(ran.pid, 0)
+        hold(status == 0, f"{command}: {status}")
+        return used.ru_maxrss // 1024
 
     def show(self, unit, name):
         return self.run(f"systemctl show {unit} --property={name} --value")
