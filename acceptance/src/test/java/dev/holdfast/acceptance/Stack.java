@@ -70,6 +70,17 @@ final class Stack implements AutoCloseable {
         return stack;
     }
 
+    /** A provisioned device whose TEE is files, of a fleet without models; nothing runs. */
+    static Stack provisioned(Path dir) throws Exception {
+        Files.createDirectories(dir.resolve("log"));
+        Stack stack = new Stack(dir, freePort(), false);
+        stack.fleet("init", "--name", "demo", "--broker", stack.broker());
+        Files.copy(dir.resolve("fleet/metadata/1.root.json"), dir.resolve("root.json"));
+        stack.configure();
+        stack.holdfastOk("provision");
+        return stack;
+    }
+
     void publish(String version) throws Exception {
         fleet(
                 "publish",

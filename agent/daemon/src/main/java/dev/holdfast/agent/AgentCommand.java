@@ -7,6 +7,8 @@ import dev.holdfast.control.HeapWatch;
 import dev.holdfast.control.Shutdown;
 import dev.holdfast.control.UncaughtExceptions;
 import dev.holdfast.control.config.ConfigFile;
+import dev.holdfast.control.config.ConfigReader;
+import dev.holdfast.control.config.ConfigReload;
 import dev.holdfast.sockets.ServiceManager;
 import dev.holdfast.tee.TeeException;
 import dev.holdfast.terminal.Program;
@@ -105,8 +107,12 @@ public final class AgentCommand {
             // All that the agent runs on threads of its own has to live; what virtual threads do is one job each.
             UncaughtExceptions.endTheProcessFor(AgentDaemon.VITAL_THREADS);
             HeapWatch.start(GARBAGE_MIB);
+            ConfigFile read = ConfigFile.read(file, ConfigReader.AGENT).orThrow();
             ServiceManager manager = ServiceManager.ofThisProcess();
-            Shutdown.await(manager.ending(AgentDaemon.start(config(), manager)));
+            AgentDaemon daemon = AgentDaemon.start(AgentConfig.read(read).orThrow(), manager);
+            new ConfigReload<>(file, ConfigReader.AGENT, read, AgentConfig::read, daemon::reconfigure)
+                    .onHangup(AgentDaemon::reloaded);
+            Shutdown.await(manager.ending(daemon));
             return 0;
         }
     }

@@ -126,7 +126,12 @@ public record AgentConfig(
 
     /** What the device's configuration file says. */
     public static Verdict<AgentConfig> read(Path file) {
-        return ConfigFile.read(file, ConfigReader.AGENT).then(config -> Verdict.of(() -> of(config)));
+        return ConfigFile.read(file, ConfigReader.AGENT).then(AgentConfig::read);
+    }
+
+    /** The same of a file that was read as the agent's. */
+    static Verdict<AgentConfig> read(ConfigFile file) {
+        return Verdict.of(() -> of(file));
     }
 
     private static AgentConfig of(ConfigFile file) throws RejectedException {

@@ -7,6 +7,7 @@ import dev.holdfast.attestation.ChallengeQueue;
 import dev.holdfast.attestation.EventLog;
 import dev.holdfast.control.InferenceClient;
 import dev.holdfast.control.Version;
+import dev.holdfast.control.config.ConfigReload;
 import dev.holdfast.link.ClientId;
 import dev.holdfast.link.LinkConfig;
 import dev.holdfast.link.MqttLink;
@@ -38,6 +39,8 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Consumer;
+import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -65,9 +68,24 @@ public final class AgentDaemon implements AutoCloseable {
     private static final Duration LONGEST_STEP = Duration.ofMinutes(5);
 
     private final OpenedParts parts;
+    private final Consumer<AgentConfig> settings;
 
-    private AgentDaemon(OpenedParts parts) {
+    private AgentDaemon(OpenedParts parts, Consumer<AgentConfig> settings) {
         this.parts = parts;
+        this.settings = settings;
+    }
+
+    /** Takes what may change while it runs; the rest waits for a restart. */
+    void reconfigure(AgentConfig other) {
+        settings.accept(other);
+    }
+
+    /** Says how a reload ended. */
+    static void reloaded(ConfigReload.Outcome outcome) {
+        switch (outcome) {
+            case ConfigReload.Outcome.Kept kept -> LOG.warn("{}", kept);
+            case ConfigReload.Outcome.Taken taken -> LOG.info("{}", taken);
+        }
     }
 
     public static AgentDaemon start(AgentConfig config) throws IOException, TeeException {
@@ -89,9 +107,9 @@ public final class AgentDaemon implements AutoCloseable {
         OpenedParts opened = new OpenedParts();
         boolean started = false;
         try {
-            open(config, manager, observer, opened);
+            Consumer<AgentConfig> settings = open(config, manager, observer, opened);
             started = true;
-            return new AgentDaemon(opened);
+            return new AgentDaemon(opened, settings);
         } finally {
             // After an Error, too: threads that stay would keep a half-open process alive.
             if (!started) {
@@ -100,10 +118,14 @@ public final class AgentDaemon implements AutoCloseable {
         }
     }
 
-    private static void open(AgentConfig config, ServiceManager manager, InstallObserver observer, OpenedParts opened)
+    /** @return takes another configuration while all runs */
+    private static Consumer<AgentConfig> open(
+            AgentConfig config, ServiceManager manager, InstallObserver observer, OpenedParts opened)
             throws IOException, TeeException {
         tolerating(() -> Disk.LOCAL.createDirectories(config.stateDir()));
         tolerating(() -> opened.add("state lock", StateLock.take(config.stateDir())));
+        AtomicReference<AgentConfig> inForce = new AtomicReference<>(config);
+        Supplier<Duration> refresh = () -> inForce.get().updates().refresh();
         FloorClock clock = new FloorClock(Clock.systemUTC());
         manager.starting("opening the root of trust", LONGEST_STEP);
         TeeBridge bridge = opened.add("root of trust", TeeBridges.open(config));
@@ -156,7 +178,7 @@ public final class AgentDaemon implements AutoCloseable {
                         installer,
                         fleet,
                         clock,
-                        () -> new RefreshSchedule(config.updates().refresh(), new SecureRandom()),
+                        () -> new RefreshSchedule(refresh, new SecureRandom()),
                         () -> reporting.get().run())));
         GraceDuty graces = opened.add("graces", GraceDuty.start(installer::tendGraces, clock));
         CertificateStore certificates = TeeBridges.certificates(config, bridge, clock);
@@ -176,7 +198,7 @@ public final class AgentDaemon implements AutoCloseable {
                 new Enrolment(bridge, config.topics().device(), fleet, certificates, clock, new SecureRandom()),
                 measurements,
                 clock,
-                new RefreshSchedule(config.updates().refresh(), new SecureRandom()),
+                new RefreshSchedule(refresh, new SecureRandom()),
                 pulse,
                 () -> reporting.get().run()));
         EvidenceResponder responder = new EvidenceResponder(
@@ -195,8 +217,12 @@ public final class AgentDaemon implements AutoCloseable {
                         clock,
                         config.updates().scrub(),
                         config.stateDir().resolve("last-scrub")));
-        DeviceReport report =
-                new DeviceReport(config.topics(), bridge.describe(), store, installer, config.memoryBudget());
+        DeviceReport report = new DeviceReport(
+                config.topics(),
+                bridge.describe(),
+                store,
+                installer,
+                () -> inForce.get().memoryBudget());
         AgentControl control = new AgentControl(loop, responder, bridge, report, scrub, log::broken);
         reporting.set(() -> {
             graces.wake();
@@ -222,6 +248,12 @@ public final class AgentDaemon implements AutoCloseable {
         loop.start();
         manager.status(loop.state().sentence(store.pointer()));
         manager.watch(new AgentHealth(pulse, config.sockets().agent()));
+        return other -> {
+            inForce.set(other);
+            installer.reconfigure(installerConfig(other));
+            scrub.every(other.updates().scrub());
+            works.wake();
+        };
     }
 
     @FunctionalInterface

@@ -28,6 +28,7 @@ import java.util.Optional;
 import java.util.SortedSet;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.function.LongSupplier;
 import java.util.stream.Stream;
 
 /** What the agent says of itself: to {@code holdfast status} and {@code history}, and to the fleet. Thread-safe. */
@@ -44,7 +45,7 @@ final class DeviceReport {
     private final TeeDescription tee;
     private final ModelStore store;
     private final Installer installer;
-    private final long memoryBudget;
+    private final LongSupplier memoryBudget;
     /** Told in each report, so that the fleet sees two processes under one name. It is no part of the MQTT client's name. */
     private final String session = fresh();
 
@@ -54,7 +55,7 @@ final class DeviceReport {
         return Binary.copyOf(bytes).hex();
     }
 
-    DeviceReport(Topics topics, TeeDescription tee, ModelStore store, Installer installer, long memoryBudget) {
+    DeviceReport(Topics topics, TeeDescription tee, ModelStore store, Installer installer, LongSupplier memoryBudget) {
         this.memoryBudget = memoryBudget;
         this.topics = topics;
         this.tee = tee;
@@ -163,7 +164,7 @@ final class DeviceReport {
                     ? Long.MAX_VALUE
                     : needed + entry.serving().needsBytes();
         }
-        status.putObject("memory").put("neededBytes", needed).put("budgetBytes", memoryBudget);
+        status.putObject("memory").put("neededBytes", needed).put("budgetBytes", memoryBudget.getAsLong());
     }
 
     /** How far the install of a model is, and of which version. */

@@ -316,6 +316,11 @@ final class ModelWork implements AutoCloseable {
         settleAgain();
     }
 
+    /** Has what waits tried again. */
+    void wake() {
+        alarm.wake();
+    }
+
     /** Makes the model's parts agree once more, as after a start. */
     void settleAgain() {
         settled = false;

@@ -84,6 +84,11 @@ final class ModelWorks implements AutoCloseable {
         parts.installer().inUse().forEach(name -> of(name).ifPresent(ModelWork::settleAgain));
     }
 
+    /** Has what waits tried again: what it waits for may be different now. */
+    synchronized void wake() {
+        works.values().forEach(ModelWork::wake);
+    }
+
     /** The state of each model that is worked on. */
     synchronized SortedMap<String, ModelWork.State> states() {
         SortedMap<String, ModelWork.State> states = new TreeMap<>();

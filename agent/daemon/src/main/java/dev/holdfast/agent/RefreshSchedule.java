@@ -2,6 +2,7 @@ package dev.holdfast.agent;
 
 import java.time.Duration;
 import java.util.Optional;
+import java.util.function.Supplier;
 import java.util.random.RandomGenerator;
 
 /**
@@ -16,12 +17,17 @@ final class RefreshSchedule {
 
     private static final Duration SHORTEST = Duration.ofSeconds(1);
 
-    private final Duration refresh;
+    private final Supplier<Duration> longest;
     private final RandomGenerator random;
     private int failures;
 
     RefreshSchedule(Duration refresh, RandomGenerator random) {
-        this.refresh = refresh;
+        this(() -> refresh, random);
+    }
+
+    /** @param longest the configured pause, which may change */
+    RefreshSchedule(Supplier<Duration> longest, RandomGenerator random) {
+        this.longest = longest;
         this.random = random;
     }
 
@@ -31,6 +37,7 @@ final class RefreshSchedule {
      */
     Duration afterSuccess(Optional<Duration> next) {
         failures = 0;
+        Duration refresh = longest.get();
         long quarter = refresh.toMillis() / 4;
         Duration pause = refresh.minusMillis(random.nextLong(quarter + 1));
         Duration left = next.filter(earlier -> earlier.compareTo(pause) < 0).orElse(pause);
@@ -39,14 +46,15 @@ final class RefreshSchedule {
 
     /** How long to wait with the first look after an outage that many devices had together. */
     Duration afterOutage() {
-        long longest = Math.min(MOST_AFTER_OUTAGE.toMillis(), refresh.toMillis() / 20);
-        return Duration.ofMillis(random.nextLong(longest + 1));
+        long most = Math.min(MOST_AFTER_OUTAGE.toMillis(), longest.get().toMillis() / 20);
+        return Duration.ofMillis(random.nextLong(most + 1));
     }
 
     /** The pause after a failure: from half to the whole of a doubling time, and at least what the service asked for. */
     Duration afterFailure(Duration asked) {
-        long longest = Math.min(LONGEST.toMillis(), Math.max(FIRST.toMillis(), refresh.toMillis()));
-        long full = Math.min(longest, FIRST.toMillis() << Math.min(failures++, 20));
+        long most = Math.min(
+                LONGEST.toMillis(), Math.max(FIRST.toMillis(), longest.get().toMillis()));
+        long full = Math.min(most, FIRST.toMillis() << Math.min(failures++, 20));
         Duration pause = Duration.ofMillis(full / 2 + random.nextLong(full / 2 + 1));
         return pause.compareTo(asked) < 0 ? asked : pause;
     }

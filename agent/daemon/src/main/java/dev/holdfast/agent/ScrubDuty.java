@@ -19,6 +19,8 @@ import java.time.Instant;
 import java.time.InstantSource;
 import java.time.format.DateTimeParseException;
 import java.util.Optional;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -42,7 +44,10 @@ final class ScrubDuty implements AutoCloseable {
     private final Supplier<Optional<TrustClient>> trust;
     private final Runnable takenOut;
     private final InstantSource clock;
-    private final Duration every;
+    /** Told when the pause changed. */
+    private final Semaphore changed = new Semaphore(0);
+
+    private volatile Duration every;
     private final Path record;
     private final Thread thread;
     private volatile Optional<StoreScrub.Pass> last = Optional.empty();
@@ -61,9 +66,7 @@ final class ScrubDuty implements AutoCloseable {
             Duration every,
             Path record) {
         ScrubDuty duty = new ScrubDuty(scrub, trust, takenOut, clock, every, record);
-        if (!every.isZero()) {
-            duty.thread.start();
-        }
+        duty.thread.start();
         return duty;
     }
 
@@ -91,7 +94,11 @@ final class ScrubDuty implements AutoCloseable {
         try {
             Duration pause = untilFirst(recorded(record), clock.instant(), every);
             for (int failures = 0; ; ) {
-                Thread.sleep(pause);
+                if (every.isZero() || changed.tryAcquire(pause.toNanos(), TimeUnit.NANOSECONDS)) {
+                    awaitPasses();
+                    pause = untilFirst(recorded(record), clock.instant(), every);
+                    continue;
+                }
                 boolean done = false;
                 try {
                     done = pass();
@@ -108,6 +115,22 @@ final class ScrubDuty implements AutoCloseable {
         } catch (InterruptedException e) {
             // The agent stops.
         }
+    }
+
+    /** Another pause from now on, zero for no passes. */
+    void every(Duration other) {
+        if (!other.equals(every)) {
+            every = other;
+            changed.release();
+        }
+    }
+
+    /** Returns once passes are wanted. */
+    private void awaitPasses() throws InterruptedException {
+        while (every.isZero()) {
+            changed.acquire();
+        }
+        changed.drainPermits();
     }
 
     /** How long the first pass waits. A record of the future, by a clock that was wrong, counts as none. */

@@ -33,8 +33,8 @@ final class ApiRoutes implements Handler<HttpServerRequest> {
     private final Vertx vertx;
     private final ModelHost models;
     private final Parts parts;
-    private final RequestClock.Limits limits;
-    private final boolean strict;
+    private volatile RequestClock.Limits limits;
+    private volatile boolean strict;
     private final long startedSeconds = System.currentTimeMillis() / 1000;
 
     /**
@@ -47,6 +47,12 @@ final class ApiRoutes implements Handler<HttpServerRequest> {
         this.parts = parts;
         this.limits = limits;
         this.strict = strict;
+    }
+
+    /** Holds for requests that come from now on. */
+    void reconfigure(RequestClock.Limits otherLimits, boolean otherStrict) {
+        limits = otherLimits;
+        strict = otherStrict;
     }
 
     @Override

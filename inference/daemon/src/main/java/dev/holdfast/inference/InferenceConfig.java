@@ -125,7 +125,12 @@ public record InferenceConfig(
 
     /** What the device's configuration file says. */
     public static Verdict<InferenceConfig> read(Path file) {
-        return ConfigFile.read(file, ConfigReader.INFERENCE).then(config -> Verdict.of(() -> of(config)));
+        return ConfigFile.read(file, ConfigReader.INFERENCE).then(InferenceConfig::read);
+    }
+
+    /** The same of a file that was read as the inference process's. */
+    static Verdict<InferenceConfig> read(ConfigFile file) {
+        return Verdict.of(() -> of(file));
     }
 
     private static InferenceConfig of(ConfigFile file) throws RejectedException {

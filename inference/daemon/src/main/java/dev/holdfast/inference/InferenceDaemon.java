@@ -3,6 +3,7 @@ package dev.holdfast.inference;
 import dev.holdfast.control.InferenceStatus;
 import dev.holdfast.control.Pointer;
 import dev.holdfast.control.Slot;
+import dev.holdfast.control.config.ConfigReload;
 import dev.holdfast.engine.gate.HealthGate;
 import dev.holdfast.sockets.EventLoop;
 import dev.holdfast.sockets.ServiceManager;
@@ -41,6 +42,7 @@ public final class InferenceDaemon implements AutoCloseable {
     private final Optional<StartUpLoads> startUp;
     private final ChallengeRelay relay;
     private final ControlRoutes control;
+    private final ApiRoutes api;
     private final SocketServer apiServer;
     private final SocketServer controlServer;
 
@@ -88,32 +90,33 @@ public final class InferenceDaemon implements AutoCloseable {
                 : Optional.empty();
         relay = new ChallengeRelay(loop.vertx(), around.attested);
         control = new ControlRoutes(models, relay, metrics, around.recentLines);
-        SocketServer api = null;
+        api = new ApiRoutes(
+                loop.vertx(),
+                models,
+                new ApiRoutes.Parts(relay, metrics, events),
+                config.limits().request(),
+                config.strict());
+        SocketServer first = null;
         try {
-            api = SocketServer.start(
+            first = SocketServer.start(
                     loop.vertx(),
                     config.sockets().inference(),
                     config.api().mode(),
                     config.api().peers(),
-                    new ApiRoutes(
-                            loop.vertx(),
-                            models,
-                            new ApiRoutes.Parts(relay, metrics, events),
-                            config.limits().request(),
-                            config.strict()));
+                    api);
             controlServer = SocketServer.start(
                     loop.vertx(),
                     config.sockets().inferenceControl(),
                     config.control().mode(),
                     config.control().peers(),
                     control);
-            apiServer = api;
+            apiServer = first;
             around.manager.status(startUp.isPresent() ? "loading models" : sentence());
             around.manager.watch(new InferenceHealth(
                     models, config.sockets(), config.limits().request()));
         } catch (IOException | RuntimeException e) {
-            if (api != null) {
-                api.close();
+            if (first != null) {
+                first.close();
             }
             control.close();
             models.close();
@@ -203,6 +206,20 @@ public final class InferenceDaemon implements AutoCloseable {
             return Pointer.readable(in.readNBytes(Pointer.MAX_BYTES + 1));
         } catch (IOException e) {
             return Verdict.rejected(Code.GATE_LOAD, "cannot read it: " + FailureText.of(e));
+        }
+    }
+
+    /** Takes what may change while it runs; the rest waits for a restart. What is loaded stays, whatever the budget is now. */
+    void reconfigure(InferenceConfig other) {
+        models.budget(other.limits().memoryBudget());
+        api.reconfigure(other.limits().request(), other.strict());
+    }
+
+    /** Says how a reload ended. */
+    static void reloaded(ConfigReload.Outcome outcome) {
+        switch (outcome) {
+            case ConfigReload.Outcome.Kept kept -> LOG.warn("{}", kept);
+            case ConfigReload.Outcome.Taken taken -> LOG.info("{}", taken);
         }
     }
 

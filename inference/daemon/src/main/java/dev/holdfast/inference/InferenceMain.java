@@ -6,6 +6,8 @@ import dev.holdfast.control.Shutdown;
 import dev.holdfast.control.UncaughtExceptions;
 import dev.holdfast.control.Version;
 import dev.holdfast.control.config.ConfigFile;
+import dev.holdfast.control.config.ConfigReader;
+import dev.holdfast.control.config.ConfigReload;
 import dev.holdfast.sockets.ServiceManager;
 import java.nio.file.Path;
 import java.util.List;
@@ -36,14 +38,18 @@ public final class InferenceMain {
             System.exit(EX_USAGE);
         }
         try {
-            InferenceConfig config = InferenceConfig.read(Path.of(file)).orThrow();
+            ConfigFile read = ConfigFile.read(Path.of(file), ConfigReader.INFERENCE).orThrow();
+            InferenceConfig config = InferenceConfig.read(read).orThrow();
             Path control = config.sockets().inferenceControl();
             CrashLog words = CrashLog.capture(control.resolveSibling("crash.log"));
             // A step waits for its share on each of these; the other threads do one job each.
             UncaughtExceptions.endTheProcessFor(List.of("holdfast-kernel-"));
             HeapWatch.start(InferenceDaemon.GARBAGE_MIB);
             ServiceManager manager = ServiceManager.ofThisProcess();
-            Shutdown.await(manager.ending(InferenceDaemon.start(config, words::lines, manager)));
+            InferenceDaemon daemon = InferenceDaemon.start(config, words::lines, manager);
+            new ConfigReload<>(Path.of(file), ConfigReader.INFERENCE, read, InferenceConfig::read, daemon::reconfigure)
+                    .onHangup(InferenceDaemon::reloaded);
+            Shutdown.await(manager.ending(daemon));
         } catch (Exception e) {
             System.err.println(CommandFailure.message(e));
             System.exit(CommandFailure.exitCode(e));

@@ -23,12 +23,17 @@ final class MemoryLedger {
         private int shares;
     }
 
-    private final long budgetBytes;
+    private long budgetBytes;
     private final Map<Sha256, File> files = new HashMap<>();
     private long usedBytes;
 
     MemoryLedger(long budgetBytes) {
         this.budgetBytes = budgetBytes;
+    }
+
+    /** Another budget from now on; what has its room keeps it. */
+    synchronized void budget(long bytes) {
+        budgetBytes = bytes;
     }
 
     synchronized InferenceStatus.Memory status() {

@@ -56,6 +56,11 @@ public final class ModelHost implements AutoCloseable {
         this(settings, (kind, model, more) -> {});
     }
 
+    /** Another budget for what is loaded from now on, in bytes. */
+    void budget(long memoryBytes) {
+        memory.budget(memoryBytes);
+    }
+
     ModelHost(HostSettings settings, ModelWatcher watcher) {
         this.watcher = watcher;
         this.settings = settings;

@@ -43,6 +43,11 @@ record InstallContext(
         return with(config.with(config.budget().within(rollout.byteBudget())), ports);
     }
 
+    /** The same under another configuration. */
+    InstallContext with(InstallerConfig other) {
+        return with(other, ports);
+    }
+
     private InstallContext with(InstallerConfig otherConfig, InstallerPorts otherPorts) {
         return new InstallContext(
                 model, store, otherConfig, otherPorts, journal, turns, sets, graces, cancellation, backoff);

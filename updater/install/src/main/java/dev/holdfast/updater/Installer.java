@@ -33,7 +33,7 @@ import java.util.function.BooleanSupplier;
  */
 public final class Installer implements Installs {
     private final ModelStore store;
-    private final InstallerConfig config;
+    private volatile InstallerConfig config;
     private final InstallerPorts ports;
     private final InstallJournal journal;
     private final Timer timer;
@@ -83,6 +83,16 @@ public final class Installer implements Installs {
             return new ModelInstaller(new InstallContext(
                     fresh, store, config, ports, journal, turns, sets, graces, cancellation, backoff));
         });
+    }
+
+    /**
+     * Takes another configuration while it runs: the pace at once, the rest with the next attempt of each install. How many models are
+     * pulled at a time stays, and so do the pauses between attempts.
+     */
+    public synchronized void reconfigure(InstallerConfig other) {
+        config = other;
+        turns.pace().rate(other.pace().bytesPerSecond());
+        models.values().forEach(model -> model.reconfigure(other));
     }
 
     /** Every model that serves here, or was ever installed or tried. */

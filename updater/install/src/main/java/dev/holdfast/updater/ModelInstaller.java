@@ -16,12 +16,17 @@ import org.jspecify.annotations.Nullable;
 
 /** The installs of one model, one at a time; what a caller may ask is in {@link Installer}. Thread-safe. */
 final class ModelInstaller {
-    private final InstallContext context;
+    private volatile InstallContext context;
     private final ReentrantLock turn = new ReentrantLock();
     private volatile @Nullable BlockDownload download;
 
     ModelInstaller(InstallContext context) {
         this.context = context;
+    }
+
+    /** Holds for operations that begin from now on. */
+    void reconfigure(InstallerConfig other) {
+        context = context.with(other);
     }
 
     /** A cancel is meant for the operation that it finds, or for none. */

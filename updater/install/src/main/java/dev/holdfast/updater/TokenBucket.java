@@ -10,7 +10,7 @@ import java.util.function.LongSupplier;
 final class TokenBucket {
     private static final long SECOND = 1_000_000_000L;
 
-    private final long bytesPerSecond;
+    private volatile long bytesPerSecond;
     private final LongSupplier nanos;
     private double tokens;
     private long filledAt;
@@ -21,6 +21,15 @@ final class TokenBucket {
         this.nanos = nanos;
         this.tokens = bytesPerSecond;
         this.filledAt = nanos.getAsLong();
+    }
+
+    /** Another rate from now on; what has gathered, or is owed, stays. */
+    synchronized void rate(long other) {
+        if (other != bytesPerSecond) {
+            tokens = Math.min(tokens, other);
+            filledAt = nanos.getAsLong();
+            bytesPerSecond = other;
+        }
     }
 
     /** Takes {@code bytes} and says how many nanoseconds to wait before they may flow. More than gathers is a debt. */
@@ -37,6 +46,7 @@ final class TokenBucket {
 
     /** How many blocks to ask for at once: about a second's worth, at least one. */
     int blocks(int most, int blockBytes) {
-        return bytesPerSecond == 0 ? most : Math.clamp(bytesPerSecond / blockBytes, 1, most);
+        long rate = bytesPerSecond;
+        return rate == 0 ? most : Math.clamp(rate / blockBytes, 1, most);
     }
 }

@@ -17,6 +17,7 @@ import java.util.Set;
  * @param otherwise what holds where the file has no value and there is none by default; empty where {@code fallback} or {@code required}
  * @param required who refuses to start without it
  * @param readers who reads it
+ * @param atReload whether a daemon that runs takes another value at SIGHUP; else it waits for a restart
  * @param meaning one or more sentences, without Markdown but for code in backquotes
  * @param <T> what a value means
  */
@@ -28,6 +29,7 @@ public record ConfigKey<T>(
         String otherwise,
         Set<ConfigReader> required,
         Set<ConfigReader> readers,
+        boolean atReload,
         String meaning) {
     public ConfigKey {
         if (fallback.isEmpty() && otherwise.isEmpty() && required.isEmpty()) {
@@ -39,7 +41,12 @@ public record ConfigKey<T>(
     }
 
     /** A key that lacks its default and its meaning. */
-    record Draft<T>(String name, Section section, ValueForm<T> form, Set<ConfigReader> readers) {
+    record Draft<T>(String name, Section section, ValueForm<T> form, Set<ConfigReader> readers, boolean reloaded) {
+        /** Taken at SIGHUP. */
+        Draft<T> atReload() {
+            return new Draft<>(name, section, form, readers, true);
+        }
+
         ConfigKey<T> required(ConfigReader by, String meaning) {
             return key(Optional.empty(), "", Set.of(by), meaning);
         }
@@ -60,10 +67,9 @@ public record ConfigKey<T>(
             return key(Optional.of(BooleanNode.valueOf(flag)), "", Set.of(), meaning);
         }
 
-        private ConfigKey<T> key(
-                Optional<JsonNode> fallback, String otherwise, Set<ConfigReader> required, String meaning) {
-            return ConfigKeys.add(
-                    new ConfigKey<>(name, section, form, fallback, otherwise, required, readers, meaning.strip()));
+        private ConfigKey<T> key(Optional<JsonNode> fallback, String otherwise, Set<ConfigReader> required, String meaning) {
+            return ConfigKeys.add(new ConfigKey<>(
+                    name, section, form, fallback, otherwise, required, readers, reloaded, meaning.strip()));
         }
     }
 

@@ -141,43 +141,52 @@ public final class ConfigKeys {
 
     public static final ConfigKey<Duration> REFRESH_SECONDS = key(
                     Section.UPDATES, "refresh-seconds", ValueForm.seconds(1, DAY), AGENT)
+            .atReload()
             .fallback(3600, "Longest pause between two looks at the fleet.");
 
     public static final ConfigKey<Duration> PROBATION_SECONDS = key(
                     Section.UPDATES, "probation-seconds", ValueForm.seconds(0, DAY), AGENT)
+            .atReload()
             .fallback(120, "How long a new model is watched before it is committed.");
 
     public static final ConfigKey<Long> BYTE_BUDGET = key(
                     Section.UPDATES, "byte-budget", ValueForm.integer("bytes", 1, Long.MAX_VALUE), AGENT)
+            .atReload()
             .otherwise(
                     "none",
                     "Most bytes that one rollout may pull and keep; what needs more waits until this is raised.");
 
     public static final ConfigKey<Long> DAILY_BYTES = key(
                     Section.UPDATES, "daily-bytes", ValueForm.integer("bytes", 1 << 20, Long.MAX_VALUE), AGENT)
+            .atReload()
             .otherwise("none", """
                 Most bytes of models that may come in a day (UTC), refused ones included; then all wait for the next day.\
                 """);
 
     public static final ConfigKey<Boolean> METERED = key(Section.UPDATES, "metered", ValueForm.flag(), AGENT)
+            .atReload()
             .fallback(
                     false,
                     "Whether the link is paid by the byte: then a delta that fails never becomes a full download.");
 
     public static final ConfigKey<Long> BYTES_PER_SECOND = key(
                     Section.UPDATES, "bytes-per-second", ValueForm.integer("bytes", 0, Long.MAX_VALUE), AGENT)
+            .atReload()
             .fallback(0, "Most bytes of models that are asked for in a second, on average; 0 for no limit.");
 
     public static final ConfigKey<Long> TRANSPORT_RETRIES = key(
                     Section.UPDATES, "transport-retries", ValueForm.integer("attempts", 0, 100), AGENT)
+            .atReload()
             .fallback(8, "Attempts without progress before an install is put off to the next look.");
 
     public static final ConfigKey<Duration> SCRUB_SECONDS = key(
                     Section.UPDATES, "scrub-seconds", ValueForm.seconds(0, 366 * DAY), AGENT)
+            .atReload()
             .fallback(7 * DAY, "Pause between two readings of the models at rest; 0 for none.");
 
     public static final ConfigKey<Long> MEMORY_BUDGET = key(
                     Section.INFERENCE, "memory-budget", ValueForm.integer("bytes", 0, Long.MAX_VALUE), AGENT, INFERENCE)
+            .atReload()
             .fallback(0, "What all models together may take; 0 for three quarters of the memory.");
 
     public static final ConfigKey<Long> THREADS = key(
@@ -205,18 +214,22 @@ public final class ConfigKeys {
 
     public static final ConfigKey<Duration> MAX_REQUEST_SECONDS = key(
                     Section.INFERENCE, "max-request-seconds", ValueForm.seconds(1, DAY), INFERENCE)
+            .atReload()
             .fallback(600, "How long a request may take from its arrival to its end.");
 
     public static final ConfigKey<Duration> MAX_FIRST_TOKEN_SECONDS = key(
                     Section.INFERENCE, "max-first-token-seconds", ValueForm.seconds(1, DAY), INFERENCE)
+            .atReload()
             .fallback(300, "How long a request may take from its arrival to its first token.");
 
     public static final ConfigKey<Duration> MAX_GAP_SECONDS = key(
                     Section.INFERENCE, "max-gap-seconds", ValueForm.seconds(1, DAY), INFERENCE)
+            .atReload()
             .fallback(60, "How long a request may take between two tokens.");
 
     public static final ConfigKey<Boolean> STRICT_API = key(
                     Section.INFERENCE, "strict-api", ValueForm.flag(), INFERENCE)
+            .atReload()
             .fallback(false, "Whether a request is refused for a field that nobody knows, instead of told of it.");
 
     private ConfigKeys() {}
@@ -234,9 +247,8 @@ public final class ConfigKeys {
         return Collections.unmodifiableCollection(ALL.keySet());
     }
 
-    private static <T> ConfigKey.Draft<T> key(
-            Section section, String name, ValueForm<T> form, ConfigReader... readers) {
-        return new ConfigKey.Draft<>(name, section, form, Set.of(readers));
+    private static <T> ConfigKey.Draft<T> key(Section section, String name, ValueForm<T> form, ConfigReader... readers) {
+        return new ConfigKey.Draft<>(name, section, form, Set.of(readers), false);
     }
 
     static <T> ConfigKey<T> add(ConfigKey<T> key) {

@@ -16,6 +16,9 @@ public enum ConfigReference {
                     out.append("      default: ")
                             .append(plain(key.defaultWords()))
                             .append('\n');
+                    out.append("      another value is taken at a ")
+                            .append(taken(key))
+                            .append('\n');
                     for (String line : wrapped(plain(key.meaning()), 90)) {
                         out.append("      ").append(line).append('\n');
                     }
@@ -38,14 +41,17 @@ public enum ConfigReference {
             INTRODUCTION.forEach(paragraph ->
                     out.append(String.join("\n", wrapped(paragraph, 118))).append("\n\n"));
             for (Section section : Section.values()) {
-                out.append("## ").append(section).append("\n\n| key | value | default | what |\n|---|---|---|---|\n");
+                out.append("## ")
+                        .append(section)
+                        .append("\n\n| key | value | default | taken at | what |\n|---|---|---|---|---|\n");
                 for (ConfigKey<?> key : of(section)) {
                     String fallback = key.defaultWords();
-                    out.append("| `%s` | %s | %s | %s |\n"
+                    out.append("| `%s` | %s | %s | %s | %s |\n"
                             .formatted(
                                     key.name(),
                                     key.form().words(),
                                     key.fallback().isPresent() ? "`" + fallback + "`" : fallback,
+                                    taken(key),
                                     key.meaning()));
                 }
                 out.append('\n');
@@ -76,7 +82,10 @@ public enum ConfigReference {
                 for (ConfigKey<?> key : of(section)) {
                     out.append(".TP\n.B ").append(roff(key.name())).append('\n');
                     out.append(roff(key.form().words())).append(". Default: ");
-                    out.append(roff(key.defaultWords())).append(".\n.br\n");
+                    out.append(roff(key.defaultWords()))
+                            .append(". Taken at a ")
+                            .append(taken(key))
+                            .append(".\n.br\n");
                     out.append(roff(key.meaning())).append('\n');
                 }
             }
@@ -98,13 +107,20 @@ public enum ConfigReference {
             "Files `conf.d/*.toml` beside it are read after it, in the order of their names; a key that several have counts as the"
                     + " last one says. Relative paths count from the folder of `holdfast.toml`, in those files too.",
             "`holdfast config check` says what is wrong, with file, line and column, before anything is started with it; `holdfast"
-                    + " config show` says which values hold and where they are from.");
+                    + " config show` says which values hold and where they are from.",
+            "`systemctl reload holdfast holdfast-inference`, or SIGHUP, has the daemons read it again. A new configuration is taken as a"
+                    + " whole or, where anything in it does not hold, not at all; the log says which. What is taken at a restart only is"
+                    + " named in the log, too, and keeps its old value until then.");
 
     /** The whole reference, ending with a line's end. */
     public abstract String write();
 
     private static List<ConfigKey<?>> of(Section section) {
         return ConfigKeys.all().stream().filter(key -> key.section() == section).toList();
+    }
+
+    private static String taken(ConfigKey<?> key) {
+        return key.atReload() ? "reload" : "restart";
     }
 
     private static String plain(String text) {
