@@ -45,8 +45,8 @@ class ReloadTest {
                     LIMIT,
                     "the agent refuses it",
                     () -> stack.log("agent")
-                            .contains(
-                                    "the configuration stays as it was: CFG-INVALID: holdfast.toml:1:9: fleet must be"));
+                            .contains("the configuration stays as it was: CFG-INVALID: holdfast.toml:1:9: fleet must"
+                                    + " be"));
             assertThat(budget(stack)).isEqualTo(123_456_789L);
             // The inference process reads no fleet: a name that it never looks at holds up nothing.
             Tools.until(

@@ -16,6 +16,7 @@ import io.vertx.core.http.HttpMethod;
 import io.vertx.core.http.HttpServerRequest;
 import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Consumer;
@@ -35,6 +36,7 @@ final class ApiRoutes implements Handler<HttpServerRequest> {
     private final Parts parts;
     private volatile RequestClock.Limits limits;
     private volatile boolean strict;
+    private volatile Duration longest;
     private final long startedSeconds = System.currentTimeMillis() / 1000;
 
     /**
@@ -46,6 +48,7 @@ final class ApiRoutes implements Handler<HttpServerRequest> {
         this.models = models;
         this.parts = parts;
         this.limits = limits;
+        this.longest = limits.whole();
         this.strict = strict;
     }
 
@@ -53,6 +56,14 @@ final class ApiRoutes implements Handler<HttpServerRequest> {
     void reconfigure(RequestClock.Limits otherLimits, boolean otherStrict) {
         limits = otherLimits;
         strict = otherStrict;
+        if (otherLimits.whole().compareTo(longest) > 0) {
+            longest = otherLimits.whole();
+        }
+    }
+
+    /** How long a request may take that was let in at any time: those under way keep what they began with. */
+    Duration longestRequest() {
+        return longest;
     }
 
     @Override

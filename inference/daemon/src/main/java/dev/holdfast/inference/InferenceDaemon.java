@@ -112,8 +112,7 @@ public final class InferenceDaemon implements AutoCloseable {
                     control);
             apiServer = first;
             around.manager.status(startUp.isPresent() ? "loading models" : sentence());
-            around.manager.watch(new InferenceHealth(
-                    models, config.sockets(), config.limits().request()));
+            around.manager.watch(new InferenceHealth(models, config.sockets(), api::longestRequest));
         } catch (IOException | RuntimeException e) {
             if (first != null) {
                 first.close();

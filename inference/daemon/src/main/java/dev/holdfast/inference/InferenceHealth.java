@@ -7,6 +7,7 @@ import dev.holdfast.sockets.ServiceManager;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.Optional;
+import java.util.function.Supplier;
 
 /**
  * Whether the inference process is of use: both sockets answer, and no request is in the making for longer than its time. A model is
@@ -20,19 +21,20 @@ final class InferenceHealth implements ServiceManager.Check {
     private final ModelHost models;
     private final UnixHttpClient api;
     private final UnixHttpClient control;
-    private final Duration longest;
+    private final Supplier<Duration> longest;
 
-    InferenceHealth(ModelHost models, SocketPaths sockets, RequestClock.Limits request) {
+    /** @param longest how long a request may take that was let in at any time; it may change */
+    InferenceHealth(ModelHost models, SocketPaths sockets, Supplier<Duration> longest) {
         this.models = models;
         this.api = new UnixHttpClient(sockets.inference());
         this.control = new UnixHttpClient(sockets.inferenceControl());
-        this.longest = request.whole().plus(STEP);
+        this.longest = longest;
     }
 
     @Override
     public Optional<String> fault() throws IOException {
         Duration running = models.longestRequest();
-        if (running.compareTo(longest) > 0) {
+        if (running.compareTo(longest.get().plus(STEP)) > 0) {
             return Optional.of("a request has not ended after " + running.toSeconds() + " s");
         }
         int api = this.api.get(InferencePaths.HEALTH, ANSWER).status();

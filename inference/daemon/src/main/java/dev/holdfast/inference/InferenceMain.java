@@ -38,7 +38,8 @@ public final class InferenceMain {
             System.exit(EX_USAGE);
         }
         try {
-            ConfigFile read = ConfigFile.read(Path.of(file), ConfigReader.INFERENCE).orThrow();
+            ConfigFile read =
+                    ConfigFile.read(Path.of(file), ConfigReader.INFERENCE).orThrow();
             InferenceConfig config = InferenceConfig.read(read).orThrow();
             Path control = config.sockets().inferenceControl();
             CrashLog words = CrashLog.capture(control.resolveSibling("crash.log"));

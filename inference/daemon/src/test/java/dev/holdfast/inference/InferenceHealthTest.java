@@ -67,7 +67,7 @@ class InferenceHealthTest {
         InferenceConfig config = InferenceConfig.of(store.folder(), sockets(), LIMITS);
         try (ModelHost models = host(store)) {
             InferenceHealth health =
-                    new InferenceHealth(models, sockets(), config.limits().request());
+                    new InferenceHealth(models, sockets(), config.limits().request()::whole);
             try (InferenceDaemon _ = InferenceDaemon.start(config)) {
                 assertThat(health.fault()).isEmpty();
             }
@@ -103,11 +103,14 @@ class InferenceHealthTest {
             Awaitility.await().until(() -> models.longestRequest().compareTo(Duration.ofMillis(50)) > 0);
             // Less than no time for the whole, so that what is given to the last step is over, too.
             RequestClock.Limits none = RequestClock.Limits.of(Duration.ofMinutes(-5));
-            assertThat(new InferenceHealth(models, sockets(), none).fault().orElseThrow())
+            assertThat(new InferenceHealth(models, sockets(), none::whole)
+                            .fault()
+                            .orElseThrow())
                     .startsWith("a request has not ended after");
             end.countDown();
             Awaitility.await().until(() -> models.longestRequest().isZero());
-            assertThat(new InferenceHealth(models, sockets(), none).fault()).isEqualTo(Optional.empty());
+            assertThat(new InferenceHealth(models, sockets(), none::whole).fault())
+                    .isEqualTo(Optional.empty());
         }
     }
 

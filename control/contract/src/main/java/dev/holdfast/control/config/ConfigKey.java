@@ -67,7 +67,8 @@ public record ConfigKey<T>(
             return key(Optional.of(BooleanNode.valueOf(flag)), "", Set.of(), meaning);
         }
 
-        private ConfigKey<T> key(Optional<JsonNode> fallback, String otherwise, Set<ConfigReader> required, String meaning) {
+        private ConfigKey<T> key(
+                Optional<JsonNode> fallback, String otherwise, Set<ConfigReader> required, String meaning) {
             return ConfigKeys.add(new ConfigKey<>(
                     name, section, form, fallback, otherwise, required, readers, reloaded, meaning.strip()));
         }

@@ -247,7 +247,8 @@ public final class ConfigKeys {
         return Collections.unmodifiableCollection(ALL.keySet());
     }
 
-    private static <T> ConfigKey.Draft<T> key(Section section, String name, ValueForm<T> form, ConfigReader... readers) {
+    private static <T> ConfigKey.Draft<T> key(
+            Section section, String name, ValueForm<T> form, ConfigReader... readers) {
         return new ConfigKey.Draft<>(name, section, form, Set.of(readers), false);
     }
 

@@ -33,11 +33,11 @@ public enum ConfigReference {
         @Override
         public String write() {
             StringBuilder out = new StringBuilder("""
-                    # Configuration
+                # Configuration
 
-                    <!-- Made by: holdfast config reference --format markdown -->
+                <!-- Made by: holdfast config reference --format markdown -->
 
-                    """);
+                """);
             INTRODUCTION.forEach(paragraph ->
                     out.append(String.join("\n", wrapped(paragraph, 118))).append("\n\n"));
             for (Section section : Section.values()) {
@@ -64,15 +64,15 @@ public enum ConfigReference {
         @Override
         public String write() {
             StringBuilder out = new StringBuilder("""
-                    .TH HOLDFAST.TOML 5 "" "Holdfast" "Holdfast"
-                    .SH NAME
-                    holdfast.toml \\- configuration of a Holdfast device
-                    .SH SYNOPSIS
-                    .I /etc/holdfast/holdfast.toml
-                    .br
-                    .I /etc/holdfast/conf.d/*.toml
-                    .SH DESCRIPTION
-                    """);
+                .TH HOLDFAST.TOML 5 "" "Holdfast" "Holdfast"
+                .SH NAME
+                holdfast.toml \\- configuration of a Holdfast device
+                .SH SYNOPSIS
+                .I /etc/holdfast/holdfast.toml
+                .br
+                .I /etc/holdfast/conf.d/*.toml
+                .SH DESCRIPTION
+                """);
             INTRODUCTION.forEach(
                     paragraph -> out.append(".PP\n").append(roff(paragraph)).append('\n'));
             for (Section section : Section.values()) {
@@ -90,27 +90,30 @@ public enum ConfigReference {
                 }
             }
             return out.append("""
-                    .SH FILES
-                    .I /etc/holdfast/holdfast.toml
-                    .br
-                    .I /etc/holdfast/conf.d/*.toml
-                    .SH SEE ALSO
-                    .BR holdfast (1),
-                    .BR fleet (1)
-                    """).toString();
+                .SH FILES
+                .I /etc/holdfast/holdfast.toml
+                .br
+                .I /etc/holdfast/conf.d/*.toml
+                .SH SEE ALSO
+                .BR holdfast (1),
+                .BR fleet (1)
+                """).toString();
         }
     };
 
     private static final List<String> INTRODUCTION = List.of(
-            "A device has one configuration for all its programs, `/etc/holdfast/holdfast.toml`, in TOML. Each program reads its own"
-                    + " keys; a key that none knows is refused (`CFG-INVALID`, exit code 78). It holds no secret.",
-            "Files `conf.d/*.toml` beside it are read after it, in the order of their names; a key that several have counts as the"
-                    + " last one says. Relative paths count from the folder of `holdfast.toml`, in those files too.",
-            "`holdfast config check` says what is wrong, with file, line and column, before anything is started with it; `holdfast"
-                    + " config show` says which values hold and where they are from.",
-            "`systemctl reload holdfast holdfast-inference`, or SIGHUP, has the daemons read it again. A new configuration is taken as a"
-                    + " whole or, where anything in it does not hold, not at all; the log says which. What is taken at a restart only is"
-                    + " named in the log, too, and keeps its old value until then.");
+            "A device has one configuration for all its programs, `/etc/holdfast/holdfast.toml`, in TOML. Each program"
+                    + " reads its own keys; a key that none knows is refused (`CFG-INVALID`, exit code 78). It holds no"
+                    + " secret.",
+            "Files `conf.d/*.toml` beside it are read after it, in the order of their names; a key that several have"
+                    + " counts as the last one says. Relative paths count from the folder of `holdfast.toml`, in those"
+                    + " files too.",
+            "`holdfast config check` says what is wrong, with file, line and column, before anything is started with"
+                    + " it; `holdfast config show` says which values hold and where they are from.",
+            "`systemctl reload holdfast holdfast-inference`, or SIGHUP, has the daemons read it again. A new"
+                + " configuration is taken as a whole or, where anything in it does not hold, not at all; the log says"
+                + " which. What is taken at a restart only is named in the log, too, and keeps its old value until"
+                + " then.");
 
     /** The whole reference, ending with a line's end. */
     public abstract String write();
