@@ -111,9 +111,9 @@ public enum ConfigReference {
             "`holdfast config check` says what is wrong, with file, line and column, before anything is started with"
                     + " it; `holdfast config show` says which values hold and where they are from.",
             "`systemctl reload holdfast holdfast-inference`, or SIGHUP, has the daemons read it again. A new"
-                + " configuration is taken as a whole or, where anything in it does not hold, not at all; the log says"
-                + " which. What is taken at a restart only is named in the log, too, and keeps its old value until"
-                + " then.");
+                    + " configuration is taken as a whole or, where anything in it does not hold, not at all; the log says"
+                    + " which. What is taken at a restart only is named in the log, too, and keeps its old value until"
+                    + " then.");
 
     /** The whole reference, ending with a line's end. */
     public abstract String write();
