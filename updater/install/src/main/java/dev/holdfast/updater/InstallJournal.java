@@ -3,12 +3,12 @@ package dev.holdfast.updater;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.control.Slot;
 import dev.holdfast.storage.Disk;
+import dev.holdfast.storage.DiskException;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Fields;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Rejection;
-import dev.holdfast.wire.Sha256;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
@@ -22,8 +22,8 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.function.Predicate;
 import java.util.stream.Collectors;
-import java.util.zip.CRC32C;
 
 /**
  * The append-only record of installs: one JSON object per line, forced to the disk before anything relies on it.
@@ -32,36 +32,63 @@ import java.util.zip.CRC32C;
  * line without its end, or with a hole, was torn by a power cut: it never counted, and the next line takes its place. Any other line that does not hold is
  * damage: reported as {@code INS-JOURNAL}, skipped, and the last whole line counts. The slot is written in full only where
  * it is first named. Thread-safe.
+ *
+ * <p>A journal that has grown is made shorter: the lines of which something may still depend and the newest ones are written anew, in one
+ * durable step ({@link JournalSelection}). They keep their numbers; the first of them follows nothing, as the first of a new journal does.
  */
 public final class InstallJournal {
     private static final int MAX_LINE_BYTES = 1 << 20;
-    private static final int PREV_CHARS = 16;
     private static final int ID_CHARS = 64;
+
+    /**
+     * When a journal is made shorter, and what is left of it.
+     *
+     * @param atBytes so long it may become
+     * @param keepBytes so much of the newest stays
+     */
+    record Limits(long atBytes, long keepBytes) {
+        /** Some three months of daily updates stay, of a model whose template has a few kilobytes. */
+        static final Limits DEFAULT = new Limits(1 << 20, 1 << 19);
+    }
 
     private final Path file;
     private final Disk disk;
-    private final List<InstallRecord> records = new CopyOnWriteArrayList<>();
-    private final List<OperatorRecord> operator = new CopyOnWriteArrayList<>();
+    private final Limits limits;
+    private final JournalSelection selection;
+    private volatile List<InstallRecord> records = new CopyOnWriteArrayList<>();
+    private volatile List<OperatorRecord> operator = new CopyOnWriteArrayList<>();
     private final Map<String, Slot> slots = new HashMap<>();
     private Optional<Rejection> damage = Optional.empty();
     private String previous = "";
     private long sequence;
     /** Where the next line begins; what is beyond is what a failed write left. */
     private long end;
-    /** Whether the name of the file is durable. */
+    /** How long the journal was when it was made shorter last. */
+    private long shortest;
+    /** Whether this process made the name of the file durable: one that was killed may have left it before it was. */
     private boolean named;
 
-    private InstallJournal(Path file, Disk disk) {
+    private InstallJournal(Path file, Disk disk, Limits limits, Predicate<Slot> inUse) {
         this.file = file;
         this.disk = disk;
+        this.limits = limits;
+        this.selection = new JournalSelection(limits.keepBytes(), inUse);
     }
 
-    /** Reads what is there, and writes nothing. */
+    /** Reads what is there, and writes nothing; to look at, since it knows no release in use. */
     public static InstallJournal open(Path file, Disk disk) throws IOException {
-        InstallJournal journal = new InstallJournal(file, disk);
+        return open(file, disk, new Limits(Long.MAX_VALUE, Long.MAX_VALUE), slot -> true);
+    }
+
+    /**
+     * Reads what is there, and writes nothing.
+     *
+     * @param inUse whether a release is named by the pointer, or set aside until its repair; asked while the journal is locked
+     */
+    static InstallJournal open(Path file, Disk disk, Limits limits, Predicate<Slot> inUse) throws IOException {
+        InstallJournal journal = new InstallJournal(file, disk, limits, inUse);
         if (Files.exists(file)) {
             journal.read(Files.readAllBytes(file));
-            journal.named = true;
         }
         return journal;
     }
@@ -101,14 +128,14 @@ public final class InstallJournal {
         long crc = fields.integer("crc", 0);
         ObjectNode body = ((ObjectNode) fields.node()).deepCopy();
         body.remove("crc");
-        if (crc(Json.write(body)) != crc) {
+        if (JournalLine.crc(Json.write(body)) != crc) {
             throw new RejectedException(Code.INS_JOURNAL, "checksum");
         }
         if (!fields.node().path("prev").asText().equals(previous)) {
             damaged("a line is missing", Rejection.NO_OFFSET);
         }
         if (fields.has("operator")) {
-            previous = link(line);
+            previous = JournalLine.link(line);
             sequence = fields.integer("n", 1);
             operator.add(new OperatorRecord(
                     sequence,
@@ -120,7 +147,7 @@ public final class InstallJournal {
         if (fields.has("slot")) {
             remember(Slot.read(fields.object("slot").node()).orThrow());
         }
-        previous = link(line);
+        previous = JournalLine.link(line);
         Slot slot = slots.get(fields.has("id") ? fields.text("id", ID_CHARS) : fields.text("digest", ID_CHARS));
         if (slot == null) {
             throw new RejectedException(Code.INS_JOURNAL, "a model was never named");
@@ -184,47 +211,26 @@ public final class InstallJournal {
             String note,
             Optional<TrialLog> trial)
             throws IOException {
-        ObjectNode body = begin(at)
-                .put("order", orderVersion)
-                .put("state", state.name())
-                .put("id", slot.slotId().hex());
-        if (!slots.containsValue(slot)) {
-            body.set("slot", slot.toJson());
-        }
-        reason.ifPresent(why -> body.put("code", why.code().id()).put("detail", why.detail()));
-        if (!note.isEmpty()) {
-            body.put("note", note);
-        }
-        trial.ifPresent(log -> body.set("trial", log.toJson()));
-        write(body);
+        InstallRecord record = new InstallRecord(sequence + 1, at, orderVersion, state, slot, reason, note, trial);
+        write(JournalLine.body(record, !slots.containsValue(slot)));
         remember(slot);
-        InstallRecord record = new InstallRecord(sequence, at, orderVersion, state, slot, reason, note, trial);
         records.add(record);
+        shorten();
         return record;
     }
 
     /** Durable when it returns. */
     synchronized OperatorRecord append(Instant at, OperatorRecord.Action action, String reason) throws IOException {
-        ObjectNode body = begin(at).put("operator", action.name());
-        if (!reason.isEmpty()) {
-            body.put("note", reason);
-        }
-        write(body);
-        OperatorRecord record = new OperatorRecord(sequence, at, action, reason);
+        OperatorRecord record = new OperatorRecord(sequence + 1, at, action, reason);
+        write(JournalLine.body(record));
         operator.add(record);
+        shorten();
         return record;
     }
 
-    private ObjectNode begin(Instant at) {
-        return Json.object().put("n", sequence + 1).put("at", at.toEpochMilli());
-    }
-
     private void write(ObjectNode body) throws IOException {
-        body.put("prev", previous);
-        body.put("crc", crc(Json.write(body)));
-        byte[] line = Json.write(body);
-        byte[] ended = Arrays.copyOf(line, line.length + 1);
-        ended[line.length] = '\n';
+        byte[] line = JournalLine.line(body, previous);
+        byte[] ended = JournalLine.ended(line);
         try (Disk.OpenFile open = disk.open(file)) {
             if (open.size() > end) {
                 open.truncate(end);
@@ -237,8 +243,35 @@ public final class InstallJournal {
             named = true;
         }
         end += ended.length;
-        previous = link(line);
+        previous = JournalLine.link(line);
         sequence++;
+    }
+
+    /** Where the disk refuses, the long journal is as good, and the next line tries again. */
+    private void shorten() throws IOException {
+        if (end <= Math.max(limits.atBytes(), 2 * shortest)) {
+            return;
+        }
+        Set<Long> kept = selection.of(records, operator);
+        List<InstallRecord> keptRecords = records.stream()
+                .filter(record -> kept.contains(record.sequence()))
+                .toList();
+        List<OperatorRecord> keptOperator = operator.stream()
+                .filter(record -> kept.contains(record.sequence()))
+                .toList();
+        JournalLine.Written written = JournalLine.all(keptRecords, keptOperator);
+        try {
+            disk.replace(file, written.bytes());
+        } catch (DiskException e) {
+            return;
+        }
+        end = written.bytes().length;
+        shortest = end;
+        previous = written.previous();
+        slots.clear();
+        keptRecords.forEach(record -> remember(record.slot()));
+        records = new CopyOnWriteArrayList<>(keptRecords);
+        operator = new CopyOnWriteArrayList<>(keptOperator);
     }
 
     /** Every slot that was ever named. */
@@ -293,15 +326,5 @@ public final class InstallJournal {
     /** The same of each model. */
     List<InstallRecord> unfinished() {
         return models().stream().flatMap(model -> unfinished(model).stream()).toList();
-    }
-
-    private static String link(byte[] line) {
-        return Sha256.of(line).hex().substring(0, PREV_CHARS);
-    }
-
-    private static long crc(byte[] bytes) {
-        CRC32C crc = new CRC32C();
-        crc.update(bytes);
-        return crc.getValue();
     }
 }

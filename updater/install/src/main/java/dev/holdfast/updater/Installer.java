@@ -70,7 +70,14 @@ public final class Installer implements Installs {
 
     static Installer open(ModelStore store, InstallerConfig config, InstallerPorts ports, Timer timer)
             throws IOException {
-        return new Installer(store, config, ports, InstallJournal.open(store.journal(), store.disk()), timer);
+        return open(store, config, ports, timer, InstallJournal.Limits.DEFAULT);
+    }
+
+    static Installer open(
+            ModelStore store, InstallerConfig config, InstallerPorts ports, Timer timer, InstallJournal.Limits limits)
+            throws IOException {
+        InstallJournal journal = InstallJournal.open(store.journal(), store.disk(), limits, store::isInUse);
+        return new Installer(store, config, ports, journal, timer);
     }
 
     private ModelInstaller model(String name) {

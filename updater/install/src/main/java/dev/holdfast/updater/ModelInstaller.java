@@ -9,6 +9,7 @@ import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Rejection;
 import java.io.IOException;
 import java.time.Instant;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.BooleanSupplier;
@@ -184,7 +185,8 @@ final class ModelInstaller {
     InstallOutcome rollback(String why) throws IOException {
         Rejection reason =
                 new Rejection(Code.INS_ROLLBACK_ASKED, why.isEmpty() ? "by the operator" : "by the operator: " + why);
-        int known = context.journal().records(context.model()).size();
+        List<InstallRecord> records = context.journal().records(context.model());
+        long known = records.isEmpty() ? 0 : records.getLast().sequence();
         context.cancellation().cancel(reason);
         turn.lock();
         try {

@@ -238,6 +238,11 @@ public final class ModelStore {
         return Files.exists(quarantineMark(digest)) && Files.exists(part(digest));
     }
 
+    /** Whether the pointer names this release, or it is set aside until its repair. */
+    boolean isInUse(Slot slot) {
+        return pointer().slots().anyMatch(slot::equals) || isQuarantined(slot.digest());
+    }
+
     /** Gives up what could not be repaired: a newer release took its place. */
     void dropQuarantine(Set<Sha256> digests) throws IOException {
         for (Sha256 digest : digests) {

@@ -20,10 +20,11 @@ final class OperatorRollback {
         this.reason = reason;
     }
 
-    /** {@code known} is the number of journal records when the operator asked. */
-    InstallOutcome run(int known) throws IOException {
+    /** {@code known} is the number of the model's last journal record when the operator asked; 0 where there was none. */
+    InstallOutcome run(long known) throws IOException {
         List<InstallRecord> records = context.journal().records(context.model());
-        if (records.size() > known
+        if (!records.isEmpty()
+                && records.getLast().sequence() > known
                 && records.getLast().state() == InstallState.ROLLED_BACK
                 && records.getLast().reason().equals(Optional.of(reason))) {
             return new InstallOutcome.RolledBack(records.getLast().slot(), reason);

@@ -114,6 +114,9 @@ public final class InstallWorld implements BlockSource, InferenceControl, Measur
 
     long startedAt = 1;
     Optional<Rejection> gate = Optional.empty();
+    /** The version that the gate refuses. */
+    String refused = "2.0.0";
+
     boolean inferenceGone;
     boolean dieOnPrepare;
     /** The model whose loading ends the process. */
@@ -499,7 +502,7 @@ public final class InstallWorld implements BlockSource, InferenceControl, Measur
         if (dieOnPrepare && slot.version().equals("2.0.0")) {
             throw new IOException("connection reset");
         }
-        if (gate.isPresent() && slot.version().equals("2.0.0")) {
+        if (gate.isPresent() && slot.version().equals(refused)) {
             return new GateReport(
                     gate,
                     1,
