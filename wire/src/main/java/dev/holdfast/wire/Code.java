@@ -79,10 +79,7 @@ public enum Code {
             "Look for a copied disk: give the copy a name and keys of its own and enrol it"),
 
     // Configuration
-    CFG_INVALID(
-            "CFG-INVALID",
-            "The configuration file is not usable",
-            "Correct the named key; holdfast config check names all that are wrong"),
+    CFG_INVALID("CFG-INVALID", "The configuration file is not usable", "holdfast config check names all that is wrong"),
 
     // Trust (TUF section 5, Director)
     UPD_ANCHOR(
@@ -170,10 +167,7 @@ public enum Code {
             "INS-BUDGET",
             "The download would exceed the byte budget",
             "Publish a delta, order with a larger budget, or raise the device's byte-budget"),
-    INS_DEADLINE(
-            "INS-DEADLINE",
-            "An install state lasted longer than its deadline",
-            "Read the journal; the device tries again"),
+    INS_DEADLINE("INS-DEADLINE", "An install state lasted longer than its deadline", "The device tries again"),
     INS_CANCELLED("INS-CANCELLED", "The install was cancelled", "Order it again"),
     INS_WAITING("INS-WAITING", "The rollout's start or maintenance window has not come", "None: it goes on by itself"),
     INS_SUPERSEDED("INS-SUPERSEDED", "A newer order takes the place of this one", "None"),

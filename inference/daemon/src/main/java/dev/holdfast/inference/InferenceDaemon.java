@@ -210,7 +210,7 @@ public final class InferenceDaemon implements AutoCloseable {
 
     /** Takes what may change while it runs; the rest waits for a restart. What is loaded stays, whatever the budget is now. */
     void reconfigure(InferenceConfig other) {
-        models.budget(other.limits().memoryBudget());
+        models.memory.budget(other.limits().memoryBudget());
         api.reconfigure(other.limits().request(), other.strict());
     }
 

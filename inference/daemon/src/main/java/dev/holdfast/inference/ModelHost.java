@@ -43,7 +43,7 @@ public final class ModelHost implements AutoCloseable {
     private final HostSettings settings;
     private final ModelWatcher watcher;
     private final Workers workers;
-    private final MemoryLedger memory;
+    final MemoryLedger memory;
     private final ModelRequests requests;
     private final ConcurrentSkipListMap<String, ModelLane> lanes = new ConcurrentSkipListMap<>();
     private final AtomicInteger draining = new AtomicInteger();
@@ -54,11 +54,6 @@ public final class ModelHost implements AutoCloseable {
 
     public ModelHost(HostSettings settings) {
         this(settings, (kind, model, more) -> {});
-    }
-
-    /** Another budget for what is loaded from now on, in bytes. */
-    void budget(long memoryBytes) {
-        memory.budget(memoryBytes);
     }
 
     ModelHost(HostSettings settings, ModelWatcher watcher) {
