@@ -10,6 +10,7 @@ import dev.holdfast.terminal.Page;
 import dev.holdfast.terminal.Program;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.ExitCode;
+import dev.holdfast.wire.Json;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Rejection;
 import java.nio.file.Files;
@@ -52,7 +53,7 @@ final class ModelCommands {
         @Parameters(paramLabel = "FILE.gguf", description = "the model file")
         Path file = Path.of("");
 
-        @Option(names = "--json", description = "print JSON")
+        @Option(names = "--json", description = "print JSON (what no terminal shows is JSON in any case)")
         boolean json;
 
         @Option(
@@ -93,10 +94,20 @@ final class ModelCommands {
             }
         }
 
+        /** Whether a person sees the result at once. Scripts have read JSON from these verbs from the first. */
+        boolean isForPeople() {
+            return !json && Program.output(spec).isTerminal();
+        }
+
+        /** A result for a program: one line where JSON was asked for. */
+        void printJson(ObjectNode result) {
+            System.out.println(TerminalText.forStdout(json ? result.toString() : Json.pretty(result)));
+        }
+
         /** The fields of a result: as JSON, or a line for each. */
         void print(ObjectNode result) {
-            if (json) {
-                System.out.println(TerminalText.forStdout(result.toString()));
+            if (!isForPeople()) {
+                printJson(result);
                 return;
             }
             Page page = new Page(Program.output(spec));

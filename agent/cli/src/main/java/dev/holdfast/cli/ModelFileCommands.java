@@ -37,7 +37,11 @@ final class ModelFileCommands {
         @Override
         Integer run() throws RejectedException {
             ObjectNode found = ModelInspection.of(file).orThrow().json();
-            System.out.print(TerminalText.forStdout(json ? found + "\n" : text(found, Program.output(spec))));
+            if (isForPeople()) {
+                System.out.print(TerminalText.forStdout(text(found, Program.output(spec))));
+            } else {
+                printJson(found);
+            }
             return 0;
         }
 

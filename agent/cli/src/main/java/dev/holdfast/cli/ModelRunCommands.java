@@ -179,8 +179,8 @@ final class ModelRunCommands {
                     result.put("guessed", made.guessed()).put("right", made.right());
                 }
                 put(result.putArray("tokens"), made.tokens());
-                if (json) {
-                    print(result);
+                if (!isForPeople()) {
+                    printJson(result);
                 } else {
                     System.out.println(TerminalText.forStdout(made.text()));
                     System.err.printf(

@@ -190,9 +190,9 @@ class StandaloneTest {
     void aFolderOfSomebodyElseIsNotUsed() throws Exception {
         Files.createDirectory(dir.resolve("holdfast"));
         Files.setPosixFilePermissions(dir.resolve("holdfast"), PosixFilePermissions.fromString("rwxrwxrwx"));
-        assertThat(refused(1, "--model", model.toString())).contains("API-FORBIDDEN");
+        assertThat(refused(77, "--model", model.toString())).contains("API-FORBIDDEN");
         Files.delete(dir.resolve("holdfast"));
         Files.createSymbolicLink(dir.resolve("holdfast"), dir.resolve("tmp"));
-        assertThat(refused(1, "--model", model.toString())).contains("API-FORBIDDEN");
+        assertThat(refused(77, "--model", model.toString())).contains("API-FORBIDDEN");
     }
 }

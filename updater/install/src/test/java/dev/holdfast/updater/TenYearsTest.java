@@ -158,7 +158,7 @@ class TenYearsTest {
     private long stateBytes() throws IOException {
         try (Stream<Path> files = Files.walk(dir.resolve("store"))) {
             return files.filter(Files::isRegularFile)
-                    .filter(file -> !file.getParent().endsWith("blobs"))
+                    .filter(file -> !file.startsWith(dir.resolve("store/blobs")))
                     .mapToLong(file -> file.toFile().length())
                     .sum();
         }
