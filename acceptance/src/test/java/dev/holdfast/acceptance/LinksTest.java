@@ -52,7 +52,10 @@ class LinksTest {
     private static List<String> headings(Path page) throws IOException {
         return HEADING.matcher(Files.readString(page))
                 .results()
-                .map(found -> found.group(1).toLowerCase(Locale.ROOT).replaceAll("[^\\w\\- ]", "").replace(' ', '-'))
+                .map(found -> found.group(1)
+                        .toLowerCase(Locale.ROOT)
+                        .replaceAll("[^\\w\\- ]", "")
+                        .replace(' ', '-'))
                 .toList();
     }
 }
