@@ -2,6 +2,7 @@ package dev.holdfast.agent;
 
 import dev.holdfast.agent.health.AgentHealth;
 import dev.holdfast.agent.health.Pulse;
+import dev.holdfast.agent.state.StateLock;
 import dev.holdfast.attestation.Attester;
 import dev.holdfast.attestation.ChallengeQueue;
 import dev.holdfast.attestation.EventLog;

@@ -1,5 +1,7 @@
 package dev.holdfast.agent;
 
+import dev.holdfast.agent.state.StateLock;
+import dev.holdfast.agent.state.StateOwner;
 import dev.holdfast.storage.Disk;
 import dev.holdfast.tee.Provisioner;
 import dev.holdfast.tee.TeeBridge;
@@ -41,7 +43,7 @@ final class DeprovisionCommand extends AgentCommand.Configured {
     @Override
     public Integer call() throws RejectedException, IOException, TeeException {
         AgentConfig config = config();
-        StateOwner.require(config, spec);
+        StateOwner.require(config.stateDir(), spec);
         try (StateLock _ = StateLock.take(config.stateDir())) {
             remove(config);
         }

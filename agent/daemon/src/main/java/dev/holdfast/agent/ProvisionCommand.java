@@ -1,5 +1,6 @@
 package dev.holdfast.agent;
 
+import dev.holdfast.agent.state.StateOwner;
 import dev.holdfast.tee.TeeException;
 import dev.holdfast.trust.client.FactoryRoot;
 import dev.holdfast.wire.RejectedException;
@@ -46,7 +47,7 @@ final class ProvisionCommand extends AgentCommand.Configured {
     @Override
     public Integer call() throws RejectedException, IOException, TeeException {
         AgentConfig config = config();
-        StateOwner.require(config, spec);
+        StateOwner.require(config.stateDir(), spec);
         FactoryRoot root = FactoryRoot.read(config.root().factoryRoot()).orThrow();
         Provisioning.requireFleet(root, config);
         out().println(config.root().factoryRoot() + " is a factory root:");

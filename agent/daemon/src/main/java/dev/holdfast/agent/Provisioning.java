@@ -1,6 +1,7 @@
 package dev.holdfast.agent;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.holdfast.agent.state.StateLock;
 import dev.holdfast.tee.AuthValue;
 import dev.holdfast.tee.Provisioner;
 import dev.holdfast.tee.TeeBridge;

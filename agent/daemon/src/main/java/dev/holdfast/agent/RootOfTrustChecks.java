@@ -3,6 +3,7 @@ package dev.holdfast.agent;
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.holdfast.agent.Doctor.Check;
 import dev.holdfast.agent.Doctor.Outcome;
+import dev.holdfast.agent.state.StateOwner;
 import dev.holdfast.control.AgentPaths;
 import dev.holdfast.tee.TeeBridge;
 import dev.holdfast.tee.TeeException;

@@ -3,6 +3,7 @@ package dev.holdfast.agent;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.holdfast.agent.state.StateLock;
 import dev.holdfast.tee.TeeException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -1,4 +1,4 @@
-package dev.holdfast.agent;
+package dev.holdfast.agent.state;
 
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.RejectedException;
@@ -14,7 +14,7 @@ import picocli.CommandLine.Model.CommandSpec;
  * Whose the state directory is. A command of root stays out of one that belongs to another user: whoever took that user's process could
  * leave links there, and root would write and read where they lead.
  */
-final class StateOwner {
+public final class StateOwner {
     private static final long ROOT = 0;
 
     private StateOwner() {}
@@ -24,18 +24,18 @@ final class StateOwner {
      *
      * @throws RejectedException {@code TEE-REFUSED}
      */
-    static void require(AgentConfig config, CommandSpec command) throws IOException, RejectedException {
+    public static void require(Path stateDir, CommandSpec command) throws IOException, RejectedException {
         List<String> said = command.root().commandLine().getParseResult().originalArgs();
-        Optional<String> line = instead(config.stateDir(), caller(), said);
+        Optional<String> line = instead(stateDir, caller(), said);
         if (line.isPresent()) {
             throw new RejectedException(
                     Code.TEE_REFUSED,
-                    config.stateDir() + " belongs to another user, whose links root would follow: " + line.get());
+                    stateDir + " belongs to another user, whose links root would follow: " + line.get());
         }
     }
 
     /** The command of {@code said} as the directory's user, where {@code caller} is root and the directory is not; else nothing. */
-    static Optional<String> instead(Path stateDir, long caller, List<String> said) throws IOException {
+    public static Optional<String> instead(Path stateDir, long caller, List<String> said) throws IOException {
         if (caller != ROOT || !Files.exists(stateDir) || uid(stateDir) == ROOT) {
             return Optional.empty();
         }
@@ -43,7 +43,8 @@ final class StateOwner {
                 + said.stream().map(StateOwner::quoted).collect(Collectors.joining(" ")));
     }
 
-    static long caller() throws IOException {
+    /** The user of this process. */
+    public static long caller() throws IOException {
         return uid(Path.of("/proc/self"));
     }
 

@@ -1,4 +1,4 @@
-package dev.holdfast.agent;
+package dev.holdfast.agent.state;
 
 import dev.holdfast.storage.Disk;
 import dev.holdfast.storage.DiskException;
@@ -19,7 +19,7 @@ import org.jspecify.annotations.Nullable;
  * Who works with the state directory and the root of trust: the agent for its life, or one command while it makes or removes something. A
  * lock of the kernel's on a file, which ends with the process whatever ends that.
  */
-final class StateLock implements AutoCloseable {
+public final class StateLock implements AutoCloseable {
     private static final String FILE = "agent.lock";
     private static final Set<OpenOption> OPTIONS =
             Set.of(StandardOpenOption.CREATE, StandardOpenOption.WRITE, LinkOption.NOFOLLOW_LINKS);
@@ -36,7 +36,7 @@ final class StateLock implements AutoCloseable {
      * @throws TeeException {@code TEE-REFUSED} where somebody else has it
      * @throws DiskException where the disk does not take the file
      */
-    static StateLock take(Path stateDir) throws IOException, TeeException {
+    public static StateLock take(Path stateDir) throws IOException, TeeException {
         Disk.LOCAL.createDirectories(stateDir);
         // Nobody reads the lock after a crash, so it needs no seam.
         FileChannel channel = open(stateDir.resolve(FILE));
