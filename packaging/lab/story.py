@@ -156,7 +156,7 @@ class Story:
                     f" && cp {FLEET}/keys/device-ca.crt device-authority.crt"
                     f" && sed s/FLEET/demo/ {examples}/devices.acl >devices.acl && sed s/FLEET/demo/ {examples}/fleet.acl >fleet.acl"
                     " && chown -R mosquitto . && cp ca.crt /etc/holdfast/broker-ca.pem"
-                    f" && cp {FLEET}/metadata/1.root.json /etc/holdfast/root.json && chmod 0644 /etc/holdfast/*.*")
+                    f" && cp {FLEET}/metadata/1.root.json /etc/holdfast/root.json && chmod 0644 /etc/holdfast/*.json /etc/holdfast/*.pem")
         machine.write("/etc/mosquitto/conf.d/lab.conf", BROKER)
         machine.write("/etc/holdfast/holdfast.toml", CONFIG.format(port=8884))
         machine.run("systemctl daemon-reload && systemctl start lab-tpm && systemctl restart mosquitto")
