@@ -1,6 +1,7 @@
 package dev.holdfast.terminal;
 
 import dev.holdfast.control.CommandFailure;
+import dev.holdfast.control.config.NearestName;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.ExitCode;
 import java.io.PrintStream;
@@ -172,7 +173,7 @@ public final class Program {
             List<String> names = new ArrayList<>(at == line ? groups.names() : List.of());
             names.addAll(isVerb ? at.getSubcommands().keySet() : unknown.getSuggestions());
             said = isVerb ? name + ": there is no verb " + Units.printable(word) : said;
-            hint = Nearest.to(word, names)
+            hint = NearestName.of(word, names)
                     .map(near -> "did you mean " + near + "? ")
                     .orElse("");
         }
