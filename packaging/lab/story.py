@@ -64,7 +64,7 @@ class MemoryGroup:
 
     # Takes a mebibyte at a time until the first process is gone. The kernel would rather end it than the agent: what the first one held is
     # not free at once.
-    HOG = "import os, sys, time\nopen('/proc/self/oom_score_adj', 'w').write('400')\nsys.stdin.readline()\nheld = []\n" \
+    HOG = "import os, sys, time\nopen('/proc/self/oom_score_adj', 'w').write('800')\nsys.stdin.readline()\nheld = []\n" \
           "try:\n    while len(held) < 1024:\n        os.readlink(f'/proc/{sys.argv[1]}/exe')\n" \
           "        held.append(bytearray(b'x' * (1 << 20)))\n        time.sleep(0.02)\nexcept OSError:\n    pass"
     ROOM_MIB = 16
@@ -271,8 +271,10 @@ class Story:
             until(60, "the model serves", lambda: machine.serving() == {"intent@2.0.0"} and machine.chat())
             group.remove(machine.leader)
             agent, before = machine.pid(AGENT), machine.pid(INFERENCE)
-            # systemd in a container may not lower this by itself.
-            pathlib.Path(f"/proc/{group.member('agent')}/oom_score_adj").write_text(machine.show(AGENT, "OOMScoreAdjust"))
+            # Nobody in a container lowers the agent's as its unit asks; the distance of the two is kept by raising the other one's.
+            apart = int(machine.show(INFERENCE, "OOMScoreAdjust")) - int(machine.show(AGENT, "OOMScoreAdjust"))
+            agents = int(pathlib.Path(f"/proc/{group.member('agent')}/oom_score_adj").read_text())
+            pathlib.Path(f"/proc/{group.member('inference')}/oom_score_adj").write_text(str(min(1000, agents + apart)))
             group.exhaust()
             until(60, "the kernel ends the inference process", lambda: machine.pid(INFERENCE) not in (0, before))
         finally:
