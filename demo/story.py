@@ -105,7 +105,7 @@ def update_under_a_stream(stack):
 def attest(stack):
     proven = stack.proven()
     hold(proven == {"intent": "2.0.0", "sentence": "1.0.0"}, f"proven: {proven}")
-    text = stack.fleet("attest", stack.device)
+    text = stack.fleet("attest", stack.device, *stack.least())
     hold("affirming" in text and "2.0.0" in text, text)
     say("attestation: " + ", ".join(" ".join(line.split()) for line in text.strip().splitlines()))
     say("it names both models: " + ", ".join(f"{name} {version}" for name, version in sorted(proven.items())))

@@ -131,6 +131,8 @@ class HostileProgramTest {
                                         "attest",
                                         "--dir",
                                         stack.dir.resolve("fleet").toString(),
+                                        "--min-assurance",
+                                        "emulated",
                                         "device-1")
                                 .status()
                         == 0);

@@ -226,7 +226,13 @@ class KillTest {
         Tools.Ran[] ran = new Tools.Ran[1];
         Tools.until(LIMIT, "an appraisal that could ask what serves", () -> {
             ran[0] = stack.command(
-                    Stack.FLEET, "attest", "--dir", stack.dir.resolve("fleet").toString(), "device-1");
+                    Stack.FLEET,
+                    "attest",
+                    "--dir",
+                    stack.dir.resolve("fleet").toString(),
+                    "--min-assurance",
+                    "emulated",
+                    "device-1");
             return !ran[0].err().contains("ATT-SERVING");
         });
         assertThat(ran[0].status()).as(ran[0].err()).isZero();

@@ -27,6 +27,7 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -417,7 +418,7 @@ abstract class EvidenceContract extends EvidenceFixture {
                         .path("ear.trustworthiness-vector")
                         .path("executables")
                         .asInt())
-                .isEqualTo(2);
+                .isEqualTo(-2);
         assertThat(submodule
                         .path("ear.trustworthiness-vector")
                         .path("file-system")
@@ -437,7 +438,47 @@ abstract class EvidenceContract extends EvidenceFixture {
                         .path("ear.trustworthiness-vector")
                         .path("instance-identity")
                         .asInt())
-                .isEqualTo(2);
+                .isEqualTo(assurance().compareTo(Assurance.FIRMWARE) >= 0 ? 2 : 0);
+    }
+
+    /** Whoever reads why evidence is refused must not read the sentence that is said when it holds. */
+    @Test
+    void aFailureSaysWhatWasExpectedAndWhatCameInstead() throws Exception {
+        byte[] evidence = attester.attest(Models.NONCE);
+        Binary other = Binary.copyOf(new byte[32]);
+        Appraisal replayed = EvidenceVerifier.verify(
+                evidence,
+                new EvidenceVerifier.Question(other, Optional.empty()),
+                device,
+                Models.PUBLISHED,
+                AppraisalPolicy.atLeast(assurance()).withRegister(measured()));
+        Appraisal.Check nonce = replayed.firstFailure().orElseThrow();
+        assertThat(nonce.code()).contains(Code.ATT_NONCE);
+        assertThat(nonce.detail()).isEqualTo("expected " + other.hex() + ", got " + Models.NONCE.hex());
+
+        swap(Models.serve("6.6.6", 3));
+        Map<String, String> good = new HashMap<>();
+        appraise(evidence).checks().stream()
+                .filter(Appraisal.Check::passed)
+                .forEach(check -> good.put(check.name(), check.detail()));
+        List<Appraisal> failing = List.of(
+                replayed,
+                appraise(attester.attest(Models.NONCE)),
+                appraise(withLog(evidence, log -> log.subList(0, log.size() - 1))),
+                appraise(
+                        evidence,
+                        policy(
+                                "\"models\":[\"embed\"], \"minEpoch\":99, \"agentVersions\":[\"9\"], \"freshnessSeconds\":1,"
+                                        + " \"facts\":{\"seccomp\":\"on\"}, \"requireBootLog\":true, \"requireImaLog\":true,"
+                                        + " \"registers\":{\"14\":[\"" + "00".repeat(32) + "\"]}")));
+        for (Appraisal appraisal : failing) {
+            assertThat(appraisal.status()).isEqualTo(Status.CONTRAINDICATED);
+            for (Appraisal.Check check : appraisal.checks()) {
+                if (!check.passed()) {
+                    assertThat(check.detail()).as(check.name()).isNotEqualTo(good.get(check.name()));
+                }
+            }
+        }
     }
 
     @Test

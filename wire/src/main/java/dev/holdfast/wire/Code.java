@@ -286,7 +286,7 @@ public enum Code {
             "ATT-REFERENCE",
             "The measured model is not among the signed reference values",
             "Publish the model or treat the device as suspect"),
-    ATT_ASSURANCE("ATT-ASSURANCE", "The evidence is weaker than the policy asks for", "Use a device with a TEE"),
+    ATT_ASSURANCE("ATT-ASSURANCE", "The evidence is weaker than the policy asks for", "Use a TEE, or --min-assurance"),
     ATT_CLOCK(
             "ATT-CLOCK",
             "The TPM's clock or reset count went backwards",
@@ -301,11 +301,9 @@ public enum Code {
             "ATT-PLATFORM",
             "A register of the platform, or the log that leads to it, is not what the policy asks for",
             "Check firmware, boot loader and measured files"),
-    ATT_SERVING(
-            "ATT-SERVING",
-            "The device could not confirm that the measured model is the one that answers",
-            "Check the inference process"),
+    ATT_SERVING("ATT-SERVING", "Nobody confirmed that the measured model answers", "Check the inference process"),
     ATT_FRESHNESS("ATT-FRESHNESS", "The evidence is older than the policy allows", "Ask again"),
+    ATT_ARCHIVE("ATT-ARCHIVE", "The archive is damaged, or another verifier's", "Compare its key with fleet verifier"),
     ATT_ENROL(
             "ATT-ENROL",
             "The enrolment does not hold",

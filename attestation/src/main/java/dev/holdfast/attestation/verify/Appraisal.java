@@ -13,6 +13,7 @@ import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.SlotId;
 import java.time.Instant;
 import java.util.Collections;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -23,13 +24,19 @@ import java.util.TreeMap;
 /**
  * The result of an appraisal, in the shape of an EAR (draft-ietf-rats-ear): a status, and the checks that led to it.
  *
- * @param policyId the policy that was applied
- * @param checks every check that could be made, in order; the first one that failed says why
+ * @param policy what was asked of the evidence
+ * @param granted what enrolment granted the device
+ * @param checks every check that could be made, in order; {@link #firstFailure} says why it does not affirm
  * @param claims what the evidence said, present when its signatures, nonce, quote and log hold
  * @param sighting what is to be remembered of the device, present when its signatures, nonce and quote hold
  */
 public record Appraisal(
-        Status status, String policyId, List<Check> checks, Optional<Claims> claims, Optional<Sighting> sighting) {
+        Status status,
+        AppraisalPolicy policy,
+        Assurance granted,
+        List<Check> checks,
+        Optional<Claims> claims,
+        Optional<Sighting> sighting) {
     /** The profile of the EAR drafts' implementations. */
     private static final String EAR_PROFILE = "tag:github.com,2023:veraison/ear";
 
@@ -47,14 +54,41 @@ public record Appraisal(
         NONE
     }
 
-    /** One question that was asked of the evidence. {@code code} is present when it failed. */
-    public record Check(String name, boolean passed, Optional<Code> code, String detail) {
+    /** What became of a check. */
+    public enum Outcome {
+        PASSED,
+        /** It does not hold; the evidence is worth no more than a warning. */
+        WARNING,
+        /** It does not hold; the evidence is refused. */
+        REFUSED
+    }
+
+    /**
+     * One question that was asked of the evidence.
+     *
+     * @param code present when it does not hold
+     * @param detail what was found; where it does not hold, what was expected and what was found instead
+     */
+    public record Check(String name, Outcome outcome, Optional<Code> code, String detail) {
         static Check passed(String name, String detail) {
-            return new Check(name, true, Optional.empty(), detail);
+            return new Check(name, Outcome.PASSED, Optional.empty(), detail);
         }
 
-        static Check failed(String name, Code code, String detail) {
-            return new Check(name, false, Optional.of(code), new Rejection(code, detail).detail());
+        static Check failed(String name, Outcome outcome, Code code, String detail) {
+            return new Check(name, outcome, Optional.of(code), new Rejection(code, detail).detail());
+        }
+
+        public boolean passed() {
+            return outcome == Outcome.PASSED;
+        }
+
+        ObjectNode toJson() {
+            ObjectNode json = Json.object()
+                    .put("name", name)
+                    .put("passed", passed())
+                    .put("outcome", outcome.name().toLowerCase(Locale.ROOT));
+            code.ifPresent(known -> json.put("code", known.id()));
+            return json.put("detail", detail);
         }
     }
 
@@ -170,9 +204,11 @@ public record Appraisal(
         return status == Status.AFFIRMING;
     }
 
-    /** Why the appraisal is not affirming. */
+    /** Why the appraisal is not affirming: the first check that refused, or else the first that warned. */
     public Optional<Check> firstFailure() {
-        return checks.stream().filter(check -> !check.passed()).findFirst();
+        return checks.stream()
+                .filter(check -> !check.passed())
+                .min(Comparator.comparing(check -> check.outcome() == Outcome.REFUSED ? 0 : 1));
     }
 
     /**
@@ -199,19 +235,21 @@ public record Appraisal(
                 .put("status", word);
         out.putObject("ear.verifier-id").put("developer", "holdfast.dev").put("build", "holdfast-0.1.0");
         ObjectNode submodule = out.putObject("submods").putObject(SUBMODULE).put("ear.status", word);
-        submodule.set("ear.trustworthiness-vector", TrustVector.of(checks));
-        submodule.put("ear.appraisal-policy-id", policyId);
+        submodule.set("ear.trustworthiness-vector", vector().toJson());
+        submodule.put("ear.appraisal-policy-id", policy.id());
         ArrayNode list = out.putArray("checks");
-        for (Check check : checks) {
-            ObjectNode node = list.addObject().put("name", check.name()).put("passed", check.passed());
-            check.code().ifPresent(code -> node.put("code", code.id()));
-            node.put("detail", check.detail());
-        }
-        claims.ifPresent(c -> put(out.putObject("claims"), c));
+        checks.forEach(check -> list.add(check.toJson()));
+        claims.ifPresent(c -> out.set("claims", json(c)));
         return out;
     }
 
-    private static void put(ObjectNode node, Claims c) {
+    /** What the checks say of each sort of trust. */
+    public TrustVector vector() {
+        return TrustVector.of(checks, granted);
+    }
+
+    static ObjectNode json(Claims c) {
+        ObjectNode node = Json.object();
         node.put("device", c.deviceId())
                 .put("assurance", c.assurance().name().toLowerCase(Locale.ROOT))
                 .put("bootCount", c.bootCount())
@@ -221,7 +259,8 @@ public record Appraisal(
         ArrayNode models = node.putArray("models");
         c.models().forEach(model -> models.add(model.toJson()));
         c.model().ifPresent(model -> node.set("model", model.toJson()));
-        c.sandbox().forEach(node.putObject("sandbox")::put);
-        c.platform().forEach(node.putObject("platform")::put);
+        new TreeMap<>(c.sandbox()).forEach(node.putObject("sandbox")::put);
+        new TreeMap<>(c.platform()).forEach(node.putObject("platform")::put);
+        return node;
     }
 }

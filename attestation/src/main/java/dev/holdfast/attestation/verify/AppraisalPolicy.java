@@ -1,18 +1,14 @@
 package dev.holdfast.attestation.verify;
 
-import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.tee.Assurance;
 import dev.holdfast.tee.tpm.TpmRegister;
-import dev.holdfast.wire.Code;
+import dev.holdfast.wire.CanonicalJson;
 import dev.holdfast.wire.Json;
-import dev.holdfast.wire.ModelName;
-import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.Verdict;
 import java.time.Duration;
-import java.util.Arrays;
 import java.util.Collections;
-import java.util.HashSet;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
@@ -58,29 +54,11 @@ public record AppraisalPolicy(
      * @param grace whether older releases of it may answer to their pinned names while their grace lasts
      */
     public record Demand(OptionalLong minEpoch, boolean optional, boolean grace) {
-        static final Set<String> KEYS = Set.of("minEpoch", "optional", "grace");
-
         /** That it serves. */
         static final Demand SERVES = new Demand(OptionalLong.empty(), false, true);
     }
 
     public static final int MAX_JSON_BYTES = 64 * 1024;
-    private static final int MAX_PCR = 23;
-    static final Set<String> KEYS = Set.of(
-            "format",
-            "id",
-            "minAssurance",
-            "register",
-            "allowResettableRegister",
-            "freshnessSeconds",
-            "models",
-            "minEpoch",
-            "agentVersions",
-            "facts",
-            "registers",
-            "requireBootLog",
-            "requireImaLog",
-            "fleet");
 
     public AppraisalPolicy {
         models = Collections.unmodifiableSortedMap(new TreeMap<>(models));
@@ -178,163 +156,20 @@ public record AppraisalPolicy(
 
     /**
      * Reads a policy file: one JSON object, described in docs/protocol. A key that is not known is refused, so that a
-     * misspelt demand is never passed over. {@code CFG-INVALID}.
+     * misspelt demand is never passed over. {@code CFG-INVALID}, with the key that does not hold.
      */
     public static Verdict<AppraisalPolicy> parse(byte[] utf8) {
-        return Verdict.of(() -> read(Json.readObject(utf8, MAX_JSON_BYTES).orThrow(), Sha256.of(utf8)));
+        return Verdict.of(
+                () -> PolicyFile.read(Json.readObject(utf8, MAX_JSON_BYTES).orThrow(), Sha256.of(utf8)));
     }
 
-    private static AppraisalPolicy read(JsonNode file, Sha256 digest) throws RejectedException {
-        only(file, KEYS);
-        if (number(file, "format", 0) != 1) {
-            throw invalid("format must be 1");
-        }
-        String wanted = file.path("minAssurance").asText("");
-        Assurance assurance = Arrays.stream(Assurance.values())
-                .filter(one -> one.name().equalsIgnoreCase(wanted))
-                .findFirst()
-                .orElseThrow(() -> invalid("minAssurance must be hardware, firmware, emulated or software"));
-        long freshness = number(file, "freshnessSeconds", -1);
-        return new AppraisalPolicy(
-                file.path("id").asText("sha256:" + digest),
-                assurance,
-                register(file),
-                flag(file, "allowResettableRegister"),
-                freshness < 0 ? Optional.empty() : Optional.of(Duration.ofSeconds(freshness)),
-                models(file),
-                number(file, "minEpoch", 0),
-                texts(file, "agentVersions"),
-                facts(file),
-                registers(file),
-                flag(file, "requireBootLog"),
-                flag(file, "requireImaLog"));
+    /** The whole policy as a policy file, which {@link #parse} reads as an equal one; what it does not ask for is not in it. */
+    public ObjectNode toJson() {
+        return PolicyFile.write(this);
     }
 
-    /** A number is a PCR, a text what {@link TpmRegister#parse} reads. */
-    private static TpmRegister register(JsonNode file) throws RejectedException {
-        JsonNode node = file.path("register");
-        if (node.isMissingNode()) {
-            return TpmRegister.DEFAULT;
-        }
-        return TpmRegister.parse(node.isTextual() ? node.textValue() : "pcr:" + number(file, "register", 0))
-                .orThrow();
-    }
-
-    private static boolean flag(JsonNode file, String key) throws RejectedException {
-        JsonNode node = file.path(key);
-        if (!node.isMissingNode() && !node.isBoolean()) {
-            throw invalid(key + " must be true or false");
-        }
-        return node.asBoolean(false);
-    }
-
-    private static long number(JsonNode file, String key, long fallback) throws RejectedException {
-        JsonNode node = file.path(key);
-        if (node.isMissingNode()) {
-            return fallback;
-        }
-        if (!node.isIntegralNumber() || !node.canConvertToLong() || node.longValue() < 0) {
-            throw invalid(key + " must be a number, 0 or more");
-        }
-        return node.longValue();
-    }
-
-    private static void only(JsonNode object, Set<String> keys) throws RejectedException {
-        for (var names = object.fieldNames(); names.hasNext(); ) {
-            String name = names.next();
-            if (!keys.contains(name)) {
-                throw invalid("unknown key " + name);
-            }
-        }
-    }
-
-    /** A list of names, or an object from name to what is asked of that model. */
-    private static SortedMap<String, Demand> models(JsonNode file) throws RejectedException {
-        JsonNode node = file.path("models");
-        SortedMap<String, Demand> models = new TreeMap<>();
-        if (node.isObject()) {
-            for (Map.Entry<String, JsonNode> entry : node.properties()) {
-                models.put(entry.getKey(), demand(entry.getKey(), entry.getValue()));
-            }
-            if (models.isEmpty()) {
-                throw invalid("models must not be empty");
-            }
-        } else {
-            texts(file, "models").forEach(name -> models.put(name, Demand.SERVES));
-        }
-        for (String name : models.keySet()) {
-            if (!ModelName.isName(name)) {
-                throw invalid("models: no model is called " + name);
-            }
-        }
-        return models;
-    }
-
-    private static Demand demand(String model, JsonNode node) throws RejectedException {
-        if (!node.isObject()) {
-            throw invalid("models: " + model + " must be an object");
-        }
-        only(node, Demand.KEYS);
-        return new Demand(
-                node.has("minEpoch") ? OptionalLong.of(number(node, "minEpoch", 0)) : OptionalLong.empty(),
-                flag(node, "optional"),
-                !node.has("grace") || flag(node, "grace"));
-    }
-
-    private static Set<String> texts(JsonNode file, String key) throws RejectedException {
-        return file.has(key) ? listed(file.get(key), key) : Set.of();
-    }
-
-    private static Set<String> listed(JsonNode list, String key) throws RejectedException {
-        Set<String> texts = new HashSet<>();
-        for (JsonNode text : list) {
-            if (!text.isTextual()) {
-                throw invalid(key + " must be a list of texts");
-            }
-            texts.add(text.textValue());
-        }
-        // An empty list would ask for nothing, where its author meant that nothing will do.
-        if (!list.isArray() || texts.isEmpty()) {
-            throw invalid(key + " must be a list of texts, and not empty");
-        }
-        return texts;
-    }
-
-    private static Map<String, String> facts(JsonNode file) throws RejectedException {
-        JsonNode node = file.path("facts");
-        Map<String, String> facts = new TreeMap<>();
-        for (Map.Entry<String, JsonNode> fact : node.properties()) {
-            if (!fact.getValue().isTextual()) {
-                throw invalid("facts must be texts");
-            }
-            facts.put(fact.getKey(), fact.getValue().textValue());
-        }
-        if (!node.isMissingNode() && !node.isObject()) {
-            throw invalid("facts must be an object");
-        }
-        return facts;
-    }
-
-    private static SortedMap<Integer, Set<Sha256>> registers(JsonNode file) throws RejectedException {
-        JsonNode node = file.path("registers");
-        if (!node.isMissingNode() && !node.isObject()) {
-            throw invalid("registers must be an object");
-        }
-        SortedMap<Integer, Set<Sha256>> registers = new TreeMap<>();
-        for (Map.Entry<String, JsonNode> entry : node.properties()) {
-            if (!entry.getKey().matches("[0-9]{1,2}") || Integer.parseInt(entry.getKey()) > MAX_PCR) {
-                throw invalid("registers: no PCR is called " + entry.getKey());
-            }
-            Set<Sha256> values = new HashSet<>();
-            for (String hex : listed(entry.getValue(), "registers")) {
-                values.add(Sha256.fromHex(hex).orThrow());
-            }
-            registers.put(Integer.parseInt(entry.getKey()), values);
-        }
-        return registers;
-    }
-
-    private static RejectedException invalid(String detail) {
-        return new RejectedException(Code.CFG_INVALID, "policy: " + detail);
+    /** SHA-256 of the canonical form of {@link #toJson}: one and the same however the file was laid out. */
+    public Sha256 digest() {
+        return CanonicalJson.digest(toJson());
     }
 }

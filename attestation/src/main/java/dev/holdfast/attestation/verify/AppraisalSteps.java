@@ -6,6 +6,7 @@ import dev.holdfast.attestation.EvidenceClaims.Measured;
 import dev.holdfast.attestation.ModelEvent;
 import dev.holdfast.attestation.TpmEvidence;
 import dev.holdfast.attestation.verify.Appraisal.Status;
+import dev.holdfast.tee.Assurance;
 import dev.holdfast.tee.P256;
 import dev.holdfast.tee.tpm.TpmAttest;
 import dev.holdfast.wire.Binary;
@@ -16,10 +17,11 @@ import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.Verdict;
 import java.security.MessageDigest;
 import java.util.List;
-import java.util.Map;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
 /** One appraisal: the checks in their order. Used once, by one thread. */
@@ -39,24 +41,37 @@ final class AppraisalSteps {
     }
 
     Appraisal malformed(Rejection reason) {
-        checks.require("format", false, Code.ATT_FORMAT, reason.toString());
+        checks.refuse(
+                "format", Code.ATT_FORMAT, reason.code() == Code.ATT_FORMAT ? reason.detail() : reason.toString());
         return refused();
     }
 
     private Appraisal refused() {
-        return new Appraisal(Status.CONTRAINDICATED, policy.id(), checks.checks(), Optional.empty(), Optional.empty());
+        return new Appraisal(
+                Status.CONTRAINDICATED,
+                policy,
+                device.assurance(),
+                checks.checks(),
+                Optional.empty(),
+                Optional.empty());
     }
 
     Appraisal appraise(EvidenceVerifier.Message message) {
         EvidenceClaims claims = message.claims();
         TpmEvidence tpm = message.tpm();
-        checks.require("format", true, Code.ATT_FORMAT, "COSE_Sign1, EAT profile " + EvidenceClaims.PROFILE);
+        checks.pass("format", "COSE_Sign1, EAT profile " + EvidenceClaims.PROFILE);
         signature(message);
         if (checks.refused()) {
             return refused();
         }
         boolean answers = claims.nonce().equals(question.nonce());
-        checks.require("nonce", answers, Code.ATT_NONCE, "the nonce that was sent");
+        checks.require(
+                "nonce",
+                answers,
+                Code.ATT_NONCE,
+                () -> "the nonce that was sent",
+                () -> "expected " + question.nonce().hex() + ", got "
+                        + claims.nonce().hex());
         freshness();
         QuoteSteps quote = new QuoteSteps(device, policy, checks);
         @Nullable TpmAttest attest = quote.quote(tpm, claims);
@@ -67,14 +82,19 @@ final class AppraisalSteps {
                 "model",
                 claimed.equals(logged),
                 Code.ATT_LOG,
-                "the claimed models " + names(claimed) + " are those that the quoted log leads to, " + names(logged));
+                () -> "the claimed models are those that the quoted log leads to, " + names(logged),
+                () -> "expected the models that the quoted log leads to, " + names(logged) + ", got claims of "
+                        + names(claimed) + (names(claimed).equals(names(logged)) ? " that differ in a field" : ""));
         boolean held = !checks.refused();
         new ModelSteps(models, policy, checks).judge(claims.models());
         checks.require(
                 "assurance",
                 device.assurance().compareTo(policy.minAssurance()) >= 0,
                 Code.ATT_ASSURANCE,
-                "enrolment granted " + device.assurance() + ", the policy asks for " + policy.minAssurance());
+                () -> "enrolment granted " + word(device.assurance()) + ", at least " + word(policy.minAssurance())
+                        + " is asked for",
+                () -> "expected at least " + word(policy.minAssurance()) + ", enrolment granted "
+                        + word(device.assurance()));
         if (attest != null) {
             new MemorySteps(question.asked(), device.memory(), checks).judge(attest, claims);
         }
@@ -84,7 +104,8 @@ final class AppraisalSteps {
         agent(claims);
         return new Appraisal(
                 checks.status(claims.models().stream().anyMatch(ModelSteps::inService)),
-                policy.id(),
+                policy,
+                device.assurance(),
                 checks.checks(),
                 held && attest != null ? Optional.of(claimsOf(claims, attest, prefix)) : Optional.empty(),
                 answers && attest != null
@@ -100,7 +121,16 @@ final class AppraisalSteps {
                 "signature",
                 named && message.envelope().verifies(device.signer(), Binary.empty()),
                 Code.ATT_SIGNATURE,
-                "by the device's enrolled key " + thumbprint);
+                () -> "by the device's enrolled key " + thumbprint,
+                () -> named
+                        ? "the signature does not verify with the enrolled key " + thumbprint
+                        : "expected the enrolled key " + thumbprint + ", got a signature that names "
+                                + message.keyId().hex() + " and claims of "
+                                + message.claims().signerThumbprint());
+    }
+
+    private static String word(Assurance assurance) {
+        return assurance.name().toLowerCase(Locale.ROOT);
     }
 
     private void freshness() {
@@ -111,11 +141,13 @@ final class AppraisalSteps {
                                 .filter(age -> !age.isNegative() && age.compareTo(window) <= 0)
                                 .isPresent(),
                         Code.ATT_FRESHNESS,
-                        "came "
-                                + question.age()
-                                        .map(age -> age.toMillis() + " ms")
-                                        .orElse("nobody knows how long") + " after its challenge, the policy allows "
-                                + window.toMillis() + " ms"));
+                        () -> "came " + afterChallenge() + ", the policy allows " + window.toMillis() + " ms",
+                        () -> "expected within " + window.toMillis() + " ms of the challenge, came "
+                                + afterChallenge()));
+    }
+
+    private String afterChallenge() {
+        return question.age().map(age -> age.toMillis() + " ms").orElse("nobody knows how long") + " after it";
     }
 
     /** How many events lead to the quoted value, or -1. A longer log is fine: it was read after the quote. */
@@ -130,14 +162,18 @@ final class AppraisalSteps {
             value = hash.digest(digest);
             prefix = MessageDigest.isEqual(value, wanted) ? i + 1 : -1;
         }
+        int found = prefix;
         checks.require(
                 "log",
-                prefix >= 0 && claims.logBroken().isEmpty(),
+                found >= 0 && claims.logBroken().isEmpty(),
                 Code.ATT_LOG,
-                claims.logBroken()
+                () -> tpm.log().size() + " events, " + found + " of them lead to the quoted register",
+                () -> claims.logBroken()
                         .map(why -> "the device says: " + why)
-                        .orElse(tpm.log().size() + " events, " + prefix + " of them lead to the quoted register"));
-        return prefix;
+                        .orElse("no beginning of the log of " + tpm.log().size()
+                                + " events leads to the quoted register, expected "
+                                + (quoted.length() == 0 ? "one that is proven" : quoted.hex())));
+        return found;
     }
 
     /** The last event of each model and of each release in its grace that the prefix does not end, when every event of the prefix is known. */
@@ -148,12 +184,12 @@ final class AppraisalSteps {
                 case Verdict.Accepted<Event>(Event.Model(ModelEvent event)) -> event.applyTo(last);
                 case Verdict.Accepted<Event>(Event.AgentStart start) -> {}
                 case Verdict.Rejected<Event>(Rejection reason) -> {
-                    checks.require("events", false, Code.ATT_EVENT, "event " + i + ": " + reason);
+                    checks.refuse("events", Code.ATT_EVENT, "event " + i + ": " + reason);
                     return List.of();
                 }
             }
         }
-        checks.require("events", true, Code.ATT_EVENT, prefix + " events, all of known types");
+        checks.pass("events", prefix + " events, all of known types");
         return List.copyOf(last.values());
     }
 
@@ -170,14 +206,19 @@ final class AppraisalSteps {
                     "agent",
                     policy.agentVersions().contains(claims.agentVersion()),
                     Code.ATT_REFERENCE,
-                    "version " + claims.agentVersion() + ", the policy allows " + policy.agentVersions());
+                    () -> "the agent says that it is version " + claims.agentVersion(),
+                    () -> "expected one of the agent's versions " + new TreeSet<>(policy.agentVersions()) + ", got "
+                            + claims.agentVersion());
         }
-        for (Map.Entry<String, String> wanted : policy.requiredFacts().entrySet()) {
-            String actual = claims.sandbox().get(wanted.getKey());
-            if (!wanted.getValue().equals(actual)) {
-                checks.weaken("sandbox", Code.ATT_ASSURANCE, wanted + " is asked for, the device has " + actual);
+        SortedMap<String, String> wanted = new TreeMap<>(policy.requiredFacts());
+        wanted.forEach((fact, value) -> {
+            String actual = claims.sandbox().getOrDefault(fact, "nothing");
+            if (value.equals(actual)) {
+                checks.pass("sandbox", "the agent says that " + fact + " is " + value);
+            } else {
+                checks.weaken("sandbox", Code.ATT_ASSURANCE, "expected " + fact + "=" + value + ", got " + actual);
             }
-        }
+        });
     }
 
     private Appraisal.Claims claimsOf(EvidenceClaims claims, TpmAttest attest, int prefix) {

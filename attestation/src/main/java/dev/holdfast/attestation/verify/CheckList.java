@@ -1,10 +1,12 @@
 package dev.holdfast.attestation.verify;
 
 import dev.holdfast.attestation.verify.Appraisal.Check;
+import dev.holdfast.attestation.verify.Appraisal.Outcome;
 import dev.holdfast.attestation.verify.Appraisal.Status;
 import dev.holdfast.wire.Code;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Supplier;
 
 /** What the steps of one appraisal found, in their order. One thread. */
 final class CheckList {
@@ -12,20 +14,34 @@ final class CheckList {
     private boolean refused;
     private boolean weakened;
 
-    /** A check whose failure refuses the evidence. */
-    void require(String name, boolean holds, Code code, String detail) {
-        checks.add(holds ? Check.passed(name, detail) : Check.failed(name, code, detail));
-        refused |= !holds;
+    /**
+     * A check whose failure refuses the evidence.
+     *
+     * @param found what holds, where it does
+     * @param wrong what was expected and what was found instead, where it does not: read by whoever has to find out why
+     */
+    void require(String name, boolean holds, Code code, Supplier<String> found, Supplier<String> wrong) {
+        if (holds) {
+            pass(name, found.get());
+        } else {
+            refuse(name, code, wrong.get());
+        }
+    }
+
+    /** A finding that refuses the evidence. */
+    void refuse(String name, Code code, String wrong) {
+        checks.add(Check.failed(name, Outcome.REFUSED, code, wrong));
+        refused = true;
     }
 
     /** A finding that does not refuse the evidence, and leaves it no more than a warning. */
-    void weaken(String name, Code code, String detail) {
-        checks.add(Check.failed(name, code, detail));
+    void weaken(String name, Code code, String wrong) {
+        checks.add(Check.failed(name, Outcome.WARNING, code, wrong));
         weakened = true;
     }
 
-    void pass(String name, String detail) {
-        checks.add(Check.passed(name, detail));
+    void pass(String name, String found) {
+        checks.add(Check.passed(name, found));
     }
 
     boolean refused() {

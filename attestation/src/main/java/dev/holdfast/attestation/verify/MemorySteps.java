@@ -56,7 +56,11 @@ final class MemorySteps {
                     "clock",
                     consistent && !made.isBefore(least.orElse(DeviceTime.START)),
                     Code.ATT_CLOCK,
-                    detail + ", seen before was " + least.orElse(memory.newest()));
+                    () -> detail + ", seen before was " + least.orElse(memory.newest()),
+                    () -> consistent
+                            ? "expected nothing from before " + least.orElse(memory.newest()) + ", got " + detail
+                            : "expected boot " + attest.resetCount() + " as the quote has it, got claims of boot "
+                                    + claims.bootCount());
         }
     }
 
@@ -96,11 +100,10 @@ final class MemorySteps {
                 "epoch-floors",
                 wrong.isEmpty(),
                 Code.ATT_FLOOR,
-                wrong.isEmpty()
-                        ? held.isEmpty()
-                                ? "no floor of these models was seen before"
-                                : "at least those seen before: " + String.join(", ", held)
-                        : String.join("; ", wrong));
+                () -> held.isEmpty()
+                        ? "no floor of these models was seen before"
+                        : "at least those seen before: " + String.join(", ", held),
+                () -> String.join("; ", wrong));
     }
 
     private static Optional<String> fall(

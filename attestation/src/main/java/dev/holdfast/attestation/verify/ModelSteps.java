@@ -49,7 +49,8 @@ final class ModelSteps {
                 "reference",
                 difference.isEmpty(),
                 Code.ATT_REFERENCE,
-                difference.map(why -> name + ": " + why).orElse(name));
+                () -> name,
+                () -> name + ": " + difference.orElseThrow());
     }
 
     /** One that is not listed must not serve; where it answers no requests, that is the process's own word, and is told. */
@@ -64,7 +65,8 @@ final class ModelSteps {
                     "allowed-model",
                     listed,
                     Code.ATT_REFERENCE,
-                    name + ", the policy allows " + policy.models().keySet());
+                    () -> name + " is one of " + policy.models().keySet(),
+                    () -> "expected none but " + policy.models().keySet() + ", got " + name);
         } else {
             checks.weaken(
                     "unlisted-model",
@@ -80,9 +82,8 @@ final class ModelSteps {
             String name = model.event().model();
             String release = ModelName.id(name, model.event().version());
             if (inService(model) && !policy.allowsGrace(name)) {
-                checks.require(
+                checks.refuse(
                         "grace",
-                        false,
                         Code.ATT_REFERENCE,
                         release + " is in its grace, the policy allows no older release of " + name);
             } else {
@@ -98,7 +99,10 @@ final class ModelSteps {
                     "epoch",
                     event.epoch() >= least,
                     Code.ATT_REFERENCE,
-                    event.model() + " has security epoch " + event.epoch() + ", the policy asks for " + least);
+                    () -> event.model() + " has security epoch " + event.epoch() + ", at least " + least
+                            + " is asked for",
+                    () -> "expected security epoch " + least + " or later of " + event.model() + ", got epoch "
+                            + event.epoch());
         }
     }
 

@@ -5,7 +5,9 @@ import dev.holdfast.attestation.TpmEvidence;
 import dev.holdfast.attestation.VmEvidence;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
+import dev.holdfast.wire.Sha256;
 import java.util.Optional;
+import java.util.stream.Collectors;
 
 /** The part of an appraisal that is about the machine beneath the agent. One thread. */
 final class PlatformSteps {
@@ -25,20 +27,32 @@ final class PlatformSteps {
                     "pcr-" + pcr,
                     allowed.stream().anyMatch(one -> one.value().equals(value)),
                     Code.ATT_PLATFORM,
-                    value.length() == 0 ? "is not quoted" : "holds " + value.hex());
+                    () -> "holds " + value.hex(),
+                    () -> "PCR " + pcr + (value.length() == 0 ? " is not quoted" : " holds " + value.hex())
+                            + ", expected "
+                            + allowed.stream().map(Sha256::hex).sorted().collect(Collectors.joining(" or ")));
         });
         if (tpm.bootLog().isPresent() || policy.requireBootLog()) {
             Optional<String> wrong = tpm.bootLog()
                     .map(log -> PlatformReplay.boot(log, tpm.registers()))
                     .orElse(Optional.of("the evidence carries none"));
             checks.require(
-                    "boot-log", wrong.isEmpty(), Code.ATT_PLATFORM, wrong.orElse("leads to the quoted PCRs 0 to 7"));
+                    "boot-log",
+                    wrong.isEmpty(),
+                    Code.ATT_PLATFORM,
+                    () -> "leads to the quoted PCRs 0 to 7",
+                    () -> "boot log: " + wrong.orElseThrow());
         }
         if (tpm.imaLog().isPresent() || policy.requireImaLog()) {
             Optional<String> wrong = tpm.imaLog()
                     .map(log -> PlatformReplay.ima(log, tpm.registers()))
                     .orElse(Optional.of("the evidence carries none"));
-            checks.require("ima-log", wrong.isEmpty(), Code.ATT_PLATFORM, wrong.orElse("leads to the quoted PCR 10"));
+            checks.require(
+                    "ima-log",
+                    wrong.isEmpty(),
+                    Code.ATT_PLATFORM,
+                    () -> "leads to the quoted PCR 10; nobody asked which files are good",
+                    () -> "list of measured files: " + wrong.orElseThrow());
         }
     }
 
@@ -50,10 +64,11 @@ final class PlatformSteps {
                     "vm-report",
                     misfit.isEmpty(),
                     Code.ATT_PLATFORM,
-                    misfit.orElse("of " + vm.get().provider()
-                            + " carries nonce and claims; its signature is not checked, so it grants nothing"));
+                    () -> "of " + vm.get().provider()
+                            + " carries nonce and claims; its signature is not checked, so it grants nothing",
+                    () -> "report of the virtual machine: " + misfit.orElseThrow());
         } else if (claims.platform().containsKey(VmEvidence.FATE)) {
-            checks.weaken("vm-report", Code.ATT_PLATFORM, "the device could not have one");
+            checks.weaken("vm-report", Code.ATT_PLATFORM, "the device could not have a report of its machine made");
         }
     }
 }

@@ -31,15 +31,28 @@ final class QuoteSteps {
     @Nullable
     TpmAttest quote(TpmEvidence tpm, EvidenceClaims claims) {
         if (!(TpmAttest.parse(tpm.attest()) instanceof Verdict.Accepted<TpmAttest>(TpmAttest attest))) {
-            checks.require("quote", false, Code.ATT_QUOTE, "TPMS_ATTEST with magic ff544347 and type 8018");
+            checks.refuse("quote", Code.ATT_QUOTE, "expected a TPMS_ATTEST with magic ff544347 and type 8018");
             return null;
         }
         boolean signed = signed(tpm.attest(), tpm.signature());
-        boolean covers = attest.body() instanceof TpmAttest.Quoted quoted
-                && quoted.covers(tpm.registers())
-                && attest.extraData().equals(claims.qualifyingData());
-        checks.require("quote-signature", signed, Code.ATT_QUOTE, "by the device's enrolled attestation key");
-        checks.require("quote", covers, Code.ATT_QUOTE, "covers nonce, claims and registers");
+        boolean registers = attest.body() instanceof TpmAttest.Quoted quoted && quoted.covers(tpm.registers());
+        boolean covers = registers && attest.extraData().equals(claims.qualifyingData());
+        checks.require(
+                "quote-signature",
+                signed,
+                Code.ATT_QUOTE,
+                () -> "by the device's enrolled attestation key",
+                () -> "the quote's signature does not verify with the device's enrolled attestation key");
+        checks.require(
+                "quote",
+                covers,
+                Code.ATT_QUOTE,
+                () -> "covers nonce, claims and registers",
+                () -> registers
+                        ? "expected qualifying data " + claims.qualifyingData().hex() + " over nonce and claims, got "
+                                + attest.extraData().hex()
+                        : "the quote does not cover exactly the registers and values that come with it, "
+                                + tpm.registers().keySet());
         return signed && covers ? attest : null;
     }
 
@@ -59,8 +72,11 @@ final class QuoteSteps {
                                 && tpm.nv().isEmpty()
                                 && tpm.registers().containsKey(pcr),
                         Code.ATT_QUOTE,
-                        "models are measured into " + claims.register() + ", quoted are "
-                                + tpm.registers().keySet() + ", the policy asks for PCR " + pcr);
+                        () -> "models are measured into PCR " + pcr + ", which is quoted",
+                        () -> "expected models to be measured into PCR " + pcr + ", they are into "
+                                + Integer.toHexString(claims.register())
+                                + (tpm.nv().isEmpty() ? "" : ", an NV index")
+                                + "; quoted are " + tpm.registers().keySet());
                 resettable(claims);
                 yield tpm.registers().getOrDefault(pcr, Binary.empty());
             }
@@ -72,13 +88,22 @@ final class QuoteSteps {
                         "register",
                         nv.index() == claims.register() && value.isPresent(),
                         Code.ATT_QUOTE,
-                        "the policy asks for NV index " + Integer.toHexString(nv.index())
-                                + " as Holdfast defines it, certified after the quote and for the same claims");
+                        () -> "NV index " + Integer.toHexString(nv.index())
+                                + " as Holdfast defines it, certified after the quote and for the same claims",
+                        () -> "expected models to be measured into NV index " + Integer.toHexString(nv.index())
+                                + ", certified under the name that Holdfast gives it, after the quote and for the same claims;"
+                                + " got " + Integer.toHexString(claims.register())
+                                + (tpm.nv().isEmpty() ? " without a certificate" : " with one that does not hold"));
                 checks.require(
                         "register-guard",
                         nv.capped().value().equals(tpm.registers().getOrDefault(nv.guardPcr(), Binary.empty())),
                         Code.ATT_QUOTE,
-                        "PCR " + nv.guardPcr() + " guards the index since its first event");
+                        () -> "PCR " + nv.guardPcr() + " guards the index since its first event",
+                        () -> "expected PCR " + nv.guardPcr() + " to guard the index with "
+                                + nv.capped().hex() + ", it "
+                                + Optional.ofNullable(tpm.registers().get(nv.guardPcr()))
+                                        .map(held -> "holds " + held.hex())
+                                        .orElse("is not quoted"));
                 resettable(claims);
                 yield value.orElse(Binary.empty());
             }
@@ -112,7 +137,7 @@ final class QuoteSteps {
             if (policy.allowResettableRegister()) {
                 checks.weaken("register-reset", Code.ATT_ASSURANCE, "software can reset PCR " + pcr);
             } else {
-                checks.require("register-reset", false, Code.ATT_ASSURANCE, "software can reset PCR " + pcr);
+                checks.refuse("register-reset", Code.ATT_ASSURANCE, "software can reset PCR " + pcr);
             }
         }
     }

@@ -5,6 +5,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.holdfast.attestation.Models;
 import dev.holdfast.tee.Assurance;
 import dev.holdfast.tee.tpm.TpmRegister;
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.Json;
+import dev.holdfast.wire.Rejection;
 import dev.holdfast.wire.Verdict;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -16,6 +19,7 @@ import java.util.OptionalLong;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class AppraisalPolicyTest {
@@ -110,11 +114,64 @@ class AppraisalPolicyTest {
         assertThat(parse(json).isAccepted()).isFalse();
     }
 
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "minEpochs | \"minEpochs\":3",
+                "minEpoch | \"minEpoch\":\"3\"",
+                "minAssurance | \"minAssurance\":\"best\"",
+                "id | \"id\":7",
+                "register | \"register\":\"nv:23\"",
+                "allowResettableRegister | \"allowResettableRegister\":1",
+                "freshnessSeconds | \"freshnessSeconds\":-1",
+                "models | \"models\":[]",
+                "models[1] | \"models\":[\"intent\",3]",
+                "models.no name | \"models\":[\"no name\"]",
+                "models.intent | \"models\":{\"intent\":3}",
+                "models.intent.minEpochs | \"models\":{\"intent\":{\"minEpochs\":3}}",
+                "models.intent.minEpoch | \"models\":{\"intent\":{\"minEpoch\":-3}}",
+                "models.intent.grace | \"models\":{\"intent\":{\"grace\":1}}",
+                "agentVersions[0] | \"agentVersions\":[1]",
+                "facts | \"facts\":[]",
+                "facts.seccomp | \"facts\":{\"seccomp\":true}",
+                "registers | \"registers\":[]",
+                "registers.24 | \"registers\":{\"24\":[]}",
+                "registers.7 | \"registers\":{\"7\":[\"00\"]}",
+                "registers.7[1] | \"registers\":{\"7\":[\"00\",7]}",
+                "requireBootLog | \"requireBootLog\":\"yes\""
+            })
+    void aRefusalNamesTheKeyThatDoesNotHold(String key, String entry) {
+        String assurance = entry.startsWith("\"minAssurance\"") ? "" : "\"minAssurance\":\"software\", ";
+        Verdict<AppraisalPolicy> read = parse("{\"format\":1, " + assurance + entry + "}");
+        Rejection why = ((Verdict.Rejected<AppraisalPolicy>) read).reason();
+        assertThat(why.code()).isEqualTo(Code.CFG_INVALID);
+        assertThat(why.field()).isEqualTo(key);
+        assertThat(why.detail()).startsWith("policy: " + key + ": ");
+    }
+
+    @Test
+    void isReadAgainAsItWasWrittenAndNamedAlike() {
+        String each = WHOLE.replace(
+                "[\"intent\"]", "{\"intent\":{\"minEpoch\":3,\"grace\":false},\"embed\":{\"optional\":true}}");
+        for (String text :
+                new String[] {WHOLE, each, "{\"format\":1, \"minAssurance\":\"software\", \"register\":\"nv:15\"}"}) {
+            AppraisalPolicy policy = Models.accepted(parse(text));
+            AppraisalPolicy again = Models.accepted(AppraisalPolicy.parse(Json.write(policy.toJson())));
+            assertThat(again).isEqualTo(policy);
+            assertThat(again.digest()).isEqualTo(policy.digest());
+        }
+        AppraisalPolicy spaced = Models.accepted(parse(WHOLE.replace(":", " : ")));
+        assertThat(spaced.digest()).isEqualTo(Models.accepted(parse(WHOLE)).digest());
+        assertThat(Models.accepted(parse(WHOLE)).digest())
+                .isNotEqualTo(AppraisalPolicy.atLeast(Assurance.HARDWARE).digest());
+    }
+
     @Test
     void thePageListsEveryKey() throws IOException {
         String page = Files.readString(Path.of("../docs/protocol/evidence-and-policy.md"));
-        AppraisalPolicy.KEYS.forEach(key -> assertThat(page).as(key).contains("`" + key + "`"));
-        AppraisalPolicy.Demand.KEYS.forEach(key -> assertThat(page).as(key).contains("`" + key + "`"));
+        PolicyFile.KEYS.forEach(key -> assertThat(page).as(key).contains("`" + key + "`"));
+        PolicyFile.MODEL_KEYS.forEach(key -> assertThat(page).as(key).contains("`" + key + "`"));
     }
 
     @Test

@@ -4,11 +4,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.holdfast.attestation.DeviceEnrolment;
 import dev.holdfast.attestation.verify.Appraisal;
+import dev.holdfast.attestation.verify.AppraisalPolicy;
 import dev.holdfast.attestation.verify.DeviceMemory;
 import dev.holdfast.attestation.verify.DeviceMemory.Floor;
 import dev.holdfast.attestation.verify.DeviceTime;
 import dev.holdfast.attestation.verify.EnrolledDevice;
 import dev.holdfast.attestation.verify.EnrolmentPolicy;
+import dev.holdfast.tee.Assurance;
 import dev.holdfast.tee.software.SoftwareBridge;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.RejectedException;
@@ -97,7 +99,13 @@ class DeviceRecordsTest {
     private static Appraisal affirmed(long bootCount, long floor) {
         Appraisal.Sighting seen = new Appraisal.Sighting(
                 new DeviceTime(bootCount, 0), new TreeMap<>(Map.of("intent", floor, "model-" + floor, floor)));
-        return new Appraisal(Appraisal.Status.AFFIRMING, "test", List.of(), Optional.empty(), Optional.of(seen));
+        return new Appraisal(
+                Appraisal.Status.AFFIRMING,
+                AppraisalPolicy.atLeast(Assurance.SOFTWARE),
+                Assurance.SOFTWARE,
+                List.of(),
+                Optional.empty(),
+                Optional.of(seen));
     }
 
     @Test
