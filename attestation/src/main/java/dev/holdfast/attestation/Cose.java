@@ -10,6 +10,7 @@ import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.Verdict;
 import java.security.interfaces.ECPublicKey;
 import java.util.List;
+import java.util.function.Function;
 
 /**
  * COSE_Sign1 (RFC 9052, 4.2) with ES256. {@link #decode} reads any such message; {@link #profile} is what evidence must
@@ -62,6 +63,17 @@ public final class Cose {
     private static Sha256 toBeSigned(Binary protectedHeader, Binary externalAad, Binary payload) {
         return Sha256.of(CborWriter.write(
                 Cbor.array(Cbor.of("Signature1"), Cbor.of(protectedHeader), Cbor.of(externalAad), Cbor.of(payload))));
+    }
+
+    /**
+     * A tagged message, both header parameters protected.
+     *
+     * @param keyId the thumbprint (RFC 9679) of the signer's key
+     * @param signer makes an ES256 signature, r || s, over a hash
+     */
+    public static byte[] sign(Sha256 keyId, Binary payload, Function<Sha256, byte[]> signer) {
+        Binary header = protectedHeader(keyId);
+        return encode(header, payload, signer.apply(toBeSigned(header, payload)));
     }
 
     static byte[] encode(Binary protectedHeader, Binary payload, byte[] signature) {

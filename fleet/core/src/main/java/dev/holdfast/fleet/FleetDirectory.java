@@ -30,6 +30,8 @@ import java.util.stream.Stream;
  * replacements/&lt;device&gt;.json   devices that may enrol with other keys, once
  * held/&lt;device&gt;         devices whose orders are held after a restore
  * audit.jsonl          what was done to devices, a line each
+ * verifier/            the verifier's private key, readable by its owner only
+ * archive/&lt;device&gt;/     the newest appraisals, each with all that it needed
  * </pre>
  *
  * Files are replaced whole or not at all.
@@ -121,6 +123,15 @@ public record FleetDirectory(Path root) {
 
     public Path audit() {
         return root.resolve("audit.jsonl");
+    }
+
+    /** Apart from {@link #keys}: a machine that verifies needs none of those, and the other way round. */
+    public Path verifier() {
+        return root.resolve("verifier");
+    }
+
+    Path archives(String device) {
+        return root.resolve("archive").resolve(device);
     }
 
     /** Whether there is a record of its enrolment. */

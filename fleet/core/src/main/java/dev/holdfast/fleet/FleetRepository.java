@@ -76,6 +76,7 @@ public final class FleetRepository {
         return directory.exclusively(() -> {
             directory.create(config);
             RoleSigners signers = FleetKeys.generateAll(directory.keys());
+            VerifierKey.make(directory);
             Path root = directory.metadata("1.root.json");
             ObjectNode factory = RootDocument.signedPart(1, clock.instant().plus(ROOT_LIFE), signers.roles())
                     .put(RootDocument.FLEET_FIELD, config.name());

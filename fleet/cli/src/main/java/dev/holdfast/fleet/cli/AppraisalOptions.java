@@ -1,7 +1,9 @@
 package dev.holdfast.fleet.cli;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.attestation.verify.Appraisal;
 import dev.holdfast.attestation.verify.AppraisalPolicy;
+import dev.holdfast.attestation.verify.AttestationResult;
 import dev.holdfast.attestation.verify.EnrolledDevice;
 import dev.holdfast.attestation.verify.EvidenceVerifier;
 import dev.holdfast.attestation.verify.ReferenceModels;
@@ -18,7 +20,6 @@ import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -33,8 +34,11 @@ final class AppraisalOptions {
     @Option(
             names = "--min-assurance",
             paramLabel = "LEVEL",
-            description = "${COMPLETION-CANDIDATES}, in any case (default: ${DEFAULT-VALUE}).")
-    Assurance minAssurance = Assurance.SOFTWARE;
+            description = "What enrolment must have granted the device at least: ${COMPLETION-CANDIDATES}, in any case"
+                    + " (default: FIRMWARE). Below FIRMWARE nothing ties the evidence to one machine, which the result"
+                    + " then says.")
+    @Nullable
+    Assurance minAssurance;
 
     @Option(
             names = "--allow-resettable-register",
@@ -58,6 +62,11 @@ final class AppraisalOptions {
     @Nullable
     Path policy;
 
+    /** Whether anything is asked for beside the defaults. */
+    boolean isGiven() {
+        return policy != null || minAssurance != null || allowResettableRegister || !models.isEmpty();
+    }
+
     Appraisal appraise(
             byte[] evidence, EvidenceVerifier.Question question, EnrolledDevice device, ReferenceModels models)
             throws IOException, RejectedException {
@@ -76,7 +85,7 @@ final class AppraisalOptions {
                 throw new RejectedException(Code.CFG_INVALID, "--model: no model is called " + model);
             }
         }
-        return AppraisalPolicy.atLeast(minAssurance)
+        return AppraisalPolicy.atLeast(minAssurance == null ? Assurance.FIRMWARE : minAssurance)
                 .withResettableRegister(allowResettableRegister)
                 .withModels(Set.copyOf(models));
     }
@@ -97,12 +106,23 @@ final class AppraisalOptions {
         return EnrolledDevice.fromJson(Files.readAllBytes(file)).orThrow();
     }
 
-    /** 0 only for an affirming appraisal. */
-    int print(CommandSpec spec, Appraisal appraisal, EnrolledDevice device) {
+    private static String askedFor(Assurance least) {
+        return least.name().toLowerCase(Locale.ROOT) + " at least"
+                + (least.compareTo(Assurance.FIRMWARE) < 0 ? ", which ties the evidence to no one machine" : "");
+    }
+
+    /**
+     * Prints the result.
+     *
+     * @param more fields of the readable form that are not of the result itself
+     * @return 0 only for an affirming appraisal
+     */
+    int print(CommandSpec spec, AttestationResult result, EnrolledDevice device, ObjectNode more) {
         PrintWriter out = spec.commandLine().getOut();
         PrintWriter err = spec.commandLine().getErr();
+        Appraisal appraisal = result.appraisal();
         if (json) {
-            out.println(new String(Json.write(appraisal.toJson(Instant.now())), StandardCharsets.UTF_8));
+            out.println(new String(Json.write(result.readable().setAll(more)), StandardCharsets.UTF_8));
         } else {
             Page page = new Page(Program.output(spec));
             page.section("Appraisal")
@@ -112,6 +132,7 @@ final class AppraisalOptions {
                             appraisal.status().name().toLowerCase(Locale.ROOT),
                             appraisal.isAffirming() ? Page.Mark.GOOD : Page.Mark.BAD)
                     .line("assurance", device.assurance().name().toLowerCase(Locale.ROOT))
+                    .line("asked for", askedFor(appraisal.policy().minAssurance()))
                     .line("compared", "with " + device.memory());
             List<Appraisal.Model> proven =
                     appraisal.claims().map(Appraisal.Claims::models).orElse(List.of());
@@ -130,7 +151,7 @@ final class AppraisalOptions {
             out.flush();
         }
         appraisal.firstFailure().ifPresent(check -> {
-            err.println(check.code().map(code -> code.id() + ": ").orElse("") + check.name() + ": " + check.detail());
+            err.println(check.code().map(code -> code.id() + ": ").orElse("") + check.detail());
             check.code().ifPresent(code -> err.println("  -> " + code.remedy()));
         });
         return appraisal.isAffirming() ? 0 : 1;

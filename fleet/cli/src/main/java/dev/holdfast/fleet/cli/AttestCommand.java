@@ -1,12 +1,17 @@
 package dev.holdfast.fleet.cli;
 
+import dev.holdfast.attestation.verify.ArchivedCase;
+import dev.holdfast.attestation.verify.AttestationResult;
 import dev.holdfast.attestation.verify.EnrolledDevice;
 import dev.holdfast.attestation.verify.EvidenceVerifier;
-import dev.holdfast.attestation.verify.ReferenceModels;
+import dev.holdfast.attestation.verify.SeenReferences;
 import dev.holdfast.fleet.BrokerLink;
 import dev.holdfast.fleet.DeviceRecords;
 import dev.holdfast.fleet.FleetDirectory;
 import dev.holdfast.fleet.FleetKeys;
+import dev.holdfast.fleet.KeptArchives;
+import dev.holdfast.fleet.SignedArchive;
+import dev.holdfast.fleet.VerifierKey;
 import dev.holdfast.link.Challenge;
 import dev.holdfast.link.Evidence;
 import dev.holdfast.link.MqttLink;
@@ -14,7 +19,9 @@ import dev.holdfast.link.Topics;
 import dev.holdfast.trust.schema.KeyKind;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
+import dev.holdfast.wire.Json;
 import dev.holdfast.wire.RejectedException;
+import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.Verdict;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -22,6 +29,7 @@ import java.nio.file.Path;
 import java.security.SecureRandom;
 import java.time.Duration;
 import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Callable;
@@ -44,7 +52,8 @@ import picocli.CommandLine.Spec;
             "",
             "Examples:",
             "  fleet attest cam-7",
-            "  fleet attest cam-7 --min-assurance hardware --out cam-7.cbor"
+            "  fleet attest cam-7 --min-assurance hardware --archive cam-7.json",
+            "  fleet attest cam-7 --policy regulated.json --ear cam-7.jwt --out cam-7.cbor"
         })
 final class AttestCommand implements Callable<Integer> {
     private static final int NONCE_BYTES = 32;
@@ -60,6 +69,9 @@ final class AttestCommand implements Callable<Integer> {
     @Mixin
     AppraisalOptions appraiser = new AppraisalOptions();
 
+    @Mixin
+    ResultOptions results = new ResultOptions();
+
     @Parameters(index = "0", paramLabel = "DEVICE", description = "The device's name.")
     String device = "";
 
@@ -71,6 +83,14 @@ final class AttestCommand implements Callable<Integer> {
             paramLabel = "FILE",
             description = "Where to keep the evidence; its nonce goes to FILE.nonce in hexadecimal.")
     Optional<Path> out = Optional.empty();
+
+    @Option(
+            names = "--archive",
+            paramLabel = "FILE",
+            description = "Where to keep the evidence with all that appraising it needed, signed by the verifier: fleet"
+                    + " verify --archive FILE gives the same verdict years later, by that file alone. The fleet directory"
+                    + " keeps the newest 16 of each device in archive/.")
+    Optional<Path> archive = Optional.empty();
 
     @Override
     public Integer call() throws Exception {
@@ -93,10 +113,24 @@ final class AttestCommand implements Callable<Integer> {
         }
         EvidenceVerifier.Question question =
                 new EvidenceVerifier.Question(nonce, Optional.of(age), new EvidenceVerifier.Asked.After(seen));
-        ReferenceModels references = connected.in.repository().references();
+        SeenReferences references = new SeenReferences(connected.in.repository().references());
         DeviceRecords.Appraised done =
                 records.appraise(device, newest -> appraiser.appraise(evidence, question, newest, references));
-        return appraiser.print(spec, done.appraisal(), done.device());
+        AttestationResult result = new AttestationResult(
+                done.appraisal(),
+                device,
+                nonce,
+                Sha256.of(evidence),
+                Instant.now().truncatedTo(ChronoUnit.MILLIS));
+        VerifierKey key = VerifierKey.open(connected.in.directory());
+        byte[] archived =
+                SignedArchive.write(ArchivedCase.of(evidence, question, done.device(), references, result), key);
+        new KeptArchives(connected.in.directory()).keep(device, result.at(), archived);
+        if (archive.isPresent()) {
+            Files.write(archive.get(), archived);
+        }
+        results.write(result, key);
+        return appraiser.print(spec, result, done.device(), Json.object());
     }
 
     private byte[] ask(FleetDirectory.Config config, Binary nonce, EnrolledDevice enrolled)

@@ -40,6 +40,7 @@ import picocli.CommandLine.Option;
             SettingsCommand.class,
             AttestCommand.class,
             VerifyCommand.class,
+            VerifierCommand.class,
             DevicesCommand.class,
             ResumeCommand.class,
             DeltaCommand.class,
@@ -72,7 +73,7 @@ public final class FleetCommand {
                         .group("Publish and order")
                         .verbs("template", "publish", "desire", "bundle", "delta")
                         .group("Devices")
-                        .verbs("devices", "attest", "verify"))
+                        .verbs("devices", "attest", "verify", "verifier"))
                 .wording(FleetCommand::wording);
     }
 

@@ -4,167 +4,64 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import dev.holdfast.attestation.Attester;
-import dev.holdfast.attestation.DeviceEnrolment;
-import dev.holdfast.attestation.EventLog;
-import dev.holdfast.attestation.ModelEvent;
-import dev.holdfast.attestation.PlatformLogs;
 import dev.holdfast.attestation.verify.DeviceMemory;
 import dev.holdfast.attestation.verify.DeviceTime;
 import dev.holdfast.attestation.verify.EnrolledDevice;
-import dev.holdfast.attestation.verify.EnrolmentAuthority;
-import dev.holdfast.attestation.verify.EnrolmentPolicy;
 import dev.holdfast.fleet.DeviceRecords;
-import dev.holdfast.fleet.FleetDirectory;
-import dev.holdfast.fleet.FleetRepository;
-import dev.holdfast.fleet.Publication;
-import dev.holdfast.tee.software.SoftwareBridge;
-import dev.holdfast.trust.release.AuthorityId;
 import dev.holdfast.trust.release.ModelTarget;
-import dev.holdfast.trust.schema.KeyKind;
-import dev.holdfast.trust.schema.RootDocument;
-import dev.holdfast.wire.Binary;
-import dev.holdfast.wire.CanonicalJson;
 import dev.holdfast.wire.Json;
 import java.io.PrintWriter;
 import java.io.StringWriter;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.Clock;
 import java.time.Instant;
-import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.SortedMap;
 import java.util.TreeMap;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 
 /** The verifying command judges all models that a device runs, each by what was signed of its release. */
-class VerifyModelsTest {
-    private static final String NONCE = "00112233445566778899aabbccddeeff";
+class VerifyModelsTest extends VerifyFixture {
     private static final ObjectNode MENDED = Json.object().put("generation", "mended");
 
-    @TempDir
-    Path dir;
-
-    private FleetDirectory directory;
-    private FleetRepository repository;
-    private SoftwareBridge bridge;
-    private String output = "";
-    private String errors = "";
-
-    @BeforeEach
-    void enrol() throws Exception {
-        directory = new FleetDirectory(dir.resolve("fleet"));
-        repository = new FleetRepository(directory, Clock.systemUTC());
-        repository.init(new FleetDirectory.Config("test", "tcp://127.0.0.1:1883"));
-        bridge = SoftwareBridge.open(dir.resolve("tee"));
-        DeviceEnrolment mine = new DeviceEnrolment(bridge, "cam-7");
-        EnrolmentAuthority.Attempt attempt = EnrolmentAuthority.begin(
-                        mine.request(), EnrolmentPolicy.onFirstUse(), Clock.systemUTC())
-                .orThrow();
-        byte[] proof = mine.prove(attempt.challenge()).orThrow();
-        Files.write(
-                directory.device("cam-7"),
-                Json.write(attempt.complete(proof).orThrow().toJson()));
-    }
-
-    @AfterEach
-    void close() {
-        bridge.close();
-    }
-
-    /** Releases of one model have the same bytes, whatever else was signed of them. */
-    private ModelTarget publish(String model, String version, JsonNode template, Optional<Long> epoch)
-            throws Exception {
-        byte[] bytes = new byte[10_000];
-        Arrays.fill(bytes, (byte) model.length());
-        new Publication(
-                        model,
-                        version,
-                        Files.write(dir.resolve("model"), bytes),
-                        template,
-                        Json.object().putArray("canaries"),
-                        List.of(),
-                        epoch,
-                        0.9,
-                        Optional.empty(),
-                        0.002)
-                .publish(repository);
-        return repository.release(model, version).model();
-    }
-
-    private ModelEvent serves(ModelTarget model) throws Exception {
-        String authority = RootDocument.parse(
-                        Files.readAllBytes(directory.root().resolve("metadata/1.root.json")))
-                .role("targets")
-                .keys()
-                .entrySet()
-                .stream()
-                .filter(key -> key.getValue().kind() == KeyKind.ECDSA_P256)
-                .map(Map.Entry::getKey)
-                .findFirst()
-                .orElseThrow();
-        return new ModelEvent(
-                ModelEvent.Kind.SERVE,
-                model.model(),
-                model.version(),
-                model.file().sha256(),
-                AuthorityId.of(authority),
-                model.file().path(),
-                model.release(),
-                model.epoch(),
-                CanonicalJson.digest(model.template()),
-                CanonicalJson.digest(model.gate()),
-                Optional.empty());
-    }
-
-    /** Evidence of a device that runs these. */
-    private Path evidence(ModelTarget... models) throws Exception {
-        return evidence(Map.of(), models);
-    }
-
-    private Path evidence(Map<String, Long> floors, ModelTarget... models) throws Exception {
-        List<ModelEvent> events = new ArrayList<>();
-        for (ModelTarget model : models) {
-            events.add(serves(model));
-        }
-        try (EventLog log = EventLog.open(dir.resolve("log"), bridge.register().orElseThrow())) {
-            Attester.Surroundings around = new Attester.Surroundings(
-                    "holdfast", "0.1.0", Map::of, () -> events, () -> new TreeMap<>(floors), PlatformLogs.none());
-            return Files.write(
-                    dir.resolve("evidence.cbor"),
-                    new Attester(bridge, log, around)
-                            .attest(Binary.fromHex(NONCE).orThrow()));
-        }
-    }
-
-    private int verify(Path evidence, String... more) {
-        StringWriter out = new StringWriter();
-        StringWriter err = new StringWriter();
-        List<String> all = new ArrayList<>(List.of(
+    @Test
+    void evidenceOfAFileIsRefusedUnlessSomebodyAsksForThatLittle() throws Exception {
+        Path evidence = evidence(publish("chat", "1.0.0", Json.object(), Optional.of(1L)));
+        assertThat(verify(evidence, "--min-assurance", "firmware", "--json")).isEqualTo(1);
+        assertThat(errors).startsWith("ATT-ASSURANCE: expected at least firmware, enrolment granted software");
+        JsonNode refused = json();
+        assertThat(refused.path("status").asText()).isEqualTo("contraindicated");
+        List<String> plain = List.of(
                 "verify",
                 evidence.toString(),
                 "--nonce",
                 NONCE,
                 "--dir",
-                directory.root().toString()));
-        all.addAll(List.of(more));
-        int status =
-                FleetCommand.run(new PrintWriter(out, true), new PrintWriter(err, true), all.toArray(new String[0]));
-        output = out.toString();
-        errors = err.toString();
-        return status;
-    }
+                directory.root().toString());
+        StringWriter err = new StringWriter();
+        assertThat(FleetCommand.run(
+                        new PrintWriter(new StringWriter()), new PrintWriter(err, true), plain.toArray(String[]::new)))
+                .as("firmware is the default")
+                .isEqualTo(1);
+        assertThat(err.toString()).isEqualTo(errors);
 
-    private JsonNode json() throws Exception {
-        return Json.readObject(output.getBytes(StandardCharsets.UTF_8), 1 << 20).orThrow();
+        assertThat(verify(evidence, "--min-assurance", "software", "--json"))
+                .as(errors)
+                .isZero();
+        JsonNode affirming = json();
+        assertThat(affirming
+                        .at("/submods/holdfast/ear.trustworthiness-vector/hardware")
+                        .asInt(-9))
+                .as("nobody saw hardware")
+                .isZero();
+        assertThat(affirming
+                        .at("/submods/holdfast/ear.trustworthiness-vector/instance-identity")
+                        .asInt(-9))
+                .isZero();
+        assertThat(verify(evidence, "--min-assurance", "software")).isZero();
+        assertThat(output).contains("software at least").contains("ties the evidence to no one machine");
     }
 
     @Test
@@ -179,6 +76,7 @@ class VerifyModelsTest {
                         "  device            cam-7",
                         "  status            affirming",
                         "  assurance         software",
+                        "  asked for         software at least, which ties the evidence to no one machine",
                         "  compared          with nothing seen before",
                         "",
                         "Model chat",
@@ -289,7 +187,7 @@ class VerifyModelsTest {
                 .containsPattern("compared +with boot 0, clock 0 ms, seen 1970-01-01T00:00:00Z; epoch floors chat 3");
         assertThat(verify(evidence(Map.of("chat", 2L), chat))).isEqualTo(1);
         assertThat(output).containsPattern("status +contraindicated");
-        assertThat(errors).startsWith("ATT-FLOOR: epoch-floors: chat has floor 2, 3 was seen in boot 0");
+        assertThat(errors).startsWith("ATT-FLOOR: chat has floor 2, 3 was seen in boot 0");
         assertThat(errors).contains("fleet devices forget");
     }
 
@@ -302,7 +200,7 @@ class VerifyModelsTest {
         assertThat(verify(old)).isEqualTo(1);
         assertThat(output).containsPattern("status +warning");
         assertThat(errors)
-                .startsWith("ATT-CLOCK: clock: boot ")
+                .startsWith("ATT-CLOCK: boot ")
                 .contains("before the newest that was seen, boot 7", "--issued");
         assertThat(verify(old, "--issued", "2026-05-01T00:00:00Z")).as(errors).isZero();
         assertThat(verify(old, "--issued", "2026-06-02T00:00:00Z"))

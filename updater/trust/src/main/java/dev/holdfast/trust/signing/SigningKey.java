@@ -1,8 +1,10 @@
 package dev.holdfast.trust.signing;
 
 import dev.holdfast.storage.Disk;
+import dev.holdfast.tee.P256;
 import dev.holdfast.trust.schema.KeyKind;
 import dev.holdfast.trust.schema.TufKey;
+import dev.holdfast.wire.Sha256;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
@@ -103,6 +105,14 @@ public final class SigningKey {
         } catch (GeneralSecurityException e) {
             throw new IllegalStateException(e);
         }
+    }
+
+    /** ES256 (RFC 7518, 3.4) over a hash: r || s. Only of the kind {@code ECDSA_P256}. */
+    public byte[] signEs256(Sha256 digest) {
+        if (kind() != KeyKind.ECDSA_P256) {
+            throw new IllegalStateException(kind() + " signs no ES256");
+        }
+        return P256.sign(privateKey, digest);
     }
 
     private static String section(String name, byte[] der) {
