@@ -44,7 +44,8 @@ class ArrowsTest {
             Map.entry("inference", List.of("engine", "sockets")),
             Map.entry("agent", List.of("updater", "attestation", "link", "sockets", "terminal")),
             Map.entry("cli", List.of("control", "engine", "terminal")),
-            Map.entry("fleet", List.of("trust", "delta", "attestation", "engine", "link", "terminal")));
+            Map.entry("image", List.of("wire")),
+            Map.entry("fleet", List.of("trust", "delta", "attestation", "engine", "link", "terminal", "image")));
 
     @ArchTest
     static void eachRoomUsesOnlyWhatItsArrowsReach(JavaClasses all) {

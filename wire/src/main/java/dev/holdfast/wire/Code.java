@@ -32,10 +32,7 @@ public enum Code {
             "LNK-DENIED",
             "The broker refuses the client, a subscription or a message",
             "Check the broker's access list and the device's certificate"),
-    LNK_TLS(
-            "LNK-TLS",
-            "The TLS handshake with the broker fails",
-            "Check clock, broker-authorities and the device's certificate"),
+    LNK_TLS("LNK-TLS", "The TLS handshake with the broker fails", "Check clock, broker-authorities and certificate"),
     LNK_UNTRUSTED(
             "LNK-UNTRUSTED",
             "The broker's certificate is signed by no authority that counts here",
@@ -128,12 +125,17 @@ public enum Code {
     OMS_SIGNATURE("OMS-SIGNATURE", "The model's signature does not verify", "Treat the model as forged"),
     OMS_SUBJECT("OMS-SUBJECT", "The model's signature is about another file", "Sign the file that is published"),
 
+    // Container images
+    IMG_FORMAT("IMG-FORMAT", "This is not a layout of one OCI image within the limits", "Fetch the image again"),
+    IMG_DIGEST("IMG-DIGEST", "A blob of the image is absent or has other bytes", "Fetch the image again"),
+    IMG_KEY("IMG-KEY", "The key file is not an ECDSA P-256 public key in PEM", "Name the public key of the release"),
+    IMG_UNSIGNED("IMG-UNSIGNED", "Nothing signs the image", "Get a signed one: HOLDFAST_RELEASE_KEY at its build"),
+    IMG_SIGNATURE("IMG-SIGNATURE", "No signature of the image is by this key", "Check the key; else it is forged"),
+    IMG_PROVENANCE("IMG-PROVENANCE", "The image's provenance does not hold", "Treat the image as forged"),
+
     // Offline bundle
     BDL_FORMAT("BDL-FORMAT", "The file is not an offline bundle", "Write it again with fleet bundle"),
-    BDL_TRUNCATED(
-            "BDL-TRUNCATED",
-            "The bundle ends too early or cannot be read to its end",
-            "Copy it to the USB stick again"),
+    BDL_TRUNCATED("BDL-TRUNCATED", "The bundle ends too early or cannot be read to its end", "Copy it again"),
     BDL_TOO_LARGE("BDL-TOO-LARGE", "The bundle has more entries, or a longer one, than allowed", "Bundle fewer models"),
     BDL_DUPLICATE("BDL-DUPLICATE", "The bundle has two entries of one name", "Write it again with fleet bundle"),
     BDL_NAME("BDL-NAME", "The bundle has an entry that belongs in no bundle", "Write it again with fleet bundle"),
@@ -202,10 +204,7 @@ public enum Code {
     // Health gate
     GATE_DIGEST("GATE-DIGEST", "The bytes that were mapped are not the signed model", "None: it was discarded"),
     GATE_WEIGHTS("GATE-WEIGHTS", "The weights hold NaN, infinity or all-zero tensors", "Publish a sound model"),
-    GATE_CANARY(
-            "GATE-CANARY",
-            "Too few canary prompts were answered as the publisher's reference says",
-            "Publish a sound model"),
+    GATE_CANARY("GATE-CANARY", "Too few canary prompts were answered as the reference says", "Publish a sound model"),
     GATE_REFERENCE(
             "GATE-REFERENCE",
             "The model's predictions are too far from the publisher's reference values",

@@ -44,7 +44,8 @@ import picocli.CommandLine.Option;
             DevicesCommand.class,
             ResumeCommand.class,
             DeltaCommand.class,
-            RootCommand.class
+            RootCommand.class,
+            ImageCommand.class
         })
 public final class FleetCommand {
     public static void main(String[] args) {
@@ -73,7 +74,9 @@ public final class FleetCommand {
                         .group("Publish and order")
                         .verbs("template", "publish", "desire", "bundle", "delta")
                         .group("Devices")
-                        .verbs("devices", "attest", "verify", "verifier"))
+                        .verbs("devices", "attest", "verify", "verifier")
+                        .group("Releases")
+                        .verbs("image"))
                 .wording(FleetCommand::wording);
     }
 

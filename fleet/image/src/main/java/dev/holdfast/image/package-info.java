@@ -1,0 +1,8 @@
+/**
+ * Container images of the programs: the OCI image layout (image specification 1.1), its signature in cosign's form, its SLSA provenance in
+ * a DSSE envelope, and its bill of materials. Both sides are here: what {@code ./dev image} writes, {@code fleet image verify} reads.
+ */
+@NullMarked
+package dev.holdfast.image;
+
+import org.jspecify.annotations.NullMarked;
