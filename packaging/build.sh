@@ -37,7 +37,9 @@ check_modules() { # folder of jars
 }
 
 # The jars of the programs, each once, in the folder jars of HOME; lib/PROGRAM links to those of its class path, and to no other.
-# They are packed without compression: xz makes less of them than of what deflate has left, and Java has nothing to unpack.
+# They are packed without compression: xz makes less of them than of what deflate has left, and Java has nothing to unpack. And without the
+# signatures of Bouncy Castle's jars: OpenJDK does not ask for them, xz finds nothing in their 25,000 hashes, and the JVM, which would check
+# each class at its start, leaves the classes of signed jars out of start-up caches. The bill of materials names the hash of the signed jar.
 put_jars() { # HOME, PROGRAM=FOLDER...
     local home=$1 pair program jar
     shift
@@ -54,14 +56,19 @@ put_jars() { # HOME, PROGRAM=FOLDER...
     rm -f "$home"/jars/*linux-aarch_64*.jar "$home"/lib/*/*linux-aarch_64*.jar
     check_modules "$home/jars"
     python3 - "$home/jars" <<'PY'
-import os, sys, time, zipfile
+import os, re, sys, time, zipfile
 epoch = time.gmtime(int(os.environ["SOURCE_DATE_EPOCH"]))[:6]
 for name in sorted(os.listdir(sys.argv[1])):
     path = os.path.join(sys.argv[1], name)
     with zipfile.ZipFile(path) as packed, zipfile.ZipFile(path + ".stored", "w", zipfile.ZIP_STORED) as stored:
+        signed = any(re.fullmatch(r"META-INF/[^/]+\.SF", entry.filename) for entry in packed.infolist())
         for entry in packed.infolist():
-            if not entry.is_dir():
-                stored.writestr(zipfile.ZipInfo(entry.filename, epoch), packed.read(entry))
+            content = b"" if entry.is_dir() else packed.read(entry)
+            if signed and entry.filename == "META-INF/MANIFEST.MF":
+                # What follows the first empty line is a hash for each file.
+                content = re.split(rb"\r?\n\r?\n", content, maxsplit=1)[0] + b"\n\n"
+            if not entry.is_dir() and not (signed and re.fullmatch(r"META-INF/[^/]+\.(SF|RSA|DSA|EC)", entry.filename)):
+                stored.writestr(zipfile.ZipInfo(entry.filename, epoch), content)
     os.replace(path + ".stored", path)
 PY
 }
@@ -135,6 +142,7 @@ device() {
     ln -s ../holdfast-runtime "$home/runtime"
     install_file 0755 "$root/systemd/bin/holdfast" "$tree/usr/bin/holdfast"
     install_file 0755 "$here/start-caches" "$home/start-caches"
+    install_file 0644 "$work/start.gguf" "$home/start.gguf"
     for options in "$root"/systemd/jvm/*.options; do install_file 0644 "$options" "$home/jvm/${options##*/}"; done
     for unit in "$root"/systemd/units/holdfast{,-inference,-bridge}.service; do
         install_file 0644 "$unit" "$tree/usr/lib/systemd/system/${unit##*/}"
@@ -160,6 +168,7 @@ fleet() {
     ln -s ../holdfast-runtime "$home/runtime"
     install_file 0755 "$root/systemd/bin/holdfast" "$tree/usr/bin/fleet"
     install_file 0755 "$here/start-caches" "$home/start-caches"
+    install_file 0644 "$work/start.gguf" "$home/start.gguf"
     for options in "$root"/systemd/jvm/{common,command,kernels}.options; do install_file 0644 "$options" "$home/jvm/${options##*/}"; done
     install_file 0644 "$root/systemd/units/holdfast-fleet.service" "$tree/usr/lib/systemd/system/holdfast-fleet.service"
     install_file 0644 "$root/systemd/system-preset/80-holdfast-fleet.preset" "$tree/usr/lib/systemd/system-preset/80-holdfast-fleet.preset"
@@ -184,6 +193,7 @@ bill() { # PACKAGE ROOT
 
 rm -f "$out"/*.deb
 "$jdk/bin/java" --add-modules jdk.incubator.vector -cp "$root/packaging/target/lib/*" dev.holdfast.packaging.CommandPages "$version" "$work/pages"
+"$jdk/bin/java" -cp "$root/packaging/target/lib/*" dev.holdfast.packaging.StartModel "$work/start.gguf"
 runtime
 device
 fleet
