@@ -28,6 +28,9 @@ probation-seconds = 2
 refresh-seconds = 30
 """
 
+# The first half of SHA-256 over "holdfast message CFG-INVALID": docs/adr/0038-log-lines-with-fields.md.
+CFG_INVALID_ID = "70d12b43494fdf6ebf952eb45939b3a1"
+
 TPM = """[Service]
 RuntimeDirectory=lab-tpm
 StateDirectory=lab-tpm
@@ -206,6 +209,8 @@ class Story:
         hold(machine.run("grep -c \"u'device-1'\" /var/log/mosquitto/mosquitto.log") != "0", "no connection with a certificate")
         # What is killed during probation counts against the release, so the steps after this one wait for its end.
         until(60, "2.0.0 is committed", lambda: self.last_of_history() == ("2.0.0", "COMMITTED"))
+        found = machine.run(f"journalctl -u {AGENT} HOLDFAST_MODEL=intent HOLDFAST_DEVICE=device-1 --no-pager -o json").splitlines()
+        hold(any("COMMITTED" in json.loads(line)["MESSAGE"] for line in found), f"entries of the model in the journal: {found[-5:]}")
         say(f"an update over mutual TLS swapped the model in {took:.1f} s under traffic: {len(traffic.answers)} answers, 0 failed")
 
     def keeps_inference_apart(self):
@@ -254,6 +259,11 @@ class Story:
                  f"{unit}: exit code {status}, restarts {restarts}")
         words = machine.run(f"journalctl -u {AGENT} --no-pager -n 20 -o cat")
         hold("CFG-INVALID" in words, words)
+        for unit in (AGENT, INFERENCE):
+            found = machine.run(f"journalctl _SYSTEMD_UNIT={unit} HOLDFAST_CODE=CFG-INVALID --no-pager -n 1 -o json", check=False).stdout
+            entry = json.loads(found or "{}")
+            hold(entry.get("MESSAGE_ID") == CFG_INVALID_ID and entry.get("PRIORITY") == "3" and "no-such-key" in entry.get("MESSAGE", ""),
+                 f"the entry of {unit} in the journal: {found}")
         machine.write("/etc/holdfast/holdfast.toml", CONFIG.format(port=8883))
         machine.run(f"systemctl start {INFERENCE} {AGENT}")
         until(60, "the model serves", lambda: machine.serving() == {"intent@2.0.0"})

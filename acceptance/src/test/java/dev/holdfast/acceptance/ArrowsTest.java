@@ -35,17 +35,18 @@ class ArrowsTest {
             Map.entry("link", List.of("wire")),
             Map.entry("control", List.of("wire")),
             Map.entry("terminal", List.of("control")),
+            Map.entry("log", List.of("control")),
             Map.entry("sockets", List.of("control")),
-            Map.entry("bridge", List.of("sockets", "terminal")),
+            Map.entry("bridge", List.of("sockets", "terminal", "log")),
             Map.entry("trust", List.of("tee", "storage")),
             Map.entry("engine", List.of("gguf", "control")),
             Map.entry("attestation", List.of("tee", "storage")),
             Map.entry("updater", List.of("trust", "delta", "control")),
-            Map.entry("inference", List.of("engine", "sockets")),
-            Map.entry("agent", List.of("updater", "attestation", "link", "sockets", "terminal")),
+            Map.entry("inference", List.of("engine", "sockets", "log")),
+            Map.entry("agent", List.of("updater", "attestation", "link", "sockets", "terminal", "log")),
             Map.entry("cli", List.of("control", "engine", "terminal")),
             Map.entry("image", List.of("wire")),
-            Map.entry("fleet", List.of("trust", "delta", "attestation", "engine", "link", "terminal", "image")));
+            Map.entry("fleet", List.of("trust", "delta", "attestation", "engine", "link", "terminal", "log", "image")));
 
     @ArchTest
     static void eachRoomUsesOnlyWhatItsArrowsReach(JavaClasses all) {

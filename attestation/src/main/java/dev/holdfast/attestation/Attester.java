@@ -12,6 +12,7 @@ import dev.holdfast.wire.Cbor;
 import dev.holdfast.wire.CborWriter;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.QuietLog;
+import dev.holdfast.wire.Rejection;
 import dev.holdfast.wire.Sha256;
 import java.io.IOException;
 import java.util.List;
@@ -134,7 +135,7 @@ public final class Attester {
         try {
             return Optional.of(VmEvidence.of(around.machine().get().report(VmEvidence.reportData(claims))));
         } catch (TeeException e) {
-            machineLog.warn("no report on this machine: {}", e.toString());
+            machineLog.warn("no report on this machine: {}", e.rejection());
             return Optional.empty();
         }
     }
@@ -153,7 +154,7 @@ public final class Attester {
                 throw new IOException("the process that serves names a model twice");
             }
         } catch (IOException e) {
-            servingLog.warn("{}: {}", Code.ATT_SERVING.id(), e.toString());
+            servingLog.warn("{}", new Rejection(Code.ATT_SERVING, e.toString()));
             return log.unconfirmed();
         }
         return log.confirmed(changes, actual);

@@ -14,8 +14,8 @@ public record Rejection(Code code, String detail, long offset, String field) {
     public static final int MAX_DETAIL_CHARS = 300;
 
     public Rejection {
-        detail = printable(detail);
-        field = printable(field);
+        detail = PrintableText.of(detail, MAX_DETAIL_CHARS);
+        field = PrintableText.of(field, MAX_DETAIL_CHARS);
     }
 
     public Rejection(Code code, String detail, long offset) {
@@ -29,23 +29,6 @@ public record Rejection(Code code, String detail, long offset, String field) {
     /** What is wrong with one field. */
     public static Rejection ofField(Code code, String field, String detail) {
         return new Rejection(code, detail, NO_OFFSET, field);
-    }
-
-    /** Whether a character does more than to be seen: Cc, Cf, Zl and Zp of Unicode. */
-    private static boolean isControl(char c) {
-        return switch (Character.getType(c)) {
-            case Character.CONTROL, Character.FORMAT, Character.LINE_SEPARATOR, Character.PARAGRAPH_SEPARATOR -> true;
-            default -> false;
-        };
-    }
-
-    private static String printable(String text) {
-        StringBuilder out = new StringBuilder(Math.min(text.length(), MAX_DETAIL_CHARS));
-        for (int i = 0; i < text.length() && out.length() < MAX_DETAIL_CHARS; i++) {
-            char c = text.charAt(i);
-            out.append(isControl(c) ? '?' : c);
-        }
-        return out.toString();
     }
 
     @Override

@@ -7,6 +7,7 @@ import dev.holdfast.updater.InstallState;
 import dev.holdfast.updater.Installs;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Rejection;
+import dev.holdfast.wire.Subject;
 import java.io.IOException;
 import java.time.Clock;
 import java.time.Duration;
@@ -143,7 +144,7 @@ final class ModelWork implements AutoCloseable {
             } catch (RuntimeException | AssertionError | LinkageError | StackOverflowError e) {
                 // One model's failure holds up no other. What leaves the whole process in doubt, such as no memory,
                 // ends it.
-                LOG.error("the work for {} failed and goes on", model, e);
+                LOG.error("the work for {} failed and goes on", Subject.model(model), e);
                 note(new Rejection(Code.INS_INTERNAL, e.toString()));
                 phase = new Phase.Idle();
                 pause = waiting(afterFailure());
@@ -303,7 +304,7 @@ final class ModelWork implements AutoCloseable {
 
     private void note(Rejection reason) {
         if (!lastRejection.equals(Optional.of(reason))) {
-            LOG.warn("{}: {}", model, reason);
+            LOG.warn("{}: {}", Subject.model(model), reason);
         }
         lastRejection = Optional.of(reason);
     }

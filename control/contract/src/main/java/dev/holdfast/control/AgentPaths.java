@@ -8,6 +8,8 @@ public final class AgentPaths {
     public static final String TEE = "/v1/tee";
     /** GET: every step of every install. */
     public static final String HISTORY = "/v1/history";
+    /** GET: numbers for the operator's monitoring, in Prometheus' text format. */
+    public static final String METRICS = "/metrics";
     /** POST {@link ReasonRequest}: takes no updates until {@link #RESUME}. */
     public static final String PAUSE = "/v1/pause";
     /** POST {@link ReasonRequest}: takes updates again. */

@@ -1,7 +1,9 @@
 package dev.holdfast.sockets;
 
+import dev.holdfast.control.UnixDatagram;
 import dev.holdfast.wire.FailureText;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.Map;
 import java.util.Optional;
@@ -37,7 +39,7 @@ public final class ServiceManager implements AutoCloseable {
         Optional<String> fault() throws IOException, InterruptedException;
     }
 
-    private final @Nullable NotifySocket socket;
+    private final @Nullable UnixDatagram socket;
     /** How long the manager waits for a sign of life; zero for ever. */
     private final Duration timeout;
 
@@ -46,7 +48,7 @@ public final class ServiceManager implements AutoCloseable {
     private boolean stopping;
     private boolean unheard;
 
-    private ServiceManager(@Nullable NotifySocket socket, Duration timeout) {
+    private ServiceManager(@Nullable UnixDatagram socket, Duration timeout) {
         this.socket = socket;
         this.timeout = timeout;
     }
@@ -68,7 +70,7 @@ public final class ServiceManager implements AutoCloseable {
             return none();
         }
         try {
-            return new ServiceManager(new NotifySocket(address), timeout(environment));
+            return new ServiceManager(new UnixDatagram(address), timeout(environment));
         } catch (IOException e) {
             LOG.warn("NOTIFY_SOCKET is not used: {}", FailureText.of(e));
             return none();
@@ -182,7 +184,9 @@ public final class ServiceManager implements AutoCloseable {
             return true;
         }
         try {
-            socket.send(message);
+            if (!socket.send(message.getBytes(StandardCharsets.UTF_8))) {
+                throw new IOException("its queue is full");
+            }
             unheard = false;
             return true;
         } catch (IOException e) {

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import dev.holdfast.control.UnixDatagram;
 import dev.holdfast.testkit.NotifyReceiver;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -204,9 +205,9 @@ class ServiceManagerTest {
         try (ServiceManager manager = manager(path(), WATCHDOG)) {
             manager.status("nobody hears it");
         }
-        assertThatThrownBy(() -> new NotifySocket("vsock:2:1234")).isInstanceOf(IOException.class);
-        assertThatThrownBy(() -> new NotifySocket("/" + "x".repeat(107))).isInstanceOf(IOException.class);
-        assertThatThrownBy(() -> new NotifySocket(path()).send("x"))
+        assertThatThrownBy(() -> new UnixDatagram("vsock:2:1234")).isInstanceOf(IOException.class);
+        assertThatThrownBy(() -> new UnixDatagram("/" + "x".repeat(107))).isInstanceOf(IOException.class);
+        assertThatThrownBy(() -> new UnixDatagram(path()).send(new byte[] {1}))
                 .isInstanceOf(IOException.class)
                 .hasMessageContaining("errno 2");
     }

@@ -7,6 +7,7 @@ import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Sha256;
+import dev.holdfast.wire.Subject;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -54,7 +55,7 @@ public record DeviceRecords(FleetDirectory directory) {
             String device = fresh.deviceId();
             if (!directory.isEnrolled(device)) {
                 keep(fresh);
-                LOG.info("enrolled {} with assurance {}", device, fresh.assurance());
+                LOG.info("enrolled {} with assurance {}", Subject.device(device), fresh.assurance());
                 return fresh;
             }
             EnrolledDevice known = read(device);
@@ -84,7 +85,7 @@ public record DeviceRecords(FleetDirectory directory) {
             // It is good for one enrolment: after a power cut here somebody has to say it again.
             FleetDirectory.delete(directory.replacement(device));
             keep(fresh);
-            LOG.info("enrolled {} again, with other keys and assurance {}", device, fresh.assurance());
+            LOG.info("enrolled {} again, with other keys and assurance {}", Subject.device(device), fresh.assurance());
             return fresh;
         });
     }

@@ -5,6 +5,8 @@ import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.QuietLog;
+import dev.holdfast.wire.Rejection;
+import dev.holdfast.wire.Subject;
 import dev.holdfast.wire.Verdict;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -102,7 +104,7 @@ final class DeviceReports implements AutoCloseable {
 
     void reported(String device, byte[] report) {
         if (report.length > MAX_REPORT_BYTES) {
-            quiet.warn("{} in a report of {}", Code.WIRE_TOO_LARGE.id(), device);
+            quiet.warn("{} of {}", new Rejection(Code.WIRE_TOO_LARGE, "a report"), Subject.device(device));
         } else if (report.length > 0) {
             said(device, new Said(Optional.of(Binary.copyOf(report)), Optional.empty()));
         }
@@ -139,7 +141,10 @@ final class DeviceReports implements AutoCloseable {
         Said before = waiting.getOrDefault(device, Said.NOTHING);
         Said next = before.then(news);
         if (waitingBytes - before.bytes() + next.bytes() > MAX_WAITING_BYTES) {
-            quiet.warn("{} too many reports wait, one of {} is lost", Code.WIRE_TOO_LARGE.id(), device);
+            quiet.warn(
+                    "{} of {}",
+                    new Rejection(Code.WIRE_TOO_LARGE, "too many reports wait, and this one is lost: a report"),
+                    Subject.device(device));
             next = new Said(before.report, next.online);
         }
         waiting.put(device, next);
@@ -210,7 +215,8 @@ final class DeviceReports implements AutoCloseable {
             if (said.report.isPresent()) {
                 byte[] report = said.report.get().toArray();
                 switch (Json.readObject(report, MAX_REPORT_BYTES)) {
-                    case Verdict.Rejected<JsonNode>(var why) -> quiet.warn("{} in a report of {}", why, device);
+                    case Verdict.Rejected<JsonNode>(var why) ->
+                        quiet.warn("{} in a report of {}", why, Subject.device(device));
                     case Verdict.Accepted<JsonNode>(JsonNode read) -> {
                         store(directory.report(device), report);
                         suspect(
@@ -223,10 +229,10 @@ final class DeviceReports implements AutoCloseable {
                 store(directory.online(device), said.online.get().toArray());
             }
         } catch (IOException e) {
-            quiet.warn("{} report of {}: {}", Code.FLT_IO.id(), device, e.toString());
+            quiet.warn("report of {}: {}", Subject.device(device), new Rejection(Code.FLT_IO, e.toString()));
         } catch (RuntimeException e) {
             // One device's report ends the service for no other.
-            quiet.warn("a report of {} could not be kept", device, e);
+            quiet.warn("a report of {} could not be kept", Subject.device(device), e);
         }
     }
 
@@ -235,7 +241,10 @@ final class DeviceReports implements AutoCloseable {
             return;
         }
         Instant since = suspicion.get().since();
-        quiet.warn("{} {}: two processes report under this name since {}", Code.FLT_CLONE.id(), device, since);
+        quiet.warn(
+                "{}: {}",
+                Subject.device(device),
+                new Rejection(Code.FLT_CLONE, "two processes report under this name since " + since));
         store(
                 directory.clone(device),
                 Json.write(Json.object()

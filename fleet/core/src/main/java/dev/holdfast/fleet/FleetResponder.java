@@ -11,6 +11,7 @@ import dev.holdfast.wire.QuietLog;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Rejection;
 import dev.holdfast.wire.Sha256;
+import dev.holdfast.wire.Subject;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
@@ -73,11 +74,11 @@ public final class FleetResponder {
             if (why.code() == Code.API_BUSY) {
                 return List.of(busy(ask));
             }
-            quiet.warn("{} asked by {}", why, from.device());
+            quiet.warn("{} asked by {}", why, Subject.device(from.device()));
             return List.of(refused(ask, why.code(), why.detail()));
         } catch (IOException e) {
             // The device learns that it failed, the log learns how.
-            quiet.warn("{}: {}", Code.FLT_IO.id(), e.toString());
+            quiet.warn("{}", new Rejection(Code.FLT_IO, e.toString()));
             return List.of(refused(ask, Code.FLT_IO, "the service cannot read its files"));
         }
     }

@@ -198,7 +198,7 @@ final class ControlRoutes implements Handler<HttpServerRequest>, AutoCloseable {
     }
 
     private static void reply(HttpServerRequest request, String what, Slot slot, GateReport report) {
-        report.failure().ifPresent(why -> LOG.warn("{} {} refused: {}", what, slot.id(), why));
+        report.failure().ifPresent(why -> LOG.warn("{} {} refused: {}", what, slot, why));
         int status = report.failure().map(ControlRoutes::status).orElse(200);
         Replies.json(request.response(), status, report.toJson());
     }

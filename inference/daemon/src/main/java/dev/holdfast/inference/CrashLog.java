@@ -78,6 +78,12 @@ public final class CrashLog {
         };
     }
 
+    /** Keeps a line that went another way than standard error. */
+    void keep(String line) {
+        byte[] bytes = (line + "\n").getBytes(StandardCharsets.UTF_8);
+        keep(bytes, 0, bytes.length);
+    }
+
     private synchronized void keep(byte[] bytes, int offset, int length) {
         for (int i = Math.max(0, length - KEEP_BYTES); i < length; i++) {
             tail[(int) ((count + i) % KEEP_BYTES)] = bytes[offset + i];

@@ -5,6 +5,7 @@ import dev.holdfast.control.Pointer;
 import dev.holdfast.control.Slot;
 import dev.holdfast.engine.ModelSlot;
 import dev.holdfast.wire.Code;
+import dev.holdfast.wire.Rejection;
 import dev.holdfast.wire.SlotId;
 import java.util.ArrayList;
 import java.util.Collection;
@@ -118,7 +119,7 @@ final class GracedModels {
                 || lanes.stream().noneMatch(lane -> lane.endGrace(first.get().slotId()))) {
             return false;
         }
-        LOG.warn("{} {} in its grace gives way to a newer model", Code.INS_MEMORY.id(), first.get());
+        LOG.warn("{} in its grace: {}", first.get(), new Rejection(Code.INS_MEMORY, "it gives way to a newer model"));
         ended(first.get(), ModelEvents.More.because(Code.INS_MEMORY));
         return true;
     }

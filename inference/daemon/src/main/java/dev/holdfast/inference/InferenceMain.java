@@ -8,6 +8,7 @@ import dev.holdfast.control.Version;
 import dev.holdfast.control.config.ConfigFile;
 import dev.holdfast.control.config.ConfigReader;
 import dev.holdfast.control.config.ConfigReload;
+import dev.holdfast.log.Logs;
 import dev.holdfast.sockets.ServiceManager;
 import java.nio.file.Path;
 import java.util.List;
@@ -37,22 +38,30 @@ public final class InferenceMain {
             System.err.println(USAGE);
             System.exit(EX_USAGE);
         }
+        Logs.ofDaemon("holdfast");
         try {
             ConfigFile read =
                     ConfigFile.read(Path.of(file), ConfigReader.INFERENCE).orThrow();
             InferenceConfig config = InferenceConfig.read(read).orThrow();
             Path control = config.sockets().inferenceControl();
             CrashLog words = CrashLog.capture(control.resolveSibling("crash.log"));
+            Logs.copyTo(words::keep);
+            Logs.configure(read);
             // A step waits for its share on each of these; the other threads do one job each.
             UncaughtExceptions.endTheProcessFor(List.of("holdfast-kernel-"));
             HeapWatch.start(InferenceDaemon.GARBAGE_MIB);
             ServiceManager manager = ServiceManager.ofThisProcess();
             InferenceDaemon daemon = InferenceDaemon.start(config, words::lines, manager);
-            new ConfigReload<>(Path.of(file), ConfigReader.INFERENCE, read, InferenceConfig::read, daemon::reconfigure)
+            new ConfigReload<>(Path.of(file), ConfigReader.INFERENCE, read, InferenceConfig::read, (next, other) -> {
+                        Logs.configure(next);
+                        daemon.reconfigure(other);
+                    })
                     .onHangup(InferenceDaemon::reloaded);
             Shutdown.await(manager.ending(daemon));
         } catch (Exception e) {
-            System.err.println(CommandFailure.message(e));
+            if (!Logs.tell(e)) {
+                System.err.println(CommandFailure.message(e));
+            }
             System.exit(CommandFailure.exitCode(e));
         }
     }

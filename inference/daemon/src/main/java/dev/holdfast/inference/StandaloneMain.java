@@ -8,6 +8,7 @@ import dev.holdfast.control.UncaughtExceptions;
 import dev.holdfast.engine.MappedModel;
 import dev.holdfast.engine.MemoryNeeds;
 import dev.holdfast.engine.kernels.CacheType;
+import dev.holdfast.log.Logs;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.FailureText;
 import dev.holdfast.wire.Json;
@@ -46,6 +47,7 @@ public final class StandaloneMain {
             return;
         }
         try {
+            Logs.ofDaemon("holdfast");
             UncaughtExceptions.endTheProcessFor(List.of("holdfast-kernel-"));
             HeapWatch.start(InferenceDaemon.GARBAGE_MIB);
             serve(options);

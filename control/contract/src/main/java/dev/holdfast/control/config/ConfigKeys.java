@@ -1,6 +1,7 @@
 package dev.holdfast.control.config;
 
 import static dev.holdfast.control.config.ConfigReader.AGENT;
+import static dev.holdfast.control.config.ConfigReader.BRIDGE;
 import static dev.holdfast.control.config.ConfigReader.INFERENCE;
 
 import java.nio.file.Path;
@@ -231,6 +232,30 @@ public final class ConfigKeys {
                     Section.INFERENCE, "strict-api", ValueForm.flag(), INFERENCE)
             .atReload()
             .fallback(false, "Whether a request is refused for a field that nobody knows, instead of told of it.");
+
+    public static final ConfigKey<String> LOG_FORMAT = key(
+                    Section.LOGS,
+                    "log-format",
+                    ValueForm.choice(List.of("auto", "text", "json", "journal")),
+                    AGENT,
+                    INFERENCE,
+                    BRIDGE)
+            .atReload()
+            .fallback("auto", """
+                The form of log lines: `text` for people, `json` with one object a line, `journal` for entries of the systemd journal \
+                with the fields `HOLDFAST_CODE`, `MESSAGE_ID` (the same for the same code), `HOLDFAST_DEVICE` and `HOLDFAST_MODEL`; `auto` \
+                is `journal` where standard error leads there, else `text`.\
+                """);
+
+    public static final ConfigKey<String> LOG_LEVEL = key(
+                    Section.LOGS,
+                    "log-level",
+                    ValueForm.choice(List.of("error", "warn", "info", "debug")),
+                    AGENT,
+                    INFERENCE,
+                    BRIDGE)
+            .atReload()
+            .fallback("info", "The least important lines that are written; of libraries never less than `warn`.");
 
     private ConfigKeys() {}
 

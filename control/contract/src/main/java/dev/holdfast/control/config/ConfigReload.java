@@ -6,6 +6,7 @@ import dev.holdfast.wire.Verdict;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 import java.util.function.Function;
 
@@ -48,7 +49,7 @@ public final class ConfigReload<C> {
     private final Path file;
     private final ConfigReader program;
     private final Function<ConfigFile, Verdict<C>> reader;
-    private final Consumer<C> taker;
+    private final BiConsumer<ConfigFile, C> taker;
     private final ConfigFile started;
     private ConfigFile inForce;
 
@@ -62,7 +63,7 @@ public final class ConfigReload<C> {
             ConfigReader program,
             ConfigFile started,
             Function<ConfigFile, Verdict<C>> reader,
-            Consumer<C> taker) {
+            BiConsumer<ConfigFile, C> taker) {
         this.file = file;
         this.program = program;
         this.started = started;
@@ -101,7 +102,7 @@ public final class ConfigReload<C> {
                 atRestart.add(key.name());
             }
         }
-        taker.accept(config);
+        taker.accept(next, config);
         inForce = next;
         return new Outcome.Taken(List.copyOf(changed), List.copyOf(atRestart));
     }

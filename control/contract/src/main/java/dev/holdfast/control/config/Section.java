@@ -7,7 +7,8 @@ public enum Section {
     FILES("Files and sockets"),
     TRUST("The root of trust"),
     UPDATES("Updates"),
-    INFERENCE("Inference");
+    INFERENCE("Inference"),
+    LOGS("Logs");
 
     private final String title;
 

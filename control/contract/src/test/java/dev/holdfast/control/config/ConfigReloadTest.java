@@ -33,7 +33,7 @@ class ConfigReloadTest {
                 config -> config.get(ConfigKeys.BROKER).contains("nowhere")
                         ? Verdict.rejected(Code.CFG_INVALID, "the daemon's own judgement")
                         : Verdict.accepted(config),
-                config -> taken.add(config.get(ConfigKeys.REFRESH_SECONDS)));
+                (_, config) -> taken.add(config.get(ConfigKeys.REFRESH_SECONDS)));
     }
 
     @Test

@@ -1,4 +1,4 @@
-package dev.holdfast.sockets;
+package dev.holdfast.control;
 
 import static java.lang.foreign.ValueLayout.ADDRESS;
 import static java.lang.foreign.ValueLayout.JAVA_BYTE;
@@ -18,20 +18,22 @@ import java.nio.charset.StandardCharsets;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The datagram socket of a service manager, sd_notify(3): the JDK has Unix sockets for streams alone, so the C library sends. The numbers
- * are Linux's generic ones, which x86-64, aarch64 and riscv64 share. One socket for each message: they are rare, and a manager that was
- * started anew is found again. Thread-safe.
+ * Sends datagrams to a Unix socket, as sd_notify(3) and the journal take them: the JDK has Unix sockets for streams alone, so the C library
+ * sends. The numbers are Linux's generic ones, which x86-64, aarch64 and riscv64 share. One descriptor for each message: it costs some
+ * microseconds, and a receiver that was started anew is found again. Thread-safe.
  *
  * <pre>
  * struct sockaddr_un: sun_family (2 bytes), sun_path (108); an abstract name begins with a zero byte and ends with the length
  * </pre>
  */
-final class NotifySocket {
+public final class UnixDatagram {
     private static final short AF_UNIX = 1;
     private static final int SOCK_DGRAM = 2;
     private static final int SOCK_CLOEXEC = 0x80000;
-    /** MSG_NOSIGNAL, MSG_DONTWAIT: a manager that takes nothing must hold up nobody here. */
+    /** MSG_NOSIGNAL, MSG_DONTWAIT: a receiver that takes nothing must hold up nobody here. */
     private static final int FLAGS = 0x4000 | 0x40;
+
+    private static final int EAGAIN = 11;
 
     private static final int PATH_AT = Short.BYTES;
     private static final int PATH_BYTES = 108;
@@ -69,10 +71,12 @@ final class NotifySocket {
     private final byte[] name;
 
     /**
+     * Opens nothing yet.
+     *
      * @param address a path, or an abstract name with {@code @} before it, as in {@code NOTIFY_SOCKET}
      * @throws IOException where it is neither, such as {@code vsock:}, or too long
      */
-    NotifySocket(String address) throws IOException {
+    public UnixDatagram(String address) throws IOException {
         byte[] bytes = address.getBytes(StandardCharsets.UTF_8);
         boolean isAbstract = address.startsWith("@");
         if (!isAbstract && !address.startsWith("/")) {
@@ -87,8 +91,13 @@ final class NotifySocket {
         this.name = bytes;
     }
 
-    /** @throws IOException where nobody takes it, at once */
-    void send(String message) throws IOException {
+    /**
+     * Sends without waiting.
+     *
+     * @return false where the receiver's queue is full; the message is not sent
+     * @throws IOException where nobody takes it
+     */
+    public boolean send(byte[] message) throws IOException {
         Calls calls = Calls.LOADED;
         if (calls == null) {
             throw new IOException("the C library cannot be called");
@@ -105,13 +114,16 @@ final class NotifySocket {
                 MemorySegment.copy(name, 0, address, JAVA_BYTE, PATH_AT, name.length);
                 // Of a path the zero byte after it counts, of an abstract name every byte that is named.
                 int length = PATH_AT + name.length + (name[0] == 0 ? 0 : 1);
-                byte[] bytes = message.getBytes(StandardCharsets.UTF_8);
-                MemorySegment text = arena.allocateFrom(JAVA_BYTE, bytes);
+                MemorySegment bytes = arena.allocateFrom(JAVA_BYTE, message);
                 long sent = (long) calls.sendto.invokeExact(
-                        captured, descriptor, text, (long) bytes.length, FLAGS, address, length);
-                if (sent != bytes.length) {
-                    throw failed("sendto", captured);
+                        captured, descriptor, bytes, (long) message.length, FLAGS, address, length);
+                if (sent == message.length) {
+                    return true;
                 }
+                if (captured.get(JAVA_INT, ERRNO_AT) == EAGAIN) {
+                    return false;
+                }
+                throw failed("sendto", captured);
             } finally {
                 int ignored = (int) calls.close.invokeExact(descriptor);
             }
