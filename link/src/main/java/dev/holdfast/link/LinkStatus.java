@@ -9,6 +9,7 @@ import java.util.Optional;
  *
  * @param lost why the last connection or attempt ended; empty before the first one did
  * @param nextAttempt when it connects again; empty while it is connected or connecting
+ * @param connections how often the broker was reached, since the start
  * @param takeovers how often another client took over the session, since the start
  * @param takenOver when that was last
  */
@@ -16,16 +17,18 @@ public record LinkStatus(
         boolean connected,
         Optional<Rejection> lost,
         Optional<Instant> nextAttempt,
+        long connections,
         long takeovers,
         Optional<Instant> takenOver) {
-    static final LinkStatus CONNECTING = new LinkStatus(false, Optional.empty(), Optional.empty(), 0, Optional.empty());
+    static final LinkStatus CONNECTING =
+            new LinkStatus(false, Optional.empty(), Optional.empty(), 0, 0, Optional.empty());
 
     LinkStatus up() {
-        return new LinkStatus(true, lost, Optional.empty(), takeovers, takenOver);
+        return new LinkStatus(true, lost, Optional.empty(), connections + 1, takeovers, takenOver);
     }
 
     LinkStatus connecting() {
-        return new LinkStatus(false, lost, Optional.empty(), takeovers, takenOver);
+        return new LinkStatus(false, lost, Optional.empty(), connections, takeovers, takenOver);
     }
 
     LinkStatus down(Rejection why, boolean byTakeover, Instant now, Instant next) {
@@ -33,6 +36,7 @@ public record LinkStatus(
                 false,
                 Optional.of(why),
                 Optional.of(next),
+                connections,
                 takeovers + (byTakeover ? 1 : 0),
                 byTakeover ? Optional.of(now) : takenOver);
     }

@@ -2,6 +2,7 @@ package dev.holdfast.agent;
 
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.holdfast.agent.metrics.AgentMetrics;
 import dev.holdfast.tee.TeeBridge;
 import dev.holdfast.tee.TeeException;
 import dev.holdfast.trust.bundle.SeekableBytes;
@@ -22,6 +23,7 @@ final class AgentControl {
     private final DeviceReport report;
     private final ScrubDuty scrub;
     private final Supplier<Optional<String>> brokenLog;
+    private final AgentMetrics metrics;
 
     /** @param brokenLog why evidence would be refused, {@link dev.holdfast.attestation.EventLog#broken} */
     AgentControl(
@@ -30,7 +32,9 @@ final class AgentControl {
             TeeBridge bridge,
             DeviceReport report,
             ScrubDuty scrub,
-            Supplier<Optional<String>> brokenLog) {
+            Supplier<Optional<String>> brokenLog,
+            AgentMetrics metrics) {
+        this.metrics = metrics;
         this.brokenLog = brokenLog;
         this.loop = loop;
         this.responder = responder;
@@ -47,6 +51,11 @@ final class AgentControl {
 
     ArrayNode history() {
         return report.history();
+    }
+
+    /** Numbers for whoever watches the device. */
+    String metrics() {
+        return metrics.text(status(), brokenLog.get().isPresent());
     }
 
     ObjectNode inventory() throws TeeException {

@@ -2,6 +2,9 @@ package dev.holdfast.agent;
 
 import dev.holdfast.agent.health.AgentHealth;
 import dev.holdfast.agent.health.Pulse;
+import dev.holdfast.agent.metrics.AgentCounters;
+import dev.holdfast.agent.metrics.AgentCounters.Inbound;
+import dev.holdfast.agent.metrics.AgentMetrics;
 import dev.holdfast.agent.state.StateLock;
 import dev.holdfast.attestation.Attester;
 import dev.holdfast.attestation.ChallengeQueue;
@@ -33,6 +36,7 @@ import dev.holdfast.updater.StoreScrub;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.QuietLog;
 import dev.holdfast.wire.Rejection;
+import dev.holdfast.wire.Subject;
 import java.io.IOException;
 import java.security.SecureRandom;
 import java.time.Clock;
@@ -84,7 +88,7 @@ public final class AgentDaemon implements AutoCloseable {
     /** Says how a reload ended. */
     static void reloaded(ConfigReload.Outcome outcome) {
         switch (outcome) {
-            case ConfigReload.Outcome.Kept kept -> LOG.warn("{}", kept);
+            case ConfigReload.Outcome.Kept kept -> LOG.warn("the configuration stays as it was: {}", kept.why());
             case ConfigReload.Outcome.Taken taken -> LOG.info("{}", taken);
         }
     }
@@ -159,8 +163,11 @@ public final class AgentDaemon implements AutoCloseable {
                         floors::known,
                         config.root().platformLogs(),
                         machine));
-        ChallengeQueue challenges =
-                opened.add("challenges", new ChallengeQueue(attester::attest, ChallengeQueue.Limits.DEFAULT));
+        AgentCounters counters = new AgentCounters();
+        ChallengeQueue challenges = opened.add(
+                "challenges",
+                new ChallengeQueue(
+                        counters.counting(attester::attest, Faults::reasonOf), ChallengeQueue.Limits.DEFAULT));
 
         FleetClient fleet = opened.add("link", new FleetClient(config.topics()));
         // The installer reports through what comes after it.
@@ -169,7 +176,8 @@ public final class AgentDaemon implements AutoCloseable {
                 store,
                 installerConfig(config),
                 new InstallerPorts(fleet, inference, measurements, floors, clock, record -> {
-                    LOG.info("order {}: {} {}", record.orderVersion(), record.state(), record.slot());
+                    LOG.info("order {}: {} {}", Subject.order(record.orderVersion()), record.state(), record.slot());
+                    counters.entered(record);
                     reporting.get().run();
                     observer.entered(record);
                 }));
@@ -224,7 +232,14 @@ public final class AgentDaemon implements AutoCloseable {
                 store,
                 installer,
                 () -> inForce.get().memoryBudget());
-        AgentControl control = new AgentControl(loop, responder, bridge, report, scrub, log::broken);
+        AgentMetrics metrics = new AgentMetrics(
+                counters,
+                log::contents,
+                () -> loop.trust()
+                        .map(trust -> trust.orderSeen(config.topics().device()))
+                        .orElse(0L),
+                config.storeDir());
+        AgentControl control = new AgentControl(loop, responder, bridge, report, scrub, log::broken, metrics);
         reporting.set(() -> {
             graces.wake();
             fleet.report(control.status());
@@ -234,7 +249,7 @@ public final class AgentDaemon implements AutoCloseable {
         // Hints come from the first moment on, and the loop is told of them.
         fleet.use(ReconnectingLink.open(
                 linkConfig(config).with(TeeBridges.access(config, bridge, certificates)),
-                new Incoming(config.topics(), fleet, loop, responder, new QuietLog(LOG))));
+                new Incoming(config.topics(), fleet, loop, responder, counters, new QuietLog(LOG))));
         EventLoop sockets = opened.add("event loop", new EventLoop());
         opened.add(
                 "control socket",
@@ -297,19 +312,28 @@ public final class AgentDaemon implements AutoCloseable {
 
     /** Hands on what the broker brings. */
     private record Incoming(
-            Topics topics, FleetClient fleet, UpdateLoop loop, EvidenceResponder responder, QuietLog quiet)
+            Topics topics,
+            FleetClient fleet,
+            UpdateLoop loop,
+            EvidenceResponder responder,
+            AgentCounters counters,
+            QuietLog quiet)
             implements MqttLink.Receiver {
         @Override
         public void received(MqttLink.Inbound message) {
+            byte[] payload = message.payload();
             if (message.topic().equals(topics.answer())) {
-                fleet.received(message.payload());
+                counters.received(Inbound.ANSWER, payload.length, fleet.received(payload));
             } else if (message.topic().equals(topics.desired())) {
-                loop.hinted(message.payload());
+                counters.received(Inbound.HINT, payload.length, Optional.empty());
+                loop.hinted(payload);
             } else if (message.topic().equals(topics.challenge())) {
-                responder.received(message.payload());
+                counters.received(Inbound.CHALLENGE, payload.length, responder.received(payload));
             } else {
                 // The broker chooses the name, and how often.
-                quiet.warn("{}", new Rejection(Code.LNK_TOPIC, message.topic()));
+                Rejection why = new Rejection(Code.LNK_TOPIC, message.topic());
+                counters.received(Inbound.UNKNOWN, payload.length, Optional.of(why));
+                quiet.warn("{}", why);
             }
         }
 

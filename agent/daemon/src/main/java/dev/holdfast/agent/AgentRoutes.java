@@ -3,6 +3,7 @@ package dev.holdfast.agent;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.holdfast.agent.metrics.AgentMetrics;
 import dev.holdfast.control.AgentPaths;
 import dev.holdfast.control.ChallengeReply;
 import dev.holdfast.control.Challenges;
@@ -22,6 +23,7 @@ import dev.holdfast.wire.Rejection;
 import dev.holdfast.wire.Verdict;
 import io.vertx.core.Handler;
 import io.vertx.core.Vertx;
+import io.vertx.core.http.HttpMethod;
 import io.vertx.core.http.HttpServerRequest;
 import java.io.IOException;
 import java.util.Optional;
@@ -56,6 +58,13 @@ final class AgentRoutes implements Handler<HttpServerRequest> {
 
     private void answer(HttpServerRequest request, byte[] body) {
         try {
+            if (HttpMethod.GET.equals(request.method()) && AgentPaths.METRICS.equals(request.path())) {
+                String text = agent.metrics();
+                request.response()
+                        .putHeader("Content-Type", AgentMetrics.CONTENT_TYPE)
+                        .end(text);
+                return;
+            }
             Replies.json(request.response(), 200, route(request, body));
         } catch (RejectedException e) {
             refuse(request, e.rejection().code() == Code.API_BUSY ? 429 : 400, e.rejection());

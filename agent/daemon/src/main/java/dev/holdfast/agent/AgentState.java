@@ -3,6 +3,7 @@ package dev.holdfast.agent;
 import dev.holdfast.control.Pointer;
 import dev.holdfast.link.LinkStatus;
 import dev.holdfast.wire.Rejection;
+import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.Optional;
 import java.util.SortedMap;
@@ -18,6 +19,7 @@ import java.util.stream.Collectors;
  * @param waits why the loop or a model waits, where something was refused and it goes on by itself
  * @param models the state of each model
  * @param waiting what the loop waits for; empty while it looks
+ * @param lastLook when a look at the fleet last left nothing to do; empty before one did
  * @param link how the link to the broker is; empty before there is one
  */
 record AgentState(
@@ -28,6 +30,7 @@ record AgentState(
         Optional<ModelWork.Wait> waits,
         SortedMap<String, ModelWork.State> models,
         Optional<Alarm.Waiting> waiting,
+        Optional<Instant> lastLook,
         Optional<LinkStatus> link) {
     /** One line for people: {@code idle; serves intent@1.0.0; the broker is not reached; waits because of INS-DISK until ...}. */
     String sentence(Pointer pointer) {

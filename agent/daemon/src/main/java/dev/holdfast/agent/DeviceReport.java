@@ -73,6 +73,9 @@ final class DeviceReport {
                 .put("state", now.phase().word())
                 .put("connected", now.connected())
                 .put("enrolled", now.enrolled());
+        now.lastLook()
+                .ifPresent(at -> status.put(
+                        "lastLook", at.truncatedTo(ChronoUnit.SECONDS).toString()));
         now.link().ifPresent(link -> status.set("link", link(link)));
         List<OperatorRecord> actions = installer.operatorHistory();
         boolean paused = !actions.isEmpty() && actions.getLast().action() == OperatorRecord.Action.PAUSED;
@@ -98,7 +101,7 @@ final class DeviceReport {
 
     /** Why the connection to the broker was lost last, when it is tried again, and who took it over. */
     private static ObjectNode link(LinkStatus link) {
-        ObjectNode json = Json.object().put("connected", link.connected());
+        ObjectNode json = Json.object().put("connected", link.connected()).put("connections", link.connections());
         link.lost()
                 .ifPresent(why ->
                         json.putObject("lost").put("code", why.code().id()).put("detail", why.detail()));
@@ -209,6 +212,7 @@ final class DeviceReport {
                         .put("epoch", entry.serving().epoch())
                         .put("slot", entry.serving().slotId().hex())
                         .put("digest", entry.serving().digest().hex());
+                entry.draft().ifPresent(draft -> one.put("draft", draft));
                 entry.fallback()
                         .ifPresent(slot -> one.putObject("fallback")
                                 .put("version", slot.version())

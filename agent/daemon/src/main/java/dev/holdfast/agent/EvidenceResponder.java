@@ -10,12 +10,14 @@ import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.QuietLog;
 import dev.holdfast.wire.RejectedException;
+import dev.holdfast.wire.Rejection;
 import dev.holdfast.wire.Verdict;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.EnumMap;
 import java.util.HashSet;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -62,12 +64,21 @@ final class EvidenceResponder {
         this.publisher = publisher;
     }
 
-    /** Takes a payload of the challenge topic; the evidence goes back over the link. Does not block. */
-    void received(byte[] payload) {
+    /**
+     * Takes a payload of the challenge topic; the evidence goes back over the link. Does not block.
+     *
+     * @return why it is no challenge, where it is none
+     */
+    Optional<Rejection> received(byte[] payload) {
         switch (Challenge.decode(payload)) {
-            case Verdict.Rejected<Challenge> rejected -> quiet.warn("challenge dropped: {}", rejected.reason());
-            case Verdict.Accepted<Challenge>(Challenge challenge) ->
+            case Verdict.Rejected<Challenge>(Rejection why) -> {
+                quiet.warn("challenge dropped: {}", why);
+                return Optional.of(why);
+            }
+            case Verdict.Accepted<Challenge>(Challenge challenge) -> {
                 answer(seals.admits(challenge) ? Asker.FLEET : Asker.LINK, challenge.nonce());
+                return Optional.empty();
+            }
         }
     }
 

@@ -117,15 +117,25 @@ final class FleetClient implements MetadataSource, BlockSource, AutoCloseable {
         }
     }
 
-    /** Takes a payload of the answer topic. */
-    void received(byte[] payload) {
+    /**
+     * Takes a payload of the answer topic.
+     *
+     * @return why it is of no use, where it is not
+     */
+    Optional<Rejection> received(byte[] payload) {
         switch (Reply.decode(payload)) {
-            case Verdict.Rejected<Reply> rejected -> quiet.warn("answer dropped: {}", rejected.reason());
+            case Verdict.Rejected<Reply>(Rejection why) -> {
+                quiet.warn("answer dropped: {}", why);
+                return Optional.of(why);
+            }
             case Verdict.Accepted<Reply>(Reply answer) -> {
                 BlockingQueue<Reply.Body> queue = waiting.get(answer.id());
                 if (queue == null || !queue.offer(answer.body())) {
-                    LOG.debug("{} answer dropped", Code.LNK_UNASKED.id());
+                    Rejection why = new Rejection(Code.LNK_UNASKED, "answer dropped");
+                    LOG.debug("{}", why);
+                    return Optional.of(why);
                 }
+                return Optional.empty();
             }
         }
     }

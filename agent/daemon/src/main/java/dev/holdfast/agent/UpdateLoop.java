@@ -56,6 +56,7 @@ final class UpdateLoop implements AutoCloseable {
     private volatile boolean closed;
     private volatile Optional<Rejection> lastRejection = Optional.empty();
     private volatile Optional<ModelWork.Wait> waits = Optional.empty();
+    private volatile Optional<Instant> lastLook = Optional.empty();
 
     UpdateLoop(UpdateParts parts) {
         this.parts = parts;
@@ -98,6 +99,7 @@ final class UpdateLoop implements AutoCloseable {
                 refused,
                 models,
                 alarm.waiting(),
+                lastLook,
                 parts.fleet().linkStatus());
     }
 
@@ -182,6 +184,9 @@ final class UpdateLoop implements AutoCloseable {
         if (!done) {
             return afterFailure();
         }
+        lastLook = phase instanceof Phase.Paused
+                ? lastLook
+                : Optional.of(parts.clock().instant());
         Duration refresh = parts.pace().afterSuccess(parts.enrolment().again());
         return Alarm.Pause.of(refresh, phase instanceof Phase.Paused ? "holdfast resume" : "the next look at the fleet")
                 .endedByHintsAfter(HINTED_LOOKS);

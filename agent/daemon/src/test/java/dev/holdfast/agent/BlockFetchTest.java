@@ -69,7 +69,7 @@ class BlockFetchTest {
 
             @Override
             public LinkStatus status() {
-                return new LinkStatus(true, Optional.empty(), Optional.empty(), 0, Optional.empty());
+                return new LinkStatus(true, Optional.empty(), Optional.empty(), 0, 0, Optional.empty());
             }
 
             @Override

@@ -55,7 +55,7 @@ class FleetClientTest {
 
             @Override
             public LinkStatus status() {
-                return new LinkStatus(true, Optional.empty(), Optional.empty(), 0, Optional.empty());
+                return new LinkStatus(true, Optional.empty(), Optional.empty(), 0, 0, Optional.empty());
             }
 
             @Override

@@ -145,7 +145,7 @@ class ModelWorksTest {
 
             @Override
             public LinkStatus status() {
-                return new LinkStatus(connected, Optional.empty(), Optional.empty(), 0, Optional.empty());
+                return new LinkStatus(connected, Optional.empty(), Optional.empty(), 0, 0, Optional.empty());
             }
 
             @Override
