@@ -22,7 +22,9 @@ import java.util.stream.Collectors;
  * tpm2_checkquote -u ak.pem -m quote.msg -s quote.sig -f quote.pcrs -F values -l $(cat pcrs.txt) -g sha256 -q $(cat qualifying.hex)
  * </pre>
  *
- * Where the machine's own registers are quoted too there are more than eight, and {@code -F} and {@code -l} go.
+ * That shows how the tool is called. A verifier takes neither the key nor the qualifying data from the device: docs/verifying.md.
+ *
+ * <p>Where the machine's own registers are quoted too there are more than eight, and {@code -F} and {@code -l} go.
  */
 public final class TpmQuoteFiles {
     private static final int ALG_SHA256 = 0x000b;
