@@ -110,6 +110,7 @@ public record DeviceRecords(FleetDirectory directory) {
             FleetDirectory.delete(directory.replacement(device));
             new HeldOrders(directory).release(device);
             directory.forgetReports(device);
+            LastVerdict.forget(directory, device);
             for (String kind : DeviceCertificates.KINDS) {
                 FleetDirectory.delete(DeviceCertificates.file(directory, device, kind));
             }

@@ -12,6 +12,7 @@ import dev.holdfast.wire.Sha256;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -32,22 +33,35 @@ import java.util.stream.Stream;
  * audit.jsonl          what was done to devices, a line each
  * verifier/            the verifier's private key, readable by its owner only
  * archive/&lt;device&gt;/     the newest appraisals, each with all that it needed
+ * verdicts/&lt;device&gt;.json     what the last look at its evidence came to
  * </pre>
  *
  * Files are replaced whole or not at all.
  */
 public record FleetDirectory(Path root) {
     private static final int MAX_CONFIG_BYTES = 64 * 1024;
+    private static final String ATTEST_EVERY_KEY = "attestEverySeconds";
 
-    /** What {@code fleet.json} says. */
-    public record Config(String name, FleetBroker broker) {
+    /**
+     * What {@code fleet.json} says.
+     *
+     * @param attestEvery how often each device's evidence is expected
+     */
+    public record Config(String name, FleetBroker broker, Duration attestEvery) {
+        /** Where nothing else is said. */
+        static final Duration ATTEST_EVERY = Duration.ofDays(7);
+
+        public Config(String name, FleetBroker broker) {
+            this(name, broker, ATTEST_EVERY);
+        }
+
         /** With a broker that lets in whoever comes. */
         public Config(String name, String broker) {
             this(name, new FleetBroker(broker, BrokerAccess.Settings.NONE));
         }
 
         public Config with(FleetBroker other) {
-            return new Config(name, other);
+            return new Config(name, other, attestEvery);
         }
     }
 
@@ -162,6 +176,9 @@ public record FleetDirectory(Path root) {
     void write(Config config) throws IOException {
         ObjectNode node = Json.object().put("format", 1).put("name", config.name());
         config.broker().writeTo(node);
+        if (!config.attestEvery().equals(Config.ATTEST_EVERY)) {
+            node.put(ATTEST_EVERY_KEY, config.attestEvery().toSeconds());
+        }
         replace(root.resolve("fleet.json"), Json.write(node));
     }
 
@@ -174,6 +191,18 @@ public record FleetDirectory(Path root) {
         });
     }
 
+    /** Says how often each device's evidence is expected; {@code CFG-INVALID} below a second. */
+    public void expect(Duration attestEvery) throws IOException, RejectedException {
+        if (attestEvery.toSeconds() < 1) {
+            throw new RejectedException(Code.CFG_INVALID, "evidence cannot be expected every " + attestEvery);
+        }
+        exclusively(() -> {
+            Config now = config();
+            write(new Config(now.name(), now.broker(), attestEvery));
+            return attestEvery;
+        });
+    }
+
     public Config config() throws IOException, RejectedException {
         JsonNode node = readJson(root.resolve("fleet.json"), MAX_CONFIG_BYTES)
                 .orElseThrow(() -> new RejectedException(Code.FLT_ABSENT, root + " holds no fleet; see fleet init"));
@@ -182,7 +211,11 @@ public record FleetDirectory(Path root) {
             throw new RejectedException(Code.CFG_INVALID, "fleet.json needs name and broker");
         }
         requireName(name);
-        return new Config(name, FleetBroker.read(node, root.toAbsolutePath()));
+        long every = node.path(ATTEST_EVERY_KEY).asLong(Config.ATTEST_EVERY.toSeconds());
+        if (every < 1) {
+            throw new RejectedException(Code.CFG_INVALID, "fleet.json: " + ATTEST_EVERY_KEY + " must be 1 or more");
+        }
+        return new Config(name, FleetBroker.read(node, root.toAbsolutePath()), Duration.ofSeconds(every));
     }
 
     /** What changes the fleet, or must see it whole. */

@@ -10,6 +10,7 @@ import dev.holdfast.fleet.DeviceRecords;
 import dev.holdfast.fleet.FleetDirectory;
 import dev.holdfast.fleet.FleetKeys;
 import dev.holdfast.fleet.KeptArchives;
+import dev.holdfast.fleet.LastVerdict;
 import dev.holdfast.fleet.SignedArchive;
 import dev.holdfast.fleet.VerifierKey;
 import dev.holdfast.link.Challenge;
@@ -126,6 +127,7 @@ final class AttestCommand implements Callable<Integer> {
         byte[] archived =
                 SignedArchive.write(ArchivedCase.of(evidence, question, done.device(), references, result), key);
         new KeptArchives(connected.in.directory()).keep(device, result.at(), archived);
+        LastVerdict.keep(connected.in.directory(), result);
         if (archive.isPresent()) {
             Files.write(archive.get(), archived);
         }

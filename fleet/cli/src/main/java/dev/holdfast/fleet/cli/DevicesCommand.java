@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.fleet.DesiredModels;
 import dev.holdfast.fleet.FleetDirectory;
+import dev.holdfast.fleet.LastVerdict;
 import dev.holdfast.terminal.Program;
 import dev.holdfast.terminal.Table;
 import dev.holdfast.terminal.Units;
@@ -59,10 +60,17 @@ final class DevicesCommand implements Callable<Integer> {
     @Option(names = "--json", description = "print JSON")
     boolean json;
 
+    @Option(
+            names = "--overdue",
+            description = "Only devices whose evidence is older than fleet settings --attest-every, or did not affirm; exit"
+                    + " code 1 where there is one.")
+    boolean overdue;
+
     @Override
     public Integer call() throws Exception {
         FleetDirectory directory = in.directory();
-        directory.config();
+        Duration every = directory.config().attestEvery();
+        Instant now = Instant.now();
         PrintWriter out = spec.commandLine().getOut();
         ArrayNode list = Json.object().putArray("devices");
         Set<String> held = new HashSet<>(directory.heldDevices());
@@ -76,6 +84,11 @@ final class DevicesCommand implements Callable<Integer> {
                                     .name()
                                     .toLowerCase(Locale.ROOT))
                     .put("online", online(directory.online(device)));
+            VerdictAge.into(entry, LastVerdict.read(directory, device), every, now);
+            if (overdue && !VerdictAge.isAlarm(entry)) {
+                list.remove(list.size() - 1);
+                continue;
+            }
             if (held.contains(device)) {
                 entry.put("held", true);
             }
@@ -88,6 +101,10 @@ final class DevicesCommand implements Callable<Integer> {
         }
         if (json) {
             out.println(new String(Json.write(list), StandardCharsets.UTF_8));
+            return overdue && !list.isEmpty() ? 1 : 0;
+        }
+        if (overdue && list.isEmpty()) {
+            out.println("no device is overdue, and all affirmed");
             return 0;
         }
         if (list.isEmpty()) {
@@ -99,7 +116,7 @@ final class DevicesCommand implements Callable<Integer> {
         list.forEach(entry -> rows(table, entry));
         out.print(table.on(Program.output(spec)));
         out.flush();
-        return 0;
+        return overdue ? 1 : 0;
     }
 
     /** A row for each model of a device, and one at least. */
@@ -111,6 +128,7 @@ final class DevicesCommand implements Callable<Integer> {
                     + Units.time(entry.at("/suspectedClone/since").asText(), Instant.now()) + "; holdfast explain "
                     + Code.FLT_CLONE.id());
         }
+        VerdictAge.note(entry, Instant.now()).ifPresent(notes::add);
         if (entry.path("held").asBoolean()) {
             notes.add(
                     "its orders are held: fleet resume " + entry.path("device").asText());

@@ -8,6 +8,7 @@ import dev.holdfast.wire.Json;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
@@ -44,6 +45,13 @@ final class SettingsCommand implements Callable<Integer> {
             description = "Forget user, password, certificate and key; what else is given counts anew.")
     boolean anonymous;
 
+    @Option(
+            names = "--attest-every",
+            paramLabel = "TIME",
+            description = "How often each device's evidence is expected, such as P7D (the default) or 12h; fleet devices"
+                    + " --overdue lists those that nobody asked for longer.")
+    Optional<Duration> attestEvery = Optional.empty();
+
     @Option(names = "--json", description = "For programs.")
     boolean json;
 
@@ -54,6 +62,10 @@ final class SettingsCommand implements Callable<Integer> {
         if (anonymous || !broker.isEmpty()) {
             FleetBroker before = anonymous ? forgotten(config.broker()) : config.broker();
             directory.change(broker.over(before));
+            config = directory.config();
+        }
+        if (attestEvery.isPresent()) {
+            directory.expect(attestEvery.get());
             config = directory.config();
         }
         PrintWriter out = spec.commandLine().getOut();
@@ -80,7 +92,8 @@ final class SettingsCommand implements Callable<Integer> {
         BrokerAccess.Settings access = config.broker().settings();
         ObjectNode tree = Json.object()
                 .put("name", config.name())
-                .put("broker", config.broker().address());
+                .put("broker", config.broker().address())
+                .put("attestEverySeconds", config.attestEvery().toSeconds());
         tree.put("user", access.user());
         access.password().ifPresent(file -> tree.put("passwordFile", file.toString()));
         access.certificate().ifPresent(file -> tree.put("certificate", file.toString()));
@@ -93,6 +106,7 @@ final class SettingsCommand implements Callable<Integer> {
     private static void print(FleetDirectory.Config config, PrintWriter out) {
         BrokerAccess.Settings access = config.broker().settings();
         out.println("fleet               " + config.name());
+        out.println("evidence expected   every " + config.attestEvery());
         out.println("broker              " + config.broker().address());
         out.println("broker user         " + (access.user().isEmpty() ? "none" : access.user()));
         out.println("broker password     "

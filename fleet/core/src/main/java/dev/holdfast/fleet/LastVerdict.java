@@ -1,0 +1,101 @@
+package dev.holdfast.fleet;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.holdfast.attestation.verify.Appraisal;
+import dev.holdfast.attestation.verify.AttestationResult;
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.Fields;
+import dev.holdfast.wire.Json;
+import dev.holdfast.wire.RejectedException;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.DateTimeException;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.Locale;
+import java.util.Optional;
+
+/**
+ * What the fleet's last look at a device came to, {@code verdicts/<device>.json}.
+ *
+ * @param at when it was appraised
+ * @param status such as {@code affirming}
+ * @param code why it does not affirm
+ * @param affirmedAt the last time that it did; absent before the first
+ */
+public record LastVerdict(Instant at, String status, Optional<String> code, Optional<Instant> affirmedAt) {
+    private static final String AFFIRMING = "affirming";
+    private static final int MAX_BYTES = 4096;
+    private static final int MAX_CHARS = 64;
+
+    /** Keeps a verdict, unless a later one is known. */
+    public static void keep(FleetDirectory directory, AttestationResult result) throws IOException, RejectedException {
+        String device = result.device();
+        directory.exclusively(() -> {
+            Optional<LastVerdict> before = read(directory, device);
+            LastVerdict last = of(result, before.flatMap(LastVerdict::affirmedAt));
+            if (before.isEmpty() || !before.get().at.isAfter(last.at)) {
+                Files.createDirectories(file(directory, device).getParent());
+                FleetDirectory.replace(file(directory, device), Json.write(last.toJson()));
+            }
+            return last;
+        });
+    }
+
+    private static LastVerdict of(AttestationResult result, Optional<Instant> affirmedBefore) {
+        Appraisal appraisal = result.appraisal();
+        return new LastVerdict(
+                result.at(),
+                appraisal.status().name().toLowerCase(Locale.ROOT),
+                appraisal.firstFailure().flatMap(Appraisal.Check::code).map(Code::id),
+                appraisal.isAffirming() ? Optional.of(result.at()) : affirmedBefore);
+    }
+
+    /** Empty where the device was never appraised. */
+    public static Optional<LastVerdict> read(FleetDirectory directory, String device)
+            throws IOException, RejectedException {
+        Path file = file(directory, device);
+        if (!Files.exists(file)) {
+            return Optional.empty();
+        }
+        Fields fields = Fields.read(Files.readAllBytes(file), MAX_BYTES, Code.WIRE_FIELD);
+        return Optional.of(new LastVerdict(
+                time(fields, "at"),
+                fields.text("status", MAX_CHARS),
+                fields.has("code") ? Optional.of(fields.text("code", MAX_CHARS)) : Optional.empty(),
+                fields.has("affirmedAt") ? Optional.of(time(fields, "affirmedAt")) : Optional.empty()));
+    }
+
+    static void forget(FleetDirectory directory, String device) throws IOException {
+        FleetDirectory.delete(file(directory, device));
+    }
+
+    private static Path file(FleetDirectory directory, String device) {
+        return directory.root().resolve("verdicts").resolve(device + ".json");
+    }
+
+    private static Instant time(Fields fields, String name) throws RejectedException {
+        try {
+            return Instant.parse(fields.text(name, MAX_CHARS));
+        } catch (DateTimeException e) {
+            throw fields.wrong(name, "a time such as 2026-11-25T12:00:00Z");
+        }
+    }
+
+    public boolean isAffirming() {
+        return status.equals(AFFIRMING);
+    }
+
+    /** When the next one is due. */
+    public Instant expectedBy(Duration every) {
+        return at.plus(every);
+    }
+
+    public ObjectNode toJson() {
+        ObjectNode json = Json.object().put("at", at.toString()).put("status", status);
+        code.ifPresent(known -> json.put("code", known));
+        affirmedAt.ifPresent(time -> json.put("affirmedAt", time.toString()));
+        return json;
+    }
+}
