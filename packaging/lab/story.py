@@ -174,6 +174,10 @@ class Story:
         machine.run("runuser -u holdfast -- holdfast provision --yes")
         machine.run("systemctl restart holdfast-inference && systemctl start holdfast")
         hold(machine.show(AGENT, "ActiveState") == "active", "the agent is not ready")
+        waiting = until(60, "the device waits to be let in", lambda: json.loads(
+            machine.run(f"fleet devices pending --dir {FLEET} --json", user="holdfast-fleet")))
+        hold(waiting[0]["endorsement"] in machine.run("holdfast status"), "the device shows another key than waits")
+        machine.run(f"fleet devices accept --dir {FLEET} device-1", user="holdfast-fleet")
         until(60, "the device has a certificate", lambda: machine.run("test -s /var/lib/holdfast/certificates/tls.crt && echo yes", check=False).stdout)
         machine.write("/etc/holdfast/holdfast.toml", CONFIG.format(port=8883))
         machine.run("systemctl restart holdfast")

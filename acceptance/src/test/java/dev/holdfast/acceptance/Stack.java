@@ -5,6 +5,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.MissingNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.holdfast.attestation.EnrolmentToken;
+import dev.holdfast.fleet.EnrolmentTokens;
+import dev.holdfast.fleet.FleetDirectory;
 import dev.holdfast.wire.Json;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -16,6 +19,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.SimpleFileVisitor;
 import java.nio.file.attribute.BasicFileAttributes;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Clock;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -60,6 +65,7 @@ final class Stack implements AutoCloseable {
         Stack stack = new Stack(dir, port, swtpm);
         stack.fleet("init", "--name", "demo", "--broker", stack.broker());
         Files.copy(dir.resolve("fleet/metadata/1.root.json"), dir.resolve("root.json"));
+        stack.letIn();
         stack.publish("1.0.0");
         stack.publish("2.0.0");
         stack.configure();
@@ -76,9 +82,19 @@ final class Stack implements AutoCloseable {
         Stack stack = new Stack(dir, freePort(), false);
         stack.fleet("init", "--name", "demo", "--broker", stack.broker());
         Files.copy(dir.resolve("fleet/metadata/1.root.json"), dir.resolve("root.json"));
+        stack.letIn();
         stack.configure();
         stack.holdfastOk("provision");
         return stack;
+    }
+
+    /** Devices without a TPM may come, and the configuration names a token that lets each of a test's devices in. */
+    private void letIn() throws Exception {
+        Files.writeString(dir.resolve("fleet/enrolment.json"), "{\"format\":1, \"software\":true}");
+        EnrolmentToken token = new EnrolmentTokens(new FleetDirectory(dir.resolve("fleet")), Clock.systemUTC())
+                .create(1000, Duration.ofDays(1));
+        Path file = Files.writeString(dir.resolve("enrolment.token"), token.text());
+        Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("rw-------"));
     }
 
     void publish(String version) throws Exception {
@@ -140,6 +156,7 @@ final class Stack implements AutoCloseable {
         Files.writeString(dir.resolve("holdfast.toml"), """
                 fleet = "demo"
                 device = "device-1"
+                enrolment-token-file = "enrolment.token"
                 broker = "tcp://127.0.0.1:%d"
                 state = "device"
                 tee = "%s"

@@ -27,6 +27,7 @@ public final class DeviceEnrolment {
     private final Binary signerKey;
 
     private final Binary attestationKey;
+    private final Sha256 endorsement;
     private final byte[] request;
 
     /**
@@ -71,7 +72,13 @@ public final class DeviceEnrolment {
                     Binary.empty(),
                     Binary.empty());
         }
+        this.endorsement = DeviceName.endorsement(message);
         this.request = message.encode();
+    }
+
+    /** By which the fleet knows this device: see {@link DeviceName}. */
+    public Sha256 endorsement() {
+        return endorsement;
     }
 
     /** What to send to the fleet first. */
@@ -81,10 +88,18 @@ public final class DeviceEnrolment {
 
     /** Answers the fleet's challenge with the proof to send. */
     public Verdict<byte[]> prove(byte[] challenge) throws TeeException {
+        return prove(challenge, Optional.empty());
+    }
+
+    /** The same, and shows that the device holds a token of its fleet, without showing the token. */
+    public Verdict<byte[]> prove(byte[] challenge, Optional<EnrolmentToken> token) throws TeeException {
         return switch (Verdict.of(() -> EnrolmentMessage.Challenge.parse(challenge))) {
             case Verdict.Rejected<EnrolmentMessage.Challenge> rejected -> rejected.as();
             case Verdict.Accepted<EnrolmentMessage.Challenge>(EnrolmentMessage.Challenge asked) ->
-                Verdict.accepted(new EnrolmentMessage.Proof(proof(asked, challenge)).encode());
+                Verdict.accepted(new EnrolmentMessage.Proof(
+                                proof(asked, challenge),
+                                token.map(mine -> mine.claim(EnrolmentMessage.transcript(request, challenge))))
+                        .encode());
         };
     }
 

@@ -10,6 +10,7 @@ import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Sha256;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
+import java.util.Optional;
 
 /** The three messages of an enrolment, deterministic CBOR. */
 public sealed interface EnrolmentMessage {
@@ -111,17 +112,40 @@ public sealed interface EnrolmentMessage {
         }
     }
 
-    /** The answer: HMAC-SHA256 under the activated secret, or the signer's signature for a software bridge. */
-    record Proof(Binary proof) implements EnrolmentMessage {
+    /**
+     * That the device holds an enrolment token. The token itself is never sent, so whoever listens learns nothing that is good for another
+     * request or another challenge.
+     *
+     * @param token the token's id
+     * @param mac {@link EnrolmentToken#mac} over the {@link #transcript}
+     */
+    record TokenClaim(String token, Binary mac) {}
+
+    /**
+     * The answer.
+     *
+     * @param proof HMAC-SHA256 under the activated secret, or the signer's signature for a software bridge
+     * @param token of a device that has one
+     */
+    record Proof(Binary proof, Optional<TokenClaim> token) implements EnrolmentMessage {
+        Proof(Binary proof) {
+            this(proof, Optional.empty());
+        }
+
         byte[] encode() {
-            return CborWriter.write(Cbor.dict()
-                    .put("format", Cbor.of(1))
-                    .put("proof", Cbor.of(proof))
-                    .build());
+            Cbor.DictBuilder dict = Cbor.dict().put("format", Cbor.of(1)).put("proof", Cbor.of(proof));
+            token.ifPresent(claim -> dict.put("token", Cbor.of(claim.token())).put("tokenMac", Cbor.of(claim.mac())));
+            return CborWriter.write(dict.build());
         }
 
         public static Proof parse(byte[] bytes) throws RejectedException {
-            return new Proof(fields(bytes).bytes("proof", 32, 64));
+            Cbor.Fields fields = fields(bytes);
+            Optional<TokenClaim> claim = fields.has("token")
+                    ? Optional.of(new TokenClaim(
+                            EnrolmentToken.requireId(fields.text("token", EnrolmentToken.ID_CHARS)),
+                            fields.bytes("tokenMac", Sha256.BYTES, Sha256.BYTES)))
+                    : Optional.empty();
+            return new Proof(fields.bytes("proof", 32, 64), claim);
         }
     }
 

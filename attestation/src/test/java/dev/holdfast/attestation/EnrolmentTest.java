@@ -50,7 +50,7 @@ class EnrolmentTest {
     }
 
     @Test
-    void aTpmThatClaimsHardwareIsGrantedFirmwareAtMost() throws Exception {
+    void aTpmThatClaimsHardwareIsGrantedEmulatedWhereNobodyVouchesForIt() throws Exception {
         try (Swtpm swtpm = Swtpm.start(temp);
                 Tpm2Bridge bridge = Tpm2Bridge.open(swtpm.address())) {
             DeviceEnrolment mine = new DeviceEnrolment(bridge, "device-1");
@@ -77,7 +77,7 @@ class EnrolmentTest {
                     EnrolmentMessage.transcript(boast, attempt.challenge()).toArray());
             EnrolledDevice device =
                     Models.accepted(attempt.complete(new EnrolmentMessage.Proof(Binary.copyOf(hmac)).encode()));
-            assertThat(device.assurance()).isEqualTo(Assurance.FIRMWARE);
+            assertThat(device.assurance()).isEqualTo(Assurance.EMULATED);
         }
     }
 

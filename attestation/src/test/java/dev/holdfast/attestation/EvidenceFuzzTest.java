@@ -32,8 +32,6 @@ import java.security.interfaces.ECPublicKey;
 import java.time.Clock;
 import java.time.Instant;
 import java.util.List;
-import java.util.Map;
-import java.util.Optional;
 import java.util.Random;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -170,12 +168,11 @@ class EvidenceFuzzTest {
 
     @FuzzTest
     void enrolment(byte[] bytes) {
-        assertThat(EnrolmentAuthority.begin(bytes, EnrolmentPolicy.onFirstUse(), Clock.systemUTC()))
+        assertThat(EnrolmentAuthority.begin(bytes, EnrolmentPolicy.DEFAULT.withSoftware(), Clock.systemUTC()))
                 .isNotNull();
         assertThat(TpmRsaPublic.parse(Binary.copyOf(bytes))).isNotNull();
-        EnrolmentPolicy nobody = new EnrolmentPolicy(Map.of(), List.of(), List.of(), Optional.empty(), false);
         TpmPublic key = Models.accepted(TpmPublic.parse(ENDORSEMENT));
-        assertThat(EndorsementChain.check(Binary.copyOf(bytes), key, nobody, Instant.EPOCH)
+        assertThat(EndorsementChain.check(Binary.copyOf(bytes), key, EnrolmentPolicy.DEFAULT, Instant.EPOCH)
                         .isAccepted())
                 .isFalse();
     }

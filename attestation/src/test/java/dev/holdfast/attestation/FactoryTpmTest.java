@@ -11,7 +11,6 @@ import dev.holdfast.tee.tpm.Tpm2Bridge;
 import dev.holdfast.tee.tpm.TpmKeyArea;
 import dev.holdfast.tee.tpm.TpmRsaPublic;
 import dev.holdfast.wire.Sha256;
-import dev.holdfast.wire.Verdict;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Clock;
@@ -77,7 +76,7 @@ class FactoryTpmTest {
     }
 
     @Test
-    void isRefusedWhereAnotherMakerIsPinned() throws Exception {
+    void nobodyVouchesWhereAnotherMakerIsPinned() throws Exception {
         manufacture();
         Path other = Files.createDirectories(temp.resolve("other"));
         Files.move(temp.resolve("ca"), other.resolve("ca"));
@@ -89,9 +88,11 @@ class FactoryTpmTest {
                 """);
         try (Swtpm swtpm = Swtpm.start(temp);
                 Tpm2Bridge bridge = Tpm2Bridge.open(swtpm.address())) {
-            assertThat(EnrolmentAuthority.begin(
-                            new DeviceEnrolment(bridge, "device-1").request(), pinned, Clock.systemUTC()))
-                    .isInstanceOf(Verdict.Rejected.class);
+            EnrolmentAuthority.Attempt attempt = Models.accepted(EnrolmentAuthority.begin(
+                    new DeviceEnrolment(bridge, "device-1").request(), pinned, Clock.systemUTC()));
+            assertThat(attempt.grant().basis()).isEqualTo(EnrolmentPolicy.Basis.NOBODY);
+            assertThat(attempt.grant().assurance()).isEqualTo(Assurance.EMULATED);
+            assertThat(attempt.grant().why()).contains("no pinned root");
         }
     }
 }

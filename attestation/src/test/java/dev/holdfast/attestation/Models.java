@@ -139,7 +139,7 @@ public final class Models {
 
     /** An enrolment at a fleet that lets everybody in. */
     static Verdict<EnrolmentAuthority.Attempt> begin(byte[] request) {
-        return EnrolmentAuthority.begin(request, EnrolmentPolicy.onFirstUse(), Clock.systemUTC());
+        return EnrolmentAuthority.begin(request, EnrolmentPolicy.DEFAULT.withSoftware(), Clock.systemUTC());
     }
 
     /** A question that was asked just now. */

@@ -140,7 +140,7 @@ final class VerifierRate {
     private static EnrolledDevice enrol(SoftwareBridge bridge) throws Exception {
         DeviceEnrolment mine = new DeviceEnrolment(bridge, "device-1");
         EnrolmentAuthority.Attempt attempt = EnrolmentAuthority.begin(
-                        mine.request(), EnrolmentPolicy.onFirstUse(), Clock.systemUTC())
+                        mine.request(), EnrolmentPolicy.DEFAULT.withSoftware(), Clock.systemUTC())
                 .orThrow();
         return attempt.complete(mine.prove(attempt.challenge()).orThrow()).orThrow();
     }

@@ -10,7 +10,7 @@ import java.util.regex.Pattern;
  * narrowest broker allows.
  */
 public record Topics(String fleet, String device) {
-    private static final int MAX_NAME_CHARS = 64;
+    public static final int MAX_NAME_CHARS = 64;
     private static final Pattern NAME = Pattern.compile("[A-Za-z0-9][A-Za-z0-9_-]{0,63}");
     /** What names were before RabbitMQ was among the brokers. */
     private static final Pattern DOTTED_NAME = Pattern.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,63}");

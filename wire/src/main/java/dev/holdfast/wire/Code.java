@@ -97,8 +97,7 @@ public enum Code {
     UPD_FORMAT("UPD-FORMAT", "The metadata is not well formed", "Check the publisher's version"),
     UPD_NO_ORDER("UPD-NO-ORDER", "The fleet has no order for this device", "Order a model: fleet desire"),
     UPD_TARGET_UNKNOWN("UPD-TARGET-UNKNOWN", "The Image repository does not list this target", "Publish it first"),
-    UPD_DIRECTOR_DEVICE(
-            "UPD-DIRECTOR-DEVICE", "The Director's order is for another device", "Check the order's device"),
+    UPD_DIRECTOR_DEVICE("UPD-DIRECTOR-DEVICE", "The Director's order is for another device", "Check whose order it is"),
     UPD_DIRECTOR_NONCE(
             "UPD-DIRECTOR-NONCE",
             "The Director's order does not answer this device's nonce",
@@ -303,10 +302,11 @@ public enum Code {
     ATT_SERVING("ATT-SERVING", "Nobody confirmed that the measured model answers", "Check the inference process"),
     ATT_FRESHNESS("ATT-FRESHNESS", "The evidence is older than the policy allows", "Ask again"),
     ATT_ARCHIVE("ATT-ARCHIVE", "The archive is damaged, or another verifier's", "Compare its key with fleet verifier"),
-    ATT_ENROL(
-            "ATT-ENROL",
-            "The enrolment does not hold",
-            "Check EK and AK of the device; other keys than before: fleet devices replace"),
+    ATT_ENROL("ATT-ENROL", "The enrolment does not hold", "Read the detail; other keys: fleet devices replace"),
+    ATT_PENDING(
+            "ATT-PENDING",
+            "The device waits until whoever runs the fleet lets it in",
+            "fleet devices pending lists its key; where that is yours, fleet devices accept DEVICE"),
     ATT_CERTIFICATE(
             "ATT-CERTIFICATE",
             "A certificate came for this device that is not to be believed, and the one that it has stays",

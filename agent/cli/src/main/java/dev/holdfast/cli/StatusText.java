@@ -63,10 +63,16 @@ final class StatusText {
         page.line("next attempt", connected ? "" : moment(link, "nextAttempt"));
         page.line("taken over", moment(link, "takenOver"), Page.Mark.DOUBTFUL);
         boolean enrolled = status.path("enrolled").asBoolean();
+        JsonNode enrolment = status.path("enrolment");
+        boolean pending = enrolment.path("state").asText().equals("pending");
         page.line(
                 "enrolled",
-                enrolled ? "yes" : "not yet known to the fleet",
-                enrolled ? Page.Mark.GOOD : Page.Mark.DOUBTFUL);
+                pending
+                        ? "waits to be let in, there by: fleet devices accept "
+                                + status.path("device").asText()
+                        : enrolled ? "yes" : "not yet known to the fleet",
+                enrolled && !pending ? Page.Mark.GOOD : Page.Mark.DOUBTFUL);
+        page.line("key", enrolment.path("endorsement").asText());
         boolean paused = status.path("paused").asBoolean();
         JsonNode pause = status.path("pause");
         page.line(
@@ -77,7 +83,7 @@ final class StatusText {
                         : "on",
                 paused ? Page.Mark.DOUBTFUL : Page.Mark.NONE);
         page.line("certificate", certificate(status.path("certificate")));
-        page.line("refused", coded(status.path("lastRejection")), Page.Mark.BAD);
+        page.line("refused", pending ? "" : coded(status.path("lastRejection")), Page.Mark.BAD);
         page.line("waits for", waiting(status.path("waiting")));
     }
 

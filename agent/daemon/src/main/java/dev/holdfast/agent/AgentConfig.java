@@ -22,18 +22,29 @@ import java.util.Optional;
 /**
  * How an agent is set up.
  *
- * @param topics fleet and device
+ * @param identity fleet and device
  * @param stateDir everything that the device keeps
  * @param memoryBudget bytes that all models together may need
  */
 public record AgentConfig(
-        Topics topics,
+        Identity identity,
         Path stateDir,
         SocketPaths sockets,
         Broker broker,
         Root root,
         Updates updates,
         long memoryBudget) {
+    /** In the configuration's place of a name: the device's keys give it. */
+    static final String AUTO = "auto";
+
+    /**
+     * Whom the fleet meets.
+     *
+     * @param device its name; empty where its keys give it
+     * @param token file with a token that lets it in
+     */
+    public record Identity(String fleet, Optional<String> device, Optional<Path> token) {}
+
     /**
      * The way to the fleet.
      *
@@ -143,7 +154,10 @@ public record AgentConfig(
             }
         }
         return new AgentConfig(
-                new Topics(fleet, device),
+                new Identity(
+                        fleet,
+                        device.equals(AUTO) ? Optional.empty() : Optional.of(device),
+                        file.find(ConfigKeys.ENROLMENT_TOKEN_FILE)),
                 file.get(ConfigKeys.STATE),
                 file.sockets(),
                 Broker.of(file),
@@ -183,7 +197,18 @@ public record AgentConfig(
 
     /** This configuration with another register. */
     AgentConfig with(TpmRegister register) {
-        return new AgentConfig(topics, stateDir, sockets, broker, root.with(register), updates, memoryBudget);
+        return new AgentConfig(identity, stateDir, sockets, broker, root.with(register), updates, memoryBudget);
+    }
+
+    /** This configuration with the name that the device's keys give it. */
+    AgentConfig named(String device) {
+        Identity known = new Identity(identity.fleet(), Optional.of(device), identity.token());
+        return new AgentConfig(known, stateDir, sockets, broker, root, updates, memoryBudget);
+    }
+
+    /** Of a device that has a name: {@link TeeBridges#named} gives it one where the configuration does not. */
+    Topics topics() {
+        return new Topics(identity.fleet(), identity.device().orElseThrow());
     }
 
     /** The event log. */

@@ -45,8 +45,7 @@ final class AgentControl {
 
     ObjectNode status() {
         ObjectNode status = report.status(loop.state(), scrub.status());
-        status.set("certificate", loop.certificate());
-        return status;
+        return status.setAll(loop.standing());
     }
 
     ArrayNode history() {

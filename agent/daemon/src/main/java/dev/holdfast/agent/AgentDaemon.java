@@ -125,15 +125,16 @@ public final class AgentDaemon implements AutoCloseable {
 
     /** @return takes another configuration while all runs */
     private static Consumer<AgentConfig> open(
-            AgentConfig config, ServiceManager manager, InstallObserver observer, OpenedParts opened)
+            AgentConfig given, ServiceManager manager, InstallObserver observer, OpenedParts opened)
             throws IOException, TeeException {
-        tolerating(() -> Disk.LOCAL.createDirectories(config.stateDir()));
-        tolerating(() -> opened.add("state lock", StateLock.take(config.stateDir())));
-        AtomicReference<AgentConfig> inForce = new AtomicReference<>(config);
+        tolerating(() -> Disk.LOCAL.createDirectories(given.stateDir()));
+        tolerating(() -> opened.add("state lock", StateLock.take(given.stateDir())));
+        AtomicReference<AgentConfig> inForce = new AtomicReference<>(given);
         Supplier<Duration> refresh = () -> inForce.get().updates().refresh();
         FloorClock clock = new FloorClock(Clock.systemUTC());
         manager.starting("opening the root of trust", LONGEST_STEP);
-        TeeBridge bridge = opened.add("root of trust", TeeBridges.open(config));
+        TeeBridge bridge = opened.add("root of trust", TeeBridges.open(given));
+        AgentConfig config = TeeBridges.named(given, bridge);
         Optional<VmReporter> machine = TeeBridges.machine(config);
         machine.ifPresent(reporter -> opened.add("machine reports", reporter));
         manager.starting("reading the event log and the journal", LONGEST_STEP);
@@ -204,7 +205,14 @@ public final class AgentDaemon implements AutoCloseable {
                 store,
                 installer,
                 works,
-                new Enrolment(bridge, config.topics().device(), fleet, certificates, clock, new SecureRandom()),
+                new Enrolment(
+                        bridge,
+                        config.topics().device(),
+                        config.identity().token(),
+                        fleet,
+                        certificates,
+                        clock,
+                        new SecureRandom()),
                 measurements,
                 clock,
                 new RefreshSchedule(refresh, new SecureRandom()),

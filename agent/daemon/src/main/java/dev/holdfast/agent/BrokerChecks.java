@@ -47,13 +47,7 @@ final class BrokerChecks {
                                 + waiting.path("until").asText() + " at the latest",
                         "");
             }
-            boolean enrolled = status.get().path("enrolled").asBoolean();
-            checks.add(
-                    "fleet",
-                    "enrolment",
-                    enrolled ? Outcome.PASS : Outcome.WARN,
-                    enrolled ? "the fleet knows this device's keys" : "not enrolled since the agent's start",
-                    "see the fleet service's log for a refusal");
+            enrolment(status.get());
             CertificateFinding of = CertificateFinding.of(status.get().path("certificate"));
             checks.add(
                     "fleet",
@@ -69,6 +63,32 @@ final class BrokerChecks {
             checks.add("fleet", "broker", Outcome.PASS, broker + " takes connections", "");
         } catch (IOException e) {
             checks.add("fleet", "broker", Outcome.FAIL, broker + ": " + e.getMessage(), "check network and broker");
+        }
+    }
+
+    private void enrolment(JsonNode status) {
+        boolean enrolled = status.path("enrolled").asBoolean();
+        JsonNode enrolment = status.path("enrolment");
+        boolean pending = enrolment.path("state").asText().equals("pending");
+        checks.add(
+                "fleet",
+                "enrolment",
+                enrolled && !pending ? Outcome.PASS : Outcome.WARN,
+                pending
+                        ? "somebody has to let this device in; its key is "
+                                + enrolment.path("endorsement").asText()
+                        : enrolled ? "the fleet knows this device's keys" : "not enrolled since the agent's start",
+                pending
+                        ? "there: fleet devices accept " + status.path("device").asText()
+                        : "see the fleet service's log for a refusal");
+        String token = enrolment.path("token").asText();
+        if (token.startsWith(Code.CFG_INVALID.id()) && !enrolled) {
+            checks.add(
+                    "fleet",
+                    "enrolment token",
+                    Outcome.WARN,
+                    token,
+                    "write the fleet's token there, or take enrolment-token-file out of the configuration");
         }
     }
 

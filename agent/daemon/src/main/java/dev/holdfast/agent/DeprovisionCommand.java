@@ -83,7 +83,7 @@ final class DeprovisionCommand extends AgentCommand.Configured {
                         removed);
         removed.forEach(what -> out().println("removed: " + what));
         out().println("this device trusts no fleet any more; the fleet forgets it by: fleet devices forget "
-                + config.topics().device());
+                + config.identity().device().orElse("with the name that fleet devices shows"));
         out().flush();
     }
 

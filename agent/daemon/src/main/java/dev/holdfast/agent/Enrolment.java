@@ -2,18 +2,22 @@ package dev.holdfast.agent;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.attestation.DeviceEnrolment;
+import dev.holdfast.attestation.EnrolmentToken;
 import dev.holdfast.link.Reply;
 import dev.holdfast.link.Request;
 import dev.holdfast.tee.TeeBridge;
 import dev.holdfast.tee.TeeException;
+import dev.holdfast.trust.client.SourceException;
 import dev.holdfast.trust.client.TrustClient;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
+import dev.holdfast.wire.Json;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Rejection;
 import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.Verdict;
 import java.io.IOException;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.Optional;
@@ -32,9 +36,14 @@ final class Enrolment {
     private static final Logger LOG = LoggerFactory.getLogger(Enrolment.class);
     private static final Duration FIRST_PAUSE = Duration.ofMinutes(1);
     private static final int MAX_DOUBLINGS = 6;
+    /** Of a device that waits to be let in. The fleet checks a proof each time. */
+    private static final Duration FIRST_WAIT = Duration.ofSeconds(20);
+
+    private static final Duration LONGEST_WAIT = Duration.ofMinutes(10);
 
     private final TeeBridge bridge;
     private final String device;
+    private final Optional<Path> tokenFile;
     private final FleetClient fleet;
     private final CertificateStore certificates;
     private final InstantSource clock;
@@ -43,25 +52,37 @@ final class Enrolment {
     /** Of the trusted root at the last look. */
     private volatile Set<Sha256> named = Set.of();
 
+    /** By which the fleet knows this device, as of the first attempt. */
+    private volatile Optional<Sha256> endorsement = Optional.empty();
+
+    /** Why the device waits to be let in; empty while it does not. */
+    private volatile Optional<Rejection> pending = Optional.empty();
+
+    private volatile String token = "";
+    private int waited;
     private int failures;
     /** Goes by a clock that nobody sets: one that was wrong must hold up no renewal. */
     private Duration pause = Duration.ZERO;
+
+    private Duration wait = Duration.ZERO;
 
     private long pausedAtNanos;
 
     Enrolment(
             TeeBridge bridge,
             String device,
+            Optional<Path> tokenFile,
             FleetClient fleet,
             CertificateStore certificates,
             InstantSource clock,
             RandomGenerator random) {
-        this(bridge, device, fleet, certificates, clock, random, System::nanoTime);
+        this(bridge, device, tokenFile, fleet, certificates, clock, random, System::nanoTime);
     }
 
     Enrolment(
             TeeBridge bridge,
             String device,
+            Optional<Path> tokenFile,
             FleetClient fleet,
             CertificateStore certificates,
             InstantSource clock,
@@ -69,6 +90,7 @@ final class Enrolment {
             LongSupplier nanoTime) {
         this.bridge = bridge;
         this.device = device;
+        this.tokenFile = tokenFile;
         this.fleet = fleet;
         this.certificates = certificates;
         this.clock = clock;
@@ -80,21 +102,27 @@ final class Enrolment {
      * Enrols.
      *
      * @param authorities keys of those that signed metadata names; where empty, the one that issued first is believed
-     * @return empty where the fleet took the keys and the certificates are kept; {@code ATT-CERTIFICATE} where it may have taken the keys,
+     * @return empty where the fleet took the keys and the certificates are kept; {@code ATT-PENDING} where somebody has to let the device
+     *     in; {@code ATT-CERTIFICATE} where it may have taken the keys,
      *     and no certificates came that are to be believed; else why it did not
      */
     Optional<Rejection> run(Set<Sha256> authorities) throws IOException, TeeException {
         pace(false); // Until it is done, also where nobody answers.
         DeviceEnrolment enrolment = new DeviceEnrolment(bridge, device);
+        endorsement = Optional.of(enrolment.endorsement());
+        Optional<EnrolmentToken> mine = token();
+        pending = Optional.empty();
         try {
             byte[] proof = fleet.first(
-                    new Request.Enrol(Binary.copyOf(enrolment.request())), answer -> prove(enrolment, message(answer)));
+                    new Request.Enrol(Binary.copyOf(enrolment.request())),
+                    answer -> prove(enrolment, message(answer), mine));
             DeviceEnrolment.Issued issued = fleet.first(
                     new Request.Prove(Binary.copyOf(proof)),
                     answer -> enrolment
                             .complete(message(answer).toArray(), certificates.trusted(authorities), clock.instant())
                             .orThrow());
             certificates.keep(issued);
+            waited = 0;
             // One that is not newer may come back, where the clocks differ by a little: then it is asked again, later.
             if (!certificates.isDue(authorities)) {
                 pace(true);
@@ -102,7 +130,44 @@ final class Enrolment {
             return Optional.empty();
         } catch (RejectedException e) {
             return Optional.of(e.rejection());
+        } catch (SourceException e) {
+            Rejection reason = SourceException.reasonOf(e);
+            if (reason.code() != Code.ATT_PENDING) {
+                throw e;
+            }
+            pending = Optional.of(reason);
+            long most = Math.min(FIRST_WAIT.toMillis() << Math.min(waited++, MAX_DOUBLINGS), LONGEST_WAIT.toMillis());
+            wait = Duration.ofMillis(most / 2 + random.nextLong(most / 2));
+            return pending;
         }
+    }
+
+    /** The pause of a device that waits to be let in; whoever lets it in ends it by a hint. Empty where it does not wait. */
+    Optional<Alarm.Pause> waiting() {
+        return pending.map(
+                why -> Alarm.Pause.of(wait, "somebody who lets this device in: fleet devices accept " + device)
+                        .endedByHintsAfter(UpdateLoop.HINTED_LOOKS));
+    }
+
+    /** A token that cannot be used keeps the device from nothing but the short way in. */
+    private Optional<EnrolmentToken> token() {
+        if (tokenFile.isEmpty()) {
+            token = "none";
+            return Optional.empty();
+        }
+        return switch (EnrolmentToken.read(tokenFile.get())) {
+            case Verdict.Accepted<EnrolmentToken>(EnrolmentToken read) -> {
+                token = read.id();
+                yield Optional.of(read);
+            }
+            case Verdict.Rejected<EnrolmentToken>(Rejection why) -> {
+                if (!token.equals(why.toString())) {
+                    LOG.warn("enrolment-token-file: {}", why);
+                }
+                token = why.toString();
+                yield Optional.empty();
+            }
+        };
     }
 
     private void pace(boolean done) {
@@ -158,9 +223,18 @@ final class Enrolment {
         }
     }
 
-    /** For {@code holdfast status}. Any thread. */
-    ObjectNode status() {
-        return certificates.status(named);
+    /** For {@code holdfast status}: {@code enrolment} and {@code certificate}. Any thread. */
+    ObjectNode status(boolean enrolled) {
+        ObjectNode status = Json.object();
+        ObjectNode enrolment = status.putObject("enrolment")
+                .put("state", pending.isPresent() ? "pending" : enrolled ? "enrolled" : "asking");
+        endorsement.ifPresent(key -> enrolment.put("endorsement", key.hex()));
+        pending.ifPresent(why -> enrolment.put("detail", why.detail()));
+        if (!token.isEmpty()) {
+            enrolment.put("token", token);
+        }
+        status.set("certificate", certificates.status(named));
+        return status;
     }
 
     private static Binary message(Reply.Body answer) throws RejectedException {
@@ -171,9 +245,10 @@ final class Enrolment {
     }
 
     /** A credential that the TEE does not open is somebody else's. */
-    private static byte[] prove(DeviceEnrolment enrolment, Binary challenge) throws RejectedException {
+    private static byte[] prove(DeviceEnrolment enrolment, Binary challenge, Optional<EnrolmentToken> token)
+            throws RejectedException {
         try {
-            return enrolment.prove(challenge.toArray()).orThrow();
+            return enrolment.prove(challenge.toArray(), token).orThrow();
         } catch (TeeException e) {
             throw new RejectedException(Code.ATT_ENROL, "the TEE does not open the credential: " + e.getMessage());
         }

@@ -50,7 +50,7 @@ final class FleetClient implements MetadataSource, BlockSource, AutoCloseable {
 
     private static final int MAX_ANSWERS = 16;
     /** Codes of a refusal that mean the same here; any other one is of the service. */
-    private static final List<Code> TOLD = List.of(Code.ATT_NOT_ENROLLED, Code.LNK_LIMIT);
+    private static final List<Code> TOLD = List.of(Code.ATT_NOT_ENROLLED, Code.ATT_PENDING, Code.LNK_LIMIT);
     /** Answers' time in which a whole document has to come. */
     private static final int DOCUMENT_ANSWERS = 12;
 

@@ -17,6 +17,9 @@ sealed interface Phase {
     /** The fleet is being told the device's keys. */
     record Enrolling() implements Phase {}
 
+    /** The fleet knows the device's keys, and somebody has to let it in. */
+    record Pending() implements Phase {}
+
     /** Metadata and order are being fetched. */
     record Refreshing() implements Phase {}
 

@@ -2,6 +2,7 @@ package dev.holdfast.agent;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.agent.state.StateLock;
+import dev.holdfast.attestation.DeviceName;
 import dev.holdfast.tee.AuthValue;
 import dev.holdfast.tee.Provisioner;
 import dev.holdfast.tee.TeeBridge;
@@ -43,12 +44,12 @@ final class Provisioning {
     /** A root of another fleet would bind the device to that one for good. */
     static void requireFleet(FactoryRoot root, AgentConfig config) throws RejectedException {
         Optional<String> named = root.root().fleet();
-        if (named.isPresent() && !named.get().equals(config.topics().fleet())) {
+        if (named.isPresent() && !named.get().equals(config.identity().fleet())) {
             throw new RejectedException(
                     Code.CFG_INVALID,
                     config.root().factoryRoot() + " is the root of the fleet " + named.get()
                             + ", and the configuration says fleet = \""
-                            + config.topics().fleet() + "\"");
+                            + config.identity().fleet() + "\"");
         }
     }
 
@@ -231,7 +232,8 @@ final class Provisioning {
                 // The keys are others, so what was issued for the ones before is of no use.
                 CertificateStore.forget(config.certificateDir());
                 made.add("this device has other keys than before: the fleet has to let it enrol again, "
-                        + "fleet devices replace " + config.topics().device());
+                        + "fleet devices replace "
+                        + TeeBridges.named(config, bridge).topics().device());
             }
             record.sign();
             made.add("state record: was " + record.standing() + (acceptState ? ", accepted as it is" : "") + ", "
@@ -245,6 +247,8 @@ final class Provisioning {
             provisioner.anchor(root.hash(), owner);
             made.forEach(line -> out.println("  made: " + line));
             out.println("anchored " + root.hash() + " in " + of(bridge));
+            out.println("the fleet knows this device by the key " + DeviceName.endorsement(bridge) + "; its name is "
+                    + TeeBridges.named(config, bridge).topics().device());
             print(bridge);
         }
     }

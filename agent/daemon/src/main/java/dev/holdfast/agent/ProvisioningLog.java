@@ -44,8 +44,8 @@ record ProvisioningLog(Path dir) {
                 .put("time", Instant.now().truncatedTo(ChronoUnit.SECONDS).toString())
                 .put("act", act.name())
                 .put("by", ProcessHandle.current().info().user().orElse("unknown"))
-                .put("fleet", config.topics().fleet())
-                .put("device", config.topics().device());
+                .put("fleet", config.identity().fleet())
+                .put("device", config.identity().device().orElse(AgentConfig.AUTO));
         line.setAll(what);
         details.forEach(line.putArray("details")::add);
         byte[] bytes =

@@ -108,6 +108,13 @@ final class RootOfTrustChecks {
                 config.root().register() instanceof TpmRegister.Pcr
                         ? "restart the machine; if it comes again, other software measures there: write register = \"nv:15\""
                         : "restart the machine");
+        if (inventory.has("endorsement")) {
+            check(
+                    "key",
+                    Outcome.PASS,
+                    inventory.path("endorsement").asText() + ", by which the fleet knows this device",
+                    "");
+        }
         provisioned();
         for (JsonNode finding : inventory.path("findings")) {
             Outcome outcome = switch (finding.path("state").asText()) {

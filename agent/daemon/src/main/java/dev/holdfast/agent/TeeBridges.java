@@ -2,6 +2,7 @@ package dev.holdfast.agent;
 
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.holdfast.attestation.DeviceName;
 import dev.holdfast.link.BrokerAccess;
 import dev.holdfast.tee.AuthValue;
 import dev.holdfast.tee.CompositeBridge;
@@ -113,6 +114,9 @@ final class TeeBridges {
             byte[] spki = bridge.quoter().get().attestationKey().getEncoded();
             node.put("attestationKey", Binary.copyOf(spki).hex());
         }
+        if (bridge.enroller().isPresent() || bridge.signer().isPresent()) {
+            node.put("endorsement", DeviceName.endorsement(bridge).hex());
+        }
         ArrayNode list = node.putArray("findings");
         for (TeeInventory.Finding finding : inventory.findings()) {
             list.addObject()
@@ -135,6 +139,13 @@ final class TeeBridges {
 
     static Provisioner provisioner(TeeBridge bridge) throws TeeException {
         return bridge.provisioner().orElseThrow(() -> lacks("anything to provision"));
+    }
+
+    /** The configuration with the device's name, which its keys give where the file says {@code auto}. */
+    static AgentConfig named(AgentConfig config, TeeBridge bridge) throws TeeException {
+        return config.identity().device().isPresent()
+                ? config
+                : config.named(DeviceName.of(DeviceName.endorsement(bridge)));
     }
 
     /** What the trust client needs of the TEE; every part must be there. */

@@ -182,7 +182,7 @@ final class UpdateLoop implements AutoCloseable {
         boolean done = trust.isPresent() && step(trust.get());
         looked = true;
         if (!done) {
-            return afterFailure();
+            return parts.enrolment().waiting().orElseGet(this::afterFailure);
         }
         lastLook = phase instanceof Phase.Paused
                 ? lastLook
@@ -240,14 +240,17 @@ final class UpdateLoop implements AutoCloseable {
         phase = new Phase.Enrolling();
         Optional<Rejection> refused = parts.enrolment().first(client);
         refused.ifPresent(this::note);
+        if (parts.enrolment().waiting().isPresent()) {
+            phase = new Phase.Pending();
+        }
         // Orders need no certificate. It is asked for again.
         enrolled = refused.isEmpty() || refused.get().code() == Code.ATT_CERTIFICATE;
         return enrolled;
     }
 
-    /** What is known of the device's certificate, for people. Waits for nobody. */
-    ObjectNode certificate() {
-        return parts.enrolment().status();
+    /** How the device stands with its fleet, and its certificate, for people. Waits for nobody. */
+    ObjectNode standing() {
+        return parts.enrolment().status(enrolled);
     }
 
     private boolean carryOut(Order order) throws IOException {

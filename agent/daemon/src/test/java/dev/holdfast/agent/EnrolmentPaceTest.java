@@ -10,6 +10,7 @@ import dev.holdfast.wire.Rejection;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
@@ -31,8 +32,8 @@ class EnrolmentPaceTest {
             CertificateStore certificates = CertificateStore.open(dir.resolve("certificates"), key, true, () -> now);
             // No link: each attempt fails at once.
             FleetClient fleet = new FleetClient(new Topics("fleet", "device-1"));
-            Enrolment enrolment =
-                    new Enrolment(bridge, "device-1", fleet, certificates, () -> now, new Random(1), () -> nanos);
+            Enrolment enrolment = new Enrolment(
+                    bridge, "device-1", Optional.empty(), fleet, certificates, () -> now, new Random(1), () -> nanos);
 
             assertThat(enrolment.renew(Set.of())).map(Rejection::code).hasValue(Code.LNK_DOWN);
             assertThat(enrolment.renew(Set.of())).as("not at once").isEmpty();

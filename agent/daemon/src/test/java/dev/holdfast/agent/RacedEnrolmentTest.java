@@ -182,7 +182,9 @@ class RacedEnrolmentTest {
     }
 
     private Optional<Rejection> enrol(FleetClient client, Set<Sha256> named) throws Exception {
-        return new Enrolment(bridge, "device-1", client, store, InstantSource.system(), new Random(17)).run(named);
+        return new Enrolment(
+                        bridge, "device-1", Optional.empty(), client, store, InstantSource.system(), new Random(17))
+                .run(named);
     }
 
     private static @Nullable Request asked(MqttLink.Inbound message) {
@@ -206,7 +208,8 @@ class RacedEnrolmentTest {
             Request request = asked(message);
             try {
                 if (request != null && request.body() instanceof Request.Enrol(Binary enrol)) {
-                    open[0] = EnrolmentAuthority.begin(enrol.toArray(), EnrolmentPolicy.onFirstUse(), Clock.systemUTC())
+                    open[0] = EnrolmentAuthority.begin(
+                                    enrol.toArray(), EnrolmentPolicy.DEFAULT.withSoftware(), Clock.systemUTC())
                             .orThrow();
                     answer(link[0], request, open[0].challenge());
                 } else if (request != null && request.body() instanceof Request.Prove(Binary proof)) {

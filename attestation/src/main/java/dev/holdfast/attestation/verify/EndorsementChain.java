@@ -7,9 +7,6 @@ import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Verdict;
 import java.io.IOException;
-import java.io.Reader;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.security.PublicKey;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -30,6 +27,9 @@ import org.bouncycastle.asn1.x509.Extension;
 import org.bouncycastle.asn1.x509.GeneralName;
 import org.bouncycastle.asn1.x509.GeneralNames;
 import org.bouncycastle.asn1.x509.KeyPurposeId;
+import org.bouncycastle.asn1.x509.KeyUsage;
+import org.bouncycastle.cert.CertException;
+import org.bouncycastle.cert.X509CRLHolder;
 import org.bouncycastle.cert.X509CertificateHolder;
 import org.bouncycastle.cert.jcajce.JcaX509ContentVerifierProviderBuilder;
 import org.bouncycastle.cert.path.CertPath;
@@ -38,14 +38,15 @@ import org.bouncycastle.cert.path.CertPathValidationContext;
 import org.bouncycastle.cert.path.validations.BasicConstraintsValidation;
 import org.bouncycastle.cert.path.validations.KeyUsageValidation;
 import org.bouncycastle.cert.path.validations.ParentCertIssuedValidation;
-import org.bouncycastle.openssl.PEMParser;
 import org.bouncycastle.openssl.jcajce.JcaPEMKeyConverter;
+import org.bouncycastle.operator.OperatorCreationException;
 import org.bouncycastle.util.Memoable;
 
 /**
  * The endorsement certificate and its chain (TCG EK Credential Profile). Read leniently, by Bouncy Castle: makers have
  * shipped certificates that are BER rather than DER, and NV indexes hold padding behind them. Judged strictly: it must be
- * for the key that enrols, for that purpose, within its dates, and lead to a pinned root by valid signatures.
+ * for the key that enrols, for that purpose, within its dates, and lead to a pinned root by valid signatures. Revocation is looked up in
+ * lists that lie in the fleet's folder; nothing is fetched.
  */
 public final class EndorsementChain {
     private static final int MAX_LINKS = 5;
@@ -64,8 +65,9 @@ public final class EndorsementChain {
      *
      * @param grants what the pinned root vouches for
      * @param emulated whether the certificate itself names an emulator as the model
+     * @param revoked whether an issuer took back the certificate, or one between it and the root
      */
-    public record Vouched(Assurance grants, boolean emulated) {}
+    public record Vouched(Assurance grants, boolean emulated, boolean revoked) {}
 
     private EndorsementChain() {}
 
@@ -74,7 +76,10 @@ public final class EndorsementChain {
             try {
                 X509CertificateHolder leaf = lenient(certificate.toArray());
                 requirePurpose(leaf, key.key());
-                return new Vouched(root(leaf, policy, now).grants(), emulated(leaf));
+                List<X509CertificateHolder> path = new ArrayList<>();
+                EnrolmentPolicy.Root root = root(leaf, policy, now, path);
+                boolean revoked = requireRevocations(path, policy.revocations(), now);
+                return new Vouched(root.grants(), emulated(leaf), revoked);
             } catch (IOException | RuntimeException e) {
                 // A parser of ASN.1 has many ways to stumble over a hostile certificate; all of them are a refusal.
                 throw EnrolmentMessage.refused("the endorsement certificate cannot be read: " + e.getMessage());
@@ -99,16 +104,71 @@ public final class EndorsementChain {
         if (!Arrays.equals(certified.getEncoded(), key.getEncoded())) {
             throw EnrolmentMessage.refused("the endorsement certificate is for another key");
         }
-        ExtendedKeyUsage usage = ExtendedKeyUsage.fromExtensions(leaf.getExtensions());
-        if (usage != null && !usage.hasKeyPurposeId(KeyPurposeId.getInstance(EK_CERTIFICATE))) {
-            throw EnrolmentMessage.refused("the certificate is for another purpose than endorsement");
+        // A maker's authority may issue other certificates, too: without its purpose one of them could pass for this.
+        if (!isFor(leaf, false)) {
+            throw EnrolmentMessage.refused("the certificate is not for the purpose of endorsement (2.23.133.8.1)");
         }
     }
 
-    /** Follows issuers until one of them was issued by, or is, a pinned root. */
-    private static EnrolmentPolicy.Root root(X509CertificateHolder leaf, EnrolmentPolicy policy, Instant now)
+    /** By its extended key usage. An authority without one, or for any purpose, may issue for each (RFC 5280, 4.2.1.12). */
+    private static boolean isFor(X509CertificateHolder one, boolean authority) {
+        ExtendedKeyUsage usage = ExtendedKeyUsage.fromExtensions(one.getExtensions());
+        if (usage == null) {
+            return authority;
+        }
+        return usage.hasKeyPurposeId(KeyPurposeId.getInstance(EK_CERTIFICATE))
+                || authority && usage.hasKeyPurposeId(KeyPurposeId.anyExtendedKeyUsage);
+    }
+
+    /**
+     * Looks for each certificate of the path in the lists of its issuer.
+     *
+     * @param path from the endorsement certificate to the root
+     * @return whether one is revoked; refused where lists are required and one is absent or out of date
+     */
+    private static boolean requireRevocations(
+            List<X509CertificateHolder> path, EnrolmentPolicy.Revocations revocations, Instant now)
             throws RejectedException {
-        List<X509CertificateHolder> path = new ArrayList<>();
+        Date date = Date.from(now);
+        for (int i = 0; i + 1 < path.size(); i++) {
+            X509CertificateHolder one = path.get(i);
+            X509CertificateHolder issuer = path.get(i + 1);
+            boolean current = false;
+            for (X509CRLHolder list : revocations.lists()) {
+                if (list.getIssuer().equals(issuer.getSubject()) && isSigned(list, issuer)) {
+                    if (list.getRevokedCertificate(one.getSerialNumber()) != null) {
+                        return true;
+                    }
+                    current |= !date.before(list.getThisUpdate())
+                            && list.getNextUpdate() != null
+                            && date.before(list.getNextUpdate());
+                }
+            }
+            if (revocations.required() && !current) {
+                throw EnrolmentMessage.refused("no revocation list of " + issuer.getSubject() + " is in date");
+            }
+        }
+        return false;
+    }
+
+    private static boolean isSigned(X509CRLHolder list, X509CertificateHolder issuer) {
+        try {
+            KeyUsage usage = KeyUsage.fromExtensions(issuer.getExtensions());
+            return (usage == null || usage.hasUsages(KeyUsage.cRLSign))
+                    && list.isSignatureValid(new JcaX509ContentVerifierProviderBuilder().build(issuer));
+        } catch (CertException | OperatorCreationException e) {
+            return false;
+        }
+    }
+
+    /**
+     * Follows issuers until one of them was issued by, or is, a pinned root.
+     *
+     * @param path takes the certificates from the leaf to that root
+     */
+    private static EnrolmentPolicy.Root root(
+            X509CertificateHolder leaf, EnrolmentPolicy policy, Instant now, List<X509CertificateHolder> path)
+            throws RejectedException {
         path.add(leaf);
         while (path.size() < MAX_LINKS) {
             X509CertificateHolder last = path.getLast();
@@ -117,6 +177,7 @@ public final class EndorsementChain {
                     List<X509CertificateHolder> whole = new ArrayList<>(path);
                     whole.add(root.certificate());
                     if (holds(whole, now)) {
+                        path.add(root.certificate());
                         return root;
                     }
                 }
@@ -138,7 +199,7 @@ public final class EndorsementChain {
             boolean understood = one.getExtensions() == null
                     || Arrays.stream(one.getExtensions().getCriticalExtensionOIDs())
                             .allMatch(UNDERSTOOD::contains);
-            if (!one.isValidOn(date) || !understood) {
+            if (!one.isValidOn(date) || !understood || !isFor(one, one != path.getFirst())) {
                 return false;
             }
         }
@@ -188,22 +249,5 @@ public final class EndorsementChain {
             }
         }
         return false;
-    }
-
-    static List<X509CertificateHolder> pem(Path file) throws IOException {
-        List<X509CertificateHolder> found = new ArrayList<>();
-        try (Reader reader = Files.newBufferedReader(file);
-                PEMParser parser = new PEMParser(reader)) {
-            Object next;
-            while ((next = parser.readObject()) != null) {
-                if (next instanceof X509CertificateHolder certificate) {
-                    found.add(certificate);
-                }
-            }
-        }
-        if (found.isEmpty()) {
-            throw new IOException("no certificate in " + file);
-        }
-        return found;
     }
 }

@@ -47,6 +47,11 @@ public record EnrolledDevice(
         return new EnrolledDevice(deviceId, signer, attestationKey, endorsement, assurance, other);
     }
 
+    /** The same device with another grant. */
+    public EnrolledDevice with(Assurance other) {
+        return new EnrolledDevice(deviceId, signer, attestationKey, endorsement, other, memory);
+    }
+
     public ObjectNode toJson() {
         ObjectNode json = Json.object()
                 .put("format", FORMAT)

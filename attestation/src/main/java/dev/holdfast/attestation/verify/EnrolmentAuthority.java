@@ -3,6 +3,7 @@ package dev.holdfast.attestation.verify;
 import dev.holdfast.attestation.Credential;
 import dev.holdfast.attestation.DeviceEnrolment;
 import dev.holdfast.attestation.EnrolmentMessage;
+import dev.holdfast.attestation.EnrolmentToken;
 import dev.holdfast.attestation.Es256;
 import dev.holdfast.tee.Assurance;
 import dev.holdfast.tee.P256;
@@ -18,6 +19,7 @@ import dev.holdfast.wire.Verdict;
 import java.security.MessageDigest;
 import java.security.SecureRandom;
 import java.time.Clock;
+import java.util.Optional;
 
 /**
  * The fleet's side of enrolment: request, challenge, proof. Messages are bytes, so any transport will do.
@@ -41,8 +43,20 @@ public final class EnrolmentAuthority {
         /** What to send to the device. */
         byte[] challenge();
 
-        /** The enrolled device, when the proof holds. A proof is looked at once. */
+        /** What the device may be granted, and who vouches for that. */
+        EnrolmentPolicy.Grant grant();
+
+        /** What the device says of its TEE, which may lower a grant and never raises one. */
+        Assurance declared();
+
+        /** The device, when the proof holds: whether it is let in is another question. A proof is looked at once. */
         Verdict<EnrolledDevice> complete(byte[] proof);
+
+        /** The claim on a token that a proof holds, if there is one; to be asked of a proof that {@link #complete} took. */
+        Optional<EnrolmentMessage.TokenClaim> claim(byte[] proof);
+
+        /** Whether that claim was made with {@code token} for this very attempt. */
+        boolean holds(EnrolmentMessage.TokenClaim claim, EnrolmentToken token);
     }
 
     /** Checks a request and makes a challenge that only the device's TEE can answer. */
@@ -52,19 +66,24 @@ public final class EnrolmentAuthority {
             Binary nonce = Binary.copyOf(random(EnrolmentMessage.NONCE_BYTES));
             if (!asked.isTpm()) {
                 if (!policy.software()) {
-                    throw EnrolmentMessage.refused("devices without a TPM are not let in");
+                    throw EnrolmentMessage.refused(
+                            "devices without a TPM are not let in; \"software\": true in the fleet's"
+                                    + " enrolment.json lets them");
                 }
                 byte[] challenge = new EnrolmentMessage.Challenge(nonce, Binary.empty(), Binary.empty()).encode();
-                return new Waiting(software(asked), new byte[0], request.clone(), challenge);
+                var none = new EnrolmentPolicy.Grant(
+                        Assurance.SOFTWARE, EnrolmentPolicy.Basis.NOBODY, "the device has no TPM");
+                return new Waiting(software(asked), none, asked.declared(), new byte[0], request.clone(), challenge);
             }
             TpmKeyArea endorsement = endorsement(asked.endorsement());
             TpmPublic attestation = key("attestation", asked.attestation());
-            EnrolledDevice device = tpm(asked, attestation, policy.grant(asked, endorsement, clock));
+            EnrolmentPolicy.Grant grant = policy.grant(asked, endorsement, clock);
+            EnrolledDevice device = tpm(asked, attestation, grant.assurance());
             byte[] secret = random(SECRET_BYTES);
             Credential credential = Credential.make(endorsement, attestation.name(), secret);
             byte[] challenge =
                     new EnrolmentMessage.Challenge(nonce, credential.blob(), credential.encryptedSecret()).encode();
-            return new Waiting(device, secret, request.clone(), challenge);
+            return new Waiting(device, grant, asked.declared(), secret, request.clone(), challenge);
         });
     }
 
@@ -75,13 +94,23 @@ public final class EnrolmentAuthority {
 
     private static final class Waiting implements Attempt {
         private final EnrolledDevice device;
+        private final EnrolmentPolicy.Grant grant;
+        private final Assurance declared;
         private final byte[] secret;
         private final byte[] request;
         private final byte[] challenge;
         private boolean used;
 
-        Waiting(EnrolledDevice device, byte[] secret, byte[] request, byte[] challenge) {
+        Waiting(
+                EnrolledDevice device,
+                EnrolmentPolicy.Grant grant,
+                Assurance declared,
+                byte[] secret,
+                byte[] request,
+                byte[] challenge) {
             this.device = device;
+            this.grant = grant;
+            this.declared = declared;
             this.secret = secret;
             this.request = request;
             this.challenge = challenge;
@@ -98,6 +127,29 @@ public final class EnrolmentAuthority {
         }
 
         @Override
+        public EnrolmentPolicy.Grant grant() {
+            return grant;
+        }
+
+        @Override
+        public Assurance declared() {
+            return declared;
+        }
+
+        @Override
+        public Optional<EnrolmentMessage.TokenClaim> claim(byte[] proof) {
+            return switch (Verdict.of(() -> EnrolmentMessage.Proof.parse(proof))) {
+                case Verdict.Accepted<EnrolmentMessage.Proof>(EnrolmentMessage.Proof read) -> read.token();
+                case Verdict.Rejected<EnrolmentMessage.Proof> _ -> Optional.empty();
+            };
+        }
+
+        @Override
+        public boolean holds(EnrolmentMessage.TokenClaim claim, EnrolmentToken token) {
+            return token.made(claim, EnrolmentMessage.transcript(request, challenge));
+        }
+
+        @Override
         public Verdict<EnrolledDevice> complete(byte[] proof) {
             return Verdict.of(() -> {
                 if (used) {
@@ -106,7 +158,7 @@ public final class EnrolmentAuthority {
                 used = true;
                 byte[] given = EnrolmentMessage.Proof.parse(proof).proof().toArray();
                 Sha256 transcript = EnrolmentMessage.transcript(request, challenge);
-                boolean holds = device.assurance() == Assurance.SOFTWARE
+                boolean holds = declared == Assurance.SOFTWARE
                         ? Es256.verify(device.signer(), transcript, given)
                         : MessageDigest.isEqual(given, TpmKdf.hmac(secret, transcript.toArray()));
                 if (!holds) {

@@ -15,7 +15,6 @@ import dev.holdfast.tee.tpm.TpmTools;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Verdict;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Clock;
@@ -23,6 +22,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.time.ZoneOffset;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -111,7 +111,7 @@ class EndorsementChainTest {
         return EnrolmentMessage.Request.parse(new DeviceEnrolment(bridge, "device-1").request());
     }
 
-    private Verdict<Assurance> grant(EnrolmentPolicy policy, byte[] der, Assurance declared, Instant now)
+    private Verdict<EnrolmentPolicy.Grant> grant(EnrolmentPolicy policy, byte[] der, Assurance declared, Instant now)
             throws Exception {
         EnrolmentMessage.Request r = request();
         EnrolmentMessage.Request asked = new EnrolmentMessage.Request(
@@ -126,6 +126,19 @@ class EndorsementChainTest {
                 r.certifySignature());
         return Verdict.of(() -> policy.grant(
                 asked, EnrolmentAuthority.endorsement(asked.endorsement()), Clock.fixed(now, ZoneOffset.UTC)));
+    }
+
+    private EnrolmentPolicy.Grant granted(EnrolmentPolicy policy, byte[] der, Assurance declared, Instant now)
+            throws Exception {
+        return Models.accepted(grant(policy, der, declared, now));
+    }
+
+    /** What is not chained is as good as what nobody vouches for. */
+    private void assertNobody(EnrolmentPolicy policy, byte[] der, Instant now, String why) throws Exception {
+        EnrolmentPolicy.Grant grant = granted(policy, der, Assurance.HARDWARE, now);
+        assertThat(grant.basis()).isEqualTo(EnrolmentPolicy.Basis.NOBODY);
+        assertThat(grant.assurance()).isEqualTo(Assurance.EMULATED);
+        assertThat(grant.why()).contains(why);
     }
 
     private byte[] der() throws Exception {
@@ -148,25 +161,20 @@ class EndorsementChainTest {
 
     @Test
     void anEmulatorsCertificateNeverGrantsHardware() throws Exception {
-        assertThat(Models.accepted(grant(pinned("hardware"), der(), Assurance.HARDWARE, Instant.now())))
-                .isEqualTo(Assurance.EMULATED);
+        assertThat(granted(pinned("hardware"), der(), Assurance.HARDWARE, Instant.now()))
+                .isEqualTo(new EnrolmentPolicy.Grant(Assurance.EMULATED, EnrolmentPolicy.Basis.CHAINED, ""));
     }
 
     @Test
-    void withoutACertificateAnUnknownTpmIsRefusedWhereThePolicySaysSo() throws Exception {
-        assertThat(EnrolmentAuthority.begin(
-                        new DeviceEnrolment(bridge, "device-1").request(), pinned("emulated"), Clock.systemUTC()))
-                .isInstanceOfSatisfying(
-                        Verdict.Rejected.class,
-                        refused -> assertThat(refused.reason().code()).isEqualTo(Code.ATT_ENROL));
+    void withoutACertificateNobodyVouchesForATpmWhateverItSaysOfItself() throws Exception {
+        assertNobody(pinned("hardware"), new byte[0], Instant.now(), "no certificate of its maker");
+        assertNobody(EnrolmentPolicy.DEFAULT, der(), Instant.now(), "pins no maker's root");
     }
 
     @Test
     void anotherAuthorityOfTheSameNameIsRefused() throws Exception {
         byte[] forged = Files.readAllBytes(localca("forger"));
-        assertThat(grant(pinned("hardware"), forged, Assurance.HARDWARE, Instant.now())
-                        .isAccepted())
-                .isFalse();
+        assertNobody(pinned("hardware"), forged, Instant.now(), "no pinned root");
     }
 
     @Test
@@ -175,25 +183,22 @@ class EndorsementChainTest {
                 Tpm2Bridge thief = Tpm2Bridge.open(other.address())) {
             bridge.close();
             bridge = thief;
-            assertThat(grant(pinned("hardware"), der(), Assurance.HARDWARE, Instant.now())
-                            .isAccepted())
-                    .isFalse();
+            assertNobody(pinned("hardware"), der(), Instant.now(), "for another key");
         }
     }
 
     @Test
     void aCertificateOutsideItsDatesIsRefused() throws Exception {
         Instant past = Instant.now().minus(Duration.ofDays(400));
-        assertThat(grant(pinned("hardware"), der(), Assurance.HARDWARE, past).isAccepted())
-                .isFalse();
+        assertNobody(pinned("hardware"), der(), past, "no pinned root");
     }
 
     @Test
     void paddingBehindACertificateIsPassedOver() throws Exception {
         byte[] padded = Arrays.copyOf(der(), (int) Files.size(certificate) + 300);
-        assertThat(grant(pinned("emulated"), padded, Assurance.FIRMWARE, Instant.now())
-                        .isAccepted())
-                .isTrue();
+        assertThat(granted(pinned("emulated"), padded, Assurance.FIRMWARE, Instant.now())
+                        .basis())
+                .isEqualTo(EnrolmentPolicy.Basis.CHAINED);
     }
 
     @Test
@@ -202,16 +207,23 @@ class EndorsementChainTest {
                 dev.holdfast.wire.Sha256.of(endorsement.encoded().toArray()).hex();
         EnrolmentPolicy listed =
                 policy("{\"format\":1, \"others\":\"refuse\", \"endorsementKeys\":{\"" + key + "\":\"hardware\"}}");
-        assertThat(Models.accepted(grant(listed, new byte[0], Assurance.FIRMWARE, Instant.now())))
-                .isEqualTo(Assurance.HARDWARE);
-        assertThat(Models.accepted(grant(listed, new byte[0], Assurance.EMULATED, Instant.now())))
+        assertThat(granted(listed, new byte[0], Assurance.FIRMWARE, Instant.now()))
+                .isEqualTo(new EnrolmentPolicy.Grant(Assurance.HARDWARE, EnrolmentPolicy.Basis.LISTED, ""));
+        assertThat(granted(listed, new byte[0], Assurance.EMULATED, Instant.now())
+                        .assurance())
                 .isEqualTo(Assurance.EMULATED);
-        EnrolmentPolicy lenient = policy("{\"format\":1, \"others\":\"firmware\"}");
-        assertThat(Models.accepted(grant(lenient, new byte[0], Assurance.HARDWARE, Instant.now())))
-                .isEqualTo(Assurance.FIRMWARE);
-        Path file = temp.resolve("bad.json");
-        Files.writeString(file, "{\"format\":1, \"others\":\"firmware\", \"rooots\":[]}", StandardCharsets.UTF_8);
-        assertThat(EnrolmentPolicy.read(file).isAccepted()).isFalse();
+        assertThat(listed.pending()).isFalse();
+        EnrolmentPolicy silent = policy("{\"format\":1}");
+        assertThat(silent).isEqualTo(EnrolmentPolicy.DEFAULT);
+        for (String bad : List.of(
+                "\"rooots\":[]", "\"others\":\"firmware\"", "\"others\":\"emulated\"", "\"software\":\"yes\"")) {
+            Path file = Files.writeString(temp.resolve("bad.json"), "{\"format\":1, " + bad + "}");
+            assertThat(EnrolmentPolicy.read(file))
+                    .as(bad)
+                    .isInstanceOfSatisfying(
+                            Verdict.Rejected.class,
+                            refused -> assertThat(refused.reason().code()).isEqualTo(Code.CFG_INVALID));
+        }
     }
 
     /** Nothing is trusted before it is parsed, so depth is the first thing that an attacker may choose. */

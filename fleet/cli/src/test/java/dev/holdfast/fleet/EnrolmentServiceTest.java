@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.holdfast.attestation.Attester;
 import dev.holdfast.attestation.DeviceEnrolment;
+import dev.holdfast.attestation.DeviceName;
 import dev.holdfast.attestation.EventLog;
 import dev.holdfast.attestation.ModelEvent;
 import dev.holdfast.attestation.PlatformLogs;
@@ -93,8 +94,9 @@ class EnrolmentServiceTest {
         };
         return new EnrolmentService(
                 directory,
-                EnrolmentPolicy.onFirstUse(),
+                EnrolmentPolicy.DEFAULT::withSoftware,
                 DeviceCertificates.open(directory, "test", clock),
+                new PendingDevices(directory),
                 clock,
                 () -> nanos);
     }
@@ -107,6 +109,8 @@ class EnrolmentServiceTest {
     }
 
     private DeviceEnrolment.Issued enrol(EnrolmentService service) throws Exception {
+        new AcceptedKeys(directory, Clock.systemUTC())
+                .decide(KeyLine.accepting(DeviceName.endorsement(bridge)), "accept");
         DeviceEnrolment mine = new DeviceEnrolment(bridge, "device-1");
         byte[] challenge = service.begin("device-1", Binary.copyOf(mine.request()));
         byte[] welcome = service.complete("device-1", Binary.copyOf(accepted(mine.prove(challenge))));
@@ -173,6 +177,7 @@ class EnrolmentServiceTest {
     @Test
     void aReplayedEnrolmentIsRefused() throws Exception {
         EnrolmentService service = service();
+        enrol(service);
         DeviceEnrolment mine = new DeviceEnrolment(bridge, "device-1");
         Binary request = Binary.copyOf(mine.request());
         byte[] challenge = service.begin("device-1", request);

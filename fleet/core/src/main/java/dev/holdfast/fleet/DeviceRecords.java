@@ -44,26 +44,36 @@ public record DeviceRecords(FleetDirectory directory) {
         return EnrolledDevice.fromJson(Files.readAllBytes(file)).orThrow();
     }
 
+    /** Whether both are the same keys, and so the same device. */
+    static boolean isSame(EnrolledDevice one, EnrolledDevice other) {
+        return one.signer().equals(other.signer())
+                && one.attestationKey().equals(other.attestationKey())
+                && one.endorsement().equals(other.endorsement());
+    }
+
     /**
-     * Keeps a device that was not enrolled before, or that may come with other keys.
+     * Keeps a device that was let in, or that may come with other keys.
      *
-     * @return the record that counts: the known one where there is one with the same keys, since a second enrolment must not set its
-     *     clock back
+     * @param by who let it in, for the audit
+     * @return the record that counts: where there is one with the same keys that one, since a second enrolment must not set its clock
+     *     back, with what the device is granted now
      */
-    EnrolledDevice enrol(EnrolledDevice fresh, Clock clock) throws IOException, RejectedException {
+    EnrolledDevice enrol(EnrolledDevice fresh, String by, Clock clock) throws IOException, RejectedException {
         return directory.exclusively(() -> {
             String device = fresh.deviceId();
+            FleetAudit audit = new FleetAudit(directory, clock);
+            ObjectNode details = Json.object()
+                    .put("endorsement", fresh.endorsement().hex())
+                    .put("assurance", fresh.assurance().name());
             if (!directory.isEnrolled(device)) {
-                keep(fresh);
-                LOG.info("enrolled {} with assurance {}", Subject.device(device), fresh.assurance());
+                audit.append("enrolled", device, details.put("letInBy", by));
+                begin(fresh);
+                LOG.info("enrolled {} with assurance {}, by {}", Subject.device(device), fresh.assurance(), by);
                 return fresh;
             }
             EnrolledDevice known = read(device);
-            boolean same = known.signer().equals(fresh.signer())
-                    && known.attestationKey().equals(fresh.attestationKey())
-                    && known.endorsement().equals(fresh.endorsement());
-            if (same) {
-                return known;
+            if (isSame(known, fresh)) {
+                return known.assurance() == fresh.assurance() ? known : granted(known, fresh, audit, details);
             }
             boolean may = Replacement.read(directory, device)
                     .filter(one -> one.lets(fresh, clock.instant()))
@@ -74,20 +84,33 @@ public record DeviceRecords(FleetDirectory directory) {
                         "this device is enrolled with other keys; if its TPM was cleared or changed: fleet devices replace "
                                 + device);
             }
-            new FleetAudit(directory, clock)
-                    .append(
-                            "replaced",
-                            device,
-                            Json.object()
-                                    .put("endorsement", fresh.endorsement().hex())
-                                    .put("before", known.endorsement().hex())
-                                    .put("assurance", fresh.assurance().name()));
+            audit.append(
+                    "replaced",
+                    device,
+                    details.put("before", known.endorsement().hex()));
             // It is good for one enrolment: after a power cut here somebody has to say it again.
             FleetDirectory.delete(directory.replacement(device));
-            keep(fresh);
+            new KeyBindings(directory).unbind(known);
+            begin(fresh);
             LOG.info("enrolled {} again, with other keys and assurance {}", Subject.device(device), fresh.assurance());
             return fresh;
         });
+    }
+
+    /** The grant is what lists and chains say now, not what they said once. */
+    private EnrolledDevice granted(EnrolledDevice known, EnrolledDevice fresh, FleetAudit audit, ObjectNode details)
+            throws IOException, RejectedException {
+        String before = known.assurance().name();
+        audit.append("granted", known.deviceId(), details.put("before", before));
+        LOG.info("{} is granted {}, before it was {}", Subject.device(known.deviceId()), fresh.assurance(), before);
+        EnrolledDevice changed = known.with(fresh.assurance());
+        keep(changed);
+        return changed;
+    }
+
+    private void begin(EnrolledDevice fresh) throws IOException {
+        new KeyBindings(directory).bind(fresh);
+        keep(fresh);
     }
 
     /**
@@ -104,7 +127,9 @@ public record DeviceRecords(FleetDirectory directory) {
                 throw new RejectedException(Code.FLT_ABSENT, "no device " + device + "; see fleet devices");
             }
             ObjectNode details = Json.object().put("enrolled", enrolled);
-            endorsement(device).ifPresent(key -> details.put("endorsement", key));
+            Optional<EnrolledDevice> record = readable(device);
+            record.ifPresent(
+                    known -> details.put("endorsement", known.endorsement().hex()));
             new FleetAudit(directory, clock).append("forget", device, details);
             DesiredModels.forget(directory, device);
             FleetDirectory.delete(directory.replacement(device));
@@ -115,14 +140,17 @@ public record DeviceRecords(FleetDirectory directory) {
                 FleetDirectory.delete(DeviceCertificates.file(directory, device, kind));
             }
             FleetDirectory.delete(directory.device(device));
+            if (record.isPresent()) {
+                new KeyBindings(directory).unbind(record.get());
+            }
             return enrolled;
         });
     }
 
     /** As far as the record can be read: one that cannot is forgotten too. */
-    private Optional<String> endorsement(String device) throws IOException {
+    private Optional<EnrolledDevice> readable(String device) throws IOException {
         try {
-            return Optional.of(read(device).endorsement().hex());
+            return Optional.of(read(device));
         } catch (RejectedException e) {
             return Optional.empty();
         }

@@ -29,6 +29,11 @@ import java.util.stream.Stream;
  * leaves/&lt;sha256&gt;      leaves of their block trees, made when they are published
  * desired/&lt;device&gt;.json, devices/&lt;device&gt;.json, reports/&lt;device&gt;.json
  * replacements/&lt;device&gt;.json   devices that may enrol with other keys, once
+ * enrolment.json       makers and keys that are let in, and with what
+ * accepted.csv         keys that somebody accepted or rejected
+ * tokens/&lt;id&gt;.json     what images carry so that their devices are let in
+ * pending/&lt;key&gt;.json   devices that wait to be let in
+ * bound/&lt;key&gt;          which device has a key
  * held/&lt;device&gt;         devices whose orders are held after a restore
  * audit.jsonl          what was done to devices, a line each
  * verifier/            the verifier's private key, readable by its owner only

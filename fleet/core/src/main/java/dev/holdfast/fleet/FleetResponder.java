@@ -1,6 +1,5 @@
 package dev.holdfast.fleet;
 
-import dev.holdfast.attestation.verify.EnrolmentPolicy;
 import dev.holdfast.link.Reply;
 import dev.holdfast.link.Request;
 import dev.holdfast.link.Topics;
@@ -15,7 +14,6 @@ import dev.holdfast.wire.Subject;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
-import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.Clock;
@@ -50,15 +48,10 @@ public final class FleetResponder {
         this.director = new Director(repository, directorKeys, clock);
         this.enrolment = new EnrolmentService(
                 directory,
-                enrolmentPolicy(directory),
+                PolicyFile.open(directory),
                 DeviceCertificates.open(directory, directory.config().name(), clock),
                 clock);
         this.blobs = new BlockServer(directory);
-    }
-
-    private static EnrolmentPolicy enrolmentPolicy(FleetDirectory directory) throws RejectedException {
-        Path file = directory.root().resolve("enrolment.json");
-        return Files.exists(file) ? EnrolmentPolicy.read(file).orThrow() : EnrolmentPolicy.onFirstUse();
     }
 
     /** One answer, or one per block. Never throws, never empty. */
@@ -74,7 +67,11 @@ public final class FleetResponder {
             if (why.code() == Code.API_BUSY) {
                 return List.of(busy(ask));
             }
-            quiet.warn("{} asked by {}", why, Subject.device(from.device()));
+            if (why.code() == Code.ATT_PENDING) {
+                LOG.debug("{} {}", Subject.device(from.device()), why);
+            } else {
+                quiet.warn("{} asked by {}", why, Subject.device(from.device()));
+            }
             return List.of(refused(ask, why.code(), why.detail()));
         } catch (IOException e) {
             // The device learns that it failed, the log learns how.

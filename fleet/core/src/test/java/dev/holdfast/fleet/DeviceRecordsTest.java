@@ -3,6 +3,7 @@ package dev.holdfast.fleet;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.holdfast.attestation.DeviceEnrolment;
+import dev.holdfast.attestation.DeviceName;
 import dev.holdfast.attestation.verify.Appraisal;
 import dev.holdfast.attestation.verify.AppraisalPolicy;
 import dev.holdfast.attestation.verify.DeviceMemory;
@@ -62,12 +63,17 @@ class DeviceRecordsTest {
     private EnrolmentService service() throws Exception {
         Clock clock = Clock.systemUTC();
         return new EnrolmentService(
-                directory, EnrolmentPolicy.onFirstUse(), DeviceCertificates.open(directory, "test", clock), clock);
+                directory,
+                EnrolmentPolicy.DEFAULT::withSoftware,
+                DeviceCertificates.open(directory, "test", clock),
+                clock);
     }
 
     /** The device's record, where this one was let in. */
     private Optional<EnrolledDevice> enrol(EnrolmentService service, SoftwareBridge bridge, String device)
             throws Exception {
+        new AcceptedKeys(directory, Clock.systemUTC())
+                .decide(KeyLine.accepting(DeviceName.endorsement(bridge)), "accept");
         DeviceEnrolment enrolment = new DeviceEnrolment(bridge, device);
         byte[] challenge = service.begin(device, Binary.copyOf(enrolment.request()));
         try {
@@ -84,10 +90,10 @@ class DeviceRecordsTest {
     void theKeysThatCameFirstStayWhicheverServiceIsAsked() throws Exception {
         EnrolmentService one = service();
         EnrolmentService two = service();
-        try (SoftwareBridge mine = SoftwareBridge.open(dir.resolve("tee-1"));
-                SoftwareBridge theirs = SoftwareBridge.open(dir.resolve("tee-2"))) {
-            for (int i = 0; i < 15; i++) {
-                String device = "device-" + i;
+        for (int i = 0; i < 15; i++) {
+            String device = "device-" + i;
+            try (SoftwareBridge mine = SoftwareBridge.open(dir.resolve("tee-1-" + i));
+                    SoftwareBridge theirs = SoftwareBridge.open(dir.resolve("tee-2-" + i))) {
                 List<Optional<EnrolledDevice>> both =
                         Together.together(() -> enrol(one, mine, device), () -> enrol(two, theirs, device));
                 assertThat(both).as(device).containsOnlyOnce(Optional.empty());

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.holdfast.attestation.DeviceEnrolment;
+import dev.holdfast.attestation.DeviceName;
 import dev.holdfast.attestation.verify.EnrolledDevice;
 import dev.holdfast.attestation.verify.EnrolmentPolicy;
 import dev.holdfast.tee.software.SoftwareBridge;
@@ -51,8 +52,12 @@ class DeviceReplacementTest {
     /** The record after {@code keys}, a TEE by name, were enrolled. */
     private EnrolledDevice enrol(String keys) throws Exception {
         EnrolmentService service = new EnrolmentService(
-                directory, EnrolmentPolicy.onFirstUse(), DeviceCertificates.open(directory, "test", clock()), clock());
+                directory,
+                EnrolmentPolicy.DEFAULT::withSoftware,
+                DeviceCertificates.open(directory, "test", clock()),
+                clock());
         try (SoftwareBridge bridge = SoftwareBridge.open(dir.resolve(keys))) {
+            new AcceptedKeys(directory, clock()).decide(KeyLine.accepting(DeviceName.endorsement(bridge)), "accept");
             DeviceEnrolment enrolment = new DeviceEnrolment(bridge, DEVICE);
             byte[] challenge = service.begin(DEVICE, Binary.copyOf(enrolment.request()));
             service.complete(DEVICE, Binary.copyOf(enrolment.prove(challenge).orThrow()));
@@ -74,6 +79,7 @@ class DeviceReplacementTest {
                     .path("act")
                     .asText());
         }
+        acts.removeAll(List.of("accept", "enrolled"));
         return acts;
     }
 
@@ -185,7 +191,8 @@ class DeviceReplacementTest {
         Files.writeString(directory.audit(), "{\"act\":\"cut", StandardOpenOption.APPEND);
         records.replace(DEVICE, Optional.empty(), Duration.ofHours(2), clock());
         List<String> lines = Files.readAllLines(directory.audit());
-        assertThat(lines).hasSize(3);
+        // After the lines of the enrolment.
+        assertThat(lines).hasSize(2 + 3);
         assertThat(lines.getLast())
                 .startsWith("{\"at\":")
                 .contains("\"act\":\"replace\"")

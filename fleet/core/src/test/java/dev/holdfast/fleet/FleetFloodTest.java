@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assumptions.assumeThat;
 
 import dev.holdfast.attestation.DeviceEnrolment;
+import dev.holdfast.attestation.DeviceName;
 import dev.holdfast.link.LinkConfig;
 import dev.holdfast.link.MqttLink;
 import dev.holdfast.link.ReconnectingLink;
@@ -99,6 +100,7 @@ class FleetFloodTest {
         for (String device : List.of("device-1", "device-2")) {
             DesiredModels.add(repository, device, "chat", new DesiredModels.Wish("1.0.0", Optional.empty()), true);
         }
+        Files.writeString(directory.root().resolve("enrolment.json"), "{\"format\":1, \"software\":true}");
         FleetResponder responder =
                 new FleetResponder(repository, FleetKeys.DIRECTOR.load(directory.keys()), Clock.systemUTC());
         service = Optional.of(FleetService.start(directory, directory.config(), responder));
@@ -171,6 +173,8 @@ class FleetFloodTest {
         /** Whether the fleet took the keys. */
         boolean enrol() throws Exception {
             try (SoftwareBridge bridge = SoftwareBridge.open(dir.resolve("tee-" + topics.device()))) {
+                new AcceptedKeys(directory, Clock.systemUTC())
+                        .decide(KeyLine.accepting(DeviceName.endorsement(bridge)), "accept");
                 DeviceEnrolment enrolment = new DeviceEnrolment(bridge, topics.device());
                 if (ask(new Request.Enrol(Binary.copyOf(enrolment.request()))).orElse(null)
                         instanceof Reply.Enrolment(Binary challenge)) {

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.holdfast.attestation.DeviceEnrolment;
+import dev.holdfast.attestation.DeviceName;
 import dev.holdfast.attestation.verify.ReferenceModels;
 import dev.holdfast.link.Reply;
 import dev.holdfast.link.Request;
@@ -56,6 +57,7 @@ class FleetRepositoryTest {
         FleetDirectory directory = new FleetDirectory(dir.resolve("fleet"));
         repository = new FleetRepository(directory, Clock.systemUTC());
         factoryRoot = repository.init(new FleetDirectory.Config("test", "tcp://127.0.0.1:1883"));
+        Files.writeString(directory.root().resolve("enrolment.json"), "{\"format\":1, \"software\":true}");
         responder = new FleetResponder(repository, FleetKeys.DIRECTOR.load(directory.keys()), Clock.systemUTC());
         byte[] model = new byte[100_000];
         new Random(1).nextBytes(model);
@@ -320,6 +322,8 @@ class FleetRepositoryTest {
     }
 
     private Reply.Body enrol(SoftwareBridge bridge, String device) throws Exception {
+        new AcceptedKeys(repository.directory(), Clock.systemUTC())
+                .decide(KeyLine.accepting(DeviceName.endorsement(bridge)), "accept");
         DeviceEnrolment enrolment = new DeviceEnrolment(bridge, device);
         Reply.Body challenge = ask(new Request.Enrol(Binary.copyOf(enrolment.request())));
         assertThat(challenge).isInstanceOf(Reply.Enrolment.class);

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.holdfast.attestation.DeviceCertificate;
 import dev.holdfast.attestation.DeviceEnrolment;
+import dev.holdfast.attestation.DeviceName;
 import dev.holdfast.attestation.verify.EnrolmentAuthority;
 import dev.holdfast.attestation.verify.EnrolmentPolicy;
 import dev.holdfast.tee.software.SoftwareBridge;
@@ -53,7 +54,10 @@ class IssuedCertificatesTest {
     private EnrolmentService service() throws Exception {
         Clock clock = Clock.systemUTC();
         return new EnrolmentService(
-                directory, EnrolmentPolicy.onFirstUse(), DeviceCertificates.open(directory, "test", clock), clock);
+                directory,
+                EnrolmentPolicy.DEFAULT::withSoftware,
+                DeviceCertificates.open(directory, "test", clock),
+                clock);
     }
 
     private static <T> T accepted(Verdict<T> verdict) {
@@ -64,6 +68,8 @@ class IssuedCertificatesTest {
     }
 
     private DeviceEnrolment.Issued enrol(EnrolmentService service) throws Exception {
+        new AcceptedKeys(directory, Clock.systemUTC())
+                .decide(KeyLine.accepting(DeviceName.endorsement(bridge)), "accept");
         DeviceEnrolment mine = new DeviceEnrolment(bridge, "device-1");
         byte[] challenge = service.begin("device-1", Binary.copyOf(mine.request()));
         byte[] welcome = service.complete("device-1", Binary.copyOf(accepted(mine.prove(challenge))));

@@ -24,8 +24,18 @@ public final class ConfigKeys {
     public static final ConfigKey<String> FLEET = key(Section.NAMES, "fleet", ValueForm.name(), AGENT)
             .required(AGENT, "The fleet that the device belongs to.");
 
-    public static final ConfigKey<String> DEVICE = key(Section.NAMES, "device", ValueForm.name(), AGENT)
-            .required(AGENT, "The device's name in its fleet. No dots, since RabbitMQ takes them for slashes.");
+    public static final ConfigKey<String> DEVICE =
+            key(Section.NAMES, "device", ValueForm.name(), AGENT).required(AGENT, """
+                The device's name in its fleet; no dots, since RabbitMQ takes them for slashes. `auto` derives it from the key of its \
+                root of trust, `hf-` and 24 digits, so that one file suits every device: with a TPM from the endorsement key, and then \
+                it is the same after a reinstallation; else from the key in the token or in the state directory.\
+                """);
+
+    public static final ConfigKey<Path> ENROLMENT_TOKEN_FILE =
+            key(Section.NAMES, "enrolment-token-file", ValueForm.path(), AGENT).otherwise("none", """
+                File with a token of the fleet (`fleet devices token`), by which the device is let in without a person. Others than its \
+                owner and group may not read it. It is read at each enrolment, and may be removed after the first.\
+                """);
 
     public static final ConfigKey<String> BROKER =
             key(Section.BROKER, "broker", ValueForm.broker(), AGENT).fallback("mqtt://127.0.0.1:1883", """

@@ -45,7 +45,8 @@ final class DeviceForgetCommand implements Callable<Integer> {
             out.println("forgot " + device);
             if (enrolled) {
                 out.println("  brokers accept its TLS certificate until it expires: take it out of their lists");
-                out.println("  where it is there still, it enrols again with its next look at the fleet");
+                out.println(
+                        "  where it is there still, it enrols again if something lets it in; to keep it out: fleet devices reject");
             }
         }
         return 0;

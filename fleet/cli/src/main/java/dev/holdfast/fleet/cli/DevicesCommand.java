@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.fleet.DesiredModels;
 import dev.holdfast.fleet.FleetDirectory;
 import dev.holdfast.fleet.LastVerdict;
+import dev.holdfast.fleet.PendingDevices;
 import dev.holdfast.terminal.Program;
 import dev.holdfast.terminal.Table;
 import dev.holdfast.terminal.Units;
@@ -37,15 +38,26 @@ import picocli.CommandLine.Spec;
 /** Lists the enrolled devices. What a report says is the device's own word; only {@code attest} proves it. */
 @Command(
         name = "devices",
-        description = "Lists enrolled devices with their last report; forgets one, or lets it come with other keys.",
+        description =
+                "Lists enrolled devices with their last report; lets devices in, forgets one, or lets it come with other keys.",
         footer = {
             "",
             "Examples:",
             "  fleet devices",
             "  fleet devices --json | jq -r '.[].device'",
+            "  fleet devices pending",
+            "  fleet devices accept cam-7",
             "  fleet devices forget cam-7"
         },
-        subcommands = {DeviceForgetCommand.class, DeviceReplaceCommand.class})
+        subcommands = {
+            DevicePendingCommand.class,
+            DeviceAcceptCommand.class,
+            DeviceRejectCommand.class,
+            DeviceImportCommand.class,
+            DeviceTokenCommand.class,
+            DeviceForgetCommand.class,
+            DeviceReplaceCommand.class
+        })
 final class DevicesCommand implements Callable<Integer> {
     private static final int MAX_REPORT_BYTES = 64 * 1024;
     /** Of a state or a code. */
@@ -107,14 +119,23 @@ final class DevicesCommand implements Callable<Integer> {
             out.println("no device is overdue, and all affirmed");
             return 0;
         }
+        int waiting = new PendingDevices(directory).list(Instant.now()).size();
+        String wait =
+                waiting + (waiting == 1 ? " device waits" : " devices wait") + " to be let in: fleet devices pending";
         if (list.isEmpty()) {
-            out.println("no device is enrolled yet; a device enrols with its first look at the fleet, while fleet serve"
+            out.println("no device is enrolled yet; a device asks with its first look at the fleet, while fleet serve"
                     + " runs");
+            if (waiting > 0) {
+                out.println(wait);
+            }
             return 0;
         }
         Table table = new Table("DEVICE", "ASSURANCE", "LINK", "MODEL", "VERSION", "STATE", "NOTE");
         list.forEach(entry -> rows(table, entry));
         out.print(table.on(Program.output(spec)));
+        if (waiting > 0) {
+            out.println(wait);
+        }
         out.flush();
         return overdue ? 1 : 0;
     }

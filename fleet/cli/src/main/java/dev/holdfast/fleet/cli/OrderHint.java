@@ -33,4 +33,19 @@ final class OrderHint {
             err.println("warning: no hint was sent: " + e.getMessage());
         }
     }
+
+    /** Has devices ask now that wait to be let in; nothing is retained, since a hint is of no use later. */
+    static void wake(FleetDirectory.Config config, List<String> devices, PrintWriter err) {
+        if (devices.isEmpty()) {
+            return;
+        }
+        try (MqttLink link = BrokerLink.connect(config.broker(), List.of(), DEADLINE, message -> {})) {
+            for (String device : devices) {
+                link.publish(
+                        new Topics(config.name(), device).desired(), "0".getBytes(StandardCharsets.US_ASCII), false);
+            }
+        } catch (IOException | RejectedException e) {
+            err.println("warning: no hint was sent, so it takes some minutes: " + e.getMessage());
+        }
+    }
 }

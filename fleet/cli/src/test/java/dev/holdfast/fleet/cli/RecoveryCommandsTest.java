@@ -55,7 +55,7 @@ class RecoveryCommandsTest {
         try (SoftwareBridge bridge = SoftwareBridge.open(dir.resolve("tee"))) {
             DeviceEnrolment enrolment = new DeviceEnrolment(bridge, "cam-7");
             EnrolmentAuthority.Attempt attempt = EnrolmentAuthority.begin(
-                            enrolment.request(), EnrolmentPolicy.onFirstUse(), Clock.systemUTC())
+                            enrolment.request(), EnrolmentPolicy.DEFAULT.withSoftware(), Clock.systemUTC())
                     .orThrow();
             EnrolledDevice device = attempt.complete(
                             enrolment.prove(attempt.challenge()).orThrow())

@@ -56,7 +56,7 @@ abstract class VerifyFixture {
         bridge = SoftwareBridge.open(dir.resolve("tee"));
         DeviceEnrolment mine = new DeviceEnrolment(bridge, "cam-7");
         EnrolmentAuthority.Attempt attempt = EnrolmentAuthority.begin(
-                        mine.request(), EnrolmentPolicy.onFirstUse(), Clock.systemUTC())
+                        mine.request(), EnrolmentPolicy.DEFAULT.withSoftware(), Clock.systemUTC())
                 .orThrow();
         byte[] proof = mine.prove(attempt.challenge()).orThrow();
         Files.write(
