@@ -56,7 +56,8 @@ class ZeroTouchTest {
             assertThat(name).isEqualTo("hf-" + key.substring(0, 24));
             assertThat(status.path("state").asText()).isEqualTo("pending");
             assertThat(stack.holdfastOk("status")).contains("fleet devices accept " + name, key);
-            assertThat(stack.holdfast("doctor").out()).contains("somebody has to let this device in; its key is " + key);
+            assertThat(stack.holdfast("doctor").out())
+                    .contains("somebody has to let this device in; its key is " + key);
             assertThat(stack.fleet("devices", "pending")).contains(name, key, "emulated");
             assertThat(dir.resolve("device/certificates/tls.crt")).doesNotExist();
 

@@ -6,7 +6,6 @@ import dev.holdfast.tee.software.SoftwareBridge;
 import dev.holdfast.tee.tpm.Swtpm;
 import dev.holdfast.tee.tpm.Tpm2Bridge;
 import dev.holdfast.tee.tpm.TpmTools;
-
 import dev.holdfast.wire.Sha256;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
@@ -26,7 +25,9 @@ class DeviceNameTest {
                 first = DeviceName.of(key);
                 assertThat(new DeviceEnrolment(bridge, first).endorsement()).isEqualTo(key);
             }
-            assertThat(first).matches("hf-[0-9a-f]{24}").isEqualTo("hf-" + key.hex().substring(0, 24));
+            assertThat(first)
+                    .matches("hf-[0-9a-f]{24}")
+                    .isEqualTo("hf-" + key.hex().substring(0, 24));
             assertThat(DeviceName.isDerived(first)).isTrue();
             new TpmTools(dir, swtpm).run("tpm2_clear", "-c", "p");
             try (Tpm2Bridge bridge = Tpm2Bridge.open(swtpm.address())) {

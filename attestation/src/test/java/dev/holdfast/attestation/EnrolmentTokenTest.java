@@ -27,11 +27,15 @@ class EnrolmentTokenTest {
     @Test
     void itsTextIsReadAgainAndNothingElseShowsTheSecret() {
         EnrolmentToken token = EnrolmentToken.fresh();
-        assertThat(Models.accepted(EnrolmentToken.parse(" " + token.text() + "\r\n"))).isEqualTo(token);
-        assertThat(token.toString()).contains(token.id()).doesNotContain(token.secret().hex());
+        assertThat(Models.accepted(EnrolmentToken.parse(" " + token.text() + "\r\n")))
+                .isEqualTo(token);
+        assertThat(token.toString())
+                .contains(token.id())
+                .doesNotContain(token.secret().hex());
         assertThat(EnrolmentToken.fresh()).isNotEqualTo(token);
         String wrong = token.text().substring(1);
-        assertThat(refusal(EnrolmentToken.parse(wrong))).doesNotContain(token.secret().hex());
+        assertThat(refusal(EnrolmentToken.parse(wrong)))
+                .doesNotContain(token.secret().hex());
     }
 
     @Test
@@ -57,7 +61,8 @@ class EnrolmentTokenTest {
         assertThat(token.made(claim, transcript)).isTrue();
         assertThat(token.made(claim, Sha256.of(new byte[] {2}))).isFalse();
         assertThat(EnrolmentToken.fresh().made(claim, transcript)).isFalse();
-        EnrolmentToken sameId = new EnrolmentToken(token.id(), EnrolmentToken.fresh().secret());
+        EnrolmentToken sameId =
+                new EnrolmentToken(token.id(), EnrolmentToken.fresh().secret());
         assertThat(sameId.made(claim, transcript)).isFalse();
     }
 

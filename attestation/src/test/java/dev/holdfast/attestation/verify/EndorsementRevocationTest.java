@@ -39,15 +39,15 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** A maker with a root, an issuer, and an endorsement certificate: purposes, and what was taken back. */
 class EndorsementRevocationTest {
-    private static final KeyPurposeId ENDORSEMENT =
-            KeyPurposeId.getInstance(new ASN1ObjectIdentifier("2.23.133.8.1"));
+    private static final KeyPurposeId ENDORSEMENT = KeyPurposeId.getInstance(new ASN1ObjectIdentifier("2.23.133.8.1"));
     private static final X500Name ROOT = new X500Name("CN=Maker root");
     private static final X500Name ISSUER = new X500Name("CN=Maker issuer");
 
     /** TPMT_PUBLIC by template L-2, with the curve's generator as its point. */
-    private static final String TEMPLATE = "0023000b000300b20020837197674484b3f81a90cc8d46a5d724fd52d76e06520b64f2a1da1b331469aa"
-            + "00060080004300100003001000206b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296"
-            + "00204fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5";
+    private static final String TEMPLATE =
+            "0023000b000300b20020837197674484b3f81a90cc8d46a5d724fd52d76e06520b64f2a1da1b331469aa"
+                    + "00060080004300100003001000206b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296"
+                    + "00204fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5";
 
     @TempDir
     Path dir;
@@ -55,8 +55,7 @@ class EndorsementRevocationTest {
     private final Instant now = Instant.now();
     private final KeyPair root = P256.generate();
     private final KeyPair issuer = P256.generate();
-    private final TpmPublic endorsement = accepted(
-            TpmPublic.parse(accepted(Binary.fromHex(TEMPLATE))));
+    private final TpmPublic endorsement = accepted(TpmPublic.parse(accepted(Binary.fromHex(TEMPLATE))));
 
     private static <T> T accepted(Verdict<T> verdict) {
         return switch (verdict) {
@@ -67,12 +66,20 @@ class EndorsementRevocationTest {
 
     @BeforeEach
     void publish() throws Exception {
-        pem("root.pem", "CERTIFICATE", certificate(ROOT, root, ROOT, root.getPublic(), 1, true, Optional.empty()).getEncoded());
+        pem(
+                "root.pem",
+                "CERTIFICATE",
+                certificate(ROOT, root, ROOT, root.getPublic(), 1, true, Optional.empty())
+                        .getEncoded());
         issuer(Optional.empty());
     }
 
     private void issuer(Optional<KeyPurposeId> purpose) throws Exception {
-        pem("issuer.pem", "CERTIFICATE", certificate(ROOT, root, ISSUER, issuer.getPublic(), 2, true, purpose).getEncoded());
+        pem(
+                "issuer.pem",
+                "CERTIFICATE",
+                certificate(ROOT, root, ISSUER, issuer.getPublic(), 2, true, purpose)
+                        .getEncoded());
     }
 
     private void pem(String name, String kind, byte[] der) throws Exception {
@@ -84,7 +91,13 @@ class EndorsementRevocationTest {
     }
 
     private X509CertificateHolder certificate(
-            X500Name by, KeyPair key, X500Name of, PublicKey subject, int serial, boolean authority, Optional<KeyPurposeId> purpose)
+            X500Name by,
+            KeyPair key,
+            X500Name of,
+            PublicKey subject,
+            int serial,
+            boolean authority,
+            Optional<KeyPurposeId> purpose)
             throws Exception {
         X509v3CertificateBuilder builder = new X509v3CertificateBuilder(
                         by,
@@ -105,8 +118,8 @@ class EndorsementRevocationTest {
     }
 
     private byte[] crl(X500Name by, KeyPair key, Instant until, int... revoked) throws Exception {
-        X509v2CRLBuilder builder = new X509v2CRLBuilder(by, Date.from(now.minus(Duration.ofDays(60))))
-                .setNextUpdate(Date.from(until));
+        X509v2CRLBuilder builder =
+                new X509v2CRLBuilder(by, Date.from(now.minus(Duration.ofDays(60)))).setNextUpdate(Date.from(until));
         for (int serial : revoked) {
             builder.addCRLEntry(
                     BigInteger.valueOf(serial), Date.from(now.minus(Duration.ofDays(61))), CRLReason.keyCompromise);
@@ -116,9 +129,7 @@ class EndorsementRevocationTest {
     }
 
     private EnrolmentPolicy policy(boolean required, String... crls) throws Exception {
-        Path file = Files.writeString(
-                dir.resolve("enrolment.json"),
-                """
+        Path file = Files.writeString(dir.resolve("enrolment.json"), """
                 {"format":1, "intermediates":["issuer.pem"], "roots":[{"certificate":"root.pem", "grants":"hardware"}],
                  "crls":%s, "requireCrls":%s}
                 """.formatted(
@@ -148,8 +159,7 @@ class EndorsementRevocationTest {
 
     @Test
     void aCertificateOfTheMakerForAnotherPurposeVouchesForNothing() throws Exception {
-        assertThat(vouched(policy(false)))
-                .isEqualTo(new EndorsementChain.Vouched(Assurance.HARDWARE, false, false));
+        assertThat(vouched(policy(false))).isEqualTo(new EndorsementChain.Vouched(Assurance.HARDWARE, false, false));
         assertRefused(check(policy(false), Optional.empty()), "purpose of endorsement");
         assertRefused(check(policy(false), Optional.of(KeyPurposeId.id_kp_serverAuth)), "purpose of endorsement");
         assertRefused(check(policy(false), Optional.of(KeyPurposeId.anyExtendedKeyUsage)), "purpose of endorsement");
@@ -174,7 +184,9 @@ class EndorsementRevocationTest {
         pem("issuer.pem.crl", "X509 CRL", crl(ISSUER, issuer, now.minusSeconds(3600), 77));
         assertThat(vouched(policy(false, "issuer.pem.crl")).revoked()).isTrue();
         Files.write(dir.resolve("root.crl"), crl(ROOT, root, now.plusSeconds(3600), 2));
-        assertThat(vouched(policy(false, "root.crl")).revoked()).as("the issuer").isTrue();
+        assertThat(vouched(policy(false, "root.crl")).revoked())
+                .as("the issuer")
+                .isTrue();
         Files.write(dir.resolve("other.crl"), crl(ISSUER, issuer, now.plusSeconds(3600), 5));
         assertThat(vouched(policy(false, "other.crl")).revoked()).isFalse();
     }

@@ -41,8 +41,7 @@ class LetInCommandsTest {
     @BeforeEach
     void init() throws Exception {
         directory = new FleetDirectory(dir.resolve("fleet"));
-        new FleetRepository(directory, Clock.systemUTC())
-                .init(new FleetDirectory.Config("test", "tcp://127.0.0.1:1"));
+        new FleetRepository(directory, Clock.systemUTC()).init(new FleetDirectory.Config("test", "tcp://127.0.0.1:1"));
         cam = SoftwareBridge.open(dir.resolve("cam"));
         other = SoftwareBridge.open(dir.resolve("other"));
     }
@@ -130,10 +129,16 @@ class LetInCommandsTest {
         assertThat(devices("accept", "--no-hint", "cam-7")).isEqualTo(1);
         String key = DeviceName.endorsement(cam).hex();
         assertThat(errors).startsWith("CFG-INVALID").contains("2 keys wait", "--endorsement", key);
-        assertThat(devices("accept", "--no-hint", "cam-7", "--endorsement", key)).isZero();
+        assertThat(devices("accept", "--no-hint", "cam-7", "--endorsement", key))
+                .isZero();
         assertThat(asks(other, "cam-7")).startsWith("ATT-ENROL").contains("kept for another key");
         assertThat(asks(cam, "cam-7")).isEqualTo("in");
-        assertThat(devices("accept", "--no-hint", "cam-7", "--endorsement", DeviceName.endorsement(other).hex()))
+        assertThat(devices(
+                        "accept",
+                        "--no-hint",
+                        "cam-7",
+                        "--endorsement",
+                        DeviceName.endorsement(other).hex()))
                 .isEqualTo(1);
         assertThat(errors).contains("fleet devices replace cam-7");
     }
@@ -141,12 +146,16 @@ class LetInCommandsTest {
     @Test
     void moreThanEmulatedIsGrantedToAKeyThatSomebodyTypes() throws Exception {
         asks(cam, "cam-7");
-        assertThat(devices("accept", "--no-hint", "cam-7", "--grants", "hardware")).isEqualTo(2);
+        assertThat(devices("accept", "--no-hint", "cam-7", "--grants", "hardware"))
+                .isEqualTo(2);
         String key = DeviceName.endorsement(cam).hex();
-        assertThat(devices("accept", "--endorsement", key, "--grants", "software")).isEqualTo(1);
-        assertThat(devices("accept", "--endorsement", "12", "--grants", "firmware")).isEqualTo(1);
+        assertThat(devices("accept", "--endorsement", key, "--grants", "software"))
+                .isEqualTo(1);
+        assertThat(devices("accept", "--endorsement", "12", "--grants", "firmware"))
+                .isEqualTo(1);
         assertThat(errors).startsWith("CFG-INVALID").contains("64 hexadecimal digits");
-        assertThat(devices("accept", "--no-hint", "--endorsement", key, "--grants", "Hardware")).isZero();
+        assertThat(devices("accept", "--no-hint", "--endorsement", key, "--grants", "Hardware"))
+                .isZero();
         assertThat(Files.readString(directory.root().resolve("accepted.csv"))).contains(key + ",,hardware");
     }
 
@@ -171,7 +180,8 @@ class LetInCommandsTest {
     @Test
     void aListIsTakenWholeOrToldLineByLine() throws Exception {
         Path list = dir.resolve("keys.csv");
-        Files.writeString(list, "endorsement,name,grants\n" + DeviceName.endorsement(cam) + ",cam-7\nnonsense,,\n\n,,\n");
+        Files.writeString(
+                list, "endorsement,name,grants\n" + DeviceName.endorsement(cam) + ",cam-7\nnonsense,,\n\n,,\n");
         assertThat(devices("import", list.toString())).isEqualTo(1);
         assertThat(errors)
                 .contains(list + ":3: CFG-INVALID: \"nonsense\"")
@@ -195,8 +205,11 @@ class LetInCommandsTest {
                 .as(errors)
                 .isZero();
         EnrolmentToken token = EnrolmentToken.read(file).orThrow();
-        assertThat(output).contains(token.id(), "3 devices").doesNotContain(token.secret().hex());
-        assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(file))).isEqualTo("rw-------");
+        assertThat(output)
+                .contains(token.id(), "3 devices")
+                .doesNotContain(token.secret().hex());
+        assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(file)))
+                .isEqualTo("rw-------");
         assertThat(devices("token", "--out", file.toString())).isEqualTo(1);
         assertThat(errors).startsWith("FLT-EXISTS");
         assertThat(asks(cam, "cam-7", Optional.of(token))).isEqualTo("in");
