@@ -51,8 +51,7 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The update and attestation daemon: opens its parts, ties them together, and closes them in the opposite order. What they do, they
- * do by themselves: {@link UpdateLoop}, {@link ModelWork}, {@link GraceDuty}, {@link EvidenceResponder}, {@link ChallengeCollector}, {@link ScrubDuty}. Start once, close
- * once.
+ * do by themselves: {@link UpdateLoop}, {@link ModelWork}, {@link GraceDuty}, {@link EvidenceResponder}, {@link ChallengeCollector}, {@link ScrubDuty}.
  */
 public final class AgentDaemon implements AutoCloseable {
     static final String NAME = "holdfast";
@@ -205,14 +204,7 @@ public final class AgentDaemon implements AutoCloseable {
                 store,
                 installer,
                 works,
-                new Enrolment(
-                        bridge,
-                        config.topics().device(),
-                        config.identity().token(),
-                        fleet,
-                        certificates,
-                        clock,
-                        new SecureRandom()),
+                Enrolment.of(config, bridge, fleet, certificates, clock),
                 measurements,
                 clock,
                 new RefreshSchedule(refresh, new SecureRandom()),

@@ -18,6 +18,7 @@ import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.Verdict;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.security.SecureRandom;
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.Optional;
@@ -67,6 +68,23 @@ final class Enrolment {
     private Duration wait = Duration.ZERO;
 
     private long pausedAtNanos;
+
+    /** Of a device that has a name. */
+    static Enrolment of(
+            AgentConfig config,
+            TeeBridge bridge,
+            FleetClient fleet,
+            CertificateStore certificates,
+            InstantSource clock) {
+        return new Enrolment(
+                bridge,
+                config.topics().device(),
+                config.identity().token(),
+                fleet,
+                certificates,
+                clock,
+                new SecureRandom());
+    }
 
     Enrolment(
             TeeBridge bridge,
@@ -147,6 +165,11 @@ final class Enrolment {
         return pending.map(
                 why -> Alarm.Pause.of(wait, "somebody who lets this device in: fleet devices accept " + device)
                         .endedByHintsAfter(UpdateLoop.HINTED_LOOKS));
+    }
+
+    /** While {@link #first} has not succeeded. */
+    Phase phase() {
+        return pending.isPresent() ? new Phase.Pending() : new Phase.Enrolling();
     }
 
     /** A token that cannot be used keeps the device from nothing but the short way in. */

@@ -33,7 +33,6 @@ final class UpdateLoop implements AutoCloseable {
     private static final Duration UNFINISHED_LOOK = Duration.ofSeconds(30);
     /** Between two looks that hints ask for: whoever may publish can send as many as he likes. */
     static final Duration HINTED_LOOKS = Duration.ofSeconds(5);
-
     private static final Duration LOOK_LIMIT = Duration.ofSeconds(60);
     private static final Duration STOP_LIMIT = Duration.ofSeconds(2);
     private static final Duration END_LIMIT = Duration.ofSeconds(5);
@@ -42,7 +41,6 @@ final class UpdateLoop implements AutoCloseable {
     private final Alarm alarm;
     /** Whoever uses the trust client to change the device: the loop's look, or one offline bundle. */
     private final ReentrantLock turn = new ReentrantLock();
-
     private final Recovery recovery;
     private final TrustStart starting;
     private final Thread thread;
@@ -52,7 +50,6 @@ final class UpdateLoop implements AutoCloseable {
     private boolean looked;
     /** The broker was lost since the fleet was reached. */
     private boolean lost;
-
     private volatile boolean closed;
     private volatile Optional<Rejection> lastRejection = Optional.empty();
     private volatile Optional<ModelWork.Wait> waits = Optional.empty();
@@ -240,9 +237,7 @@ final class UpdateLoop implements AutoCloseable {
         phase = new Phase.Enrolling();
         Optional<Rejection> refused = parts.enrolment().first(client);
         refused.ifPresent(this::note);
-        if (parts.enrolment().waiting().isPresent()) {
-            phase = new Phase.Pending();
-        }
+        phase = parts.enrolment().phase();
         // Orders need no certificate. It is asked for again.
         enrolled = refused.isEmpty() || refused.get().code() == Code.ATT_CERTIFICATE;
         return enrolled;
