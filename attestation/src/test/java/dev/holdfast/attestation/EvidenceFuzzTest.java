@@ -171,6 +171,7 @@ class EvidenceFuzzTest {
         assertThat(EnrolmentAuthority.begin(bytes, EnrolmentPolicy.DEFAULT.withSoftware(), Clock.systemUTC()))
                 .isNotNull();
         assertThat(TpmRsaPublic.parse(Binary.copyOf(bytes))).isNotNull();
+        assertThat(Verdict.of(() -> EnrolmentMessage.Proof.parse(bytes))).isNotNull();
         TpmPublic key = Models.accepted(TpmPublic.parse(ENDORSEMENT));
         assertThat(EndorsementChain.check(Binary.copyOf(bytes), key, EnrolmentPolicy.DEFAULT, Instant.EPOCH)
                         .isAccepted())

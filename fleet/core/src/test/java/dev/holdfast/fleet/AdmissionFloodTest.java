@@ -24,7 +24,6 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** More keys than may wait, made up by somebody, each with a proof that holds. */
-@Tag("full")
 @Timeout(600)
 class AdmissionFloodTest {
     private static final int MADE_UP = 1_500;
@@ -76,6 +75,7 @@ class AdmissionFloodTest {
     }
 
     @Test
+    @Tag("full")
     void aDeviceIsAcceptedByItsKeyWhileMoreAskThanMayWait() throws Exception {
         EnrolmentService service = new EnrolmentService(
                 directory,
