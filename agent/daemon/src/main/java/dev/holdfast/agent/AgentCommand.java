@@ -125,7 +125,7 @@ public final class AgentCommand {
             ConfigFile read = ConfigFile.read(file, ConfigReader.AGENT).orThrow();
             AgentConfig config = AgentConfig.read(read).orThrow();
             Logs.configure(read);
-            Logs.ofDevice(config.topics().device());
+            config.identity().device().ifPresent(Logs::ofDevice);
             ServiceManager manager = ServiceManager.ofThisProcess();
             AgentDaemon daemon = AgentDaemon.start(config, manager);
             new ConfigReload<>(file, ConfigReader.AGENT, read, AgentConfig::read, (next, other) -> {

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.attestation.DeviceName;
 import dev.holdfast.link.BrokerAccess;
+import dev.holdfast.log.Logs;
 import dev.holdfast.tee.AuthValue;
 import dev.holdfast.tee.CompositeBridge;
 import dev.holdfast.tee.ConfigfsTsm;
@@ -141,11 +142,14 @@ final class TeeBridges {
         return bridge.provisioner().orElseThrow(() -> lacks("anything to provision"));
     }
 
-    /** The configuration with the device's name, which its keys give where the file says {@code auto}. */
+    /** The configuration with the device's name, which its keys give where the file says {@code auto}; log lines then carry it, too. */
     static AgentConfig named(AgentConfig config, TeeBridge bridge) throws TeeException {
-        return config.identity().device().isPresent()
-                ? config
-                : config.named(DeviceName.of(DeviceName.endorsement(bridge)));
+        if (config.identity().device().isPresent()) {
+            return config;
+        }
+        String name = DeviceName.of(DeviceName.endorsement(bridge));
+        Logs.ofDevice(name);
+        return config.named(name);
     }
 
     /** What the trust client needs of the TEE; every part must be there. */

@@ -2,10 +2,12 @@ package dev.holdfast.agent;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.holdfast.attestation.DeviceName;
 import dev.holdfast.control.config.ConfigFile;
 import dev.holdfast.link.BrokerAccess;
 import dev.holdfast.link.BrokerAddress;
 import dev.holdfast.link.Topics;
+import dev.holdfast.tee.TeeBridge;
 import dev.holdfast.tee.tpm.TpmAddress;
 import dev.holdfast.tee.tpm.TpmRegister;
 import dev.holdfast.wire.Code;
@@ -39,6 +41,22 @@ class AgentConfigTest {
                         Verdict.Accepted.class,
                         accepted -> assertThat(((AgentConfig) accepted.value()).stateDir())
                                 .isEqualTo(dir.toAbsolutePath().resolve("s")));
+    }
+
+    /** One file for every device: the name comes from the key, and is the same each time. */
+    @Test
+    void theNameMayComeFromTheKeysOfTheDevice() throws Exception {
+        String toml = WHOLE.replace("\"d\"", "\"auto\"") + "enrolment-token-file = \"token\"\n";
+        AgentConfig config = read(toml.getBytes(StandardCharsets.UTF_8)).orThrow();
+        assertThat(config.identity())
+                .isEqualTo(new AgentConfig.Identity(
+                        "f", Optional.empty(), Optional.of(dir.toAbsolutePath().resolve("token"))));
+        try (TeeBridge bridge = TeeBridges.open(config)) {
+            AgentConfig named = TeeBridges.named(config, bridge);
+            assertThat(named.topics())
+                    .isEqualTo(new Topics("f", DeviceName.of(DeviceName.endorsement(bridge))));
+            assertThat(TeeBridges.named(named, bridge)).isEqualTo(named);
+        }
     }
 
     @Test
