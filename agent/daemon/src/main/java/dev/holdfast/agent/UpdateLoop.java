@@ -33,14 +33,13 @@ final class UpdateLoop implements AutoCloseable {
     private static final Duration UNFINISHED_LOOK = Duration.ofSeconds(30);
     /** Between two looks that hints ask for: whoever may publish can send as many as he likes. */
     static final Duration HINTED_LOOKS = Duration.ofSeconds(5);
+
     private static final Duration LOOK_LIMIT = Duration.ofSeconds(60);
     private static final Duration STOP_LIMIT = Duration.ofSeconds(2);
     private static final Duration END_LIMIT = Duration.ofSeconds(5);
 
     private final UpdateParts parts;
     private final Alarm alarm;
-    /** Whoever uses the trust client to change the device: the loop's look, or one offline bundle. */
-    private final ReentrantLock turn = new ReentrantLock();
     private final Recovery recovery;
     private final TrustStart starting;
     private final Thread thread;
@@ -48,11 +47,13 @@ final class UpdateLoop implements AutoCloseable {
     private volatile Phase phase = new Phase.Starting();
     private volatile boolean enrolled;
     private boolean looked;
-    /** The broker was lost since the fleet was reached. */
-    private boolean lost;
+    private boolean brokerWasLost;
     private volatile boolean closed;
     private volatile Optional<Rejection> lastRejection = Optional.empty();
     private volatile Optional<ModelWork.Wait> waits = Optional.empty();
+    /** Whoever uses the trust client to change the device: the loop's look, or one offline bundle. */
+    private final ReentrantLock turn = new ReentrantLock();
+
     private volatile Optional<Instant> lastLook = Optional.empty();
 
     UpdateLoop(UpdateParts parts) {
@@ -146,7 +147,7 @@ final class UpdateLoop implements AutoCloseable {
                 // Whatever the disk refused was done by now.
                 lastRejection = lastRejection.filter(reason -> !Recovery.isOfDisk(reason));
             }
-            pause = !parts.fleet().connected() ? offline() : lost ? spread() : online();
+            pause = !parts.fleet().connected() ? offline() : brokerWasLost ? spread() : online();
             if (!whole && pause.length().compareTo(UNFINISHED_LOOK) > 0) {
                 pause = Alarm.Pause.of(UNFINISHED_LOOK, "what of the start is left to do");
             }
@@ -164,13 +165,13 @@ final class UpdateLoop implements AutoCloseable {
 
     private Alarm.Pause offline() {
         phase = new Phase.Offline();
-        lost = looked;
+        brokerWasLost = looked;
         // Without a trust client each look asks the TEE, which may be slow, and others wait for it.
         return trust.isEmpty() ? afterFailure() : Alarm.Pause.of(OFFLINE_LOOK, "the broker");
     }
 
     private Alarm.Pause spread() {
-        lost = false;
+        brokerWasLost = false;
         phase = new Phase.Idle();
         return Alarm.Pause.of(parts.pace().afterOutage(), "its turn among the devices that are back");
     }

@@ -53,8 +53,7 @@ class AgentConfigTest {
                         "f", Optional.empty(), Optional.of(dir.toAbsolutePath().resolve("token"))));
         try (TeeBridge bridge = TeeBridges.open(config)) {
             AgentConfig named = TeeBridges.named(config, bridge);
-            assertThat(named.topics())
-                    .isEqualTo(new Topics("f", DeviceName.of(DeviceName.endorsement(bridge))));
+            assertThat(named.topics()).isEqualTo(new Topics("f", DeviceName.of(DeviceName.endorsement(bridge))));
             assertThat(TeeBridges.named(named, bridge)).isEqualTo(named);
         }
     }

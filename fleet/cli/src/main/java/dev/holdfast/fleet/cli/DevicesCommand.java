@@ -74,8 +74,9 @@ final class DevicesCommand implements Callable<Integer> {
 
     @Option(
             names = "--overdue",
-            description = "Only devices whose evidence is older than fleet settings --attest-every, or did not affirm; exit"
-                    + " code 1 where there is one.")
+            description =
+                    "Only devices whose evidence is older than fleet settings --attest-every, or did not affirm; exit"
+                            + " code 1 where there is one.")
     boolean overdue;
 
     @Override
