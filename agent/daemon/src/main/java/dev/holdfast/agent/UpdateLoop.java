@@ -51,10 +51,9 @@ final class UpdateLoop implements AutoCloseable {
     private volatile boolean closed;
     private volatile Optional<Rejection> lastRejection = Optional.empty();
     private volatile Optional<ModelWork.Wait> waits = Optional.empty();
+    private volatile Optional<Instant> lastLook = Optional.empty();
     /** Whoever uses the trust client to change the device: the loop's look, or one offline bundle. */
     private final ReentrantLock turn = new ReentrantLock();
-
-    private volatile Optional<Instant> lastLook = Optional.empty();
 
     UpdateLoop(UpdateParts parts) {
         this.parts = parts;
