@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the Debian packages from a tree that was built: build.sh OUT. `./dev package` calls it.
 #
-# HOLDFAST_JDK: the JDK 25 that gives the runtime. HOLDFAST_PACKAGE_VERSION: another version than the pom's.
+# HOLDFAST_JDK: the JDK 25 that gives the runtime. HOLDFAST_ARCH: amd64, or arm64, whose runtime is linked here of the modules of Debian's JDK 25. HOLDFAST_PACKAGE_VERSION: another version than the pom's.
 # SOURCE_DATE_EPOCH: the time of every file, that of the last commit if not given; the same input then gives the same bytes.
 set -euo pipefail
 umask 022
@@ -14,12 +14,29 @@ jdk=${HOLDFAST_JDK:?HOLDFAST_JDK is not set}
 here=$root/packaging
 export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git -C "$root" log -1 --format=%ct)}
 version=${HOLDFAST_PACKAGE_VERSION:-$(sed -n 's|^  <version>\(.*\)</version>|\1|p' "$root/pom.xml" | head -n 1)}
-arch=amd64
-# It changes with the JDK and the list of modules alone: a device does not fetch it again for each version of the programs.
-runtime_version=$(sed -n 's/^JAVA_RUNTIME_VERSION="\([^"-]*\).*"/\1/p' "$jdk/release")-$(cat "$here/runtime.revision")
+arch=${HOLDFAST_ARCH:-amd64}
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+
+# Where the runtime is from. Temurin has no modules of Java for another processor than its own (JEP 493); Debian's JDK has them.
+case $arch in
+    amd64)
+        vendor="Eclipse Adoptium" jmods='' needs="libc6 (>= 2.34)"
+        java=$(sed -n 's/^JAVA_RUNTIME_VERSION="\([^"-]*\).*"/\1/p' "$jdk/release")
+        ;;
+    arm64)
+        vendor=Debian needs="libc6 (>= 2.38), libgcc-s1, libstdc++6, zlib1g"
+        debs=${XDG_CACHE_HOME:-$HOME/.cache}/holdfast/jdk-trixie-$arch
+        "$here/fetch-debs" trixie "$arch" "$debs" openjdk-25-jdk-headless
+        dpkg-deb -x "$debs"/openjdk-25-jdk-headless_*.deb "$work/jdk"
+        jmods=$(echo "$work"/jdk/usr/lib/jvm/java-25-openjdk-*/jmods)
+        java=$(dpkg-deb -f "$debs"/openjdk-25-jdk-headless_*.deb Version | cut -d - -f 1)
+        ;;
+    *) echo "build.sh: no runtime is known for $arch (amd64, arm64)" >&2; exit 2 ;;
+esac
+# It changes with the JDK and the list of modules alone: a device does not fetch it again for each version of the programs.
+runtime_version=$java-$(cat "$here/runtime.revision")
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -53,7 +70,8 @@ put_jars() { # HOME, PROGRAM=FOLDER...
         done
     done
     # Another processor's native code is not run here.
-    rm -f "$home"/jars/*linux-aarch_64*.jar "$home"/lib/*/*linux-aarch_64*.jar
+    case $arch in amd64) other=aarch_64 ;; arm64) other=x86_64 ;; esac
+    rm -f "$home"/jars/*linux-"$other"*.jar "$home"/lib/*/*linux-"$other"*.jar
     check_modules "$home/jars"
     python3 - "$home/jars" <<'PY'
 import os, re, sys, time, zipfile
@@ -67,6 +85,9 @@ for name in sorted(os.listdir(sys.argv[1])):
             if signed and entry.filename == "META-INF/MANIFEST.MF":
                 # What follows the first empty line is a hash for each file.
                 content = re.split(rb"\r?\n\r?\n", content, maxsplit=1)[0] + b"\n\n"
+            # aircompressor's native libraries for four systems: its Java is what is used, and what is not there loads nothing.
+            if re.match(r"aircompressor/[a-z]+-[a-z0-9]+/", entry.filename):
+                continue
             if not entry.is_dir() and not (signed and re.fullmatch(r"META-INF/[^/]+\.(SF|RSA|DSA|EC)", entry.filename)):
                 stored.writestr(zipfile.ZipInfo(entry.filename, epoch), content)
     os.replace(path + ".stored", path)
@@ -100,7 +121,7 @@ pack() { # PACKAGE ROOT VERSION
     for script in "$here/deb/$package"/*; do
         case "${script##*/}" in
             control)
-                sed -e "s/@VERSION@/$3/" -e "s/@RUNTIME@/${runtime_version%-*}/" -e "s/@ARCH@/$arch/" \
+                sed -e "s/@VERSION@/$3/" -e "s/@NEEDS@/$needs/" -e "s/@RUNTIME@/${runtime_version%-*}/" -e "s/@ARCH@/$arch/" \
                     -e "s/@SIZE@/$(du -sk --apparent-size --exclude=DEBIAN "$tree" | cut -f 1)/" "$script" >"$tree/DEBIAN/control"
                 ;;
             conffiles | triggers) cp "$script" "$tree/DEBIAN/" ;;
@@ -121,13 +142,18 @@ runtime() {
     home=$tree/usr/lib/holdfast-runtime
     mkdir -p "$tree/usr/lib"
     # The image of modules stays uncompressed: xz makes less of it, and Java has nothing to unpack at each start.
-    "$jdk/bin/jlink" --add-modules "$(modules | paste -sd,)" --strip-debug --no-man-pages --no-header-files --output "$home" 2>&1 |
+    # Native code of another processor has been stripped by whoever built it.
+    local strip=(--strip-debug)
+    [ -z "$jmods" ] || strip=(--strip-java-debug-attributes --module-path "$jmods")
+    "$jdk/bin/jlink" --add-modules "$(modules | paste -sd,)" "${strip[@]}" --no-man-pages --no-header-files --output "$home" 2>&1 |
         grep -v 'WARNING: Using incubator modules' >&2 || true
+    # Debian's JDK takes the machine's own; here it comes with the runtime.
+    [ -e "$home/lib/security/cacerts" ] || cp "$jdk/lib/security/cacerts" "$home/lib/security/cacerts"
     [ -x "$home/bin/java" ]
     find "$home/bin" -type f ! -name java -delete
     put_doc holdfast-runtime "$tree"
-    cp "$here/deb/runtime.copyright" "$tree/usr/share/doc/holdfast-runtime/copyright"
-    "$jdk/bin/java" -cp "$root/packaging/target/lib/*" dev.holdfast.packaging.BillOfMaterials runtime \
+    sed "s/@VENDOR@/$vendor/" "$here/deb/runtime.copyright" >"$tree/usr/share/doc/holdfast-runtime/copyright"
+    "$jdk/bin/java" -cp "$root/packaging/target/lib/*" dev.holdfast.packaging.BillOfMaterials runtime "$vendor" \
         "${runtime_version%-*}" "$tree/usr/share/doc/holdfast-runtime" $(modules)
     pack holdfast-runtime "$tree" "$runtime_version"
 }
@@ -191,7 +217,7 @@ bill() { # PACKAGE ROOT
     rm "$tree/usr/share/doc/$package/licences"
 }
 
-rm -f "$out"/*.deb
+rm -f "$out"/*_"$arch".deb
 "$jdk/bin/java" --add-modules jdk.incubator.vector -cp "$root/packaging/target/lib/*" dev.holdfast.packaging.CommandPages "$version" "$work/pages"
 "$jdk/bin/java" -cp "$root/packaging/target/lib/*" dev.holdfast.packaging.StartModel "$work/start.gguf"
 runtime

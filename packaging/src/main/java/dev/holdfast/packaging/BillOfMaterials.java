@@ -21,7 +21,7 @@ import java.util.stream.Stream;
 /**
  * The bill of materials of a package in CycloneDX 1.6, and what its copyright file says of each library:
  * {@code BillOfMaterials programs PACKAGE VERSION JARS FOLDER BOM...} joins those that Maven's plugin wrote for the programs, without what
- * differs from one build to the next; {@code BillOfMaterials runtime VERSION FOLDER MODULE...} names the modules of Java. A jar that no
+ * differs from one build to the next; {@code BillOfMaterials runtime VENDOR VERSION FOLDER MODULE...} names the modules of Java. A jar that no
  * bill names is an error.
  */
 public final class BillOfMaterials {
@@ -46,10 +46,11 @@ public final class BillOfMaterials {
                         rest.subList(5, rest.size()).stream().map(Path::of).toList());
             case "runtime" ->
                 runtime(
-                        document("holdfast-runtime", args[1], made),
+                        document("holdfast-runtime", args[2], made),
                         args[1],
-                        Path.of(args[2]),
-                        rest.subList(3, rest.size()));
+                        args[2],
+                        Path.of(args[3]),
+                        rest.subList(4, rest.size()));
             default -> throw new IllegalArgumentException(args[0]);
         }
     }
@@ -114,12 +115,12 @@ public final class BillOfMaterials {
         Files.writeString(folder.resolve("licences"), licences);
     }
 
-    private static void runtime(ObjectNode document, String version, Path folder, List<String> modules)
+    private static void runtime(ObjectNode document, String vendor, String version, Path folder, List<String> modules)
             throws IOException {
         ObjectNode jdk = document.putArray("components")
                 .addObject()
                 .put("type", "platform")
-                .put("group", "Eclipse Adoptium")
+                .put("group", vendor)
                 .put("name", "OpenJDK")
                 .put("version", version)
                 .put("cpe", "cpe:2.3:a:oracle:openjdk:" + version.replaceAll("[+-].*", "") + ":*:*:*:*:*:*:*");
