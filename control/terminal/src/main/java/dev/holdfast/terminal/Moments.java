@@ -3,6 +3,7 @@ package dev.holdfast.terminal;
 import java.time.DateTimeException;
 import java.time.Duration;
 import java.time.Instant;
+import java.time.OffsetDateTime;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import picocli.CommandLine.ITypeConverter;
@@ -19,7 +20,7 @@ final class Moments {
         @Override
         public Instant convert(String text) {
             try {
-                return Instant.parse(text);
+                return OffsetDateTime.parse(text).toInstant();
             } catch (DateTimeException e) {
                 throw new TypeConversionException(
                         Units.printable(text) + " is not a moment such as 2026-03-01T22:00:00Z");

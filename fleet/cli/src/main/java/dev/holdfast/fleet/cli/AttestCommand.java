@@ -11,12 +11,15 @@ import dev.holdfast.fleet.FleetDirectory;
 import dev.holdfast.fleet.FleetKeys;
 import dev.holdfast.fleet.KeptArchives;
 import dev.holdfast.fleet.LastVerdict;
+import dev.holdfast.fleet.ServedThen;
 import dev.holdfast.fleet.SignedArchive;
 import dev.holdfast.fleet.VerifierKey;
 import dev.holdfast.link.Challenge;
 import dev.holdfast.link.Evidence;
 import dev.holdfast.link.MqttLink;
 import dev.holdfast.link.Topics;
+import dev.holdfast.terminal.Page;
+import dev.holdfast.terminal.Program;
 import dev.holdfast.trust.schema.KeyKind;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
@@ -25,6 +28,8 @@ import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.Verdict;
 import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.SecureRandom;
@@ -54,7 +59,8 @@ import picocli.CommandLine.Spec;
             "Examples:",
             "  fleet attest cam-7",
             "  fleet attest cam-7 --min-assurance hardware --archive cam-7.json",
-            "  fleet attest cam-7 --policy regulated.json --ear cam-7.jwt --out cam-7.cbor"
+            "  fleet attest cam-7 --policy regulated.json --ear cam-7.jwt --out cam-7.cbor",
+            "  fleet attest cam-7 --at 2027-03-03T10:00Z"
         })
 final class AttestCommand implements Callable<Integer> {
     private static final int NONCE_BYTES = 32;
@@ -93,10 +99,20 @@ final class AttestCommand implements Callable<Integer> {
                     + " keeps the newest 16 of each device in archive/.")
     Optional<Path> archive = Optional.empty();
 
+    @Option(
+            names = "--at",
+            paramLabel = "TIME",
+            description = "Ask nobody, and say from the archives in the fleet directory what served then, such as"
+                    + " 2027-03-03T10:00Z; exit code 0 only where one set of models is proved.")
+    Optional<Instant> at = Optional.empty();
+
     @Override
     public Integer call() throws Exception {
         FleetDirectory.Config config = connected.config();
         FleetDirectory.requireName(device);
+        if (at.isPresent()) {
+            return print(ServedThen.of(connected.in.directory(), device, at.get()));
+        }
         DeviceRecords records = new DeviceRecords(connected.in.directory());
         // Whoever is not enrolled is not asked. Another verifier may hear from the device between our question and its
         // answer.
@@ -133,6 +149,23 @@ final class AttestCommand implements Callable<Integer> {
         }
         results.write(result, key);
         return appraiser.print(spec, result, done.device(), Json.object());
+    }
+
+    private int print(ServedThen then) {
+        PrintWriter out = spec.commandLine().getOut();
+        if (appraiser.json) {
+            out.println(new String(Json.write(then.toJson()), StandardCharsets.UTF_8));
+        } else {
+            Page page = new Page(Program.output(spec));
+            page.section("At " + then.at()).line("device", then.device());
+            then.before().ifPresent(look -> page.line("look before", look.appraised() + ", " + look.status()));
+            then.after().ifPresent(look -> page.line("look after", look.appraised() + ", " + look.status()));
+            page.line("", then.says(), then.isProved() ? Page.Mark.GOOD : Page.Mark.BAD);
+            then.sets().forEach(models -> page.line("served", models.isEmpty() ? "none" : String.join(", ", models)));
+            out.print(page);
+            out.flush();
+        }
+        return then.isProved() ? 0 : 1;
     }
 
     private byte[] ask(FleetDirectory.Config config, Binary nonce, EnrolledDevice enrolled)
