@@ -34,10 +34,17 @@ import java.util.TreeMap;
  * @param sets what the log led to between the two, oldest first, each as {@code model@version}; one of them served at the moment.
  *     Empty where nothing is proved
  */
-public record ServedThen(String device, Instant at, Optional<Look> before, Optional<Look> after, List<List<String>> sets) {
+public record ServedThen(
+        String device, Instant at, Optional<Look> before, Optional<Look> after, List<List<String>> sets) {
     /** One appraisal whose evidence was authentic. */
     public record Look(
-            Path file, Instant asked, Instant appraised, String status, long boot, List<Binary> log, List<String> models) {
+            Path file,
+            Instant asked,
+            Instant appraised,
+            String status,
+            long boot,
+            List<Binary> log,
+            List<String> models) {
         ObjectNode toJson() {
             ObjectNode json = Json.object()
                     .put("at", appraised.toString())

@@ -48,8 +48,9 @@ final class SettingsCommand implements Callable<Integer> {
     @Option(
             names = "--attest-every",
             paramLabel = "TIME",
-            description = "How often each device's evidence is expected, such as P7D (the default) or 12h; fleet devices"
-                    + " --overdue lists those that nobody asked for longer.")
+            description =
+                    "How often each device's evidence is expected, such as P7D (the default) or 12h; fleet devices"
+                            + " --overdue lists those that nobody asked for longer.")
     Optional<Duration> attestEvery = Optional.empty();
 
     @Option(names = "--json", description = "For programs.")

@@ -19,8 +19,8 @@ final class VerdictAge {
             entry.putObject("lastVerdict").setAll(verdict.toJson());
             entry.put("expectedBy", expected.toString());
         });
-        boolean alarm = last.map(verdict -> verdict.expectedBy(every).isBefore(now))
-                .orElse(true);
+        boolean alarm =
+                last.map(verdict -> verdict.expectedBy(every).isBefore(now)).orElse(true);
         if (alarm) {
             entry.put("overdue", true);
         }
@@ -39,11 +39,13 @@ final class VerdictAge {
             return Optional.empty();
         }
         String code = verdict.path("code").asText("");
-        return Optional.of("evidence " + verdict.path("status").asText() + (code.isEmpty() ? "" : " (" + code + ")") + " "
-                + Units.time(verdict.path("at").asText(), now)
-                + (entry.path("overdue").asBoolean()
-                        ? ", the next was expected " + Units.time(entry.path("expectedBy").asText(), now)
-                                + ": fleet attest " + entry.path("device").asText()
-                        : ""));
+        return Optional.of(
+                "evidence " + verdict.path("status").asText() + (code.isEmpty() ? "" : " (" + code + ")") + " "
+                        + Units.time(verdict.path("at").asText(), now)
+                        + (entry.path("overdue").asBoolean()
+                                ? ", the next was expected "
+                                        + Units.time(entry.path("expectedBy").asText(), now) + ": fleet attest "
+                                        + entry.path("device").asText()
+                                : ""));
     }
 }

@@ -81,11 +81,11 @@ class ServedThenTest extends VerifyFixture {
     private int run(String moment, String... more) {
         StringWriter out = new StringWriter();
         StringWriter err = new StringWriter();
-        List<String> all = new ArrayList<>(
-                List.of("attest", "cam-7", "--at", moment, "--dir", directory.root().toString()));
+        List<String> all = new ArrayList<>(List.of(
+                "attest", "cam-7", "--at", moment, "--dir", directory.root().toString()));
         all.addAll(List.of(more));
-        int status = FleetCommand.run(
-                new PrintWriter(out, true), new PrintWriter(err, true), all.toArray(String[]::new));
+        int status =
+                FleetCommand.run(new PrintWriter(out, true), new PrintWriter(err, true), all.toArray(String[]::new));
         output = out.toString();
         errors = err.toString();
         return status;

@@ -45,8 +45,8 @@ class VerdictAgeTest extends VerifyFixture {
         StringWriter err = new StringWriter();
         List<String> all = new ArrayList<>(List.of(more));
         all.addAll(List.of("--dir", directory.root().toString()));
-        int status = FleetCommand.run(
-                new PrintWriter(out, true), new PrintWriter(err, true), all.toArray(String[]::new));
+        int status =
+                FleetCommand.run(new PrintWriter(out, true), new PrintWriter(err, true), all.toArray(String[]::new));
         output = out.toString();
         errors = err.toString();
         return status;
@@ -84,7 +84,9 @@ class VerdictAgeTest extends VerifyFixture {
         looked(NOW, Assurance.SOFTWARE);
         assertThat(run("devices", "--overdue")).as(output).isZero();
         looked(NOW.minus(Duration.ofDays(9)), Assurance.SOFTWARE);
-        assertThat(run("devices", "--overdue")).as("an earlier one changes nothing").isZero();
+        assertThat(run("devices", "--overdue"))
+                .as("an earlier one changes nothing")
+                .isZero();
     }
 
     @Test
