@@ -52,7 +52,7 @@ final class Bridge implements AutoCloseable {
     private final EventLoop loop = new EventLoop();
     private final AtomicInteger running = new AtomicInteger();
     private final Settings settings;
-    private final RequestCheck check;
+    private volatile RequestCheck check;
     private final RequestOptions upstream;
     private final HttpClient client;
     private final GatedServer server;
@@ -98,6 +98,11 @@ final class Bridge implements AutoCloseable {
     /** @throws IOException where the port cannot be had */
     static Bridge start(Settings settings) throws IOException {
         return new Bridge(settings);
+    }
+
+    /** Asks for another token from the next request on, or for none. */
+    void take(Optional<Token> token) {
+        check = new RequestCheck(token);
     }
 
     /** What a client takes as its base URL. */

@@ -1,14 +1,22 @@
 package dev.holdfast.bridge;
 
+import dev.holdfast.control.CommandFailure;
 import dev.holdfast.control.RuntimeFolder;
 import dev.holdfast.control.Shutdown;
+import dev.holdfast.control.Signals;
 import dev.holdfast.control.UncaughtExceptions;
 import dev.holdfast.control.Version;
 import dev.holdfast.control.config.ConfigFile;
 import dev.holdfast.control.config.ConfigReader;
+import dev.holdfast.control.config.ConfigReload;
+import dev.holdfast.log.Logs;
 import dev.holdfast.sockets.ServiceManager;
 import dev.holdfast.terminal.Program;
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.FailureText;
 import dev.holdfast.wire.RejectedException;
+import dev.holdfast.wire.Rejection;
+import dev.holdfast.wire.Verdict;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.security.SecureRandom;
@@ -16,6 +24,8 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import picocli.CommandLine;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
@@ -41,9 +51,13 @@ import picocli.CommandLine.Spec;
             "",
             "Clients take http://127.0.0.1:PORT/v1 as base URL, and the text of the token",
             "file as API key. Write 127.0.0.1, not localhost: another account may listen on",
-            "::1. Web pages are refused."
+            "::1. Web pages are refused.",
+            "",
+            "SIGHUP has it read the token file, log-format and log-level again. What waits for",
+            "a restart is named in the log."
         })
 public final class BridgeCommand implements Callable<Integer> {
+    private static final Logger LOG = LoggerFactory.getLogger(BridgeCommand.class);
     static final String DEFAULT_PORT = "8434";
     private static final int MAX_PORT = 65_535;
     private static final String TOKEN_FILE = "bridge.token";
@@ -123,22 +137,75 @@ public final class BridgeCommand implements Callable<Integer> {
         if (port < 0 || port > MAX_PORT) {
             throw new ParameterException(spec.commandLine(), "--port must be 0 to " + MAX_PORT);
         }
-        Path inference = socket != null && !socket.toString().isEmpty()
-                ? socket
-                : ConfigFile.read(config, ConfigReader.BRIDGE)
-                        .orThrow()
-                        .sockets()
-                        .inference();
+        Logs.ofDaemon("holdfast");
+        try {
+            if (socket != null && !socket.toString().isEmpty()) {
+                run(socket, Optional.empty());
+            } else {
+                ConfigFile read = ConfigFile.read(config, ConfigReader.BRIDGE).orThrow();
+                Logs.configure(read);
+                run(read.sockets().inference(), Optional.of(read));
+            }
+            return 0;
+        } catch (IOException | RejectedException e) {
+            if (Logs.tell(e)) {
+                return CommandFailure.exitCode(e);
+            }
+            throw e;
+        }
+    }
+
+    private void run(Path inference, Optional<ConfigFile> read)
+            throws IOException, RejectedException, InterruptedException {
         Optional<Path> file = tokenFile();
-        Optional<Token> token =
-                file.isPresent() ? Optional.of(Token.at(file.get(), new SecureRandom())) : Optional.empty();
+        Optional<Token> token = token(file);
         Bridge bridge = Bridge.start(new Bridge.Settings(address, port, inference, token, Bridge.Settings.STALL));
         System.err.println(greeting(bridge.url(), inference, file, System.getProperty("user.name")));
         ServiceManager manager = ServiceManager.ofThisProcess();
         manager.status("listens on " + bridge.url());
         manager.watch(bridge::fault);
+        if (read.isPresent()) {
+            new ConfigReload<>(config, ConfigReader.BRIDGE, read.get(), any -> again(file), (next, other) -> {
+                        Logs.configure(next);
+                        bridge.take(other);
+                    })
+                    .onHangup(BridgeCommand::reloaded);
+        } else {
+            Signals.handle("HUP", () -> {
+                switch (again(file)) {
+                    case Verdict.Accepted<Optional<Token>>(Optional<Token> other) -> {
+                        bridge.take(other);
+                        LOG.info("the token was read again");
+                    }
+                    case Verdict.Rejected<Optional<Token>>(Rejection why) ->
+                        LOG.warn("the token stays as it was: {}", why);
+                }
+            });
+        }
         Shutdown.await(manager.ending(bridge));
-        return 0;
+    }
+
+    private static void reloaded(ConfigReload.Outcome outcome) {
+        switch (outcome) {
+            case ConfigReload.Outcome.Kept kept ->
+                LOG.warn("the configuration and the token stay as they were: {}", kept.why());
+            case ConfigReload.Outcome.Taken taken -> LOG.info("the token was read again, and {}", taken);
+        }
+    }
+
+    private static Optional<Token> token(Optional<Path> file) throws IOException, RejectedException {
+        return file.isPresent() ? Optional.of(Token.at(file.get(), new SecureRandom())) : Optional.empty();
+    }
+
+    /** At a reload. */
+    private static Verdict<Optional<Token>> again(Optional<Path> file) {
+        return Verdict.of(() -> {
+            try {
+                return token(file);
+            } catch (IOException e) {
+                throw new RejectedException(Code.CFG_INVALID, "the token file: " + FailureText.of(e));
+            }
+        });
     }
 
     private Optional<Path> tokenFile() throws IOException, RejectedException {

@@ -146,6 +146,53 @@ class BridgeCommandTest {
     }
 
     @Test
+    void aHangupHasItTakeAnotherTokenOrKeepTheOneThatItHas() throws Exception {
+        Process process = start();
+        try {
+            Matcher url = URL.matcher(greeting(process));
+            assertThat(url.find()).isTrue();
+            int port = Integer.parseInt(url.group(2));
+            Path file = folder.resolve("holdfast/bridge.token");
+            String before = Files.readString(file).strip();
+
+            Files.writeString(file, "short");
+            hangup(process);
+            assertThat(next(process)).contains("WARN", "the token stays as it was", "CFG-INVALID");
+            assertThat(status(port, before)).startsWith("HTTP/1.1 503");
+
+            Files.writeString(file, "another-token-0123456789");
+            hangup(process);
+            assertThat(next(process)).contains("INFO", "the token was read again");
+            assertThat(status(port, before)).startsWith("HTTP/1.1 401");
+            assertThat(status(port, "another-token-0123456789")).startsWith("HTTP/1.1 503");
+        } finally {
+            process.destroyForcibly();
+        }
+    }
+
+    private static void hangup(Process process) throws Exception {
+        assertThat(new ProcessBuilder("kill", "-HUP", Long.toString(process.pid()))
+                        .inheritIO()
+                        .start()
+                        .waitFor())
+                .isZero();
+    }
+
+    /** The next line of the log. */
+    private static String next(Process process) throws Exception {
+        BufferedReader lines = process.inputReader(StandardCharsets.UTF_8);
+        String line = lines.readLine();
+        while (line != null && !line.contains(" - ")) {
+            line = lines.readLine();
+        }
+        return String.valueOf(line);
+    }
+
+    private static String status(int port, String token) throws Exception {
+        return RawClient.exchange(port, RawClient.head("GET", "/v1/models", token, List.of()));
+    }
+
+    @Test
     void withoutATokenItSaysWhatThatMeans() throws Exception {
         Process process = start("--no-token", "--address=::1");
         try {

@@ -52,12 +52,12 @@ public record FleetDirectory(Path root) {
      *
      * @param attestEvery how often each device's evidence is expected
      */
-    public record Config(String name, FleetBroker broker, Duration attestEvery) {
+    public record Config(String name, FleetBroker broker, Duration attestEvery, FleetLog log) {
         /** Where nothing else is said. */
         static final Duration ATTEST_EVERY = Duration.ofDays(7);
 
         public Config(String name, FleetBroker broker) {
-            this(name, broker, ATTEST_EVERY);
+            this(name, broker, ATTEST_EVERY, FleetLog.DEFAULT);
         }
 
         /** With a broker that lets in whoever comes. */
@@ -66,7 +66,11 @@ public record FleetDirectory(Path root) {
         }
 
         public Config with(FleetBroker other) {
-            return new Config(name, other, attestEvery);
+            return new Config(name, other, attestEvery, log);
+        }
+
+        public Config with(FleetLog other) {
+            return new Config(name, broker, attestEvery, other);
         }
     }
 
@@ -184,14 +188,16 @@ public record FleetDirectory(Path root) {
         if (!config.attestEvery().equals(Config.ATTEST_EVERY)) {
             node.put(ATTEST_EVERY_KEY, config.attestEvery().toSeconds());
         }
+        config.log().writeTo(node);
         replace(root.resolve("fleet.json"), Json.write(node));
     }
 
-    /** Puts another broker, or another way to it, into {@code fleet.json}; {@code CFG-INVALID} where it does not hold. */
-    public void change(FleetBroker broker) throws IOException, RejectedException {
+    /** Puts other settings into {@code fleet.json}; {@code CFG-INVALID} where they do not hold. */
+    public void change(FleetBroker broker, FleetLog log) throws IOException, RejectedException {
         broker.require();
+        log.require();
         exclusively(() -> {
-            write(config().with(broker));
+            write(config().with(broker).with(log));
             return broker;
         });
     }
@@ -203,7 +209,7 @@ public record FleetDirectory(Path root) {
         }
         exclusively(() -> {
             Config now = config();
-            write(new Config(now.name(), now.broker(), attestEvery));
+            write(new Config(now.name(), now.broker(), attestEvery, now.log()));
             return attestEvery;
         });
     }
@@ -220,7 +226,8 @@ public record FleetDirectory(Path root) {
         if (every < 1) {
             throw new RejectedException(Code.CFG_INVALID, "fleet.json: " + ATTEST_EVERY_KEY + " must be 1 or more");
         }
-        return new Config(name, FleetBroker.read(node, root.toAbsolutePath()), Duration.ofSeconds(every));
+        return new Config(
+                name, FleetBroker.read(node, root.toAbsolutePath()), Duration.ofSeconds(every), FleetLog.read(node));
     }
 
     /** What changes the fleet, or must see it whole. */

@@ -12,6 +12,7 @@ import dev.holdfast.wire.Code;
 import dev.holdfast.wire.QuietLog;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Rejection;
+import dev.holdfast.wire.Subject;
 import dev.holdfast.wire.Verdict;
 import java.io.IOException;
 import java.time.Clock;
@@ -51,7 +52,7 @@ public final class FleetService implements AutoCloseable {
     private final Semaphore refusals = new Semaphore(MAX_REFUSALS);
     private final ExecutorService workers = Executors.newThreadPerTaskExecutor(
             Thread.ofVirtual().name("fleet-answer-", 0).factory());
-    private final CompletableFuture<MqttLink> link = new CompletableFuture<>();
+    private volatile CompletableFuture<MqttLink> link = new CompletableFuture<>();
 
     private FleetService(FleetDirectory directory, String fleet, FleetResponder responder, DeviceReports reports) {
         this.directory = directory;
@@ -66,13 +67,30 @@ public final class FleetService implements AutoCloseable {
         String fleet = config.name();
         DeviceReports reports = DeviceReports.start(directory, Clock.systemUTC());
         FleetService service = new FleetService(directory, fleet, responder, reports);
+        service.link.complete(ReconnectingLink.open(service.way(config), service::received));
+        return service;
+    }
+
+    private LinkConfig way(FleetDirectory.Config config) throws RejectedException {
         List<String> filters = List.of(
                 Topics.allDevices(fleet, Topics.ASK),
                 Topics.allDevices(fleet, Topics.STATUS),
                 Topics.allDevices(fleet, Topics.ONLINE));
-        LinkConfig link = config.broker().link(ClientId.fresh(fleet, "service"), filters);
-        service.link.complete(ReconnectingLink.open(link, service::received));
-        return service;
+        return config.broker().link(ClientId.fresh(fleet, "service"), filters);
+    }
+
+    /**
+     * Reaches the broker in another way from now on. Answers that were on their way may be lost, and devices ask again.
+     *
+     * @throws RejectedException where the settings do not hold; then all stays as it was
+     */
+    public synchronized void reach(FleetDirectory.Config config) throws IOException, RejectedException {
+        LinkConfig next = way(config);
+        MqttLink before = link.join();
+        CompletableFuture<MqttLink> fresh = new CompletableFuture<>();
+        link = fresh;
+        fresh.complete(ReconnectingLink.open(next, this::received));
+        before.close();
     }
 
     /** Why the broker is not reached; empty while it is, and before the first attempt failed. */
@@ -89,7 +107,7 @@ public final class FleetService implements AutoCloseable {
             case Verdict.Rejected<Topics>(var why) -> quiet.warn("{}", why);
             case Verdict.Accepted<Topics>(Topics from) -> {
                 if (!from.fleet().equals(fleet)) {
-                    quiet.warn("{} of another fleet", Code.LNK_TOPIC.id());
+                    quiet.warn("{}", new Rejection(Code.LNK_TOPIC, "of another fleet"));
                 } else if (message.topic().equals(from.ask())) {
                     asked(from, message.payload());
                 } else if (message.topic().equals(from.status())) {
@@ -103,7 +121,8 @@ public final class FleetService implements AutoCloseable {
 
     private void asked(Topics from, byte[] payload) {
         switch (Request.decode(payload)) {
-            case Verdict.Rejected<Request>(var why) -> quiet.warn("{} in a question of {}", why, from.device());
+            case Verdict.Rejected<Request>(var why) ->
+                quiet.warn("{} in a question of {}", why, Subject.device(from.device()));
             case Verdict.Accepted<Request>(Request ask) -> {
                 QuestionQueue queue = directory.isEnrolled(from.device()) ? enrolled : strangers;
                 switch (queue.offer(from, ask, payload.length)) {
@@ -171,7 +190,7 @@ public final class FleetService implements AutoCloseable {
             try {
                 link.join().publish(to.answer(), answer.encode(), false);
             } catch (LinkException e) {
-                quiet.warn("no answer to {}: {}", to.device(), e.rejection());
+                quiet.warn("no answer to {}: {}", Subject.device(to.device()), e.rejection());
                 if (e.rejection().code() == Code.LNK_LIMIT && !(answer.body() instanceof Reply.Refused)) {
                     // Short enough for any broker, and the device then asks for less.
                     send(to, List.of(refused(answer, e.rejection())));

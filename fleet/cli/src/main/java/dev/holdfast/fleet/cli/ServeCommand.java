@@ -1,13 +1,18 @@
 package dev.holdfast.fleet.cli;
 
+import dev.holdfast.control.CommandFailure;
+import dev.holdfast.control.Signals;
 import dev.holdfast.control.UncaughtExceptions;
 import dev.holdfast.fleet.FleetDirectory;
 import dev.holdfast.fleet.FleetKeys;
 import dev.holdfast.fleet.FleetRepository;
 import dev.holdfast.fleet.FleetResponder;
 import dev.holdfast.fleet.FleetService;
+import dev.holdfast.log.Logs;
 import dev.holdfast.wire.Code;
+import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Rejection;
+import java.io.IOException;
 import java.time.Clock;
 import java.util.Optional;
 import java.util.concurrent.Callable;
@@ -21,7 +26,13 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "serve",
         description = "Answers devices until it is told to stop: enrolment, orders, blocks, reports.",
-        footer = {"", "Example:", "  fleet serve --dir /srv/cameras"})
+        footer = {
+            "",
+            "SIGHUP has it read the fleet's settings again, all of them or none. Options given here stay.",
+            "",
+            "Example:",
+            "  fleet serve --dir /srv/cameras"
+        })
 final class ServeCommand implements Callable<Integer> {
     private static final long POLL_MILLIS = 50;
 
@@ -34,12 +45,28 @@ final class ServeCommand implements Callable<Integer> {
     @Override
     public Integer call() throws Exception {
         UncaughtExceptions.endTheProcessFor(FleetService.VITAL_THREADS);
+        Logs.ofDaemon("fleet");
+        try {
+            serve();
+            return 0;
+        } catch (IOException | RejectedException e) {
+            if (Logs.tell(e)) {
+                return CommandFailure.exitCode(e);
+            }
+            throw e;
+        }
+    }
+
+    private void serve() throws IOException, RejectedException, InterruptedException {
         FleetDirectory.Config config = connected.config();
+        Logs.configure(config.log().format(), config.log().level());
         FleetRepository repository = connected.in.repository();
         FleetDirectory directory = repository.directory();
         FleetResponder responder =
                 new FleetResponder(repository, FleetKeys.DIRECTOR.load(directory.keys()), Clock.systemUTC());
         FleetService service = FleetService.start(directory, config, responder);
+        SettingsReload reload = new SettingsReload(connected::config, config, service);
+        Signals.handle("HUP", () -> reload.run());
         // SIGTERM runs the hooks; the process ends when they have.
         Runtime.getRuntime()
                 .addShutdownHook(Thread.ofPlatform().name("fleet-stop").unstarted(service::close));
@@ -50,7 +77,9 @@ final class ServeCommand implements Callable<Integer> {
             if (trouble.isPresent() && !trouble.map(Rejection::code).equals(told)) {
                 told = trouble.map(Rejection::code);
                 Code code = told.get();
-                spec.commandLine().getErr().println(trouble.get() + "; " + code.remedy());
+                if (!Logs.tell(new RejectedException(trouble.get()))) {
+                    spec.commandLine().getErr().println(trouble.get() + "; " + code.remedy());
+                }
             }
             Thread.sleep(POLL_MILLIS);
         }
@@ -64,6 +93,5 @@ final class ServeCommand implements Callable<Integer> {
         }
         spec.commandLine().getOut().flush();
         new CountDownLatch(1).await();
-        return 0;
     }
 }

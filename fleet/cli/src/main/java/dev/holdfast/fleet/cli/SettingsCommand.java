@@ -3,33 +3,35 @@ package dev.holdfast.fleet.cli;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.fleet.FleetBroker;
 import dev.holdfast.fleet.FleetDirectory;
+import dev.holdfast.fleet.FleetLog;
+import dev.holdfast.fleet.FleetSetting;
 import dev.holdfast.link.BrokerAccess;
 import dev.holdfast.wire.Json;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.Callable;
-import java.util.stream.Collectors;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
-/** Shows and changes how the fleet's programs reach the broker. */
+/** Shows and changes the fleet's settings: how its programs reach the broker, and how its service logs. */
 @Command(
         name = "settings",
         footer = {
             "",
             "Examples:",
             "  fleet settings",
-            "  fleet settings --broker mqtts://broker.example --broker-user fleet --broker-password-file broker.password"
+            "  fleet settings --broker mqtts://broker.example --broker-user fleet --broker-password-file"
+                    + " broker.password",
+            "  fleet settings --log-format json"
         },
         description =
-                "Shows the fleet's settings; with options of the broker, changes these first. A running fleet serve"
-                        + " reads them at its start; a file that they name is read at each connect.")
+                "Shows the fleet's settings; with options, changes these first. A running fleet serve takes them at"
+                        + " SIGHUP; a file that they name is read at each connect.")
 final class SettingsCommand implements Callable<Integer> {
     @Spec
     CommandSpec spec = CommandSpec.create();
@@ -53,23 +55,44 @@ final class SettingsCommand implements Callable<Integer> {
                             + " --overdue lists those that nobody asked for longer.")
     Optional<Duration> attestEvery = Optional.empty();
 
+    @Option(
+            names = "--log-format",
+            paramLabel = "FORM",
+            description = "Of fleet serve: auto, text, json, or journal for entries of systemd's with fields.")
+    Optional<String> logFormat = Optional.empty();
+
+    @Option(names = "--log-level", paramLabel = "LEVEL", description = "Of fleet serve: error, warn, info or debug.")
+    Optional<String> logLevel = Optional.empty();
+
+    @Option(names = "--reference", description = "Print what there is to set, in Markdown, and nothing of this fleet.")
+    boolean reference;
+
     @Option(names = "--json", description = "For programs.")
     boolean json;
 
     @Override
     public Integer call() throws Exception {
+        PrintWriter out = spec.commandLine().getOut();
+        if (reference) {
+            out.print(FleetSetting.reference());
+            out.flush();
+            return 0;
+        }
         FleetDirectory directory = in.directory();
         FleetDirectory.Config config = directory.config();
-        if (anonymous || !broker.isEmpty()) {
+        if (anonymous || !broker.isEmpty() || logFormat.isPresent() || logLevel.isPresent()) {
             FleetBroker before = anonymous ? forgotten(config.broker()) : config.broker();
-            directory.change(broker.over(before));
+            directory.change(
+                    broker.over(before),
+                    new FleetLog(
+                            logFormat.orElse(config.log().format()),
+                            logLevel.orElse(config.log().level())));
             config = directory.config();
         }
         if (attestEvery.isPresent()) {
             directory.expect(attestEvery.get());
             config = directory.config();
         }
-        PrintWriter out = spec.commandLine().getOut();
         if (json) {
             out.println(new String(Json.write(tree(config)), StandardCharsets.UTF_8));
         } else {
@@ -101,24 +124,14 @@ final class SettingsCommand implements Callable<Integer> {
         access.key().ifPresent(file -> tree.put("key", file.toString()));
         var files = tree.putArray("authorities");
         access.authorities().forEach(file -> files.add(file.toString()));
+        tree.put("logFormat", config.log().format())
+                .put("logLevel", config.log().level());
         return tree;
     }
 
     private static void print(FleetDirectory.Config config, PrintWriter out) {
-        BrokerAccess.Settings access = config.broker().settings();
-        out.println("fleet               " + config.name());
-        out.println("evidence expected   every " + config.attestEvery());
-        out.println("broker              " + config.broker().address());
-        out.println("broker user         " + (access.user().isEmpty() ? "none" : access.user()));
-        out.println("broker password     "
-                + access.password().map(file -> "in " + file).orElse("none"));
-        out.println("broker certificate  "
-                + access.certificate().map(Path::toString).orElse("none"));
-        out.println(
-                "broker key          " + access.key().map(file -> "in " + file).orElse("none"));
-        out.println("broker authorities  "
-                + (access.authorities().isEmpty()
-                        ? "Java's list"
-                        : access.authorities().stream().map(Path::toString).collect(Collectors.joining(", "))));
+        for (FleetSetting setting : FleetSetting.values()) {
+            out.println("%-20s%s".formatted(setting.place().label(), setting.shown(config)));
+        }
     }
 }
