@@ -107,7 +107,8 @@ def attest(stack):
     hold(proven == {"intent": "2.0.0", "sentence": "1.0.0"}, f"proven: {proven}")
     text = stack.fleet("attest", stack.device, *stack.least())
     hold("affirming" in text and "2.0.0" in text, text)
-    say("attestation: " + ", ".join(" ".join(line.split()) for line in text.strip().splitlines()))
+    say(f"attestation: fleet attest {stack.device} says")
+    print("\n" + "\n".join("            " + line if line else "" for line in text.strip("\n").splitlines()) + "\n", flush=True)
     say("it names both models: " + ", ".join(f"{name} {version}" for name, version in sorted(proven.items())))
 
 
