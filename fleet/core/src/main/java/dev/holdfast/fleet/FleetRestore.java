@@ -183,7 +183,7 @@ public record FleetRestore(FleetRepository repository, Clock clock) {
                                     Optional.empty(),
                                     0,
                                     serving.grace().getOrDefault(model, List.of()),
-                                    Optional.empty())));
+                                    Optional.ofNullable(serving.drafts().get(model)))));
             return free("resume-keep", held, serving.byDefault(), models);
         });
     }

@@ -26,10 +26,15 @@ public record HeldDevice(String device, Optional<DesiredModels> restored, Option
      * access list, anybody's.
      *
      * @param grace of each model the older versions that answer to their pinned names for a while
+     * @param drafts which model guesses for which, both of those that serve
      */
     public record Serving(
-            Optional<String> byDefault, SortedMap<String, String> versions, SortedMap<String, List<GraceWish>> grace) {
+            Optional<String> byDefault,
+            SortedMap<String, String> versions,
+            SortedMap<String, List<GraceWish>> grace,
+            SortedMap<String, String> drafts) {
         public Serving {
+            drafts = Collections.unmodifiableSortedMap(new TreeMap<>(drafts));
             versions = Collections.unmodifiableSortedMap(new TreeMap<>(versions));
             grace = Collections.unmodifiableSortedMap(new TreeMap<>(grace));
         }
@@ -46,6 +51,7 @@ public record HeldDevice(String device, Optional<DesiredModels> restored, Option
         static Optional<Serving> of(JsonNode report) {
             SortedMap<String, String> versions = new TreeMap<>();
             SortedMap<String, List<GraceWish>> grace = new TreeMap<>();
+            SortedMap<String, String> drafts = new TreeMap<>();
             Optional<String> byDefault = Optional.empty();
             for (JsonNode one : report.path("models")) {
                 String model = one.path("model").asText();
@@ -64,22 +70,31 @@ public record HeldDevice(String device, Optional<DesiredModels> restored, Option
                         return Optional.empty();
                     }
                     grace.put(model, older.get());
+                    String draft = one.path("draft").asText();
+                    if (!draft.isEmpty() && !draft.equals(model)) {
+                        drafts.put(model, draft);
+                    }
                 }
             }
+            // It only costs time; one that does not serve is left out as a device would.
+            drafts.values().removeIf(draft -> !versions.containsKey(draft));
             if (versions.isEmpty() || versions.size() > ModelName.MAX_MODELS) {
                 return Optional.empty();
             }
-            return Optional.of(new Serving(byDefault.or(() -> Optional.of(versions.firstKey())), versions, grace));
+            return Optional.of(
+                    new Serving(byDefault.or(() -> Optional.of(versions.firstKey())), versions, grace, drafts));
         }
 
         static Serving of(DesiredModels wish) {
             SortedMap<String, String> versions = new TreeMap<>();
             SortedMap<String, List<GraceWish>> grace = new TreeMap<>();
+            SortedMap<String, String> drafts = new TreeMap<>();
             wish.models().forEach((model, one) -> {
                 versions.put(model, one.version());
                 grace.put(model, one.grace());
+                one.draft().ifPresent(draft -> drafts.put(model, draft));
             });
-            return new Serving(wish.byDefault(), versions, grace);
+            return new Serving(wish.byDefault(), versions, grace, drafts);
         }
 
         private ObjectNode toJson() {
@@ -94,6 +109,10 @@ public record HeldDevice(String device, Optional<DesiredModels> restored, Option
             });
             if (!older.isEmpty()) {
                 json.set("older", older);
+            }
+            if (!drafts.isEmpty()) {
+                ObjectNode guessing = json.putObject("drafts");
+                drafts.forEach(guessing::put);
             }
             return json;
         }

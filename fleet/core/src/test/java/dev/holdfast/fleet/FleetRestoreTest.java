@@ -94,8 +94,12 @@ class FleetRestoreTest {
     }
 
     private void publish(FleetRepository fleet, String version) throws Exception {
+        publish(fleet, "chat", version);
+    }
+
+    private void publish(FleetRepository fleet, String model, String version) throws Exception {
         new Publication(
-                        "chat",
+                        model,
                         version,
                         Files.writeString(dir.resolve("model"), version),
                         Json.object(),
@@ -282,6 +286,22 @@ class FleetRestoreTest {
             assertThat(older.model().version()).isEqualTo("1.0.0");
             assertThat(older.untilSeconds()).isEqualTo(4_000_000_000L);
         });
+    }
+
+    /** A draft that is no model of the device's is left out; nothing else is. */
+    @Test
+    void aModelGoesOnToGuessForTheOneThatItGuessesFor() throws Exception {
+        FleetRestore restore = restore(fleet("restored"));
+        restore.begin(backup, List.of(), List.of());
+        publish(repository, "small", "1.0.0");
+        Files.writeString(
+                repository.directory().report(DEVICE),
+                "{\"models\":[{\"model\":\"chat\",\"version\":\"2.0.0\",\"default\":true,\"draft\":\"small\"},"
+                        + "{\"model\":\"small\",\"version\":\"1.0.0\",\"draft\":\"gone\"}]}");
+        DesiredModels kept = restore.keep(DEVICE);
+        assertThat(kept.models())
+                .hasEntrySatisfying("chat", wish -> assertThat(wish.draft()).hasValue("small"))
+                .hasEntrySatisfying("small", wish -> assertThat(wish.draft()).isEmpty());
     }
 
     @Test

@@ -84,6 +84,12 @@ public final class InferenceDaemon implements AutoCloseable {
                 "holdfast.kv.cache.usage.ratio",
                 "How much of the room for keys and values is used, also by what is kept for a user's next prompt",
                 models::cacheUsage);
+        metrics.byModel(
+                "holdfast.models.graced",
+                "Older releases that answer to their pinned names",
+                () -> models.graced().stream()
+                        .collect(Collectors.groupingBy(
+                                each -> each.slot().model(), Collectors.summingDouble(each -> 1.0))));
         // Before the sockets: what the agent asks for is newer than the pointer.
         startUp = around.attested
                 ? stored(config.storeDir().resolve(Pointer.FILE_NAME)).map(pointer -> new StartUpLoads(models, pointer))
@@ -217,7 +223,7 @@ public final class InferenceDaemon implements AutoCloseable {
     /** Says how a reload ended. */
     static void reloaded(ConfigReload.Outcome outcome) {
         switch (outcome) {
-            case ConfigReload.Outcome.Kept kept -> LOG.warn("{}", kept);
+            case ConfigReload.Outcome.Kept kept -> LOG.warn("the configuration stays as it was: {}", kept.why());
             case ConfigReload.Outcome.Taken taken -> LOG.info("{}", taken);
         }
     }

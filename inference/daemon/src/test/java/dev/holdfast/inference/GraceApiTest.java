@@ -94,6 +94,13 @@ class GraceApiTest {
     }
 
     @Test
+    void itIsCountedForAsLongAsItAnswers() throws Exception {
+        assertThat(api.get("/metrics").body().lines()).contains("holdfast_models_graced{model=\"embed\"} 1.0");
+        keep(Map.of());
+        assertThat(api.get("/metrics").body().lines()).noneMatch(line -> line.startsWith("holdfast_models_graced{"));
+    }
+
+    @Test
     void oneWhoBeginsToListenHearsOfIt() throws Exception {
         Process curl = api.start(List.of("http://localhost/v1/events"));
         try (var lines = curl.inputReader()) {

@@ -194,7 +194,7 @@ final class Graces {
             try {
                 ports.measurements().graceEnded(slot);
             } catch (TeeException e) {
-                LOG.warn("the end of a grace is not measured yet: {}", e.getMessage());
+                LOG.warn("the end of a grace is not measured yet: {}", e.rejection());
                 whole = false;
             }
         }

@@ -108,15 +108,13 @@ public final class ModelStore {
         return Files.exists(pointerFile());
     }
 
-    /** Of a pointer that is damaged in part, the slots that read. */
-    List<Slot> readableSlots() throws IOException {
+    /** Of a pointer that is damaged in part, what reads; empty where nothing does. */
+    Optional<Pointer.Readable> readable() throws IOException {
         return bytes(pointerFile())
-                .filter(bytes -> Pointer.readable(bytes).isAccepted())
-                .map(bytes -> Pointer.readable(bytes)
-                                instanceof Verdict.Accepted<Pointer.Readable>(Pointer.Readable read)
-                        ? read.models().values().stream().flatMap(List::stream).toList()
-                        : List.<Slot>of())
-                .orElse(List.of());
+                .flatMap(bytes ->
+                        Pointer.readable(bytes) instanceof Verdict.Accepted<Pointer.Readable>(Pointer.Readable read)
+                                ? Optional.of(read)
+                                : Optional.empty());
     }
 
     private static Optional<byte[]> bytes(Path file) throws IOException {

@@ -4,20 +4,29 @@ import dev.holdfast.control.Pointer;
 import dev.holdfast.control.PointerEntry;
 import dev.holdfast.control.Slot;
 import dev.holdfast.tee.TeeException;
+import dev.holdfast.trust.release.ModelTerms;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Rejection;
+import dev.holdfast.wire.SlotId;
 import java.io.IOException;
+import java.time.Duration;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Optional;
+import java.util.SequencedMap;
+import java.util.Set;
 import java.util.SortedSet;
 import java.util.TreeSet;
 
 /**
  * Makes the pointer name bytes that hash right, of each model by itself: what it names, else the fallback, else the last committed
- * release. A release in its grace whose bytes do not hash right is in it no more. Looks at nothing but the disk.
+ * release. A release in its grace whose bytes do not hash right is in it no more. Looks at the disk and the event log alone.
  */
 final class PointerRepair {
+    /** How long a release stays whose time is lost: the next order names it with its own, or no more. */
+    private static final Duration UNSAID = Duration.ofDays(1);
+
     private final ModelStore store;
     private final InstallJournal journal;
     private final InstallerPorts ports;
@@ -32,14 +41,43 @@ final class PointerRepair {
         boolean lost = store.stored().isEmpty() || !store.hasPointer();
         SortedSet<String> names = new TreeSet<>(store.pointer().models().keySet());
         List<Slot> readable = new ArrayList<>();
+        List<Pointer.Grace> stayed = new ArrayList<>();
         if (lost) {
-            readable.addAll(store.readableSlots());
+            Optional<Pointer.Readable> read = store.readable();
+            read.ifPresent(pointer -> pointer.models().values().forEach(readable::addAll));
+            read.ifPresent(pointer -> stayed.addAll(pointer.grace()));
             readable.forEach(slot -> names.add(slot.model()));
             names.addAll(journal.models());
         }
         for (String name : names) {
             repair(name, readable);
+            if (lost) {
+                remember(name, stayed);
+            }
             graces(name);
+        }
+    }
+
+    /**
+     * Names the older releases of a model again that the event log says are in their grace: until the damaged pointer's time where that
+     * reads, else for {@link #UNSAID}. Without this they would end, and their files go, before the next order could name them.
+     */
+    private void remember(String name, List<Pointer.Grace> stayed) throws IOException {
+        Set<SlotId> measured = ports.measurements().graces();
+        SequencedMap<SlotId, Pointer.Grace> grace = new LinkedHashMap<>();
+        stayed.forEach(each -> grace.putIfAbsent(each.slot().slotId(), each));
+        long until = ports.clock().instant().plus(UNSAID).getEpochSecond();
+        journal.records(name)
+                .forEach(record -> grace.putIfAbsent(record.slot().slotId(), new Pointer.Grace(record.slot(), until)));
+        List<Pointer.Grace> named = grace.values().stream()
+                .filter(each -> each.slot().model().equals(name)
+                        && measured.contains(each.slot().slotId()))
+                .limit(ModelTerms.MAX_LIST)
+                .toList();
+        if (!named.isEmpty()) {
+            store.point(pointer -> pointer.model(name)
+                    .map(entry -> pointer.with(entry.grace(named)))
+                    .orElse(pointer));
         }
     }
 

@@ -332,6 +332,33 @@ class GracesTest {
         assertThat(world.measuredGraces).isEmpty();
     }
 
+    /** The pointer alone says until when; the event log says that it stays, and the next order says the rest. */
+    @Test
+    void aPointerThatIsLostForgetsNoReleaseBeforeTheNextOrder() throws Exception {
+        secondServes();
+        Files.write(world.dir.resolve("store/serving.json"), new byte[] {'{'});
+        installer = world.installer();
+        assertThat(world.recover(installer).pending()).isEmpty();
+        installer.tendGraces();
+        assertThat(pointed()).containsExactly(first);
+        assertThat(world.graced).containsOnlyKeys(first.slotId());
+        assertThat(world.store.blob(first.digest())).exists();
+        assertThat(installer.arrange(order(graceful))).isEmpty();
+        assertThat(world.pointer().grace()).containsExactly(new Pointer.Grace(first, UNTIL));
+    }
+
+    @Test
+    void aReleaseWhoseTimeIsLostStaysForADayWithoutAnOrder() throws Exception {
+        secondServes();
+        Files.delete(world.dir.resolve("store/serving.json"));
+        installer = world.installer();
+        world.recover(installer);
+        time.now = START.plus(Duration.ofDays(1));
+        installer.tendGraces();
+        assertThat(world.measuredGraces).isEmpty();
+        assertThat(pointed()).isEmpty();
+    }
+
     @Test
     void aDamagedFileServesNoOneAfterAStart() throws Exception {
         secondServes();

@@ -10,6 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import java.util.TreeSet;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -41,7 +42,8 @@ class FleetSettingTest {
 
     @Test
     void eachSettingHasAnOptionAndEachOptionASetting() {
-        CommandLine settings = FleetCommand.commandLine().getSubcommands().get("settings");
+        CommandLine settings = Objects.requireNonNull(
+                FleetCommand.commandLine().getSubcommands().get("settings"));
         TreeSet<String> options = new TreeSet<>();
         settings.getCommandSpec().options().forEach(option -> options.add(option.longestName()));
         options.removeAll(List.of(

@@ -16,6 +16,8 @@ enum PreTokenizer {
      * {@code (?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+}.
      */
     LLAMA3(true, 3),
+    /** Cuts as LLAMA3. Its files put no token before a text unless they say so, and merge a word that is a token as any other. */
+    DBRX(true, 3),
     /** As LLAMA3, with each {@code \p{N}} alone. */
     QWEN2(true, 1);
 
@@ -38,6 +40,7 @@ enum PreTokenizer {
             case "gpt-2", "phi-2", "mpt", "olmo", "jais", "modern-bert", "exaone4" -> Optional.of(GPT2);
             case "smollm", "starcoder", "refact", "command-r", "codeshell", "exaone" -> Optional.of(SMOLLM);
             case "llama-bpe", "llama3", "llama-v3", "falcon3", "falcon-h1", "lfm2" -> Optional.of(LLAMA3);
+            case "dbrx", "smaug-bpe" -> Optional.of(DBRX);
             case "qwen2", "deepseek-r1-qwen", "stablelm2" -> Optional.of(QWEN2);
             default -> Optional.empty();
         };

@@ -58,7 +58,7 @@ class PreTokenizerTest {
         return switch (kind) {
             case GPT2 -> matches(OLDER, List.of(text));
             case SMOLLM -> matches(OLDER, matches("\\p{N}|[^\\p{N}]+", List.of(text)));
-            case LLAMA3 -> matches(NEWER.replace("DIGITS", "{1,3}"), List.of(text));
+            case LLAMA3, DBRX -> matches(NEWER.replace("DIGITS", "{1,3}"), List.of(text));
             case QWEN2 -> matches(NEWER.replace("DIGITS", ""), List.of(text));
         };
     }
@@ -121,6 +121,8 @@ class PreTokenizerTest {
     @Test
     void knowsTheNamesThatFilesUse() {
         assertThat(PreTokenizer.of("llama-bpe")).contains(PreTokenizer.LLAMA3);
+        assertThat(PreTokenizer.of("dbrx")).contains(PreTokenizer.DBRX);
+        assertThat(PreTokenizer.of("smaug-bpe")).contains(PreTokenizer.DBRX);
         assertThat(PreTokenizer.of("qwen2")).contains(PreTokenizer.QWEN2);
         assertThat(PreTokenizer.of("smollm")).contains(PreTokenizer.SMOLLM);
         assertThat(PreTokenizer.of("gpt-2")).contains(PreTokenizer.GPT2);
