@@ -42,9 +42,14 @@ class ImagesTest {
         for (String name : List.of("one", "two")) {
             run(
                     Map.of(
-                            "HOLDFAST_JDK", System.getProperty("java.home"),
-                            "HOLDFAST_RELEASE_KEY", at("release.key"),
-                            "HOLDFAST_SIGN_UNCOMMITTED", "yes"),
+                            "HOLDFAST_JDK",
+                            System.getProperty("java.home"),
+                            "HOLDFAST_RELEASE_KEY",
+                            at("release.key"),
+                            "SOURCE_DATE_EPOCH",
+                            "1764547200",
+                            "HOLDFAST_SIGN_UNCOMMITTED",
+                            "yes"),
                     "./image.sh",
                     PACKAGES.toString(),
                     at(name));
