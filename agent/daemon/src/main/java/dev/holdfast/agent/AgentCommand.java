@@ -3,15 +3,7 @@ package dev.holdfast.agent;
 import dev.holdfast.attestation.TpmQuoteFiles;
 import dev.holdfast.control.AgentClient;
 import dev.holdfast.control.Challenges;
-import dev.holdfast.control.CommandFailure;
-import dev.holdfast.control.HeapWatch;
-import dev.holdfast.control.Shutdown;
-import dev.holdfast.control.UncaughtExceptions;
 import dev.holdfast.control.config.ConfigFile;
-import dev.holdfast.control.config.ConfigReader;
-import dev.holdfast.control.config.ConfigReload;
-import dev.holdfast.log.Logs;
-import dev.holdfast.sockets.ServiceManager;
 import dev.holdfast.tee.TeeException;
 import dev.holdfast.terminal.Program;
 import dev.holdfast.terminal.Units;
@@ -50,9 +42,6 @@ import picocli.CommandLine.Spec;
             AgentCommand.RunDoctor.class
         })
 public final class AgentCommand {
-    /** What challenges, hints and blocks may leave before it is collected. */
-    private static final int GARBAGE_MIB = 32;
-
     private AgentCommand() {}
 
     public static void main(String[] args) {
@@ -106,34 +95,7 @@ public final class AgentCommand {
     static final class Agent extends Configured {
         @Override
         public Integer call() throws RejectedException, IOException, TeeException, InterruptedException {
-            // All that the agent runs on threads of its own has to live; what virtual threads do is one job each.
-            UncaughtExceptions.endTheProcessFor(AgentDaemon.VITAL_THREADS);
-            HeapWatch.start(GARBAGE_MIB);
-            Logs.ofDaemon("holdfast");
-            try {
-                run();
-                return 0;
-            } catch (RejectedException | IOException | TeeException e) {
-                if (Logs.tell(e)) {
-                    return CommandFailure.exitCode(e);
-                }
-                throw e;
-            }
-        }
-
-        private void run() throws RejectedException, IOException, TeeException, InterruptedException {
-            ConfigFile read = ConfigFile.read(file, ConfigReader.AGENT).orThrow();
-            AgentConfig config = AgentConfig.read(read).orThrow();
-            Logs.configure(read);
-            config.identity().device().ifPresent(Logs::ofDevice);
-            ServiceManager manager = ServiceManager.ofThisProcess();
-            AgentDaemon daemon = AgentDaemon.start(config, manager);
-            new ConfigReload<>(file, ConfigReader.AGENT, read, AgentConfig::read, (next, other) -> {
-                        Logs.configure(next);
-                        daemon.reconfigure(other);
-                    })
-                    .onHangup(AgentDaemon::reloaded);
-            Shutdown.await(manager.ending(daemon));
+            return AgentMain.run(file);
         }
     }
 

@@ -12,6 +12,7 @@ import dev.holdfast.log.Logs;
 import dev.holdfast.sockets.ServiceManager;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 
 /** The inference daemon's process: {@code holdfast inference [--config FILE]}. */
 public final class InferenceMain {
@@ -29,19 +30,16 @@ public final class InferenceMain {
             System.out.println(Version.NAME);
             return;
         }
-        String file = ConfigFile.DEFAULT;
-        if (args.length == 2 && args[0].equals("--config")) {
-            file = args[1];
-        } else if (args.length == 1 && args[0].startsWith("--config=")) {
-            file = args[0].substring("--config=".length());
-        } else if (args.length > 0) {
+        Optional<Path> named = ConfigFile.named(List.of(args));
+        if (named.isEmpty()) {
             System.err.println(USAGE);
             System.exit(EX_USAGE);
+            return;
         }
+        Path file = named.get();
         Logs.ofDaemon("holdfast");
         try {
-            ConfigFile read =
-                    ConfigFile.read(Path.of(file), ConfigReader.INFERENCE).orThrow();
+            ConfigFile read = ConfigFile.read(file, ConfigReader.INFERENCE).orThrow();
             InferenceConfig config = InferenceConfig.read(read).orThrow();
             Path control = config.sockets().inferenceControl();
             CrashLog words = CrashLog.capture(control.resolveSibling("crash.log"));
@@ -52,7 +50,7 @@ public final class InferenceMain {
             HeapWatch.start(InferenceDaemon.GARBAGE_MIB);
             ServiceManager manager = ServiceManager.ofThisProcess();
             InferenceDaemon daemon = InferenceDaemon.start(config, words::lines, manager);
-            new ConfigReload<>(Path.of(file), ConfigReader.INFERENCE, read, InferenceConfig::read, (next, other) -> {
+            new ConfigReload<>(file, ConfigReader.INFERENCE, read, InferenceConfig::read, (next, other) -> {
                         Logs.configure(next);
                         daemon.reconfigure(other);
                     })

@@ -22,6 +22,8 @@ public final class ConfigFile {
     /** Where the package puts it. */
     public static final String DEFAULT = "/etc/holdfast/holdfast.toml";
 
+    private static final String OPTION = "--config";
+
     private final ConfigSources sources;
     private final Path home;
     /** Whose values were checked. */
@@ -31,6 +33,24 @@ public final class ConfigFile {
         this.sources = sources;
         this.home = home;
         this.programs = programs;
+    }
+
+    /**
+     * The file that a daemon's arguments name: {@code --config FILE}, {@code --config=FILE}, or {@link #DEFAULT} where there are none.
+     *
+     * @return empty where they say anything else
+     */
+    public static Optional<Path> named(List<String> arguments) {
+        if (arguments.isEmpty()) {
+            return Optional.of(Path.of(DEFAULT));
+        }
+        String first = arguments.getFirst();
+        if (arguments.size() == 2 && first.equals(OPTION)) {
+            return Optional.of(Path.of(arguments.getLast()));
+        }
+        return arguments.size() == 1 && first.startsWith(OPTION + "=")
+                ? Optional.of(Path.of(first.substring(OPTION.length() + 1)))
+                : Optional.empty();
     }
 
     /** Reads what {@code program} needs: every value that it takes is checked, and of the others that they have a known key. */

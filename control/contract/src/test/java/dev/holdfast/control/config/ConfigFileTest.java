@@ -39,6 +39,16 @@ class ConfigFileTest {
     }
 
     @Test
+    void isNamedByADaemonsArguments() {
+        assertThat(ConfigFile.named(List.of())).contains(Path.of(ConfigFile.DEFAULT));
+        assertThat(ConfigFile.named(List.of("--config", "a.toml"))).contains(Path.of("a.toml"));
+        assertThat(ConfigFile.named(List.of("--config=a.toml"))).contains(Path.of("a.toml"));
+        for (String other : List.of("--help", "--config", "a.toml", "--config a.toml more", "--configs=a.toml")) {
+            assertThat(ConfigFile.named(List.of(other.split(" ")))).as(other).isEmpty();
+        }
+    }
+
+    @Test
     void saysEverythingThatIsWrongAtOnceWithItsPlace() throws Exception {
         assertThat(problems("""
             # a comment with device = "x"
