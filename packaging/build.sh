@@ -73,6 +73,7 @@ put_jars() { # HOME, PROGRAM=FOLDER...
     case $arch in amd64) other=aarch_64 ;; arm64) other=x86_64 ;; esac
     rm -f "$home"/jars/*linux-"$other"*.jar "$home"/lib/*/*linux-"$other"*.jar
     check_modules "$home/jars"
+    "$jdk/bin/java" -cp "$root/packaging/target/lib/*" dev.holdfast.packaging.NewerClasses "$home"/jars/*.jar >&2
     python3 - "$home/jars" <<'PY'
 import os, re, sys, time, zipfile
 epoch = time.gmtime(int(os.environ["SOURCE_DATE_EPOCH"]))[:6]
