@@ -16,6 +16,7 @@ final class Cable implements AutoCloseable {
     private final int target;
     private final List<Socket> ends = new CopyOnWriteArrayList<>();
     private final AtomicLong down = new AtomicLong();
+    private final AtomicLong up = new AtomicLong();
     private volatile int bytesPerMilli = Integer.MAX_VALUE;
     private volatile boolean unplugged;
 
@@ -48,6 +49,11 @@ final class Cable implements AutoCloseable {
     /** Bytes that went towards the device so far. */
     long carriedDown() {
         return down.get();
+    }
+
+    /** Bytes that came from the device so far. */
+    long carriedUp() {
+        return up.get();
     }
 
     private void accept() {
@@ -84,6 +90,8 @@ final class Cable implements AutoCloseable {
                     if (bytesPerMilli < Integer.MAX_VALUE) {
                         Thread.sleep(n / bytesPerMilli + 1);
                     }
+                } else {
+                    up.addAndGet(n);
                 }
             }
         } catch (IOException e) {

@@ -22,6 +22,12 @@ public interface MqttLink extends AutoCloseable {
 
     LinkStatus status();
 
+    /**
+     * Says that something of worth came over the present connection, a block that holds for instance. When it is lost the next attempt
+     * comes soon, however short it was, unless another client took it over.
+     */
+    default void useful() {}
+
     /** Bytes of the longest packet that the broker takes, as it said last; as many as there are where it set no limit. */
     default long maxPacketBytes() {
         return Long.MAX_VALUE;

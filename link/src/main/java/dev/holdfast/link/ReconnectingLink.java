@@ -15,7 +15,7 @@ import org.slf4j.LoggerFactory;
 
 /**
  * {@link MqttLink} over one {@link Connection} after the other, on the thread {@code link-keeper}. The pause before the next attempt
- * doubles until a connection has proved stable, with full jitter: devices that lost their broker together must not come back
+ * doubles until a connection has proved stable or useful, with full jitter: devices that lost their broker together must not come back
  * together, and two clients that throw each other off must not do so ten times a second.
  */
 public final class ReconnectingLink implements MqttLink {
@@ -43,6 +43,7 @@ public final class ReconnectingLink implements MqttLink {
     private boolean plainWill;
 
     private volatile long maxPacketBytes = Long.MAX_VALUE;
+    private volatile boolean useful;
     private volatile boolean closed;
 
     private ReconnectingLink(LinkConfig config, Receiver receiver) {
@@ -74,6 +75,11 @@ public final class ReconnectingLink implements MqttLink {
     }
 
     @Override
+    public void useful() {
+        useful = true;
+    }
+
+    @Override
     public long maxPacketBytes() {
         return maxPacketBytes;
     }
@@ -85,16 +91,20 @@ public final class ReconnectingLink implements MqttLink {
             while (!closed) {
                 long began = System.nanoTime();
                 LinkException why = connectOnce();
+                boolean worth = useful;
+                useful = false;
                 boolean taken = why.rejection().code() == Code.LNK_TAKEN_OVER;
                 Duration lived = Duration.ofNanos(System.nanoTime() - began);
                 // Of two that take over from each other each lives as long as the other one pauses.
                 Duration stable = taken ? pace.lastRetry().multipliedBy(2).plus(STABLE) : STABLE;
-                Duration next = Duration.ofMillis(ThreadLocalRandom.current().nextLong(pause.toMillis()) + 1);
-                if (connected() && lived.compareTo(stable) >= 0) {
+                boolean steady = connected() && lived.compareTo(stable) >= 0;
+                if (steady || worth && !taken) {
                     pause = pace.firstRetry();
+                }
+                Duration next = Duration.ofMillis(ThreadLocalRandom.current().nextLong(pause.toMillis()) + 1);
+                if (steady) {
                     // Whoever else lost the broker in this moment has another moment to come back.
-                    next = pace.afterLoss()
-                            .plusMillis(ThreadLocalRandom.current().nextLong(pause.toMillis()) + 1);
+                    next = pace.afterLoss().plus(next);
                 }
                 Instant now = Instant.now();
                 status = status.down(why.rejection(), taken, now, now.plus(next));

@@ -219,6 +219,45 @@ class HostileBrokerTest {
         }
     }
 
+    /** On a line that fails all the time, what gets through between two failures is enough to go on. */
+    @Test
+    void aConnectionThatWasOfUseIsNoFailureHoweverShort() throws Exception {
+        int connections = 12;
+        try (HostileBroker broker = HostileBroker.start(HostileBroker.polite());
+                ReconnectingLink link = ReconnectingLink.open(
+                        config(broker).withPace(ANSWER, Duration.ofMillis(20), Duration.ofMinutes(5)), message -> {})) {
+            for (int i = 1; i <= connections; i++) {
+                until(link::connected);
+                link.useful();
+                broker.hangUp();
+                until(() -> !link.connected());
+                // Of 12 pauses that doubled each time the last one would be a minute.
+                assertThat(Duration.between(
+                                Instant.now(), link.status().nextAttempt().orElseGet(Instant::now)))
+                        .as("pause after connection " + i)
+                        .isLessThan(Duration.ofSeconds(1));
+            }
+            assertThat(broker.accepted()).isGreaterThanOrEqualTo(connections);
+        }
+    }
+
+    /** Who takes over from this client is no better for what the broker gave it before. */
+    @Test
+    void aClientThatIsThrownOffComesBackMoreSlowlyEvenIfItsConnectionWasOfUse() throws Exception {
+        try (HostileBroker broker = HostileBroker.start(HostileBroker.disconnecting(0x8e));
+                ReconnectingLink link = ReconnectingLink.open(
+                        config(broker).withPace(ANSWER, Duration.ofMillis(20), Duration.ofMinutes(5)), message -> {})) {
+            until(() -> {
+                link.useful();
+                return link.status()
+                        .nextAttempt()
+                        .filter(next -> next.isAfter(Instant.now().plusSeconds(1)))
+                        .isPresent();
+            });
+            assertThat(link.status().takeovers()).isPositive();
+        }
+    }
+
     @Test
     void aFloodIsDroppedWithinItsBoundAndSaidToHaveBeenMissed() throws Exception {
         byte[] payload = new byte[100 * 1024];

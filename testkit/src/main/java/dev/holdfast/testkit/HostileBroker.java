@@ -98,12 +98,17 @@ public final class HostileBroker implements AutoCloseable {
         }
     }
 
-    @Override
-    public void close() throws IOException {
-        listener.close();
+    /** Ends every connection without a word. */
+    public void hangUp() throws IOException {
         for (Socket socket : open) {
             socket.close();
         }
+    }
+
+    @Override
+    public void close() throws IOException {
+        listener.close();
+        hangUp();
     }
 
     // --- behaviours ---

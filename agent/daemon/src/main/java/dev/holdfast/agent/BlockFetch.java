@@ -48,14 +48,17 @@ final class BlockFetch {
 
     private final Asking asking;
     private final LongSupplier maxPacketBytes;
+    private final Runnable useful;
     private final Duration answerDeadline;
     private final TransferWindow window = new TransferWindow();
     /** Of files whose download was interrupted, the last ones. */
     private final Map<Sha256, Map<Integer, Unfinished>> begun = new LinkedHashMap<>();
 
-    BlockFetch(Asking asking, LongSupplier maxPacketBytes, Duration answerDeadline) {
+    /** @param useful is told of each block that holds */
+    BlockFetch(Asking asking, LongSupplier maxPacketBytes, Runnable useful, Duration answerDeadline) {
         this.asking = asking;
         this.maxPacketBytes = maxPacketBytes;
+        this.useful = useful;
         this.answerDeadline = answerDeadline;
     }
 
@@ -212,6 +215,7 @@ final class BlockFetch {
             boolean holds = sink.accept(block, data);
             if (holds) {
                 left.remove(block);
+                useful.run();
             }
             return holds;
         }

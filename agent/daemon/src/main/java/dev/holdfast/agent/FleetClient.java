@@ -71,7 +71,7 @@ final class FleetClient implements MetadataSource, BlockSource, AutoCloseable {
     FleetClient(Topics topics, Duration answerDeadline) {
         this.topics = topics;
         this.answerDeadline = answerDeadline;
-        this.blocks = new BlockFetch(Question::new, this::maxPacketBytes, answerDeadline);
+        this.blocks = new BlockFetch(Question::new, this::maxPacketBytes, this::useful, answerDeadline);
     }
 
     Topics topics() {
@@ -103,6 +103,13 @@ final class FleetClient implements MetadataSource, BlockSource, AutoCloseable {
             current.publish(topic, payload, retained);
         } catch (LinkException e) {
             throw new SourceException(e.rejection(), e);
+        }
+    }
+
+    private void useful() {
+        MqttLink current = link;
+        if (current != null) {
+            current.useful();
         }
     }
 
