@@ -35,7 +35,8 @@ class LinksTest {
         assertThat(lost).isEmpty();
     }
 
-    private static List<Path> pages() throws IOException {
+    /** All pages of the tree. */
+    static List<Path> pages() throws IOException {
         try (Stream<Path> files = Files.walk(ROOT)) {
             return files.filter(file -> file.toString().endsWith(".md")
                             && !ROOT.relativize(file).toString().matches("(.*/)?(target|node_modules|\\.git)/.*"))
