@@ -22,9 +22,9 @@ import java.util.concurrent.TimeUnit;
  */
 public final class LinkBench {
     private static final int MIB = 100;
-    private static final int BLOCK_BYTES = 96 * 1024;
+    static final int BLOCK_BYTES = 96 * 1024;
     private static final int WINDOW = 16;
-    private static final int MESSAGES = MIB * 1024 * 1024 / BLOCK_BYTES / WINDOW * WINDOW;
+    static final int MESSAGES = MIB * 1024 * 1024 / BLOCK_BYTES / WINDOW * WINDOW;
     private static final int RUNS = 5;
     private static final double GOAL = 1.0 / 3;
     private static final String TOPIC = "holdfast/v1/bench/d/device-1/answer";
@@ -32,7 +32,7 @@ public final class LinkBench {
     private LinkBench() {}
 
     /** One run. */
-    private record Cost(double cpuSeconds, double seconds) {}
+    record Cost(double cpuSeconds, double seconds) {}
 
     public static void main(String[] arguments) throws Exception {
         Path dir = Files.createTempDirectory("holdfast-bench");
@@ -81,7 +81,7 @@ public final class LinkBench {
     }
 
     /** A window is sent when the one before has come, as a device asks for it. */
-    private static Cost run(String client, String uri, MqttLink publisher) throws Exception {
+    static Cost run(String client, String uri, MqttLink publisher) throws Exception {
         byte[] block = new byte[BLOCK_BYTES];
         new Random(1).nextBytes(block);
         Process receiver = new ProcessBuilder(

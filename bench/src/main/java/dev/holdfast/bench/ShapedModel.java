@@ -73,6 +73,15 @@ enum ShapedModel {
      * make of rows that are no multiple of 256.
      */
     void write(GgmlType type, Path file) throws IOException {
+        write(type, file, 0);
+    }
+
+    /**
+     * The same as after a training that moved each weight of the layers' matrices on its own, by a normally distributed distance.
+     *
+     * @param drift the standard deviation of that distance; the weights are between -0.06 and 0.06
+     */
+    void write(GgmlType type, Path file, double drift) throws IOException {
         GgufWriter writer = new GgufWriter().put("general.architecture", architecture);
         writer.put("general.name", name().toLowerCase(java.util.Locale.ROOT));
         number(writer, "context_length", CONTEXT_TOKENS);
@@ -86,6 +95,7 @@ enum ShapedModel {
         writer.put(architecture + ".attention.layer_norm_rms_epsilon", epsilon);
         words(writer);
         SplittableRandom random = new SplittableRandom(1);
+        SplittableRandom steps = new SplittableRandom(2);
         matrix(writer, random, "token_embd", GgmlType.Q8_0, width, vocabulary);
         vector(writer, random, "output_norm.weight", width, 1);
         for (int layer = 0; layer < layers; layer++) {
@@ -93,19 +103,19 @@ enum ShapedModel {
             int queryWidth = heads * headSize;
             int keyWidth = keyHeads * headSize;
             vector(writer, random, at + "attn_norm.weight", width, 1);
-            matrix(writer, random, at + "attn_q", type, width, queryWidth);
-            matrix(writer, random, at + "attn_k", type, width, keyWidth);
-            matrix(writer, random, at + "attn_v", type, width, keyWidth);
+            layer(writer, random, steps, drift, at + "attn_q", type, width, queryWidth);
+            layer(writer, random, steps, drift, at + "attn_k", type, width, keyWidth);
+            layer(writer, random, steps, drift, at + "attn_v", type, width, keyWidth);
             if (architecture.equals("qwen2")) {
                 vector(writer, random, at + "attn_q.bias", queryWidth, 0);
                 vector(writer, random, at + "attn_k.bias", keyWidth, 0);
                 vector(writer, random, at + "attn_v.bias", keyWidth, 0);
             }
-            matrix(writer, random, at + "attn_output", type, queryWidth, width);
+            layer(writer, random, steps, drift, at + "attn_output", type, queryWidth, width);
             vector(writer, random, at + "ffn_norm.weight", width, 1);
-            matrix(writer, random, at + "ffn_gate", type, width, feedForward);
-            matrix(writer, random, at + "ffn_up", type, width, feedForward);
-            matrix(writer, random, at + "ffn_down", type, feedForward, width);
+            layer(writer, random, steps, drift, at + "ffn_gate", type, width, feedForward);
+            layer(writer, random, steps, drift, at + "ffn_up", type, width, feedForward);
+            layer(writer, random, steps, drift, at + "ffn_down", type, feedForward, width);
         }
         writer.write(file);
     }
@@ -135,6 +145,26 @@ enum ShapedModel {
     private static void matrix(
             GgufWriter writer, SplittableRandom random, String name, GgmlType type, int columns, int rows) {
         writer.tensor(name + ".weight", type, uniform(random.split(), 0, 0.06f), columns, rows);
+    }
+
+    private static void layer(
+            GgufWriter writer,
+            SplittableRandom random,
+            SplittableRandom steps,
+            double drift,
+            String name,
+            GgmlType type,
+            int columns,
+            int rows) {
+        RowSource from = uniform(random.split(), 0, 0.06f);
+        SplittableRandom walk = steps.split();
+        RowSource moved = (index, into) -> {
+            from.row(index, into);
+            for (int i = 0; i < into.length; i++) {
+                into[i] += (float) (drift * walk.nextGaussian());
+            }
+        };
+        writer.tensor(name + ".weight", type, drift == 0 ? from : moved, columns, rows);
     }
 
     private static void vector(GgufWriter writer, SplittableRandom random, String name, int length, float mean) {
