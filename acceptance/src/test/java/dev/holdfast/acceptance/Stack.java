@@ -18,6 +18,7 @@ import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.SimpleFileVisitor;
+import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Clock;
@@ -46,6 +47,8 @@ final class Stack implements AutoCloseable {
 
     private final boolean swtpm;
     private final Map<String, Process> processes = new LinkedHashMap<>();
+    /** What programs are started with beside the build tree's places. */
+    private Map<String, String> environment = Map.of();
 
     private Stack(Path dir, int port, boolean swtpm) {
         this.dir = dir;
@@ -140,7 +143,7 @@ final class Stack implements AutoCloseable {
             @Override
             public FileVisitResult visitFile(Path file, BasicFileAttributes attributes) throws IOException {
                 Files.copy(
-                        file, target.resolve(dir.relativize(file)), java.nio.file.StandardCopyOption.COPY_ATTRIBUTES);
+                        file, target.resolve(dir.relativize(file)), StandardCopyOption.COPY_ATTRIBUTES);
                 return FileVisitResult.CONTINUE;
             }
         });
@@ -183,6 +186,22 @@ final class Stack implements AutoCloseable {
 
     Path socket(String name) {
         return dir.resolve("run").resolve(name + ".sock");
+    }
+
+    /** From now on all programs of this stack, those that run too, read a clock that is so far ahead. Timers run as ever. */
+    void clock(Duration ahead) throws IOException {
+        Path file = dir.resolve("clock");
+        Path next = Files.writeString(dir.resolve("clock.next"), "+" + ahead.toSeconds() + "s");
+        Files.move(next, file, StandardCopyOption.ATOMIC_MOVE);
+        environment = Map.of(
+                "LD_PRELOAD",
+                Tools.library("faketime/libfaketimeMT.so.1", "faketime"),
+                "FAKETIME_TIMESTAMP_FILE",
+                file.toString(),
+                "FAKETIME_NO_CACHE",
+                "1",
+                "DONT_FAKE_MONOTONIC",
+                "1");
     }
 
     // --- processes ---
@@ -270,6 +289,10 @@ final class Stack implements AutoCloseable {
         processes.remove(name);
     }
 
+    boolean runs(String name) {
+        return processes.containsKey(name);
+    }
+
     Process process(String name) {
         Process process = processes.get(name);
         if (process == null) {
@@ -283,6 +306,7 @@ final class Stack implements AutoCloseable {
                 .redirectErrorStream(true)
                 .redirectOutput(ProcessBuilder.Redirect.appendTo(logFile(name).toFile()));
         builder.environment().putAll(Program.ENVIRONMENT);
+        builder.environment().putAll(environment);
         Process process = builder.start();
         processes.put(name, process);
     }
@@ -290,7 +314,7 @@ final class Stack implements AutoCloseable {
     // --- what people ask ---
 
     Tools.Ran command(String program, String... arguments) throws Exception {
-        return Tools.run(dir, Program.launch(program, arguments));
+        return Tools.run(dir, Program.launch(program, arguments), environment);
     }
 
     String fleet(String verb, String... arguments) throws Exception {

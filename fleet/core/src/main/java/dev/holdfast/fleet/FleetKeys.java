@@ -13,18 +13,21 @@ import java.util.Locale;
 
 /**
  * The keys of each role, {@code keys/<role>-<kind>.pem}. Every role signs with keys of two families and all must sign;
- * root and targets add the ECDSA key that a device's TEE can verify.
+ * root and targets add the ECDSA key that a device's TEE can verify. Of the root's keys there are two of each family and three must sign:
+ * any one of them may be lost, and no family is enough alone.
  */
 public enum FleetKeys {
-    ROOT(KeyKind.ED25519, KeyKind.ML_DSA_65, KeyKind.ECDSA_P256),
-    TARGETS(KeyKind.ED25519, KeyKind.ML_DSA_65, KeyKind.ECDSA_P256),
-    SNAPSHOT(KeyKind.ED25519, KeyKind.ML_DSA_44),
-    TIMESTAMP(KeyKind.ED25519, KeyKind.ML_DSA_44),
-    DIRECTOR(KeyKind.ED25519, KeyKind.ML_DSA_44);
+    ROOT(3, KeyKind.ED25519, KeyKind.ML_DSA_65, KeyKind.ECDSA_P256, KeyKind.ML_DSA_87),
+    TARGETS(3, KeyKind.ED25519, KeyKind.ML_DSA_65, KeyKind.ECDSA_P256),
+    SNAPSHOT(2, KeyKind.ED25519, KeyKind.ML_DSA_44),
+    TIMESTAMP(2, KeyKind.ED25519, KeyKind.ML_DSA_44),
+    DIRECTOR(2, KeyKind.ED25519, KeyKind.ML_DSA_44);
 
+    private final int threshold;
     private final List<KeyKind> kinds;
 
-    FleetKeys(KeyKind... kinds) {
+    FleetKeys(int threshold, KeyKind... kinds) {
+        this.threshold = threshold;
         this.kinds = List.of(kinds);
     }
 
@@ -41,7 +44,7 @@ public enum FleetKeys {
             key.save(file(directory, kind));
             keys.add(key);
         }
-        return new RoleSigner(keys, keys.size());
+        return new RoleSigner(keys, threshold);
     }
 
     public RoleSigner load(Path directory) throws IOException {
@@ -49,7 +52,7 @@ public enum FleetKeys {
         for (KeyKind kind : kinds) {
             keys.add(SigningKey.load(kind, file(directory, kind)));
         }
-        return new RoleSigner(keys, keys.size());
+        return new RoleSigner(keys, threshold);
     }
 
     /** The keys of this role that are in a directory: one holder's share. */
