@@ -7,6 +7,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -27,88 +28,84 @@ class DrillsTest {
     void aFleetThatServes() throws Exception {
         stack = Stack.prepare(dir, false);
         stack.clock(Duration.ZERO);
-        try {
-            stack.startBroker();
-            stack.startFleet();
-            stack.startInference();
-            stack.startAgent();
-            stack.desire("1.0.0");
-            stack.awaitCommitted("1.0.0");
-        } catch (Exception | Error e) {
+        stack.startBroker();
+        stack.startFleet();
+        stack.startInference();
+        stack.startAgent();
+        stack.desire("1.0.0");
+        stack.awaitCommitted("1.0.0");
+    }
+
+    @AfterEach
+    void everythingEnds() {
+        if (stack != null) {
             stack.close();
-            throw e;
         }
     }
 
     @Test
     void theRootExpires() throws Exception {
-        try (stack) {
-            assertThat(stack.command("fleet", "root", "status", "--dir", fleet()).status())
-                    .as("nothing is due")
-                    .isZero();
-            stack.clock(Duration.ofDays(364));
-            assertThat(stack.command("fleet", "root", "status", "--dir", fleet()).status())
-                    .as("a day before it expires")
-                    .isOne();
+        assertThat(stack.command("fleet", "root", "status", "--dir", fleet()).status())
+                .as("nothing is due")
+                .isZero();
+        stack.clock(Duration.ofDays(364));
+        assertThat(stack.command("fleet", "root", "status", "--dir", fleet()).status())
+                .as("a day before it expires")
+                .isOne();
 
-            stack.clock(Duration.ofDays(370));
-            stack.awaitRejection("UPD-EXPIRED");
-            assertThat(stack.answer("turn on the light")).as("service goes on").isNotBlank();
+        stack.clock(Duration.ofDays(370));
+        stack.awaitRejection("UPD-EXPIRED");
+        assertThat(stack.answer("turn on the light")).as("service goes on").isNotBlank();
 
-            signAndPublishTheNextRoot();
-            stack.desire("2.0.0");
-            stack.awaitCommitted("2.0.0");
-            assertThat(stack.command("fleet", "root", "status", "--dir", fleet()).status())
-                    .isZero();
-            stack.assertNoTraces();
-        }
+        signAndPublishTheNextRoot();
+        stack.desire("2.0.0");
+        stack.awaitCommitted("2.0.0");
+        assertThat(stack.command("fleet", "root", "status", "--dir", fleet()).status())
+                .isZero();
+        stack.assertNoTraces();
     }
 
     /** The holder of one of the keys of the root, and of one of the targets', is gone, and so are the keys; and so on, four times. */
     @Test
     void aHoldersKeysAreLost() throws Exception {
-        try (stack) {
-            int release = 1;
-            for (String lost : List.of("ed25519", "ecdsa-p256", "ml-dsa-65", "ml-dsa-87")) {
-                Files.delete(dir.resolve("fleet/keys/root-" + lost + ".pem"));
-                Files.deleteIfExists(dir.resolve("fleet/keys/targets-" + lost + ".pem"));
+        int release = 1;
+        for (String lost : List.of("ed25519", "ecdsa-p256", "ml-dsa-65", "ml-dsa-87")) {
+            Files.delete(dir.resolve("fleet/keys/root-" + lost + ".pem"));
+            Files.deleteIfExists(dir.resolve("fleet/keys/targets-" + lost + ".pem"));
 
-                signAndPublishTheNextRoot("--rotate", "root", "--rotate", "targets");
-                stack.publishEncoder(release++ + ".0.0");
-                stack.desire(release % 2 == 0 ? "2.0.0" : "1.0.0");
-                stack.awaitCommitted(release % 2 == 0 ? "2.0.0" : "1.0.0");
-            }
-            stack.assertNoTraces();
+            signAndPublishTheNextRoot("--rotate", "root", "--rotate", "targets");
+            stack.publishEncoder(release++ + ".0.0");
+            stack.desire(release % 2 == 0 ? "2.0.0" : "1.0.0");
+            stack.awaitCommitted(release % 2 == 0 ? "2.0.0" : "1.0.0");
         }
+        stack.assertNoTraces();
     }
 
     /** A device that lay in a drawer: its model answers at once, and two roots later it finds its way. */
     @Test
     void aDeviceSleepsForAYear() throws Exception {
-        try (stack) {
-            stack.stop("agent");
-            stack.stop("inference");
-            stack.stop("fleet");
-            for (int month = 3; month <= 12; month += 3) {
-                stack.clock(Duration.ofDays(30L * month));
-                stack.publishEncoder(month + ".0.0");
-                if (month % 6 == 0) {
-                    signAndPublishTheNextRoot("--rotate", "director", "--rotate", "timestamp");
-                }
+        stack.stop("agent");
+        stack.stop("inference");
+        stack.stop("fleet");
+        for (int month = 3; month <= 12; month += 3) {
+            stack.clock(Duration.ofDays(30L * month));
+            stack.publishEncoder(month + ".0.0");
+            if (month % 6 == 0) {
+                signAndPublishTheNextRoot("--rotate", "director", "--rotate", "timestamp");
             }
-            stack.clock(Duration.ofDays(370));
-            stack.publishEncoder("13.0.0");
-            stack.startInference();
-            stack.awaitServing("1.0.0");
-            assertThat(stack.answer("turn on the light")).as("before it reaches anybody").isNotBlank();
-
-            stack.startFleet();
-            stack.startAgent();
-            stack.desire("2.0.0");
-            stack.awaitCommitted("2.0.0");
-            assertThat(stack.fleet("devices")).contains("device-1");
-            stack.assertNoTraces();
         }
+        stack.clock(Duration.ofDays(370));
+        stack.publishEncoder("13.0.0");
+        stack.startInference();
+        stack.awaitServing("1.0.0");
+        assertThat(stack.answer("turn on the light")).as("before it reaches anybody").isNotBlank();
+
+        stack.startFleet();
+        stack.startAgent();
+        stack.desire("2.0.0");
+        stack.awaitCommitted("2.0.0");
+        assertThat(stack.fleet("devices")).contains("device-1");
+        stack.assertNoTraces();
     }
 
     private String fleet() {

@@ -20,7 +20,6 @@ import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Rejection;
 import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.Verdict;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.security.SecureRandom;
 import java.time.Duration;
@@ -71,7 +70,8 @@ final class FleetClient implements MetadataSource, BlockSource, AutoCloseable {
     FleetClient(Topics topics, Duration answerDeadline) {
         this.topics = topics;
         this.answerDeadline = answerDeadline;
-        this.blocks = new BlockFetch(Question::new, this::maxPacketBytes, this::useful, answerDeadline);
+        Runnable useful = () -> Optional.ofNullable(link).ifPresent(MqttLink::useful);
+        this.blocks = new BlockFetch(Question::new, this::maxPacketBytes, useful, answerDeadline);
     }
 
     Topics topics() {
@@ -103,13 +103,6 @@ final class FleetClient implements MetadataSource, BlockSource, AutoCloseable {
             current.publish(topic, payload, retained);
         } catch (LinkException e) {
             throw new SourceException(e.rejection(), e);
-        }
-    }
-
-    private void useful() {
-        MqttLink current = link;
-        if (current != null) {
-            current.useful();
         }
     }
 
@@ -160,33 +153,18 @@ final class FleetClient implements MetadataSource, BlockSource, AutoCloseable {
     private Optional<byte[]> document(LongFunction<Request.Body> ask, int maxBytes) throws IOException {
         long end = System.nanoTime()
                 + answerDeadline.multipliedBy(DOCUMENT_ANSWERS).toNanos();
-        ByteArrayOutputStream out = new ByteArrayOutputStream();
-        long whole = 0;
-        while (true) {
-            int at = out.size();
+        DocumentParts document = new DocumentParts(maxBytes);
+        while (!document.isWhole()) {
             long left = Math.min(answerDeadline.toNanos(), end - System.nanoTime());
-            switch (single(ask.apply(at), Math.max(0, left))) {
+            switch (single(ask.apply(document.length()), Math.max(0, left))) {
                 case Reply.Absent() -> {
                     return Optional.empty();
                 }
-                case Reply.Part(long total, long offset, Binary data) -> {
-                    // Full parts of one document: whoever sends it byte by byte, or makes it longer and longer, is not
-                    // listened to.
-                    if (offset != at
-                            || total > maxBytes
-                            || at > 0 && total != whole
-                            || data.length() != Math.min(Reply.PART_BYTES, total - at)) {
-                        throw new SourceException(Code.WIRE_TOO_LARGE, "the document's parts do not fit");
-                    }
-                    whole = total;
-                    out.writeBytes(data.toArray());
-                    if (out.size() == total) {
-                        return Optional.of(out.toByteArray());
-                    }
-                }
+                case Reply.Part part -> document.take(part);
                 default -> throw unexpected();
             }
         }
+        return Optional.of(document.bytes());
     }
 
     @Override
@@ -235,6 +213,13 @@ final class FleetClient implements MetadataSource, BlockSource, AutoCloseable {
     Duration quiet() {
         long left = quietUntil.get() - System.nanoTime();
         return quietUntil.get() == 0 || left <= 0 ? Duration.ZERO : Duration.ofNanos(left);
+    }
+
+    /** Whoever answered chose the words, which end in a log. */
+    private static Rejection refusal(String code, String detail) {
+        Optional<Code> told =
+                TOLD.stream().filter(known -> known.id().equals(code)).findFirst();
+        return new Rejection(told.orElse(Code.LNK_REFUSED), told.isPresent() ? detail : code + " " + detail);
     }
 
     private RetryLaterException silence(Rejection refusal, Duration asked) {
@@ -341,12 +326,7 @@ final class FleetClient implements MetadataSource, BlockSource, AutoCloseable {
             try {
                 Reply.Body answer = answers.poll(nanos, TimeUnit.NANOSECONDS);
                 if (answer instanceof Reply.Refused(String code, String detail, int retryAfterSeconds)) {
-                    // Whoever answered chose the words, which end in a log.
-                    Rejection refusal = TOLD.stream()
-                            .filter(known -> known.id().equals(code))
-                            .findFirst()
-                            .map(known -> new Rejection(known, detail))
-                            .orElseGet(() -> new Rejection(Code.LNK_REFUSED, code + " " + detail));
+                    Rejection refusal = refusal(code, detail);
                     if (retryAfterSeconds > 0) {
                         throw silence(refusal, Duration.ofSeconds(retryAfterSeconds));
                     }
