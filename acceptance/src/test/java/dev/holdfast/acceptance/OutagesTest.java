@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.holdfast.link.Request;
 import dev.holdfast.wire.Verdict;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -49,6 +50,8 @@ class OutagesTest {
                     Tap tap = Tap.open(stack.broker())) {
                 stack.devicePort = cable.port();
                 stack.configure();
+                Files.createDirectories(dir.resolve("conf.d"));
+                Files.writeString(dir.resolve("conf.d/line.toml"), "transport-retries = 8\n");
                 cable.slow(BYTES_PER_MILLI);
                 stack.desire("3.0.0");
                 stack.startAgent();
