@@ -98,7 +98,9 @@ class DrillsTest {
         stack.publishEncoder("13.0.0");
         stack.startInference();
         stack.awaitServing("1.0.0");
-        assertThat(stack.answer("turn on the light")).as("before it reaches anybody").isNotBlank();
+        assertThat(stack.answer("turn on the light"))
+                .as("before it reaches anybody")
+                .isNotBlank();
 
         stack.startFleet();
         stack.startAgent();

@@ -27,9 +27,9 @@ class GuideCommandsTest {
     private static final Path ROOT = Path.of("..").toAbsolutePath().normalize();
     private static final Pattern BLOCK = Pattern.compile("(?ms)^```[a-z ]*\n(.*?)^```$");
     private static final Pattern CALL =
-            Pattern.compile("(?m)^(?:runuser -u [a-z-]+ -- )?(?:\\./dev )?(holdfast|fleet) (.*)$");
-    /** What is said about a command stands apart from it. */
-    private static final Pattern REMARK = Pattern.compile("\\s{2,}.*|\\s&$");
+            Pattern.compile("(?m)^(?:runuser -u [a-z-]+ -- )?(?:\\./dev )?(holdfast|fleet) (?!=)(.*)$");
+    /** What is said about a command stands apart from it; what another program does with its output is that one's. */
+    private static final Pattern REMARK = Pattern.compile("\\s{2,}.*|\\s&$| \\| .*");
 
     private static final Pattern WORD = Pattern.compile("\"([^\"]*)\"|(\\S+)");
     /** It reads its own options, and its guide's test runs it. */

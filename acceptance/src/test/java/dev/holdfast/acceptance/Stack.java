@@ -142,8 +142,7 @@ final class Stack implements AutoCloseable {
 
             @Override
             public FileVisitResult visitFile(Path file, BasicFileAttributes attributes) throws IOException {
-                Files.copy(
-                        file, target.resolve(dir.relativize(file)), StandardCopyOption.COPY_ATTRIBUTES);
+                Files.copy(file, target.resolve(dir.relativize(file)), StandardCopyOption.COPY_ATTRIBUTES);
                 return FileVisitResult.CONTINUE;
             }
         });

@@ -1,5 +1,6 @@
 package dev.holdfast.agent;
 
+import dev.holdfast.agent.pace.RefreshSchedule;
 import dev.holdfast.agent.health.AgentHealth;
 import dev.holdfast.agent.health.Pulse;
 import dev.holdfast.agent.metrics.AgentCounters;

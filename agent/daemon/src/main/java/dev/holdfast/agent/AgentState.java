@@ -1,5 +1,6 @@
 package dev.holdfast.agent;
 
+import dev.holdfast.agent.pace.Alarm;
 import dev.holdfast.control.Pointer;
 import dev.holdfast.link.LinkStatus;
 import dev.holdfast.wire.Rejection;

@@ -1,6 +1,7 @@
 package dev.holdfast.agent;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.holdfast.link.DocumentParts;
 import dev.holdfast.link.LinkException;
 import dev.holdfast.link.LinkStatus;
 import dev.holdfast.link.MqttLink;
@@ -160,7 +161,8 @@ final class FleetClient implements MetadataSource, BlockSource, AutoCloseable {
                 case Reply.Absent() -> {
                     return Optional.empty();
                 }
-                case Reply.Part part -> document.take(part);
+                case Reply.Part part when document.take(part) -> {}
+                case Reply.Part unfit -> throw new SourceException(Code.WIRE_TOO_LARGE, "the document's parts do not fit");
                 default -> throw unexpected();
             }
         }

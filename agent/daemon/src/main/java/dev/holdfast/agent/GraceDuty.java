@@ -1,5 +1,6 @@
 package dev.holdfast.agent;
 
+import dev.holdfast.agent.pace.Alarm;
 import java.io.IOException;
 import java.time.Duration;
 import java.time.Instant;

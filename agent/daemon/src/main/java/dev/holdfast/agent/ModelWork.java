@@ -1,5 +1,7 @@
 package dev.holdfast.agent;
 
+import dev.holdfast.agent.pace.Alarm;
+import dev.holdfast.agent.pace.RefreshSchedule;
 import dev.holdfast.control.Slot;
 import dev.holdfast.trust.release.ModelOrder;
 import dev.holdfast.updater.InstallOutcome;

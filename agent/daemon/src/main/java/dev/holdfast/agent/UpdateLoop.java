@@ -1,5 +1,6 @@
 package dev.holdfast.agent;
 
+import dev.holdfast.agent.pace.Alarm;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.tee.TeeException;
 import dev.holdfast.trust.bundle.SeekableBytes;
@@ -181,11 +182,10 @@ final class UpdateLoop implements AutoCloseable {
         if (!done) {
             return parts.enrolment().waiting().orElseGet(this::afterFailure);
         }
-        lastLook = phase instanceof Phase.Paused
-                ? lastLook
-                : Optional.of(parts.clock().instant());
+        boolean paused = phase instanceof Phase.Paused;
+        lastLook = paused ? lastLook : Optional.of(parts.clock().instant());
         Duration refresh = parts.pace().afterSuccess(parts.enrolment().again());
-        return Alarm.Pause.of(refresh, phase instanceof Phase.Paused ? "holdfast resume" : "the next look at the fleet")
+        return Alarm.Pause.of(refresh, paused ? "holdfast resume" : "the next look at the fleet")
                 .endedByHintsAfter(HINTED_LOOKS);
     }
 

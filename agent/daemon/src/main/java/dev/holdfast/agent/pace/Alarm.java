@@ -1,4 +1,4 @@
-package dev.holdfast.agent;
+package dev.holdfast.agent.pace;
 
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
@@ -15,7 +15,7 @@ import java.util.function.LongSupplier;
  * device's own parts, and as each pause allows for hints, which anybody may send. A step of the wall clock ends a pause too, since
  * what was to wait for may be past. One thread waits; any may wake it or ask.
  */
-final class Alarm {
+public final class Alarm {
     /** How soon a step of the clock is noticed. */
     private static final Duration SLICE = Duration.ofSeconds(10);
     /** More than a clock is slewed by within a slice. */
@@ -29,18 +29,18 @@ final class Alarm {
      * @param hintsAfter when a hint ends it; empty where none does
      * @param what what is waited for, for a person: "the next look at the fleet"
      */
-    record Pause(Duration length, Optional<Duration> hintsAfter, String what) {
-        static Pause of(Duration length, String what) {
+    public record Pause(Duration length, Optional<Duration> hintsAfter, String what) {
+        public static Pause of(Duration length, String what) {
             return new Pause(length, Optional.empty(), what);
         }
 
-        Pause endedByHintsAfter(Duration least) {
+        public Pause endedByHintsAfter(Duration least) {
             return new Pause(length, Optional.of(least), what);
         }
     }
 
     /** What is waited for, and until when at most. */
-    record Waiting(String what, Instant until) {}
+    public record Waiting(String what, Instant until) {}
 
     private record Current(Pause pause, long sinceNanos) {}
 
@@ -52,39 +52,39 @@ final class Alarm {
     private volatile boolean woken;
     private volatile Optional<Current> current = Optional.empty();
 
-    Alarm(InstantSource clock) {
+    public Alarm(InstantSource clock) {
         this(clock, System::nanoTime, () -> {});
     }
 
     /** @param pulse told whenever the loop begins something, and now and then while it waits */
-    Alarm(InstantSource clock, LongSupplier nanoTime, Runnable pulse) {
+    public Alarm(InstantSource clock, LongSupplier nanoTime, Runnable pulse) {
         this.clock = clock;
         this.nanoTime = nanoTime;
         this.pulse = pulse;
     }
 
     /** There is something to do. */
-    void wake() {
+    public void wake() {
         woken = true;
         bell.release();
     }
 
     /** A payload of the hint topic: the number of an order that may be there. Unsigned, so it is worth a look and no more. */
-    void hint(byte[] payload) {
+    public void hint(byte[] payload) {
         if (payload.length <= MAX_HINT_BYTES && new String(payload, StandardCharsets.US_ASCII).matches("[0-9]+")) {
             hint();
         }
     }
 
     /** There may be something to do, as somebody says whom nobody knows. Many hints are as much as one. */
-    void hint() {
+    public void hint() {
         if (hinted.compareAndSet(false, true)) {
             bell.release();
         }
     }
 
     /** Forgets who called: what they meant is looked at now. */
-    void begin() {
+    public void begin() {
         pulse.run();
         woken = false;
         hinted.set(false);
@@ -92,7 +92,7 @@ final class Alarm {
     }
 
     /** What is waited for at this moment; empty while something is done. */
-    Optional<Waiting> waiting() {
+    public Optional<Waiting> waiting() {
         return current.map(now -> {
             long left = now.pause.length().toNanos() - (nanoTime.getAsLong() - now.sinceNanos);
             return new Waiting(now.pause.what(), clock.instant().plusNanos(Math.max(0, left)));
@@ -100,7 +100,7 @@ final class Alarm {
     }
 
     /** Waits until the pause is over, or somebody calls. */
-    void await(Pause pause) throws InterruptedException {
+    public void await(Pause pause) throws InterruptedException {
         long since = nanoTime.getAsLong();
         current = Optional.of(new Current(pause, since));
         try {

@@ -1,4 +1,4 @@
-package dev.holdfast.agent;
+package dev.holdfast.agent.pace;
 
 import static org.assertj.core.api.Assertions.assertThat;
 

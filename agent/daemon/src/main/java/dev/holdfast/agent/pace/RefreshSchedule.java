@@ -1,4 +1,4 @@
-package dev.holdfast.agent;
+package dev.holdfast.agent.pace;
 
 import java.time.Duration;
 import java.util.Optional;
@@ -9,7 +9,7 @@ import java.util.random.RandomGenerator;
  * How long the agent waits before it looks at its fleet again: the configured pause when all is well, a growing one
  * after failures, both with jitter, so that a fleet does not come back in step, and never before the service said. One thread.
  */
-final class RefreshSchedule {
+public final class RefreshSchedule {
     private static final Duration FIRST = Duration.ofSeconds(5);
     private static final Duration LONGEST = Duration.ofMinutes(5);
     /** A look costs the service more than a connection costs the broker: the jitter of that one is not enough. */
@@ -21,12 +21,12 @@ final class RefreshSchedule {
     private final RandomGenerator random;
     private int failures;
 
-    RefreshSchedule(Duration refresh, RandomGenerator random) {
+    public RefreshSchedule(Duration refresh, RandomGenerator random) {
         this(() -> refresh, random);
     }
 
     /** @param longest the configured pause, which may change */
-    RefreshSchedule(Supplier<Duration> longest, RandomGenerator random) {
+    public RefreshSchedule(Supplier<Duration> longest, RandomGenerator random) {
         this.longest = longest;
         this.random = random;
     }
@@ -35,7 +35,7 @@ final class RefreshSchedule {
      * The pause when nothing is left to do before {@code next} is over; empty where nothing is known to come. It is a little
      * shorter each time, by chance: a fleet that looked together once, as after an outage, does not go on doing so.
      */
-    Duration afterSuccess(Optional<Duration> next) {
+    public Duration afterSuccess(Optional<Duration> next) {
         failures = 0;
         Duration refresh = longest.get();
         long quarter = refresh.toMillis() / 4;
@@ -45,13 +45,13 @@ final class RefreshSchedule {
     }
 
     /** How long to wait with the first look after an outage that many devices had together. */
-    Duration afterOutage() {
+    public Duration afterOutage() {
         long most = Math.min(MOST_AFTER_OUTAGE.toMillis(), longest.get().toMillis() / 20);
         return Duration.ofMillis(random.nextLong(most + 1));
     }
 
     /** The pause after a failure: from half to the whole of a doubling time, and at least what the service asked for. */
-    Duration afterFailure(Duration asked) {
+    public Duration afterFailure(Duration asked) {
         long most = Math.min(
                 LONGEST.toMillis(), Math.max(FIRST.toMillis(), longest.get().toMillis()));
         long full = Math.min(most, FIRST.toMillis() << Math.min(failures++, 20));
