@@ -29,7 +29,7 @@ class GuideCommandsTest {
     private static final Pattern CALL =
             Pattern.compile("(?m)^(?:runuser -u [a-z-]+ -- )?(?:\\./dev )?(holdfast|fleet) (?!=)(.*)$");
     /** What is said about a command stands apart from it; what another program does with its output is that one's. */
-    private static final Pattern REMARK = Pattern.compile("\\s{2,}.*|\\s&$| \\| .*");
+    private static final Pattern REMARK = Pattern.compile("\\s{2,}.*|\\s&$| \\|\\|? .*");
 
     private static final Pattern WORD = Pattern.compile("\"([^\"]*)\"|(\\S+)");
     /** It reads its own options, and its guide's test runs it. */
