@@ -57,17 +57,6 @@ import org.slf4j.LoggerFactory;
 public final class AgentDaemon implements AutoCloseable {
     static final String NAME = "holdfast";
     static final String VERSION = Version.NAME;
-    /** How the names of the threads begin without which the agent would look well and do nothing. */
-    static final List<String> VITAL_THREADS = List.of(
-            "agent-work",
-            "agent-model-",
-            "agent-grace",
-            "agent-collector",
-            "agent-scrub",
-            "attest",
-            "link-keeper",
-            "link-inbound");
-
     private static final Logger LOG = LoggerFactory.getLogger(AgentDaemon.class);
     /** Of the start. A TPM takes seconds for a key, and some take minutes when they have just been reset. */
     private static final Duration LONGEST_STEP = Duration.ofMinutes(5);

@@ -25,6 +25,17 @@ public final class AgentMain {
     /** What challenges, hints and blocks may leave before it is collected. */
     private static final int GARBAGE_MIB = 32;
 
+    /** How the names of the threads begin without which the agent would look well and do nothing. */
+    private static final List<String> VITAL_THREADS = List.of(
+            "agent-work",
+            "agent-model-",
+            "agent-grace",
+            "agent-collector",
+            "agent-scrub",
+            "attest",
+            "link-keeper",
+            "link-inbound");
+
     private AgentMain() {}
 
     public static void main(String[] args) {
@@ -51,7 +62,7 @@ public final class AgentMain {
      */
     static int run(Path file) throws RejectedException, IOException, TeeException, InterruptedException {
         // All that the agent runs on threads of its own has to live; what virtual threads do is one job each.
-        UncaughtExceptions.endTheProcessFor(AgentDaemon.VITAL_THREADS);
+        UncaughtExceptions.endTheProcessFor(VITAL_THREADS);
         HeapWatch.start(GARBAGE_MIB);
         Logs.ofDaemon("holdfast");
         try {
