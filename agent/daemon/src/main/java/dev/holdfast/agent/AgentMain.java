@@ -26,7 +26,7 @@ public final class AgentMain {
     private static final int GARBAGE_MIB = 32;
 
     /** How the names of the threads begin without which the agent would look well and do nothing. */
-    private static final List<String> VITAL_THREADS = List.of(
+    static final List<String> VITAL_THREADS = List.of(
             "agent-work",
             "agent-model-",
             "agent-grace",

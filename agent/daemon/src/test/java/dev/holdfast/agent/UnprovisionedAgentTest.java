@@ -37,7 +37,7 @@ class UnprovisionedAgentTest {
                 assertThat(own)
                         .as("%s", agent)
                         .contains("agent-work", "attest")
-                        .allMatch(name -> AgentDaemon.VITAL_THREADS.stream().anyMatch(name::startsWith));
+                        .allMatch(name -> AgentMain.VITAL_THREADS.stream().anyMatch(name::startsWith));
             }
         }
     }
