@@ -174,15 +174,21 @@ class Story:
         machine.run("runuser -u holdfast -- holdfast provision --yes")
         machine.run("systemctl restart holdfast-inference && systemctl start holdfast")
         hold(machine.show(AGENT, "ActiveState") == "active", "the agent is not ready")
-        waiting = until(60, "the device waits to be let in", lambda: json.loads(
-            machine.run(f"fleet devices pending --dir {FLEET} --json", user="holdfast-fleet")))
-        hold(waiting[0]["endorsement"] in machine.run("holdfast status"), "the device shows another key than waits")
-        machine.run(f"fleet devices accept --dir {FLEET} device-1", user="holdfast-fleet")
+        self.is_let_in()
         until(60, "the device has a certificate", lambda: machine.run("test -s /var/lib/holdfast/certificates/tls.crt && echo yes", check=False).stdout)
         machine.write("/etc/holdfast/holdfast.toml", CONFIG.format(port=8883))
         machine.run("systemctl restart holdfast")
         say("provisioned on a TPM emulator, enrolled; from here on the broker lets in certificates alone. "
             f"systemctl status: \"{machine.show(AGENT, 'StatusText')}\"")
+
+    def waits(self):
+        """The device that waits to be let in, as the fleet lists it."""
+        return until(60, "the device waits to be let in", lambda: json.loads(
+            self.machine.run(f"fleet devices pending --dir {FLEET} --json", user="holdfast-fleet")))[0]
+
+    def is_let_in(self):
+        hold(self.waits()["endorsement"] in self.machine.run("holdfast status"), "the device shows another key than waits")
+        self.machine.run(f"fleet devices accept --dir {FLEET} device-1", user="holdfast-fleet")
 
     def publish(self, version):
         self.machine.run(f"fleet publish --dir {FLEET} intent {version} /srv/demo/intent-{version}.gguf --template /srv/demo/template.json "
