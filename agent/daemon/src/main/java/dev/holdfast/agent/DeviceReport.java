@@ -1,8 +1,8 @@
 package dev.holdfast.agent;
 
-import dev.holdfast.agent.pace.Alarm;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.holdfast.agent.pace.Alarm;
 import dev.holdfast.control.Pointer;
 import dev.holdfast.control.PointerEntry;
 import dev.holdfast.control.Slot;

@@ -162,7 +162,8 @@ final class FleetClient implements MetadataSource, BlockSource, AutoCloseable {
                     return Optional.empty();
                 }
                 case Reply.Part part when document.take(part) -> {}
-                case Reply.Part unfit -> throw new SourceException(Code.WIRE_TOO_LARGE, "the document's parts do not fit");
+                case Reply.Part unfit ->
+                    throw new SourceException(Code.WIRE_TOO_LARGE, "the document's parts do not fit");
                 default -> throw unexpected();
             }
         }

@@ -1,7 +1,7 @@
 package dev.holdfast.agent;
 
-import dev.holdfast.agent.pace.Alarm;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.holdfast.agent.pace.Alarm;
 import dev.holdfast.tee.TeeException;
 import dev.holdfast.trust.bundle.SeekableBytes;
 import dev.holdfast.trust.client.TrustClient;

@@ -1,7 +1,8 @@
 package dev.holdfast.agent;
 
-import dev.holdfast.agent.pace.RefreshSchedule;
 import dev.holdfast.agent.health.Pulse;
+import dev.holdfast.agent.pace.FloorClock;
+import dev.holdfast.agent.pace.RefreshSchedule;
 import dev.holdfast.tee.TeeException;
 import dev.holdfast.trust.client.TrustClient;
 import dev.holdfast.updater.Installer;

@@ -1,9 +1,9 @@
 package dev.holdfast.agent;
 
-import dev.holdfast.agent.pace.RefreshSchedule;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import dev.holdfast.agent.pace.RefreshSchedule;
 import dev.holdfast.control.Slot;
 import dev.holdfast.link.LinkStatus;
 import dev.holdfast.link.MqttLink;

@@ -77,7 +77,7 @@ public enum FleetSetting {
             "auto",
             At.RELOAD,
             "The form of log lines of fleet serve: text for people, json with one object a line, journal for entries"
-                + " of the systemd journal with fields; auto is journal where standard error leads there, else text.",
+                    + " of the systemd journal with fields; auto is journal where standard error leads there, else text.",
             config -> Optional.of(config.log().format())),
     LOG_LEVEL(
             new Place("log level", "logLevel", "--log-level"),

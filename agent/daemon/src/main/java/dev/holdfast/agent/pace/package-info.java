@@ -1,4 +1,4 @@
-/** When the agent's loops look again: pauses that end early for whoever has something to do, and how long they are. */
+/** Time in the agent: when its loops look again, and a clock that is not behind what is known. */
 @NullMarked
 package dev.holdfast.agent.pace;
 

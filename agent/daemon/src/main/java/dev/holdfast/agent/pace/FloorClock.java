@@ -1,4 +1,4 @@
-package dev.holdfast.agent;
+package dev.holdfast.agent.pace;
 
 import java.time.Clock;
 import java.time.Instant;
@@ -8,15 +8,16 @@ import java.time.ZoneId;
  * The machine's clock, but never before a moment that was authentically said to have passed: a device without a battery
  * begins in 1970, and no maintenance window would ever come. Thread-safe.
  */
-final class FloorClock extends Clock {
+public final class FloorClock extends Clock {
     private final Clock machine;
     private volatile Instant floor = Instant.EPOCH;
 
-    FloorClock(Clock machine) {
+    public FloorClock(Clock machine) {
         this.machine = machine;
     }
 
-    void raise(Instant passed) {
+    /** Says that a moment has passed. */
+    public void raise(Instant passed) {
         if (passed.isAfter(floor)) {
             floor = passed;
         }
