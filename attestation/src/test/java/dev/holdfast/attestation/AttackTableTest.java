@@ -67,7 +67,7 @@ class AttackTableTest {
                         "SoftwareEvidenceTest#rejectsWeakerAssuranceWhateverTheEvidenceClaims",
                         "TpmEvidenceTest#rejectsWeakerAssuranceWhateverTheEvidenceClaims",
                         "EnrolmentTest#softwareKeysThatClaimATpmAreRefused",
-                        "EnrolmentTest#aTpmThatClaimsHardwareIsGrantedFirmwareAtMost",
+                        "EnrolmentTest#aTpmThatClaimsHardwareIsGrantedEmulatedWhereNobodyVouchesForIt",
                         "dev.holdfast.attestation.verify.EndorsementChainTest#anEmulatorsCertificateNeverGrantsHardware"),
                 attack(
                         "the register is reset",

@@ -43,8 +43,13 @@ class VerifyingVectorsTest extends EvidenceFixture {
     private static final int MAX_BYTES = 4 << 20;
 
     /** Reasons that are not about evidence which came. */
-    private static final Set<Code> ELSEWHERE =
-            Set.of(Code.ATT_NOT_ENROLLED, Code.ATT_ENROL, Code.ATT_CERTIFICATE, Code.ATT_TIMEOUT, Code.ATT_ARCHIVE);
+    private static final Set<Code> ELSEWHERE = Set.of(
+            Code.ATT_NOT_ENROLLED,
+            Code.ATT_ENROL,
+            Code.ATT_PENDING,
+            Code.ATT_CERTIFICATE,
+            Code.ATT_TIMEOUT,
+            Code.ATT_ARCHIVE);
 
     private @Nullable Swtpm swtpm;
 
