@@ -200,7 +200,10 @@ final class Stack implements AutoCloseable {
                 "FAKETIME_NO_CACHE",
                 "1",
                 "DONT_FAKE_MONOTONIC",
-                "1");
+                "1",
+                // Else timed waits of the JVM end at once.
+                "FAKETIME_FORCE_MONOTONIC_FIX",
+                "0");
     }
 
     // --- processes ---
