@@ -136,6 +136,8 @@ public record DeviceRecords(FleetDirectory directory) {
             new HeldOrders(directory).release(device);
             directory.forgetReports(device);
             LastVerdict.forget(directory, device);
+            FleetDirectory.delete(directory.verdictLog(device));
+            FleetDirectory.delete(directory.schedule(device));
             for (String kind : DeviceCertificates.KINDS) {
                 FleetDirectory.delete(DeviceCertificates.file(directory, device, kind));
             }

@@ -62,6 +62,7 @@ final class DeviceReports implements AutoCloseable {
     private final FleetDirectory directory;
     private final Clock clock;
     private final LongSupplier nanoTime;
+    private final DeviceWatch watch;
     private final QuietLog quiet = new QuietLog(LOG);
     private final Map<String, Said> waiting = new LinkedHashMap<>();
     /** The one that spoke last is at the end. */
@@ -76,7 +77,8 @@ final class DeviceReports implements AutoCloseable {
     private long strangerBytes;
     private boolean closed;
 
-    private DeviceReports(FleetDirectory directory, Clock clock, LongSupplier nanoTime) {
+    private DeviceReports(FleetDirectory directory, Clock clock, LongSupplier nanoTime, DeviceWatch watch) {
+        this.watch = watch;
         this.directory = directory;
         this.clock = clock;
         this.nanoTime = nanoTime;
@@ -84,12 +86,13 @@ final class DeviceReports implements AutoCloseable {
     }
 
     /** Starts the thread, and removes what an earlier version kept of devices that are not enrolled. */
-    static DeviceReports start(FleetDirectory directory, Clock clock) throws IOException {
-        return start(directory, clock, System::nanoTime);
+    static DeviceReports start(FleetDirectory directory, Clock clock, DeviceWatch watch) throws IOException {
+        return start(directory, clock, System::nanoTime, watch);
     }
 
     /** @param nanoTime what all spans of time go by */
-    static DeviceReports start(FleetDirectory directory, Clock clock, LongSupplier nanoTime) throws IOException {
+    static DeviceReports start(FleetDirectory directory, Clock clock, LongSupplier nanoTime, DeviceWatch watch)
+            throws IOException {
         Set<String> known = new HashSet<>(directory.reporters(".json"));
         known.addAll(directory.reporters(".online"));
         for (String device : known) {
@@ -97,7 +100,7 @@ final class DeviceReports implements AutoCloseable {
                 directory.forgetReports(device);
             }
         }
-        DeviceReports reports = new DeviceReports(directory, clock, nanoTime);
+        DeviceReports reports = new DeviceReports(directory, clock, nanoTime, watch);
         reports.writer.start();
         return reports;
     }
@@ -219,6 +222,7 @@ final class DeviceReports implements AutoCloseable {
                         quiet.warn("{} in a report of {}", why, Subject.device(device));
                     case Verdict.Accepted<JsonNode>(JsonNode read) -> {
                         store(directory.report(device), report);
+                        watch.reported(device, read);
                         suspect(
                                 device,
                                 sessions.reported(device, read.path("session").asText()));
@@ -227,6 +231,9 @@ final class DeviceReports implements AutoCloseable {
             }
             if (said.online.isPresent()) {
                 store(directory.online(device), said.online.get().toArray());
+                if (said.online.get().equals(ONLINE)) {
+                    watch.online(device);
+                }
             }
         } catch (IOException e) {
             quiet.warn("report of {}: {}", Subject.device(device), new Rejection(Code.FLT_IO, e.toString()));

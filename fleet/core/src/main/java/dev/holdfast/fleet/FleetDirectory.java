@@ -12,7 +12,6 @@ import dev.holdfast.wire.Sha256;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -39,25 +38,19 @@ import java.util.stream.Stream;
  * verifier/            the verifier's private key, readable by its owner only
  * archive/&lt;device&gt;/     the newest appraisals, each with all that it needed
  * verdicts/&lt;device&gt;.json     what the last look at its evidence came to
+ * verdicts/&lt;device&gt;.jsonl    what each look came to, and which got no answer
+ * schedules/&lt;device&gt;.json    how often its evidence is expected, where that is its own
  * </pre>
  *
  * Files are replaced whole or not at all.
  */
 public record FleetDirectory(Path root) {
     private static final int MAX_CONFIG_BYTES = 64 * 1024;
-    private static final String ATTEST_EVERY_KEY = "attestEverySeconds";
 
-    /**
-     * What {@code fleet.json} says.
-     *
-     * @param attestEvery how often each device's evidence is expected
-     */
-    public record Config(String name, FleetBroker broker, Duration attestEvery, FleetLog log) {
-        /** Where nothing else is said. */
-        static final Duration ATTEST_EVERY = Duration.ofDays(7);
-
+    /** What {@code fleet.json} says. */
+    public record Config(String name, FleetBroker broker, AttestSettings attest, FleetLog log) {
         public Config(String name, FleetBroker broker) {
-            this(name, broker, ATTEST_EVERY, FleetLog.DEFAULT);
+            this(name, broker, AttestSettings.DEFAULT, FleetLog.DEFAULT);
         }
 
         /** With a broker that lets in whoever comes. */
@@ -66,11 +59,15 @@ public record FleetDirectory(Path root) {
         }
 
         public Config with(FleetBroker other) {
-            return new Config(name, other, attestEvery, log);
+            return new Config(name, other, attest, log);
+        }
+
+        public Config with(AttestSettings other) {
+            return new Config(name, broker, other, log);
         }
 
         public Config with(FleetLog other) {
-            return new Config(name, broker, attestEvery, other);
+            return new Config(name, broker, attest, other);
         }
     }
 
@@ -157,6 +154,18 @@ public record FleetDirectory(Path root) {
         return root.resolve("archive").resolve(device);
     }
 
+    Path verdict(String device) {
+        return root.resolve("verdicts").resolve(device + ".json");
+    }
+
+    Path verdictLog(String device) {
+        return root.resolve("verdicts").resolve(device + ".jsonl");
+    }
+
+    Path schedule(String device) {
+        return root.resolve("schedules").resolve(device + ".json");
+    }
+
     /** Whether there is a record of its enrolment. */
     public boolean isEnrolled(String device) {
         return Files.exists(device(device));
@@ -185,32 +194,19 @@ public record FleetDirectory(Path root) {
     void write(Config config) throws IOException {
         ObjectNode node = Json.object().put("format", 1).put("name", config.name());
         config.broker().writeTo(node);
-        if (!config.attestEvery().equals(Config.ATTEST_EVERY)) {
-            node.put(ATTEST_EVERY_KEY, config.attestEvery().toSeconds());
-        }
+        config.attest().writeTo(node);
         config.log().writeTo(node);
         replace(root.resolve("fleet.json"), Json.write(node));
     }
 
     /** Puts other settings into {@code fleet.json}; {@code CFG-INVALID} where they do not hold. */
-    public void change(FleetBroker broker, FleetLog log) throws IOException, RejectedException {
+    public void change(FleetBroker broker, FleetLog log, AttestSettings attest) throws IOException, RejectedException {
         broker.require();
         log.require();
+        attest.require();
         exclusively(() -> {
-            write(config().with(broker).with(log));
+            write(config().with(broker).with(log).with(attest));
             return broker;
-        });
-    }
-
-    /** Says how often each device's evidence is expected; {@code CFG-INVALID} below a second. */
-    public void expect(Duration attestEvery) throws IOException, RejectedException {
-        if (attestEvery.toSeconds() < 1) {
-            throw new RejectedException(Code.CFG_INVALID, "evidence cannot be expected every " + attestEvery);
-        }
-        exclusively(() -> {
-            Config now = config();
-            write(new Config(now.name(), now.broker(), attestEvery, now.log()));
-            return attestEvery;
         });
     }
 
@@ -222,22 +218,19 @@ public record FleetDirectory(Path root) {
             throw new RejectedException(Code.CFG_INVALID, "fleet.json needs name and broker");
         }
         requireName(name);
-        long every = node.path(ATTEST_EVERY_KEY).asLong(Config.ATTEST_EVERY.toSeconds());
-        if (every < 1) {
-            throw new RejectedException(Code.CFG_INVALID, "fleet.json: " + ATTEST_EVERY_KEY + " must be 1 or more");
-        }
+        Path folder = root.toAbsolutePath();
         return new Config(
-                name, FleetBroker.read(node, root.toAbsolutePath()), Duration.ofSeconds(every), FleetLog.read(node));
+                name, FleetBroker.read(node, folder), AttestSettings.read(node, folder), FleetLog.read(node));
     }
 
     /** What changes the fleet, or must see it whole. */
     @FunctionalInterface
-    interface Work<T> {
+    public interface Work<T> {
         T run() throws IOException, RejectedException;
     }
 
     /** Runs {@code work} while no other thread and no other process does so: whoever reads what he then changes does it here. */
-    <T> T exclusively(Work<T> work) throws IOException, RejectedException {
+    public <T> T exclusively(Work<T> work) throws IOException, RejectedException {
         return WriterLock.of(root, ".lock").run(work);
     }
 

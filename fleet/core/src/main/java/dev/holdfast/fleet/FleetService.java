@@ -1,6 +1,8 @@
 package dev.holdfast.fleet;
 
+import dev.holdfast.link.Challenge;
 import dev.holdfast.link.ClientId;
+import dev.holdfast.link.Evidence;
 import dev.holdfast.link.LinkConfig;
 import dev.holdfast.link.LinkException;
 import dev.holdfast.link.MqttLink;
@@ -40,12 +42,13 @@ public final class FleetService implements AutoCloseable {
     private static final QuestionQueue.Share STRANGERS = new QuestionQueue.Share(8, 2, 1024, 4, 4L * 1024 * 1024);
     private static final int MAX_REFUSALS = 64;
     /** How the names of the threads begin without which the service would look well and do nothing. */
-    public static final List<String> VITAL_THREADS = List.of("link-keeper", "link-inbound", "fleet-reports");
+    public static final List<String> VITAL_THREADS = List.of("link-keeper", "link-inbound", "fleet-reports", "fleet-attest");
 
     private final FleetDirectory directory;
     private final String fleet;
     private final FleetResponder responder;
     private final DeviceReports reports;
+    private final DeviceWatch watch;
     private final QuietLog quiet = new QuietLog(LOG);
     private final QuestionQueue enrolled = new QuestionQueue(ENROLLED, System::nanoTime);
     private final QuestionQueue strangers = new QuestionQueue(STRANGERS, System::nanoTime);
@@ -54,19 +57,22 @@ public final class FleetService implements AutoCloseable {
             Thread.ofVirtual().name("fleet-answer-", 0).factory());
     private volatile CompletableFuture<MqttLink> link = new CompletableFuture<>();
 
-    private FleetService(FleetDirectory directory, String fleet, FleetResponder responder, DeviceReports reports) {
+    private FleetService(
+            FleetDirectory directory, String fleet, FleetResponder responder, DeviceReports reports, DeviceWatch watch) {
+        this.watch = watch;
         this.directory = directory;
         this.fleet = fleet;
         this.responder = responder;
         this.reports = reports;
     }
 
-    /** Starts to connect and to serve. */
-    public static FleetService start(FleetDirectory directory, FleetDirectory.Config config, FleetResponder responder)
+    /** Starts to connect and to serve. @param watch who hears of evidence and reports */
+    public static FleetService start(
+            FleetDirectory directory, FleetDirectory.Config config, FleetResponder responder, DeviceWatch watch)
             throws IOException, RejectedException {
         String fleet = config.name();
-        DeviceReports reports = DeviceReports.start(directory, Clock.systemUTC());
-        FleetService service = new FleetService(directory, fleet, responder, reports);
+        DeviceReports reports = DeviceReports.start(directory, Clock.systemUTC(), watch);
+        FleetService service = new FleetService(directory, fleet, responder, reports, watch);
         service.link.complete(ReconnectingLink.open(service.way(config), service::received));
         return service;
     }
@@ -75,7 +81,8 @@ public final class FleetService implements AutoCloseable {
         List<String> filters = List.of(
                 Topics.allDevices(fleet, Topics.ASK),
                 Topics.allDevices(fleet, Topics.STATUS),
-                Topics.allDevices(fleet, Topics.ONLINE));
+                Topics.allDevices(fleet, Topics.ONLINE),
+                Topics.allDevices(fleet, Topics.EVIDENCE));
         return config.broker().link(ClientId.fresh(fleet, "service"), filters);
     }
 
@@ -91,6 +98,14 @@ public final class FleetService implements AutoCloseable {
         link = fresh;
         fresh.complete(ReconnectingLink.open(next, this::received));
         before.close();
+    }
+
+    /** Sends a challenge; {@link LinkException} where it did not reach the broker. */
+    public void challenge(Topics device, Challenge challenge) throws LinkException {
+        if (!link.isDone()) {
+            throw LinkException.of(new Rejection(Code.LNK_DOWN, "not connected yet"));
+        }
+        link.join().publish(device.challenge(), challenge.encode(), false);
     }
 
     /** Why the broker is not reached; empty while it is, and before the first attempt failed. */
@@ -114,6 +129,9 @@ public final class FleetService implements AutoCloseable {
                     reports.reported(from.device(), message.payload());
                 } else if (message.topic().equals(from.online())) {
                     reports.presence(from.device(), message.payload());
+                } else if (message.topic().equals(from.evidence())
+                        && Evidence.decode(message.payload()) instanceof Verdict.Accepted<Evidence>(Evidence part)) {
+                    watch.evidence(from.device(), part);
                 }
             }
         }

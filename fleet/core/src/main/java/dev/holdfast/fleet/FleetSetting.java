@@ -21,9 +21,30 @@ public enum FleetSetting {
             "a time, such as P7D or 12h",
             "every P7D",
             At.ONCE,
-            "How often each device's evidence is expected; fleet devices --overdue lists those that nobody asked for"
-                    + " longer.",
-            config -> Optional.of("every " + config.attestEvery())),
+            "How often each device's evidence is expected, and how often fleet serve asks for it; with --of, that of the"
+                    + " devices named alone. fleet devices --overdue lists those of which none came for longer.",
+            config -> Optional.of("every " + config.attest().every())),
+    ATTEST_BY(
+            new Place("evidence asked for", "attestAsks", "--attest-by"),
+            "service, person",
+            "service",
+            At.RELOAD,
+            "Whether fleet serve asks for evidence by itself; where a person does, or a timer, it asks nobody.",
+            config -> Optional.of(config.attest().asks() ? "service" : "person")),
+    ATTEST_POLICY(
+            new Place("evidence policy", "attestPolicy", "--attest-policy"),
+            "a path",
+            "firmware at least",
+            At.RELOAD,
+            "Policy file by which fleet serve judges evidence.",
+            config -> config.attest().policy().map(Path::toString)),
+    KEEP_ARCHIVES(
+            new Place("archives kept", "archiveSeconds", "--keep-archives"),
+            "a time, such as P400D",
+            "for P400D",
+            At.ONCE,
+            "How long the archives of evidence are kept in the fleet's folder; of one device at most 16 MiB.",
+            config -> Optional.of("for " + config.attest().keep())),
     BROKER(
             new Place("broker", "broker", "--broker"),
             "mqtt://HOST[:PORT], or mqtts://HOST[:PORT] for TLS",

@@ -23,19 +23,25 @@ import java.util.Optional;
  * @param status such as {@code affirming}
  * @param code why it does not affirm
  * @param affirmedAt the last time that it did; absent before the first
+ * @param reported what the device said that it serves when it was asked, as a digest; absent where nobody compared
  */
-public record LastVerdict(Instant at, String status, Optional<String> code, Optional<Instant> affirmedAt) {
+public record LastVerdict(
+        Instant at, String status, Optional<String> code, Optional<Instant> affirmedAt, Optional<String> reported) {
     private static final String AFFIRMING = "affirming";
     private static final int MAX_BYTES = 4096;
     private static final int MAX_CHARS = 64;
 
-    /** Keeps a verdict, unless a later one is known. */
-    public static void keep(FleetDirectory directory, AttestationResult result) throws IOException, RejectedException {
+    /** Keeps a verdict, unless a later one is known. @param reported see there */
+    public static void keep(FleetDirectory directory, AttestationResult result, Optional<String> reported)
+            throws IOException, RejectedException {
         String device = result.device();
         directory.exclusively(() -> {
             Optional<LastVerdict> before = read(directory, device);
-            LastVerdict last = of(result, before.flatMap(LastVerdict::affirmedAt));
-            if (before.isEmpty() || !before.get().at.isAfter(last.at)) {
+            LastVerdict last = of(
+                    result,
+                    before.flatMap(LastVerdict::affirmedAt),
+                    reported.or(() -> before.flatMap(LastVerdict::reported)));
+            if (before.isEmpty() || !before.get().at.isAfter(last.at) || before.get().at.isAfter(Instant.now())) {
                 Files.createDirectories(file(directory, device).getParent());
                 FleetDirectory.replace(file(directory, device), Json.write(last.toJson()));
             }
@@ -43,13 +49,15 @@ public record LastVerdict(Instant at, String status, Optional<String> code, Opti
         });
     }
 
-    private static LastVerdict of(AttestationResult result, Optional<Instant> affirmedBefore) {
+    private static LastVerdict of(
+            AttestationResult result, Optional<Instant> affirmedBefore, Optional<String> reported) {
         Appraisal appraisal = result.appraisal();
         return new LastVerdict(
                 result.at(),
                 appraisal.status().name().toLowerCase(Locale.ROOT),
                 appraisal.firstFailure().flatMap(Appraisal.Check::code).map(Code::id),
-                appraisal.isAffirming() ? Optional.of(result.at()) : affirmedBefore);
+                appraisal.isAffirming() ? Optional.of(result.at()) : affirmedBefore,
+                reported);
     }
 
     /** Empty where the device was never appraised. */
@@ -64,7 +72,8 @@ public record LastVerdict(Instant at, String status, Optional<String> code, Opti
                 time(fields, "at"),
                 fields.text("status", MAX_CHARS),
                 fields.has("code") ? Optional.of(fields.text("code", MAX_CHARS)) : Optional.empty(),
-                fields.has("affirmedAt") ? Optional.of(time(fields, "affirmedAt")) : Optional.empty()));
+                fields.has("affirmedAt") ? Optional.of(time(fields, "affirmedAt")) : Optional.empty(),
+                fields.has("reported") ? Optional.of(fields.text("reported", MAX_CHARS)) : Optional.empty()));
     }
 
     static void forget(FleetDirectory directory, String device) throws IOException {
@@ -72,7 +81,7 @@ public record LastVerdict(Instant at, String status, Optional<String> code, Opti
     }
 
     private static Path file(FleetDirectory directory, String device) {
-        return directory.root().resolve("verdicts").resolve(device + ".json");
+        return directory.verdict(device);
     }
 
     private static Instant time(Fields fields, String name) throws RejectedException {
@@ -96,6 +105,7 @@ public record LastVerdict(Instant at, String status, Optional<String> code, Opti
         ObjectNode json = Json.object().put("at", at.toString()).put("status", status);
         code.ifPresent(known -> json.put("code", known));
         affirmedAt.ifPresent(time -> json.put("affirmedAt", time.toString()));
+        reported.ifPresent(digest -> json.put("reported", digest));
         return json;
     }
 }

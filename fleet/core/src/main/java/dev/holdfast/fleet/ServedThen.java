@@ -33,9 +33,12 @@ import java.util.TreeMap;
  * @param after the first whose question was sent later
  * @param sets what the log led to between the two, oldest first, each as {@code model@version}; one of them served at the moment.
  *     Empty where nothing is proved
+ * @param silent questions between the two looks that got no answer
  */
 public record ServedThen(
-        String device, Instant at, Optional<Look> before, Optional<Look> after, List<List<String>> sets) {
+        String device, Instant at, Optional<Look> before, Optional<Look> after, List<List<String>> sets, List<Instant> silent) {
+    private static final int MAX_SILENT_SHOWN = 3;
+
     /** One appraisal whose evidence was authentic. */
     public record Look(
             Path file,
@@ -65,25 +68,43 @@ public record ServedThen(
 
     public ServedThen {
         sets = List.copyOf(sets);
+        silent = List.copyOf(silent);
     }
 
     /** Reads the fleet's archives of the device; those that this fleet's verifier did not sign are passed over. */
     public static ServedThen of(FleetDirectory directory, String device, Instant at)
             throws IOException, RejectedException {
         VerifierId own = VerifierKey.open(directory).publicHalf();
+        List<Path> files = new KeptArchives(directory).of(device);
+        int later = 0;
+        while (later < files.size() && !KeptArchives.at(files.get(later)).orElseThrow().isAfter(at)) {
+            later++;
+        }
         Optional<Look> before = Optional.empty();
+        for (int i = later - 1; i >= 0 && before.isEmpty(); i--) {
+            before = look(files.get(i), own, device).filter(look -> !look.appraised.isAfter(at));
+        }
+        // One whose question was sent before the moment, and appraised after it, says of neither side.
         Optional<Look> after = Optional.empty();
-        for (Path file : new KeptArchives(directory).of(device)) {
-            Optional<Look> look = look(file, own, device);
-            if (look.isPresent() && !look.get().appraised.isAfter(at)) {
-                before = look;
-            } else if (look.isPresent() && after.isEmpty() && look.get().asked.isAfter(at)) {
-                after = look;
-            }
+        for (int i = later; i < files.size() && after.isEmpty(); i++) {
+            after = look(files.get(i), own, device).filter(look -> look.asked.isAfter(at));
         }
         boolean whole = before.isPresent() && after.isPresent() && before.get().isContinuedBy(after.get());
+        Optional<Instant> from = before.map(Look::appraised);
+        Optional<Instant> to = after.map(Look::asked);
         return new ServedThen(
-                device, at, before, after, whole ? between(before.orElseThrow(), after.orElseThrow()) : List.of());
+                device,
+                at,
+                before,
+                after,
+                whole ? between(before.orElseThrow(), after.orElseThrow()) : List.of(),
+                new VerdictLog(directory)
+                        .of(device).stream()
+                                .filter(VerdictLog.Line::isSilent)
+                                .map(VerdictLog.Line::at)
+                                .filter(asked -> from.map(asked::isAfter).orElse(true)
+                                        && to.map(asked::isBefore).orElse(true))
+                                .toList());
     }
 
     private static Optional<Look> look(Path file, VerifierId own, String device) throws IOException {
@@ -172,6 +193,25 @@ public record ServedThen(
                         + after.get().boot;
     }
 
+    /** Between which times nothing closer is known, and why; for people. Empty where one set is proved. */
+    public Optional<String> gap() {
+        if (isProved()) {
+            return Optional.empty();
+        }
+        String asked = silent.isEmpty()
+                ? "nobody asked between"
+                : silent.size() + (silent.size() == 1 ? " question" : " questions") + " between got no answer: "
+                        + String.join(
+                                ", ",
+                                silent.stream()
+                                        .limit(MAX_SILENT_SHOWN)
+                                        .map(Instant::toString)
+                                        .toList())
+                        + (silent.size() > MAX_SILENT_SHOWN ? ", ..." : "");
+        return Optional.of("from " + before.map(look -> look.appraised.toString()).orElse("the beginning") + " to "
+                + after.map(look -> look.asked.toString()).orElse("now") + "; " + asked);
+    }
+
     public ObjectNode toJson() {
         ObjectNode json = Json.object().put("device", device).put("at", at.toString());
         json.put("proved", isProved()).put("says", says());
@@ -179,6 +219,14 @@ public record ServedThen(
         sets.forEach(models -> {
             ArrayNode one = list.addArray();
             models.forEach(one::add);
+        });
+        gap().ifPresent(why -> {
+            ObjectNode gap = json.putObject("gap");
+            before.ifPresent(look -> gap.put("from", look.appraised.toString()));
+            after.ifPresent(look -> gap.put("to", look.asked.toString()));
+            ArrayNode unanswered = gap.putArray("silent");
+            silent.forEach(asked -> unanswered.add(asked.toString()));
+            gap.put("says", why);
         });
         before.ifPresent(look -> json.set("before", look.toJson()));
         after.ifPresent(look -> json.set("after", look.toJson()));

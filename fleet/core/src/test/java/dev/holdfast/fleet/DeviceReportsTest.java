@@ -33,7 +33,7 @@ class DeviceReportsTest {
         Files.createDirectories(directory.devices());
         Files.createDirectories(directory.reports());
         enrol("device-1");
-        reports = DeviceReports.start(directory, Clock.systemUTC(), nanos::get);
+        reports = DeviceReports.start(directory, Clock.systemUTC(), nanos::get, DeviceWatch.NONE);
     }
 
     @AfterEach
@@ -117,7 +117,7 @@ class DeviceReportsTest {
     void whatIsNoReportReplacesNone() throws Exception {
         reports.reported("device-1", REPORT);
         reports.close();
-        try (DeviceReports again = DeviceReports.start(directory, Clock.systemUTC())) {
+        try (DeviceReports again = DeviceReports.start(directory, Clock.systemUTC(), DeviceWatch.NONE)) {
             again.reported("device-1", new byte[] {'{'});
             again.presence("device-1", new byte[] {'7'});
         }
@@ -132,7 +132,7 @@ class DeviceReportsTest {
         Files.write(directory.report("ghost"), REPORT);
         Files.write(directory.online("ghost"), ONLINE);
         Files.write(directory.online("device-1"), ONLINE);
-        DeviceReports.start(directory, Clock.systemUTC()).close();
+        DeviceReports.start(directory, Clock.systemUTC(), DeviceWatch.NONE).close();
         assertThat(files()).isEqualTo(1);
     }
 }

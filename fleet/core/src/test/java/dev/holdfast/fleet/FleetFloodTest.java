@@ -103,7 +103,7 @@ class FleetFloodTest {
         Files.writeString(directory.root().resolve("enrolment.json"), "{\"format\":1, \"software\":true}");
         FleetResponder responder =
                 new FleetResponder(repository, FleetKeys.DIRECTOR.load(directory.keys()), Clock.systemUTC());
-        service = Optional.of(FleetService.start(directory, directory.config(), responder));
+        service = Optional.of(FleetService.start(directory, directory.config(), responder, DeviceWatch.NONE));
         until("the service is connected", () -> service.orElseThrow().connected());
         try (Device one = Device.connect("device-1");
                 Device two = Device.connect("device-2")) {

@@ -3,6 +3,7 @@ package dev.holdfast.fleet.cli;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.holdfast.fleet.AttestSettings;
 import dev.holdfast.fleet.DesiredModels;
 import dev.holdfast.fleet.FleetDirectory;
 import dev.holdfast.fleet.LastVerdict;
@@ -82,7 +83,7 @@ final class DevicesCommand implements Callable<Integer> {
     @Override
     public Integer call() throws Exception {
         FleetDirectory directory = in.directory();
-        Duration every = directory.config().attestEvery();
+        AttestSettings attest = directory.config().attest();
         Instant now = Instant.now();
         PrintWriter out = spec.commandLine().getOut();
         ArrayNode list = Json.object().putArray("devices");
@@ -97,7 +98,7 @@ final class DevicesCommand implements Callable<Integer> {
                                     .name()
                                     .toLowerCase(Locale.ROOT))
                     .put("online", online(directory.online(device)));
-            VerdictAge.into(entry, LastVerdict.read(directory, device), every, now);
+            VerdictAge.into(entry, LastVerdict.read(directory, device), attest.every(directory, device), now);
             if (overdue && !VerdictAge.isAlarm(entry)) {
                 list.remove(list.size() - 1);
                 continue;

@@ -8,6 +8,9 @@ import dev.holdfast.fleet.FleetKeys;
 import dev.holdfast.fleet.FleetRepository;
 import dev.holdfast.fleet.FleetResponder;
 import dev.holdfast.fleet.FleetService;
+import dev.holdfast.fleet.VerifierKey;
+import dev.holdfast.fleet.attest.AttestDuty;
+import dev.holdfast.fleet.attest.Attestation;
 import dev.holdfast.log.Logs;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.RejectedException;
@@ -16,6 +19,7 @@ import java.io.IOException;
 import java.time.Clock;
 import java.util.Optional;
 import java.util.concurrent.Callable;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -25,7 +29,7 @@ import picocli.CommandLine.Spec;
 /** The fleet service in the foreground. */
 @Command(
         name = "serve",
-        description = "Answers devices until it is told to stop: enrolment, orders, blocks, reports.",
+        description = "Answers devices until it is told to stop: enrolment, orders, blocks, reports; and asks them for evidence.",
         footer = {
             "",
             "SIGHUP has it read the fleet's settings again, all of them or none. Options given here stay.",
@@ -64,12 +68,21 @@ final class ServeCommand implements Callable<Integer> {
         FleetDirectory directory = repository.directory();
         FleetResponder responder =
                 new FleetResponder(repository, FleetKeys.DIRECTOR.load(directory.keys()), Clock.systemUTC());
-        FleetService service = FleetService.start(directory, config, responder);
-        SettingsReload reload = new SettingsReload(connected::config, config, service);
+        CompletableFuture<FleetService> serving = new CompletableFuture<>();
+        AttestDuty duty = AttestDuty.start(
+                new Attestation(repository, VerifierKey.open(directory), Clock.systemUTC()),
+                config.name(),
+                (device, challenge) -> serving.join().challenge(device, challenge));
+        FleetService service = FleetService.start(directory, config, responder, duty);
+        serving.complete(service);
+        SettingsReload reload = new SettingsReload(connected::config, config, service, duty);
         Signals.handle("HUP", () -> reload.run());
         // SIGTERM runs the hooks; the process ends when they have.
         Runtime.getRuntime()
-                .addShutdownHook(Thread.ofPlatform().name("fleet-stop").unstarted(service::close));
+                .addShutdownHook(Thread.ofPlatform().name("fleet-stop").unstarted(() -> {
+            duty.close();
+            service.close();
+        }));
         Optional<Code> told = Optional.empty();
         while (!service.connected()) {
             // Why it does not serve yet, once for each cause; the log has each attempt.

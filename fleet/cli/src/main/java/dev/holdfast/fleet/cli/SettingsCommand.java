@@ -9,7 +9,6 @@ import dev.holdfast.link.BrokerAccess;
 import dev.holdfast.wire.Json;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
-import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -27,7 +26,9 @@ import picocli.CommandLine.Spec;
             "  fleet settings",
             "  fleet settings --broker mqtts://broker.example --broker-user fleet --broker-password-file"
                     + " broker.password",
-            "  fleet settings --log-format json"
+            "  fleet settings --log-format json",
+            "  fleet settings --attest-every P1D --attest-policy policy.json",
+            "  fleet settings --attest-every 1h --of cam-7,cam-8"
         },
         description =
                 "Shows the fleet's settings; with options, changes these first. A running fleet serve takes them at"
@@ -47,13 +48,8 @@ final class SettingsCommand implements Callable<Integer> {
             description = "Forget user, password, certificate and key; what else is given counts anew.")
     boolean anonymous;
 
-    @Option(
-            names = "--attest-every",
-            paramLabel = "TIME",
-            description =
-                    "How often each device's evidence is expected, such as P7D (the default) or 12h; fleet devices"
-                            + " --overdue lists those that nobody asked for longer.")
-    Optional<Duration> attestEvery = Optional.empty();
+    @Mixin
+    AttestOptions attest = new AttestOptions();
 
     @Option(
             names = "--log-format",
@@ -80,18 +76,24 @@ final class SettingsCommand implements Callable<Integer> {
         }
         FleetDirectory directory = in.directory();
         FleetDirectory.Config config = directory.config();
-        if (anonymous || !broker.isEmpty() || logFormat.isPresent() || logLevel.isPresent()) {
+        boolean devices = attest.isOfDevices(); // first: what does not go together changes nothing
+        if (anonymous
+                || !broker.isEmpty()
+                || logFormat.isPresent()
+                || logLevel.isPresent()
+                || !attest.over(config.attest()).equals(config.attest())) {
             FleetBroker before = anonymous ? forgotten(config.broker()) : config.broker();
             directory.change(
                     broker.over(before),
                     new FleetLog(
                             logFormat.orElse(config.log().format()),
-                            logLevel.orElse(config.log().level())));
+                            logLevel.orElse(config.log().level())),
+                    attest.over(config.attest()));
             config = directory.config();
         }
-        if (attestEvery.isPresent()) {
-            directory.expect(attestEvery.get());
-            config = directory.config();
+        if (devices) {
+            attest.change(directory, out);
+            return 0;
         }
         if (json) {
             out.println(new String(Json.write(tree(config)), StandardCharsets.UTF_8));
@@ -117,7 +119,10 @@ final class SettingsCommand implements Callable<Integer> {
         ObjectNode tree = Json.object()
                 .put("name", config.name())
                 .put("broker", config.broker().address())
-                .put("attestEverySeconds", config.attestEvery().toSeconds());
+                .put("attestEverySeconds", config.attest().every().toSeconds())
+                .put("attestAsks", config.attest().asks())
+                .put("archiveSeconds", config.attest().keep().toSeconds());
+        config.attest().policy().ifPresent(file -> tree.put("attestPolicy", file.toString()));
         tree.put("user", access.user());
         access.password().ifPresent(file -> tree.put("passwordFile", file.toString()));
         access.certificate().ifPresent(file -> tree.put("certificate", file.toString()));

@@ -1,8 +1,11 @@
 package dev.holdfast.fleet.cli;
 
+import dev.holdfast.attestation.verify.AppraisalPolicy;
 import dev.holdfast.fleet.FleetDirectory;
 import dev.holdfast.fleet.FleetService;
 import dev.holdfast.fleet.FleetSetting;
+import dev.holdfast.fleet.attest.AttestDuty;
+import dev.holdfast.fleet.attest.Attestation;
 import dev.holdfast.log.Logs;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.FailureText;
@@ -26,10 +29,12 @@ final class SettingsReload {
 
     private final Source source;
     private final FleetService service;
+    private final AttestDuty duty;
     private FleetDirectory.Config inForce;
 
     /** @param started what the service was started with */
-    SettingsReload(Source source, FleetDirectory.Config started, FleetService service) {
+    SettingsReload(Source source, FleetDirectory.Config started, FleetService service, AttestDuty duty) {
+        this.duty = duty;
         this.source = source;
         this.inForce = started;
         this.service = service;
@@ -50,9 +55,11 @@ final class SettingsReload {
                         "fleet.json names the fleet " + next.name() + ", and this service is of " + inForce.name()
                                 + "; another fleet has a folder of its own");
             }
+            AppraisalPolicy policy = Attestation.policy(next.attest());
             if (!next.broker().equals(inForce.broker())) {
                 service.reach(next);
             }
+            duty.use(next.attest(), policy);
             Logs.configure(next.log().format(), next.log().level());
             inForce = next;
             LOG.info(

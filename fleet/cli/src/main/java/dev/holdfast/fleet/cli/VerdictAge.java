@@ -14,6 +14,7 @@ final class VerdictAge {
 
     /** @param every how often a look is expected */
     static void into(ObjectNode entry, Optional<LastVerdict> last, Duration every, Instant now) {
+        entry.put("attestEverySeconds", every.toSeconds());
         last.ifPresent(verdict -> {
             Instant expected = verdict.expectedBy(every);
             entry.putObject("lastVerdict").setAll(verdict.toJson());

@@ -212,17 +212,22 @@ class ArchiveTest extends VerifyFixture {
     }
 
     @Test
-    void theFleetKeepsTheNewestOfEachDevice() throws Exception {
+    void theFleetKeepsThoseOfEachDeviceForAsLongAsItSays() throws Exception {
         byte[] archive = archive(evidence(publish("chat", "2.0.0", Json.object(), Optional.of(5L))));
         KeptArchives kept = new KeptArchives(directory);
+        assertThat(run(List.of("settings", "--keep-archives", "P10D"))).as(errors).isZero();
         Instant first = Instant.parse("2026-06-01T00:00:00Z");
-        for (int i = 0; i < 20; i++) {
-            kept.keep("cam-7", first.plusSeconds(60L * i), archive);
+        for (int day = 0; day < 20; day++) {
+            kept.keep("cam-7", first.plus(Duration.ofDays(day)), archive);
         }
         kept.keep("cam-8", first, archive);
-        assertThat(kept.of("cam-7")).hasSize(16);
-        assertThat(kept.of("cam-7").get(0).getFileName().toString()).startsWith("20260601T000400.000Z-");
+        assertThat(kept.of("cam-7")).hasSize(11);
+        assertThat(kept.of("cam-7").get(0).getFileName().toString()).startsWith("20260610T000000.000Z-");
         assertThat(kept.of("cam-8")).hasSize(1);
-        assertThat(elsewhere(kept.of("cam-7").get(15))).as(errors).isZero();
+        assertThat(elsewhere(kept.of("cam-7").get(10))).as(errors).isZero();
+        kept.keep("cam-7", Instant.parse("2099-01-01T00:00:00Z"), archive);
+        assertThat(kept.of("cam-7")).as("a clock that jumped costs a few").hasSize(8);
+        Files.writeString(kept.of("cam-7").get(0).resolveSibling("notes.json"), "of somebody");
+        assertThat(kept.of("cam-7")).hasSize(8);
     }
 }

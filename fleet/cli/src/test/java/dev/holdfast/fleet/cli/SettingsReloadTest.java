@@ -3,11 +3,15 @@ package dev.holdfast.fleet.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import dev.holdfast.fleet.DeviceWatch;
 import dev.holdfast.fleet.FleetDirectory;
 import dev.holdfast.fleet.FleetKeys;
 import dev.holdfast.fleet.FleetRepository;
 import dev.holdfast.fleet.FleetResponder;
 import dev.holdfast.fleet.FleetService;
+import dev.holdfast.fleet.VerifierKey;
+import dev.holdfast.fleet.attest.AttestDuty;
+import dev.holdfast.fleet.attest.Attestation;
 import dev.holdfast.testkit.Mosquitto;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -48,12 +52,18 @@ class SettingsReloadTest {
             FleetDirectory.Config started = directory.config();
             FleetResponder responder =
                     new FleetResponder(repository, FleetKeys.DIRECTOR.load(directory.keys()), Clock.systemUTC());
-            try (FleetService service = FleetService.start(directory, started, responder)) {
+            Attestation attestation = new Attestation(repository, VerifierKey.open(directory), Clock.systemUTC());
+            try (FleetService service = FleetService.start(directory, started, responder, DeviceWatch.NONE);
+                    AttestDuty duty = AttestDuty.start(attestation, "demo", service::challenge)) {
                 Awaitility.await().until(service::connected);
-                SettingsReload reload = new SettingsReload(directory::config, started, service);
+                SettingsReload reload = new SettingsReload(directory::config, started, service, duty);
                 Path file = directory.root().resolve("fleet.json");
                 for (String wrong :
-                        List.of("{", settings("nonsense"), settings(at(second)).replace("demo", "other"))) {
+                        List.of(
+                                "{",
+                                settings("nonsense"),
+                                settings(at(second)).replace("demo", "other"),
+                                settings(at(second)).replace("}", ",\"attestPolicy\":\"absent.json\"}"))) {
                     Files.writeString(file, wrong);
                     reload.run();
                     assertThat(service.connected()).as(wrong).isTrue();

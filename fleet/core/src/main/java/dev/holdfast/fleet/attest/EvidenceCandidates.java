@@ -1,4 +1,4 @@
-package dev.holdfast.fleet.cli;
+package dev.holdfast.fleet.attest;
 
 import dev.holdfast.link.Evidence;
 import dev.holdfast.wire.Binary;
@@ -87,6 +87,15 @@ final class EvidenceCandidates {
         } else {
             open.set(random.nextInt(MOST), longer);
         }
+    }
+
+    /** Bytes of what is not whole. */
+    long bytes() {
+        return open.stream().mapToLong(one -> one.joined.length).sum();
+    }
+
+    void clear() {
+        open.clear();
     }
 
     /** For tests. */

@@ -1,4 +1,4 @@
-package dev.holdfast.fleet.cli;
+package dev.holdfast.fleet.attest;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
