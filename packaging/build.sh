@@ -171,7 +171,7 @@ device() {
     install_file 0755 "$here/start-caches" "$home/start-caches"
     install_file 0644 "$work/start.gguf" "$home/start.gguf"
     for options in "$root"/systemd/jvm/*.options; do install_file 0644 "$options" "$home/jvm/${options##*/}"; done
-    for unit in "$root"/systemd/units/holdfast{,-inference,-bridge}.service; do
+    for unit in "$root"/systemd/units/holdfast{,-inference,-bridge,-last-evidence}.service; do
         install_file 0644 "$unit" "$tree/usr/lib/systemd/system/${unit##*/}"
     done
     install_file 0644 "$root/systemd/system-preset/80-holdfast.preset" "$tree/usr/lib/systemd/system-preset/80-holdfast.preset"

@@ -61,6 +61,7 @@ class UnitFilesTest {
         "holdfast.service, 1.5",
         "holdfast-inference.service, 0.6",
         "holdfast-bridge.service, 1.1",
+        "holdfast-last-evidence.service, 1.5",
         "holdfast-fleet.service, 1.2"
     })
     void reachesNoMoreOfTheSystemThanPromised(String unit, double limit) throws Exception {
@@ -137,6 +138,30 @@ class UnitFilesTest {
                         .filter(line -> line.startsWith("m holdfast-bridge "))
                         .map(line -> line.split("\\s+")[2]))
                 .containsExactly("holdfast-api");
+    }
+
+    /** It is stopped before the agent and the network are, and holds nothing up for long. */
+    @Test
+    void theLastEvidenceIsOfferedBeforeTheAgentStopsAndInBoundedTime(@TempDir Path dir) throws Exception {
+        List<String> lines = Files.readAllLines(UNITS.resolve("holdfast-last-evidence.service"));
+        assertThat(lines)
+                .contains(
+                        "After=network.target holdfast-inference.service holdfast.service",
+                        "RemainAfterExit=yes",
+                        "TimeoutStopSec=10",
+                        "RestrictAddressFamilies=AF_UNIX")
+                .noneMatch(line -> line.startsWith("ExecStart="));
+        assertThat(Files.readAllLines(Path.of("system-preset/80-holdfast.preset")))
+                .contains("disable holdfast-last-evidence.service");
+        requires("systemd-analyze");
+        withStub(dir);
+        Path unit = dir.resolve("holdfast-last-evidence.service");
+        Files.writeString(
+                unit,
+                Files.readString(UNITS.resolve("holdfast-last-evidence.service"))
+                        .replace(PROGRAM, dir.resolve("holdfast").toString()));
+        assertThat(run("systemd-analyze", "verify", "--man=no", unit.toString()))
+                .isEqualTo(new Ran(0, ""));
     }
 
     /** It gives up what the kernel says of a caller: that is a person's choice, on each device. */

@@ -1,5 +1,6 @@
 package dev.holdfast.agent;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import dev.holdfast.attestation.TpmQuoteFiles;
 import dev.holdfast.control.AgentClient;
 import dev.holdfast.control.Challenges;
@@ -101,14 +102,25 @@ public final class AgentCommand {
 
     @Command(
             name = "attest",
-            description = "Writes evidence for a nonce.",
-            footer = {"", "Example:", "  holdfast attest --nonce $(openssl rand -hex 32) --out evidence.cbor"})
+            description = "Writes evidence for a nonce, or offers it to the fleet before the machine goes down.",
+            footer = {
+                "",
+                "Examples:",
+                "  holdfast attest --nonce $(openssl rand -hex 32) --out evidence.cbor",
+                "  holdfast attest --before-reboot"
+            })
     static final class Attest extends Configured {
-        @Option(names = "--nonce", paramLabel = "HEX", required = true, description = "8 to 64 bytes in hexadecimal")
-        String nonce = "";
+        @Option(names = "--nonce", paramLabel = "HEX", description = "8 to 64 bytes in hexadecimal")
+        Optional<String> nonce = Optional.empty();
 
-        @Option(names = "--out", paramLabel = "FILE", required = true, description = "file for the evidence")
-        Path evidenceFile = Path.of("evidence.cbor");
+        @Option(names = "--out", paramLabel = "FILE", description = "file for the evidence")
+        Optional<Path> evidenceFile = Optional.empty();
+
+        @Option(
+                names = "--before-reboot",
+                description = "tell the fleet that the machine goes down, and wait at most 5 seconds until it asked for"
+                        + " evidence and has it; exit code 1 where it did not")
+        boolean beforeReboot;
 
         @Option(
                 names = "--tpm-out",
@@ -122,8 +134,22 @@ public final class AgentCommand {
         @Override
         public Integer call() throws Exception {
             AgentClient agent = new AgentClient(config().sockets().agent());
-            byte[] evidence = agent.evidence(asked()).toArray();
-            Files.write(evidenceFile, evidence);
+            if (beforeReboot && nonce.isEmpty() && evidenceFile.isEmpty() && tpmFolder.isEmpty()) {
+                JsonNode said = agent.leave();
+                out().println(json ? said.toString() : said.path("detail").asText());
+                out().flush();
+                return said.path("answered").asBoolean() ? 0 : 1;
+            }
+            if (beforeReboot || nonce.isEmpty() || evidenceFile.isEmpty()) {
+                throw new CommandLine.ParameterException(
+                        spec.commandLine(), "holdfast attest --nonce HEX --out FILE, or holdfast attest --before-reboot");
+            }
+            return write(agent, asked(nonce.get()), evidenceFile.get());
+        }
+
+        private int write(AgentClient agent, Binary asked, Path file) throws Exception {
+            byte[] evidence = agent.evidence(asked).toArray();
+            Files.write(file, evidence);
             if (tpmFolder.isPresent()) {
                 TpmQuoteFiles.write(tpmFolder.get(), evidence, attestationKey(agent))
                         .orThrow();
@@ -131,16 +157,16 @@ public final class AgentCommand {
             out().println(
                             json
                                     ? Json.object()
-                                            .put("file", evidenceFile.toString())
+                                            .put("file", file.toString())
                                             .put("bytes", evidence.length)
                                             .toString()
-                                    : "wrote evidence to " + evidenceFile + ", " + Units.bytes(evidence.length)
+                                    : "wrote evidence to " + file + ", " + Units.bytes(evidence.length)
                                             + "; a verifier appraises it by: fleet verify");
             out().flush();
             return 0;
         }
 
-        private Binary asked() throws RejectedException {
+        private static Binary asked(String nonce) throws RejectedException {
             return switch (Challenges.nonce(nonce)) {
                 case Verdict.Accepted<Binary>(Binary asked) -> asked;
                 case Verdict.Rejected<Binary>(Rejection why) ->

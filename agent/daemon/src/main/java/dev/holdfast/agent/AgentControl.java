@@ -8,15 +8,24 @@ import dev.holdfast.tee.TeeException;
 import dev.holdfast.trust.bundle.SeekableBytes;
 import dev.holdfast.updater.InstallOutcome;
 import dev.holdfast.wire.Binary;
+import dev.holdfast.wire.Json;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Verdict;
 import java.io.IOException;
+import java.time.Duration;
+import java.time.Instant;
 import java.util.Optional;
 import java.util.SortedMap;
+import java.util.function.Consumer;
 import java.util.function.Supplier;
 
 /** What the control socket may ask of the agent. Thread-safe. */
 final class AgentControl {
+    /** How long reports say so: the machine may stay on after all. */
+    private static final Duration LEAVING = Duration.ofSeconds(10);
+    /** A shutdown waits for it. */
+    private static final Duration PATIENCE = Duration.ofSeconds(5);
+
     private final UpdateLoop loop;
     private final EvidenceResponder responder;
     private final TeeBridge bridge;
@@ -24,8 +33,13 @@ final class AgentControl {
     private final ScrubDuty scrub;
     private final Supplier<Optional<String>> brokenLog;
     private final AgentMetrics metrics;
+    private final Consumer<ObjectNode> fleet;
+    private volatile Optional<Instant> leaving = Optional.empty();
 
-    /** @param brokenLog why evidence would be refused, {@link dev.holdfast.attestation.EventLog#broken} */
+    /**
+     * @param brokenLog why evidence would be refused, {@link dev.holdfast.attestation.EventLog#broken}
+     * @param fleet sends a report; does nothing while the broker is away
+     */
     AgentControl(
             UpdateLoop loop,
             EvidenceResponder responder,
@@ -33,7 +47,9 @@ final class AgentControl {
             DeviceReport report,
             ScrubDuty scrub,
             Supplier<Optional<String>> brokenLog,
-            AgentMetrics metrics) {
+            AgentMetrics metrics,
+            Consumer<ObjectNode> fleet) {
+        this.fleet = fleet;
         this.metrics = metrics;
         this.brokenLog = brokenLog;
         this.loop = loop;
@@ -45,6 +61,8 @@ final class AgentControl {
 
     ObjectNode status() {
         ObjectNode status = report.status(loop.state(), scrub.status());
+        leaving.filter(since -> since.plus(LEAVING).isAfter(Instant.now()))
+                .ifPresent(since -> status.put("leaving", since.toString()));
         return status.setAll(loop.standing());
     }
 
@@ -63,6 +81,18 @@ final class AgentControl {
 
     Binary evidence(Binary nonce) throws IOException, TeeException, RejectedException {
         return responder.evidence(nonce);
+    }
+
+    /** Tells the fleet that the machine goes down, and waits until it asked and was answered, but not for long. */
+    ObjectNode leave() {
+        if (!loop.state().connected()) {
+            return Json.object().put("answered", false).put("detail", "the broker is not reached");
+        }
+        leaving = Optional.of(Instant.now());
+        boolean answered = responder.answersFleet(() -> fleet.accept(status()), PATIENCE);
+        return Json.object()
+                .put("answered", answered)
+                .put("detail", answered ? "the fleet asked, and has the evidence" : "the fleet did not ask in time");
     }
 
     /** Of the default model where none is named. */

@@ -230,7 +230,7 @@ public final class AgentDaemon implements AutoCloseable {
                         .map(trust -> trust.orderSeen(config.topics().device()))
                         .orElse(0L),
                 config.storeDir());
-        AgentControl control = new AgentControl(loop, responder, bridge, report, scrub, log::broken, metrics);
+        AgentControl control = new AgentControl(loop, responder, bridge, report, scrub, log::broken, metrics, fleet::report);
         reporting.set(() -> {
             graces.wake();
             fleet.report(control.status());

@@ -93,6 +93,7 @@ final class AgentRoutes implements Handler<HttpServerRequest> {
             case "POST " + AgentPaths.PAUSE -> pause(true, reason(body));
             case "POST " + AgentPaths.RESUME -> pause(false, reason(body));
             case "POST " + AgentPaths.ROLLBACK -> rollback(body);
+            case "POST " + AgentPaths.LEAVE -> agent.leave();
             default -> throw new RejectedException(Code.API_NOT_FOUND, route);
         };
     }

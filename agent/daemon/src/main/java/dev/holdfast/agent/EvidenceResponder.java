@@ -58,6 +58,8 @@ final class EvidenceResponder {
     private final Map<Asker, Set<Binary>> underWay =
             new EnumMap<>(Map.of(Asker.FLEET, new HashSet<>(), Asker.LINK, new HashSet<>()));
 
+    private long fleetAnswers;
+
     EvidenceResponder(ChallengeQueue challenges, FleetSeals seals, Publisher publisher) {
         this.challenges = challenges;
         this.seals = seals;
@@ -100,7 +102,9 @@ final class EvidenceResponder {
             // Publishing waits for the broker, which must not hold up the next challenge.
             Thread.ofVirtual().name("agent-evidence").start(() -> {
                 try {
-                    publish(nonce, Binary.copyOf(evidence));
+                    if (publish(nonce, Binary.copyOf(evidence)) && asker == Asker.FLEET) {
+                        answered();
+                    }
                 } finally {
                     leave(asker, nonce);
                 }
@@ -121,14 +125,41 @@ final class EvidenceResponder {
         return underWay.getOrDefault(asker, Set.of());
     }
 
-    private void publish(Binary nonce, Binary token) {
+    private synchronized void answered() {
+        fleetAnswers++;
+        notifyAll();
+    }
+
+    /**
+     * Whether the fleet asked, by a challenge that its Director signed, and got its answer, after {@code told} was run.
+     *
+     * @param patience how long to wait for that
+     */
+    synchronized boolean answersFleet(Runnable told, Duration patience) {
+        long before = fleetAnswers;
+        long end = System.nanoTime() + patience.toNanos();
+        Thread.ofVirtual().name("agent-goodbye").start(told);
+        try {
+            for (long left = patience.toNanos(); fleetAnswers == before && left > 0; left = end - System.nanoTime()) {
+                TimeUnit.NANOSECONDS.timedWait(this, left);
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+        return fleetAnswers != before;
+    }
+
+    /** Whether the broker took all of it. */
+    private boolean publish(Binary nonce, Binary token) {
         try {
             int most = Math.clamp(publisher.maxPacketBytes() - ENVELOPE_BYTES, 1, Evidence.MAX_PART_BYTES);
             for (Evidence part : Evidence.parts(nonce, token, most)) {
                 publisher.publish(part.encode());
             }
+            return true;
         } catch (IOException e) {
             quiet.warn("challenge not answered: {}", Faults.reasonOf(e));
+            return false;
         }
     }
 

@@ -16,6 +16,8 @@ public final class AgentClient {
     private static final Duration QUICK = Duration.ofSeconds(20);
     /** An install under way ends first, and bringing a large model back takes minutes. */
     private static final Duration SLOW = Duration.ofMinutes(15);
+    /** Somebody waits to turn the machine off. */
+    private static final Duration LEAVE = Duration.ofSeconds(8);
     /** Hardware takes seconds for a quote, and others may be first. */
     private static final Duration ATTEST = Duration.ofSeconds(40);
 
@@ -50,6 +52,11 @@ public final class AgentClient {
 
     public JsonNode rollback(ReasonRequest why) throws IOException, RejectedException {
         return expect(http.post(AgentPaths.ROLLBACK, why.toJson(), SLOW));
+    }
+
+    /** Tells the fleet that the machine goes down, and waits a few seconds for its question and our answer: {@code answered}. */
+    public JsonNode leave() throws IOException, RejectedException {
+        return expect(http.post(AgentPaths.LEAVE, new ReasonRequest("").toJson(), LEAVE));
     }
 
     /** Evidence for a nonce of 8 to 64 bytes. */

@@ -16,6 +16,8 @@ public final class AgentPaths {
     public static final String RESUME = "/v1/resume";
     /** POST {@link ReasonRequest}: goes back to the model before. */
     public static final String ROLLBACK = "/v1/rollback";
+    /** POST {@link ReasonRequest}: the machine goes down; waits a few seconds until the fleet asked for evidence and got it. */
+    public static final String LEAVE = "/v1/leave";
     /** GET with {@value #NONCE}: {@link ChallengeReply}. */
     public static final String ATTESTATION = "/v1/attestation";
     /** GET with {@value #BYTES} and an upgrade: the conversation of {@link BundleProtocol}. */

@@ -3,6 +3,7 @@ package dev.holdfast.fleet.attest;
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.holdfast.attestation.verify.Appraisal;
 import dev.holdfast.attestation.verify.AppraisalPolicy;
+import dev.holdfast.attestation.verify.AttestationResult;
 import dev.holdfast.fleet.AttestSettings;
 import dev.holdfast.fleet.DeviceRecords;
 import dev.holdfast.fleet.DeviceWatch;
@@ -236,7 +237,7 @@ public final class AttestDuty implements DeviceWatch, AutoCloseable {
             Duration in = last.map(verdict -> Duration.between(
                             attestation.clock().instant(), verdict.expectedBy(every)))
                     .orElse(Duration.ZERO);
-            schedule.put(device, every, in);
+            schedule.put(device, every, last.map(LastVerdict::at), in);
             last.flatMap(LastVerdict::reported).ifPresent(word -> asked.put(device, word));
             String word = said.get(device);
             if (word != null && !word.equals(asked.get(device))) {
@@ -287,9 +288,11 @@ public final class AttestDuty implements DeviceWatch, AutoCloseable {
     private void judged(OpenQuestions.Question question, Optional<byte[]> evidence) {
         String device = question.device();
         open.remove(device);
+        boolean kept = false;
         try {
             if (evidence.isPresent()) {
                 judge(question, evidence.get());
+                kept = true;
             } else {
                 silent(question);
             }
@@ -299,8 +302,8 @@ public final class AttestDuty implements DeviceWatch, AutoCloseable {
                     Subject.device(device),
                     new Rejection(Code.FLT_IO, e.toString()));
         } finally {
-            // An answer by other keys than the enrolled ones is none of the device's.
-            schedule.done(device, question.inquiry().own().isDone());
+            // An answer by other keys than the enrolled ones is none of the device's, and one that nobody could keep is asked for again.
+            schedule.done(device, kept && question.inquiry().own().isDone());
         }
     }
 
@@ -312,11 +315,11 @@ public final class AttestDuty implements DeviceWatch, AutoCloseable {
             by = policy;
         }
         question.reported().ifPresent(word -> asked.put(device, word));
-        Appraisal appraisal = attestation
+        AttestationResult result = attestation
                 .judge(question.inquiry(), evidence, by, question.turn().why().word(), question.reported())
-                .result()
-                .appraisal();
-        tell(device, before, appraisal);
+                .result();
+        schedule.looked(device, result.at());
+        tell(device, before, result.appraisal());
     }
 
     /** What changed is told, and what stays as it was is not. */
@@ -342,6 +345,11 @@ public final class AttestDuty implements DeviceWatch, AutoCloseable {
         new VerdictLog(directory)
                 .append(question.device(), VerdictLog.Line.silent(attestation.clock().instant(), why));
         LOG.debug("{} did not answer for {} s", Subject.device(question.device()), PATIENCE.toSeconds());
+    }
+
+    /** For tests: questions under way. */
+    int open() {
+        return schedule.open();
     }
 
     /** Ends the thread; an answer that is being judged is kept first. */

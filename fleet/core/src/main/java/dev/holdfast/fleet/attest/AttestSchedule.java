@@ -1,6 +1,7 @@
 package dev.holdfast.fleet.attest;
 
 import java.time.Duration;
+import java.time.Instant;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.Locale;
@@ -79,6 +80,7 @@ final class AttestSchedule {
         final Bucket reboot;
         final Bucket word;
         Duration every = Duration.ZERO;
+        Optional<Instant> looked = Optional.empty();
         long due;
         Why why = Why.SCHEDULE;
         int silent;
@@ -121,16 +123,19 @@ final class AttestSchedule {
     }
 
     /**
-     * Says when a device is due.
+     * Says when a device is due. The same said again changes nothing.
      *
      * @param every its interval
+     * @param looked when it was looked at last, by whomever
      * @param in until then, by what is kept of its last verdict; not above zero where it is overdue
      */
-    synchronized void put(String device, Duration every, Duration in) {
+    synchronized void put(String device, Duration every, Optional<Instant> looked, Duration in) {
         long now = nanoTime.getAsLong();
         Line line = lines.computeIfAbsent(device, fresh -> new Line(fresh, now));
+        boolean same = line.every.equals(every) && line.looked.equals(looked);
         line.every = every;
-        if (line.open || line.brought || line.silent > 0) {
+        line.looked = looked;
+        if (same || line.open || line.brought || line.silent > 0) {
             return;
         }
         // A verdict of the future is of a clock that was wrong.
@@ -234,6 +239,14 @@ final class AttestSchedule {
     private static long backoff(Line line) {
         long doubled = FIRST_BACKOFF.toNanos() << (line.silent - 1);
         return Math.min(doubled, Math.max(FIRST_BACKOFF.toNanos(), Math.min(line.every.toNanos(), LAST_BACKOFF.toNanos())));
+    }
+
+    /** It was looked at now: what is kept of that later puts nothing off. */
+    synchronized void looked(String device, Instant at) {
+        Line line = lines.get(device);
+        if (line != null) {
+            line.looked = Optional.of(at);
+        }
     }
 
     /** The question could not be asked: nothing is said of the device by that. */

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.holdfast.fleet.attest.AttestSchedule.Turn;
 import dev.holdfast.fleet.attest.AttestSchedule.Why;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
@@ -37,7 +38,7 @@ class AttestScheduleTest {
 
     @Test
     void aDeviceThatAnsweredIsAskedAgainBeforeItsIntervalIsOverAndNotMuchBefore() {
-        schedule.put("cam-7", DAY, Duration.ZERO);
+        schedule.put("cam-7", DAY, Optional.empty(), Duration.ZERO);
         assertThat(asksWithin(Duration.ofMinutes(1), Duration.ofSeconds(1), "cam-7"))
                 .isTrue();
         for (int i = 0; i < 10; i++) {
@@ -52,7 +53,7 @@ class AttestScheduleTest {
     @Test
     void aThousandThatAreDueAtOnceAreAskedOneAfterTheOtherAndFewAtATime() {
         for (int i = 0; i < 1000; i++) {
-            schedule.put("cam-" + i, DAY, Duration.ofDays(-3));
+            schedule.put("cam-" + i, DAY, Optional.empty(), Duration.ofDays(-3));
         }
         Set<String> asked = new HashSet<>();
         List<Turn> open = new ArrayList<>();
@@ -79,7 +80,7 @@ class AttestScheduleTest {
     @Test
     void noMoreAreOpenThanMayBe() {
         for (int i = 0; i < 200; i++) {
-            schedule.put("cam-" + i, DAY, Duration.ZERO);
+            schedule.put("cam-" + i, DAY, Optional.empty(), Duration.ZERO);
         }
         for (int i = 0; i < 10_000; i++, pass(Duration.ofMillis(50))) {
             schedule.next();
@@ -89,7 +90,7 @@ class AttestScheduleTest {
 
     @Test
     void oneThatIsSilentIsAskedLaterEachTime() {
-        schedule.put("cam-7", Duration.ofDays(7), Duration.ZERO);
+        schedule.put("cam-7", Duration.ofDays(7), Optional.empty(), Duration.ZERO);
         long end = now + Duration.ofDays(7).toNanos();
         List<Long> asked = new ArrayList<>();
         for (; now < end; pass(Duration.ofSeconds(5))) {
@@ -106,7 +107,7 @@ class AttestScheduleTest {
 
     @Test
     void aDeviceThatSaysSomethingNewEachSecondIsAskedOnlySoOften() {
-        schedule.put("cam-7", DAY, DAY);
+        schedule.put("cam-7", DAY, Optional.empty(), DAY);
         int asked = 0;
         for (int second = 0; second < 86_400 / 2; second++, pass(Duration.ofSeconds(1))) {
             schedule.bring("cam-7", Why.FLIP);
@@ -121,7 +122,7 @@ class AttestScheduleTest {
 
     @Test
     void aFloodOfGoodbyesHasItsOwnRationAndTakesNoneOfTheOther() {
-        schedule.put("cam-7", DAY, DAY);
+        schedule.put("cam-7", DAY, Optional.empty(), DAY);
         int asked = 0;
         for (int second = 0; second < 600; second++, pass(Duration.ofSeconds(1))) {
             schedule.bring("cam-7", Why.REBOOT);
@@ -136,9 +137,9 @@ class AttestScheduleTest {
     @Test
     void aDeviceThatGoesDownComesBeforeAllThatAreDue() {
         for (int i = 0; i < 100; i++) {
-            schedule.put("cam-" + i, DAY, Duration.ZERO);
+            schedule.put("cam-" + i, DAY, Optional.empty(), Duration.ZERO);
         }
-        schedule.put("leaving", DAY, DAY);
+        schedule.put("leaving", DAY, Optional.empty(), DAY);
         pass(Duration.ofSeconds(25));
         schedule.bring("leaving", Why.REBOOT);
         assertThat(schedule.next()).contains(new Turn("leaving", Why.REBOOT));
@@ -146,7 +147,7 @@ class AttestScheduleTest {
 
     @Test
     void whatIsSaidWhileAQuestionIsOpenIsAskedAfterIt() {
-        schedule.put("cam-7", DAY, DAY);
+        schedule.put("cam-7", DAY, Optional.empty(), DAY);
         schedule.bring("cam-7", Why.FLIP);
         pass(Duration.ofSeconds(2));
         assertThat(schedule.next()).isPresent();
@@ -159,7 +160,7 @@ class AttestScheduleTest {
 
     @Test
     void oneThatComesBackIsAskedSoonIfItWasMissed() {
-        schedule.put("cam-7", DAY, Duration.ZERO);
+        schedule.put("cam-7", DAY, Optional.empty(), Duration.ZERO);
         assertThat(asksWithin(Duration.ofMinutes(1), Duration.ofSeconds(1), "cam-7"))
                 .isTrue();
         schedule.done("cam-7", false);
@@ -174,14 +175,34 @@ class AttestScheduleTest {
 
     @Test
     void aVerdictOfAClockThatWasAheadPutsNobodyOffForLongerThanItsInterval() {
-        schedule.put("cam-7", DAY, Duration.ofDays(20_000));
+        schedule.put("cam-7", DAY, Optional.empty(), Duration.ofDays(20_000));
         assertThat(asksWithin(DAY.plusMinutes(1), Duration.ofMinutes(1), "cam-7"))
                 .isTrue();
     }
 
     @Test
+    void aLookByAPersonPutsTheNextOneOffAndTheSameSaidAgainChangesNothing() {
+        schedule.put("cam-7", DAY, Optional.of(Instant.EPOCH), DAY.dividedBy(2));
+        for (int i = 0; i < 130; i++, pass(Duration.ofMinutes(5))) {
+            schedule.put("cam-7", DAY, Optional.of(Instant.EPOCH), DAY.dividedBy(2));
+        }
+        schedule.put("cam-7", DAY, Optional.of(Instant.EPOCH.plusSeconds(1)), DAY);
+        assertThat(asksWithin(Duration.ofHours(21), Duration.ofMinutes(1), "cam-7"))
+                .isFalse();
+        assertThat(asksWithin(Duration.ofHours(4), Duration.ofMinutes(1), "cam-7"))
+                .isTrue();
+        schedule.done("cam-7", true);
+        schedule.put("cam-7", DAY, Optional.of(Instant.EPOCH.plusSeconds(2)), DAY);
+        for (int i = 0; i < 280; i++, pass(Duration.ofMinutes(5))) {
+            schedule.put("cam-7", DAY, Optional.of(Instant.EPOCH.plusSeconds(2)), DAY);
+        }
+        assertThat(asksWithin(Duration.ofHours(1), Duration.ofMinutes(1), "cam-7"))
+                .isTrue();
+    }
+
+    @Test
     void forgottenDevicesAreNotAsked() {
-        schedule.put("cam-7", DAY, Duration.ZERO);
+        schedule.put("cam-7", DAY, Optional.empty(), Duration.ZERO);
         schedule.retain(Set.of());
         schedule.bring("cam-7", Why.REBOOT);
         assertThat(asksWithin(DAY, Duration.ofMinutes(1), "cam-7")).isFalse();
