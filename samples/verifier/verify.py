@@ -12,6 +12,7 @@ CLAIMS = {10, 256, 265, 266, 267, 270, 271, 273} | {"hf-" + name for name in (
     "models", "epoch-floors", "assurance", "register", "platform", "sandbox", "log-broken")}
 EVENT = set("type model version digest authority target release epoch template gate tokenizer slot".split())
 KINDS = {"model-serve", "model-rollback", "model-retire", "model-grace", "model-grace-end"}
+VERSION = [0, 1, 0]  # of the agents whose evidence this program knows
 ASSURANCE = ["software", "emulated", "firmware", "hardware"]
 BROKEN = (ValueError, LookupError, TypeError, AttributeError, struct.error, cbor2.CBORDecodeError)
 
@@ -64,17 +65,28 @@ def place(one):  # of a model there is one release in service, and beside it tho
     return one["model"] + (" " + one["slot"].hex() if one["type"].startswith("model-grace") else "")
 
 
-def replay(log):  # the last event of each place
-    last = {}
+def newer(version):
+    numbers = [part for part in version.split(".") if part.isdecimal() and len(part) < 10]
+    return len(numbers) == version.count(".") + 1 == 3 and [int(part) for part in numbers] > VERSION
+
+
+def replay(log, allowed):  # the last event of each place, the agent that started last, and whether all is known
+    last, agent, known = {}, None, True
     for one in map(cbor, log):
-        if one.get("type") == "agent-start" and set(one) == {"type", "name", "version"}:
-            continue
-        if set(one) != EVENT or one["type"] not in KINDS or one["slot"] != slot(one):
+        fields = {"type", "name", "version"} if one["type"] == "agent-start" else EVENT
+        unknown = fields == EVENT and one["type"] not in KINDS
+        known = known and not unknown and set(one) == fields
+        if not known and not allowed or not unknown and (not fields <= set(one) or fields == EVENT and one["slot"] != slot(one)):
             raise ValueError("an event that is not known")
+        if fields != EVENT:
+            agent = one["version"]
+        if unknown or fields != EVENT:
+            continue
+        one = {name: one[name] for name in EVENT}
         gone = {"model-retire": one["model"] + " ", "model-grace-end": place(one) + " "}.get(one["type"])
         last = {at: kept for at, kept in last.items() if not gone or not (at + " ").startswith(gone)}
         last.update({} if gone else {place(one): one})
-    return [last[at] for at in sorted(last)]
+    return [last[at] for at in sorted(last)], agent, known
 
 
 def models(claims):  # what claims 273 and hf-models say, as events, each with its state
@@ -97,8 +109,9 @@ def appraise(case):  # the status, and the code of the first check that refuses,
         header, unprotected, payload, signature = envelope.value
         claims, protected = cbor(payload), cbor(header)
         tpm, (register, resettable), measured = claims[266]["tpm"], claims["hf-register"], models(claims)
-        if envelope.tag != 18 or unprotected or set(protected) != {1, 4} or protected[1] != -7 or not set(claims) <= CLAIMS \
-                or claims[265] != "tag:holdfast.dev,2026:evidence-2":
+        allowed = policy.get("allowNewer", False) and newer(claims[271][0])
+        if envelope.tag != 18 or unprotected or set(protected) != {1, 4} or protected[1] != -7 \
+                or not (set(claims) <= CLAIMS or allowed) or claims[265] != "tag:holdfast.dev,2026:evidence-2":
             raise ValueError("another profile")
     except BROKEN:
         return "contraindicated", "ATT-FORMAT"
@@ -132,11 +145,15 @@ def appraise(case):  # the status, and the code of the first check that refuses,
         value, prefix = sha(value, sha(tpm["log"][prefix])), prefix + 1
     leads = value == pcrs.get(wanted)
     check(leads and "hf-log-broken" not in claims, "LOG")
-    logged = []
+    logged, started, known = [], None, True
     try:
-        logged = replay(tpm["log"][:prefix] if leads else [])
+        logged, started, known = replay(tpm["log"][:prefix] if leads else [], allowed)
     except BROKEN:
         check(False, "EVENT")
+    if not known or not set(claims) <= CLAIMS:
+        check(started == claims[271][0], "EVENT")
+        check(set(claims) <= CLAIMS, "FORMAT", warned)
+        check(known, "EVENT", warned)
     check([one for one, _ in measured] == logged, "LOG")
 
     published = {(one["target"], one["digest"]): one.get("published") for one in case["references"]}

@@ -9,17 +9,22 @@ import dev.holdfast.wire.ModelName;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.Verdict;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 
 /**
  * What the log records. Its content is deterministic CBOR with the type inside, and the digest is over the whole
  * content, so neither type nor data can be relabelled under the same digest. There are no events that a verifier may
- * skip: a type that it does not know fails the appraisal.
+ * skip: a type that it does not know fails the appraisal, or leaves it a warning where the policy allows a newer agent.
  */
 public sealed interface Event {
     /** Longest content that is written or read: a target of {@link ModelEvent#MAX_TEXT_CHARS} at three bytes each fits twice. */
     int MAX_BYTES = 4096;
+
+    /** Of a type or a field of a newer agent. */
+    int MAX_UNKNOWN_CHARS = 64;
 
     /** The fields of an {@code agent-start}. */
     Set<String> START_FIELDS = Set.of("type", "name", "version");
@@ -107,6 +112,45 @@ public sealed interface Event {
             only(fields, MODEL_FIELDS);
             return new Model(model(kind, fields));
         });
+    }
+
+    /**
+     * What a newer agent may have logged.
+     *
+     * @param event what is known of it; empty where its type is not
+     * @param unknown its type where that is not known, and otherwise each field that this version does not have
+     */
+    record Newer(Optional<Event> event, List<String> unknown) {}
+
+    /** Reads content of a newer agent: fields and types that are not known are named, and all else is read as strictly. */
+    static Verdict<Newer> parseNewer(Binary content) {
+        return Verdict.of(() -> {
+            Cbor.Fields fields =
+                    Cbor.Fields.of(CborReader.read(content.toArray(), MAX_BYTES).orThrow());
+            String type = fields.text("type", MAX_UNKNOWN_CHARS);
+            if (type.equals("agent-start")) {
+                return new Newer(
+                        Optional.of(new AgentStart(text(fields, "name"), text(fields, "version"))),
+                        unknown(type, fields, START_FIELDS));
+            }
+            Optional<ModelEvent.Kind> kind = ModelEvent.Kind.ofType(type);
+            return kind.isEmpty()
+                    ? new Newer(Optional.empty(), List.of(type))
+                    : new Newer(Optional.of(new Model(model(kind.get(), fields))), unknown(type, fields, MODEL_FIELDS));
+        });
+    }
+
+    private static List<String> unknown(String type, Cbor.Fields fields, Set<String> known) throws RejectedException {
+        List<String> unknown = new ArrayList<>();
+        for (Cbor key : fields.dict().entries().keySet()) {
+            if (!(key instanceof Cbor.Text(String name)) || name.length() > MAX_UNKNOWN_CHARS) {
+                throw new RejectedException(Code.ATT_EVENT, "a field without a name");
+            }
+            if (!known.contains(name)) {
+                unknown.add(type + "." + name);
+            }
+        }
+        return unknown;
     }
 
     private static ModelEvent model(ModelEvent.Kind kind, Cbor.Fields fields) throws RejectedException {

@@ -15,6 +15,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.stream.Stream;
 
 /**
  * The EAT claims of evidence, without the {@code tpm} submodule.
@@ -40,6 +41,8 @@ import java.util.TreeMap;
  * name what serves or the agent that runs</td></tr>
  * <tr><td>hf-sandbox</td><td>a map of short texts</td></tr>
  * </table>
+ *
+ * @param unknown claims that this profile does not have: of a newer agent, or of whoever made them up
  */
 public record EvidenceClaims(
         Binary nonce,
@@ -54,7 +57,8 @@ public record EvidenceClaims(
         SortedMap<String, Long> epochFloors,
         Optional<String> logBroken,
         Map<String, String> platform,
-        Map<String, String> sandbox) {
+        Map<String, String> sandbox,
+        Map<Cbor, Cbor> unknown) {
     /** What the attester knows of a model from the process that answers requests. */
     public enum Serving {
         /** The process was asked, and serves the slot that the log names. */
@@ -82,6 +86,10 @@ public record EvidenceClaims(
 
     public static final String PROFILE = "tag:holdfast.dev,2026:evidence-2";
     static final int MAX_FACTS = 16;
+    /** Claims of an agent that is newer than this verifier. */
+    static final int MAX_UNKNOWN = 16;
+
+    private static final int MAX_UNKNOWN_CHARS = 64;
     static final int MAX_TEXT_CHARS = 256;
     public static final long SUBMODS = 266;
 
@@ -94,10 +102,55 @@ public record EvidenceClaims(
     private static final long SWVERSION = 271;
     private static final long MEASUREMENTS = 273;
     private static final String MODELS = "hf-models";
+    private static final List<Cbor> KNOWN = Stream.concat(
+                    Stream.of(NONCE, UEID, EAT_PROFILE, BOOTCOUNT, SWNAME, SWVERSION, MEASUREMENTS).map(Cbor::of),
+                    Stream.of(
+                                    MODELS,
+                                    "hf-assurance",
+                                    "hf-register",
+                                    "hf-epoch-floors",
+                                    "hf-platform",
+                                    "hf-sandbox",
+                                    "hf-log-broken")
+                            .map(Cbor::of))
+            .toList();
     /** UEID type RAND (RFC 9711, 4.2.1.1): bytes without further structure. */
     private static final byte UEID_RAND = 1;
 
+    /** With the claims of this profile alone. */
+    public EvidenceClaims(
+            Binary nonce,
+            Sha256 signerThumbprint,
+            long bootCount,
+            String agentName,
+            String agentVersion,
+            Assurance assurance,
+            int register,
+            boolean resettable,
+            List<Measured> models,
+            SortedMap<String, Long> epochFloors,
+            Optional<String> logBroken,
+            Map<String, String> platform,
+            Map<String, String> sandbox) {
+        this(
+                nonce,
+                signerThumbprint,
+                bootCount,
+                agentName,
+                agentVersion,
+                assurance,
+                register,
+                resettable,
+                models,
+                epochFloors,
+                logBroken,
+                platform,
+                sandbox,
+                Map.of());
+    }
+
     public EvidenceClaims {
+        unknown = Map.copyOf(unknown);
         models = List.copyOf(models);
         epochFloors = java.util.Collections.unmodifiableSortedMap(new TreeMap<>(epochFloors));
         sandbox = java.util.Collections.unmodifiableMap(new TreeMap<>(sandbox));
@@ -150,7 +203,29 @@ public record EvidenceClaims(
                     MODELS,
                     new Cbor.Array(models.stream().map(ModelClaims::release).toList()));
         }
+        unknown.forEach(claims::put);
         return claims;
+    }
+
+    /** The names of claims that this profile does not have, sorted; what to make of them is for the appraisal to say. */
+    public List<String> unknownNames() {
+        return unknown.keySet().stream()
+                .map(key -> key instanceof Cbor.Text(String text) ? text : key instanceof Cbor.Int(long number) ? "" + number : "?")
+                .sorted()
+                .toList();
+    }
+
+    private static Map<Cbor, Cbor> unknown(Map<Cbor, Cbor> given) throws RejectedException {
+        Map<Cbor, Cbor> unknown = new HashMap<>(given);
+        KNOWN.forEach(unknown.keySet()::remove);
+        for (Cbor key : unknown.keySet()) {
+            boolean named = key instanceof Cbor.Int
+                    || (key instanceof Cbor.Text(String text) && text.length() <= MAX_UNKNOWN_CHARS);
+            if (!named || unknown.size() > MAX_UNKNOWN) {
+                throw malformed("claims that this profile does not have");
+            }
+        }
+        return unknown;
     }
 
     private static Cbor numbers(Map<String, Long> floors) {
@@ -178,6 +253,8 @@ public record EvidenceClaims(
         }
         List<Cbor> register = read.array("hf-register", 2);
         List<Cbor> version = read.array(SWVERSION, 1);
+        Map<Cbor, Cbor> given = new HashMap<>(claims.entries());
+        given.remove(new Cbor.Int(SUBMODS));
         EvidenceClaims parsed = new EvidenceClaims(
                 read.bytes(NONCE, Attester.MIN_NONCE_BYTES, Attester.MAX_NONCE_BYTES),
                 new Sha256(Binary.copyOf(ueid.toArray(), 1, Sha256.BYTES)),
@@ -193,7 +270,8 @@ public record EvidenceClaims(
                 floors(read),
                 claims.get("hf-log-broken").isPresent() ? Optional.of(read.text("hf-log-broken")) : Optional.empty(),
                 read.texts("hf-platform", MAX_FACTS),
-                read.texts("hf-sandbox", MAX_FACTS));
+                read.texts("hf-sandbox", MAX_FACTS),
+                unknown(given));
         if (!parsed.models.stream()
                 .map(each -> each.event().model())
                 .toList()
@@ -202,8 +280,6 @@ public record EvidenceClaims(
         }
         // The one rule for everything that is not named above: what we would not have written is refused.
         // The encoding is deterministic, so equal trees are equal bytes.
-        Map<Cbor, Cbor> given = new HashMap<>(claims.entries());
-        given.remove(new Cbor.Int(SUBMODS));
         if (!parsed.entries().build().entries().equals(given)) {
             throw malformed("claims that this profile does not have");
         }

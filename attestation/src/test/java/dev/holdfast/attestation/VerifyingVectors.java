@@ -44,6 +44,11 @@ final class VerifyingVectors {
                     + " \"minEpoch\":1, \"freshnessSeconds\":60";
 
     private final EvidenceFixture on;
+    private static final String NEWER = "9.0.0";
+
+    /** Events behind those of the log that the device keeps. */
+    private final List<Binary> more = new ArrayList<>();
+
     private final ArrayNode list = Json.object().putArray("vectors");
 
     VerifyingVectors(EvidenceFixture on) {
@@ -142,6 +147,7 @@ final class VerifyingVectors {
         policies(good);
         logs(good);
         sets();
+        newer();
         strangeEvents();
         ObjectNode file = Json.object().put("format", 1);
         file.set("vectors", list);
@@ -392,12 +398,117 @@ final class VerifyingVectors {
         add("a model that nobody published", "contraindicated", "ATT-REFERENCE", of(attest(Models.as(on.log))));
     }
 
+    private EvidenceClaims newer(Map<Cbor, Cbor> unknown) throws Exception {
+        EvidenceClaims bare = on.claims(
+                on.log.serving().values().stream()
+                        .map(event -> new Measured(event, Serving.CONFIRMED))
+                        .toList(),
+                false);
+        return new EvidenceClaims(
+                bare.nonce(),
+                bare.signerThumbprint(),
+                bare.bootCount(),
+                bare.agentName(),
+                NEWER,
+                bare.assurance(),
+                bare.register(),
+                bare.resettable(),
+                bare.models(),
+                bare.epochFloors(),
+                bare.logBroken(),
+                bare.platform(),
+                bare.sandbox(),
+                unknown);
+    }
+
+    /** What this agent logs by itself, under the quote. */
+    private byte[] logging(EvidenceClaims claims) throws Exception {
+        List<Binary> log = new ArrayList<>(on.log.contents());
+        log.addAll(more);
+        return on.signed(claims, on.bridge.quoter().orElseThrow().quote(claims.qualifyingData()), log);
+    }
+
+    private void extend(Binary content) throws Exception {
+        on.bridge.register().orElseThrow().extend(Event.digest(content));
+        more.add(content);
+    }
+
+    /** An agent that is newer than the verifier, and one that says so. */
+    private void newer() throws Exception {
+        String allowed = "\"minAssurance\":\"firmware\", \"allowNewer\":true";
+        on.log.retired("intent");
+        on.swap(Models.V2);
+        Map<Cbor, Cbor> promise = Map.of(Cbor.of("hf-promise"), Cbor.of("all is well"));
+        add(
+                "a claim of an agent that says that it is newer, and the log does not",
+                "contraindicated",
+                "ATT-EVENT",
+                of(logging(newer(promise))).policy(allowed));
+        extend(new Event.AgentStart("holdfast", NEWER).content());
+        add("a newer agent with nothing new to say", "affirming", "", of(logging(newer(Map.of()))).policy(allowed));
+        add(
+                "a claim of a newer agent where the policy allows one",
+                "warning",
+                "ATT-FORMAT",
+                of(logging(newer(promise))).policy(allowed));
+        add(
+                "the same where it does not",
+                "contraindicated",
+                "ATT-FORMAT",
+                of(logging(newer(promise))).policy("\"minAssurance\":\"firmware\""));
+        EvidenceClaims same = newer(promise);
+        EvidenceClaims older = new EvidenceClaims(
+                same.nonce(),
+                same.signerThumbprint(),
+                same.bootCount(),
+                same.agentName(),
+                "0.0.9",
+                same.assurance(),
+                same.register(),
+                same.resettable(),
+                same.models(),
+                same.epochFloors(),
+                same.logBroken(),
+                same.platform(),
+                same.sandbox(),
+                promise);
+        add(
+                "a claim that the profile does not have of an agent that is not newer",
+                "contraindicated",
+                "ATT-FORMAT",
+                of(logging(older)).policy(allowed));
+        extend(Binary.copyOf(CborWriter.write(
+                Cbor.dict().put("type", Cbor.of("model-note")).put("model", Cbor.of("intent")).build())));
+        add(
+                "an event of a newer agent where the policy allows one",
+                "warning",
+                "ATT-EVENT",
+                of(logging(newer(Map.of()))).policy(allowed));
+        add(
+                "the same event where it does not",
+                "contraindicated",
+                "ATT-EVENT",
+                of(logging(newer(Map.of()))).policy("\"minAssurance\":\"firmware\""));
+        extend(Binary.copyOf(CborWriter.write(Cbor.dict()
+                .put("type", Cbor.of("agent-start"))
+                .put("name", Cbor.of("holdfast"))
+                .put("version", Cbor.of(NEWER))
+                .put("mood", Cbor.of("good"))
+                .build())));
+        add(
+                "a field of an event of a newer agent where the policy allows one",
+                "warning",
+                "ATT-EVENT",
+                of(logging(newer(Map.of()))).policy(allowed));
+    }
+
     /** The last ones, since the log holds these events from then on. */
     private void strangeEvents() throws Exception {
-        List<Binary> strange = new ArrayList<>();
+        List<Binary> strange = new ArrayList<>(more);
+        int own = strange.size();
         strange.add(Binary.copyOf(CborWriter.write(
                 Cbor.dict().put("type", Cbor.of("harmless-note")).build())));
-        on.bridge.register().orElseThrow().extend(Event.digest(strange.get(0)));
+        on.bridge.register().orElseThrow().extend(Event.digest(strange.get(own)));
         EvidenceClaims claims = on.claims(
                 on.log.serving().values().stream()
                         .map(event -> new Measured(event, Serving.CONFIRMED))

@@ -32,6 +32,7 @@ import java.util.TreeMap;
  * @param registers PCRs that must be quoted and hold one of these values
  * @param requireBootLog whether the firmware's log must be there and lead to the quoted PCRs 0 to 7
  * @param requireImaLog whether the kernel's list of measured files must be there and lead to the quoted PCR 10
+ * @param allowNewer whether claims and events that are not known are a warning where the agent is newer than this verifier
  */
 public record AppraisalPolicy(
         String id,
@@ -45,7 +46,8 @@ public record AppraisalPolicy(
         Map<String, String> requiredFacts,
         SortedMap<Integer, Set<Sha256>> registers,
         boolean requireBootLog,
-        boolean requireImaLog) {
+        boolean requireImaLog,
+        boolean allowNewer) {
     /**
      * What is asked of one model.
      *
@@ -88,6 +90,7 @@ public record AppraisalPolicy(
                 facts,
                 new TreeMap<>(),
                 false,
+                false,
                 false);
     }
 
@@ -115,7 +118,8 @@ public record AppraisalPolicy(
                 requiredFacts,
                 registers,
                 requireBootLog,
-                requireImaLog);
+                requireImaLog,
+                allowNewer);
     }
 
     /** The same, where these models must serve and no other may. */
@@ -134,7 +138,8 @@ public record AppraisalPolicy(
                 requiredFacts,
                 registers,
                 requireBootLog,
-                requireImaLog);
+                requireImaLog,
+                allowNewer);
     }
 
     /** The same, with or without leave for a register that software can reset. */
@@ -151,7 +156,8 @@ public record AppraisalPolicy(
                 requiredFacts,
                 registers,
                 requireBootLog,
-                requireImaLog);
+                requireImaLog,
+                allowNewer);
     }
 
     /**

@@ -59,6 +59,11 @@ final class AppraisalSteps {
     Appraisal appraise(EvidenceVerifier.Message message) {
         EvidenceClaims claims = message.claims();
         TpmEvidence tpm = message.tpm();
+        NewerAgent newer = new NewerAgent(policy, claims);
+        Optional<Rejection> unreadable = newer.refusal(claims);
+        if (unreadable.isPresent()) {
+            return malformed(unreadable.get());
+        }
         checks.pass("format", "COSE_Sign1, EAT profile " + EvidenceClaims.PROFILE);
         signature(message);
         if (checks.refused()) {
@@ -76,7 +81,8 @@ final class AppraisalSteps {
         QuoteSteps quote = new QuoteSteps(device, policy, checks);
         @Nullable TpmAttest attest = quote.quote(tpm, claims);
         int prefix = log(tpm, claims, quote.register(tpm, claims, attest));
-        List<ModelEvent> logged = events(tpm.log(), Math.max(prefix, 0));
+        List<ModelEvent> logged = events(tpm.log(), Math.max(prefix, 0), newer);
+        newer.judge(claims, checks);
         List<ModelEvent> claimed = claims.models().stream().map(Measured::event).toList();
         checks.require(
                 "model",
@@ -177,19 +183,22 @@ final class AppraisalSteps {
     }
 
     /** The last event of each model and of each release in its grace that the prefix does not end, when every event of the prefix is known. */
-    private List<ModelEvent> events(List<Binary> log, int prefix) {
+    private List<ModelEvent> events(List<Binary> log, int prefix, NewerAgent newer) {
         SortedMap<String, ModelEvent> last = new TreeMap<>();
         for (int i = 0; i < prefix; i++) {
-            switch (KnownEvents.parse(log.get(i))) {
-                case Verdict.Accepted<Event>(Event.Model(ModelEvent event)) -> event.applyTo(last);
-                case Verdict.Accepted<Event>(Event.AgentStart start) -> {}
-                case Verdict.Rejected<Event>(Rejection reason) -> {
+            switch (newer.read(log.get(i))) {
+                case Verdict.Accepted<Optional<Event>>(Optional<Event> read) -> {
+                    if (read.isPresent() && read.get() instanceof Event.Model(ModelEvent event)) {
+                        event.applyTo(last);
+                    }
+                }
+                case Verdict.Rejected<Optional<Event>>(Rejection reason) -> {
                     checks.refuse("events", Code.ATT_EVENT, "event " + i + ": " + reason);
                     return List.of();
                 }
             }
         }
-        checks.pass("events", prefix + " events, all of known types");
+        checks.pass("events", prefix + " events, each read");
         return List.copyOf(last.values());
     }
 

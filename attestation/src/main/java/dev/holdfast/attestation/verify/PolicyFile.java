@@ -40,6 +40,7 @@ final class PolicyFile {
             "registers",
             "requireBootLog",
             "requireImaLog",
+            "allowNewer",
             "fleet");
 
     /** What is asked of one model. */
@@ -69,7 +70,8 @@ final class PolicyFile {
                 facts(file),
                 registers(file),
                 flag(file, "", "requireBootLog", false),
-                flag(file, "", "requireImaLog", false));
+                flag(file, "", "requireImaLog", false),
+                flag(file, "", "allowNewer", false));
     }
 
     static ObjectNode write(AppraisalPolicy policy) {
@@ -109,6 +111,7 @@ final class PolicyFile {
         }
         put(file, "requireBootLog", policy.requireBootLog());
         put(file, "requireImaLog", policy.requireImaLog());
+        put(file, "allowNewer", policy.allowNewer());
         return file;
     }
 

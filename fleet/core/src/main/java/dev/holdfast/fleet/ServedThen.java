@@ -117,7 +117,10 @@ public record ServedThen(
         }
         AttestationResult result = archive.archived().appraise();
         Optional<Appraisal.Claims> claims = result.appraisal().claims();
+        // What a newer agent logged may say of models what this version cannot read.
+        boolean unread = result.appraisal().checks().stream().anyMatch(check -> check.name().equals("newer-event"));
         if (claims.isEmpty()
+                || unread
                 || !(EvidenceVerifier.open(archive.archived().evidence().toArray())
                         instanceof Verdict.Accepted<EvidenceVerifier.Message>(EvidenceVerifier.Message message))) {
             return Optional.empty();
