@@ -98,9 +98,9 @@ final class AppraisalSteps {
                 device.assurance().compareTo(policy.minAssurance()) >= 0,
                 Code.ATT_ASSURANCE,
                 () -> "enrolment granted " + word(device.assurance()) + ", at least " + word(policy.minAssurance())
-                        + " is asked for",
+                        + " is asked for" + device.grantNote(),
                 () -> "expected at least " + word(policy.minAssurance()) + ", enrolment granted "
-                        + word(device.assurance()));
+                        + word(device.assurance()) + device.grantNote());
         if (attest != null) {
             new MemorySteps(question.asked(), device.memory(), checks).judge(attest, claims);
         }

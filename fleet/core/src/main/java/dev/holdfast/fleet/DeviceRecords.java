@@ -3,17 +3,21 @@ package dev.holdfast.fleet;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.attestation.verify.Appraisal;
 import dev.holdfast.attestation.verify.EnrolledDevice;
+import dev.holdfast.attestation.verify.EnrolmentPolicy;
+import dev.holdfast.tee.Assurance;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.Subject;
+import dev.holdfast.wire.Verdict;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.Map;
 import java.util.Optional;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -41,7 +45,25 @@ public record DeviceRecords(FleetDirectory directory) {
         if (!Files.exists(file)) {
             throw new RejectedException(Code.ATT_NOT_ENROLLED, device + " is not enrolled");
         }
-        return EnrolledDevice.fromJson(Files.readAllBytes(file)).orThrow();
+        EnrolledDevice read = EnrolledDevice.fromJson(Files.readAllBytes(file)).orThrow();
+        return read.firstUse() ? vouched(read) : read;
+    }
+
+    /** A device that came by first use, with what a person says of its key now. A chain is seen at its next enrolment. */
+    private EnrolledDevice vouched(EnrolledDevice device) throws IOException, RejectedException {
+        return new AcceptedKeys(directory, Clock.systemUTC())
+                .find(device.endorsement())
+                .flatMap(KeyLine::grants)
+                .or(() -> Optional.ofNullable(listed().get(device.endorsement())))
+                .map(device::with)
+                .orElse(device);
+    }
+
+    private Map<Sha256, Assurance> listed() {
+        Path file = directory.root().resolve("enrolment.json");
+        return Files.exists(file) && EnrolmentPolicy.read(file) instanceof Verdict.Accepted<EnrolmentPolicy>(EnrolmentPolicy policy)
+                ? policy.allowed()
+                : Map.of();
     }
 
     /** Whether both are the same keys, and so the same device. */

@@ -2,8 +2,12 @@ package dev.holdfast.fleet;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.holdfast.attestation.Attester;
 import dev.holdfast.attestation.DeviceEnrolment;
 import dev.holdfast.attestation.DeviceName;
+import dev.holdfast.attestation.EventLog;
+import dev.holdfast.attestation.PlatformLogs;
 import dev.holdfast.attestation.verify.Appraisal;
 import dev.holdfast.attestation.verify.AppraisalPolicy;
 import dev.holdfast.attestation.verify.DeviceMemory;
@@ -11,9 +15,12 @@ import dev.holdfast.attestation.verify.DeviceMemory.Floor;
 import dev.holdfast.attestation.verify.DeviceTime;
 import dev.holdfast.attestation.verify.EnrolledDevice;
 import dev.holdfast.attestation.verify.EnrolmentPolicy;
+import dev.holdfast.attestation.verify.EvidenceVerifier;
+import dev.holdfast.attestation.verify.TrustVector;
 import dev.holdfast.tee.Assurance;
 import dev.holdfast.tee.software.SoftwareBridge;
 import dev.holdfast.wire.Binary;
+import dev.holdfast.wire.Json;
 import dev.holdfast.wire.RejectedException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -57,6 +64,73 @@ class DeviceRecordsTest {
                 List<Binary> both = Together.together(authority, authority);
                 assertThat(both.getFirst()).isEqualTo(both.getLast());
             }
+        }
+    }
+
+    /** Records of before somebody had to vouch for a device. */
+    @Test
+    void whoCameByFirstUseIsEmulatedUntilSomebodyVouchesForTheKey() throws Exception {
+        EnrolledDevice device;
+        try (SoftwareBridge bridge = SoftwareBridge.open(dir.resolve("tee"))) {
+            device = enrol(service(), bridge, "cam-7").orElseThrow();
+        }
+        DeviceRecords records = new DeviceRecords(directory);
+        ObjectNode old = device.toJson().put("format", 2).put("assurance", "FIRMWARE");
+        Files.write(directory.device("cam-7"), Json.write(old));
+        EnrolledDevice read = records.read("cam-7");
+        assertThat(read.assurance()).isEqualTo(Assurance.EMULATED);
+        Appraisal refused = appraised(read);
+        assertThat(refused.vector().value(TrustVector.Claim.HARDWARE)).isNotEqualTo(2);
+        Appraisal.Check check = refused.checks().stream()
+                .filter(one -> one.name().equals("assurance"))
+                .findFirst()
+                .orElseThrow();
+        assertThat(check.detail())
+                .contains(
+                        "granted emulated, since it came by first use",
+                        "fleet devices accept cam-7 --endorsement " + device.endorsement().hex()
+                                + " --grants firmware");
+        records.appraise("cam-7", this::appraised);
+        assertThat(records.read("cam-7").firstUse()).as("and stays so when the record is written").isTrue();
+        assertThat(records.read("cam-7").assurance()).isEqualTo(Assurance.EMULATED);
+
+        new AcceptedKeys(directory, Clock.systemUTC())
+                .decide(new KeyLine(device.endorsement(), Optional.empty(), Optional.of(Assurance.FIRMWARE), false), "accept");
+        assertThat(records.read("cam-7").assurance()).isEqualTo(Assurance.FIRMWARE);
+        assertThat(records.read("cam-7").grantNote()).isEmpty();
+
+        Files.delete(directory.root().resolve("accepted.csv"));
+        Files.writeString(
+                directory.root().resolve("enrolment.json"),
+                "{\"format\":1, \"endorsementKeys\":{\"" + device.endorsement().hex() + "\":\"hardware\"}}");
+        assertThat(records.read("cam-7").assurance()).isEqualTo(Assurance.HARDWARE);
+
+        Files.delete(directory.root().resolve("enrolment.json"));
+        Files.write(directory.device("cam-7"), Json.write(old.put("assurance", "HARDWARE")));
+        assertThat(records.read("cam-7").assurance()).as("never by first use").isEqualTo(Assurance.HARDWARE);
+        assertThat(EnrolledDevice.fromJson(old.put("assurance", "FIRMWARE")).orThrow().assurance())
+                .as("of an archive: what counted then")
+                .isEqualTo(Assurance.FIRMWARE);
+    }
+
+    private Appraisal appraised(EnrolledDevice device) {
+        try (SoftwareBridge bridge = SoftwareBridge.open(dir.resolve("tee"));
+                EventLog log = EventLog.open(dir.resolve("log"), bridge.register().orElseThrow())) {
+            Binary nonce = Binary.copyOf(new byte[32]);
+            byte[] evidence = new Attester(
+                            bridge,
+                            log,
+                            new Attester.Surroundings(
+                                    "holdfast", "0.1.0", Map::of, List::of, TreeMap::new, PlatformLogs.none()))
+                    .attest(nonce);
+            return EvidenceVerifier.verify(
+                    evidence,
+                    new EvidenceVerifier.Question(nonce, Optional.empty()),
+                    device,
+                    (target, digest) -> Optional.empty(),
+                    AppraisalPolicy.atLeast(Assurance.FIRMWARE));
+        } catch (Exception e) {
+            throw new IllegalStateException(e);
         }
     }
 

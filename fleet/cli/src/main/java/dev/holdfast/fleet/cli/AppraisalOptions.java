@@ -134,6 +134,19 @@ final class AppraisalOptions {
                     .line("assurance", device.assurance().name().toLowerCase(Locale.ROOT))
                     .line("asked for", askedFor(appraisal.policy().minAssurance()))
                     .line("compared", "with " + device.memory());
+            if (more.has("archive")) {
+                boolean known = more.at("/archive/anchored").asBoolean();
+                page.line("archived", more.at("/archive/at").asText())
+                        .line(
+                                "by verifier",
+                                more.at("/archive/verifier").asText()
+                                        + (known
+                                                ? ""
+                                                : ": NOT CHECKED. Anybody can make an archive with a key of their own: compare"
+                                                        + " this id with what fleet verifier prints where the archive was made,"
+                                                        + " or give that one as --verifier"),
+                                known ? Page.Mark.GOOD : Page.Mark.BAD);
+            }
             List<Appraisal.Model> proven =
                     appraisal.claims().map(Appraisal.Claims::models).orElse(List.of());
             if (proven.isEmpty()) {

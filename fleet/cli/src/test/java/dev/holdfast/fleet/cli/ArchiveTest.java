@@ -153,6 +153,8 @@ class ArchiveTest extends VerifyFixture {
 
         assertThat(elsewhere(archive)).isZero();
         assertThat(errors).contains(id).contains("nobody vouched for");
+        assertThat(elsewhere(archive)).isZero();
+        assertThat(output).contains("NOT CHECKED", "fleet verifier", "--verifier");
         assertThat(elsewhere(archive, "--verifier", id, "--json")).isZero();
         assertThat(errors).doesNotContain("nobody vouched for");
         assertThat(json().at("/archive/anchored").asBoolean()).isTrue();
