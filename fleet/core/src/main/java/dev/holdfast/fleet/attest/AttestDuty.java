@@ -1,7 +1,6 @@
 package dev.holdfast.fleet.attest;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import dev.holdfast.attestation.verify.Appraisal;
 import dev.holdfast.attestation.verify.AppraisalPolicy;
 import dev.holdfast.attestation.verify.AttestationResult;
 import dev.holdfast.fleet.AttestSettings;
@@ -21,11 +20,8 @@ import dev.holdfast.wire.Rejection;
 import dev.holdfast.wire.Subject;
 import java.io.IOException;
 import java.security.SecureRandom;
-import java.time.DateTimeException;
 import java.time.Duration;
-import java.time.Instant;
 import java.util.HashSet;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -51,9 +47,6 @@ public final class AttestDuty implements DeviceWatch, AutoCloseable {
     private static final Duration PATIENCE = Duration.ofSeconds(30);
     /** After half of the time once more: what floods the device's topic may have pushed the first question out. */
     private static final Duration AGAIN = PATIENCE.dividedBy(2);
-
-    /** How far a device's word that it goes down may be from now: clocks differ, and the broker keeps it. */
-    private static final Duration LEAVING = Duration.ofMinutes(2);
 
     private static final Duration SCAN = Duration.ofMinutes(5);
     private static final long IDLE_MILLIS = 500;
@@ -138,7 +131,7 @@ public final class AttestDuty implements DeviceWatch, AutoCloseable {
                 scanDue = true;
             }
         }
-        if (isLeaving(report)) {
+        if (ServedWord.isLeaving(report, attestation.clock().instant())) {
             schedule.bring(device, AttestSchedule.Why.REBOOT);
             stir();
         }
@@ -148,19 +141,6 @@ public final class AttestDuty implements DeviceWatch, AutoCloseable {
                 schedule.bring(device, AttestSchedule.Why.FLIP);
             }
         });
-    }
-
-    /** The broker may keep such a report for as long as the device is off. */
-    private boolean isLeaving(JsonNode report) {
-        try {
-            return report.has("leaving")
-                    && Duration.between(Instant.parse(report.path("leaving").asText()), attestation.clock().instant())
-                                    .abs()
-                                    .compareTo(LEAVING)
-                            < 0;
-        } catch (DateTimeException e) {
-            return false;
-        }
     }
 
     @Override
@@ -319,25 +299,7 @@ public final class AttestDuty implements DeviceWatch, AutoCloseable {
                 .judge(question.inquiry(), evidence, by, question.turn().why().word(), question.reported())
                 .result();
         schedule.looked(device, result.at());
-        tell(device, before, result.appraisal());
-    }
-
-    /** What changed is told, and what stays as it was is not. */
-    private void tell(String device, Optional<LastVerdict> before, Appraisal appraisal) {
-        String status = appraisal.status().name().toLowerCase(Locale.ROOT);
-        if (before.map(LastVerdict::status).equals(Optional.of(status))) {
-            return;
-        }
-        Optional<Appraisal.Check> failure = appraisal.firstFailure();
-        if (failure.isPresent()) {
-            quiet.warn(
-                    "evidence of {} is {}: {}",
-                    Subject.device(device),
-                    status,
-                    new Rejection(failure.get().code().orElse(Code.ATT_FORMAT), failure.get().detail()));
-        } else {
-            LOG.info("evidence of {} is {}", Subject.device(device), status);
-        }
+        ChangedStatus.tell(quiet, device, before, result.appraisal());
     }
 
     private void silent(OpenQuestions.Question question) throws IOException, RejectedException {
