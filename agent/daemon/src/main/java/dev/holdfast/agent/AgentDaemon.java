@@ -2,8 +2,8 @@ package dev.holdfast.agent;
 
 import dev.holdfast.agent.health.AgentHealth;
 import dev.holdfast.agent.health.Pulse;
-import dev.holdfast.agent.metrics.AgentCounters;
 import dev.holdfast.agent.metrics.AgentCounters.Inbound;
+import dev.holdfast.agent.metrics.AgentCounters;
 import dev.holdfast.agent.metrics.AgentMetrics;
 import dev.holdfast.agent.pace.FloorClock;
 import dev.holdfast.agent.pace.RefreshSchedule;

@@ -252,7 +252,7 @@ public final class AttestDuty implements DeviceWatch, AutoCloseable {
         for (OpenQuestions.Question question : open.all()) {
             Duration waited = Duration.ofNanos(now - question.askedNanos());
             if (question.inquiry().own().isDone()) {
-                judged(question, Optional.ofNullable(question.inquiry().own().getNow(null)));
+                judged(question, Optional.of(question.inquiry().own().join()));
             } else if (waited.compareTo(PATIENCE) > 0) {
                 judged(question, question.inquiry().another());
             } else if (waited.compareTo(AGAIN) > 0 && open.again(question)) {
