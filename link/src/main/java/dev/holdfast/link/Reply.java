@@ -6,7 +6,10 @@ import dev.holdfast.wire.CborReader;
 import dev.holdfast.wire.CborWriter;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.RejectedException;
+import dev.holdfast.wire.Rejection;
 import dev.holdfast.wire.Verdict;
+import java.util.Collection;
+import java.util.Optional;
 
 /**
  * What the fleet service answers.
@@ -42,6 +45,16 @@ public record Reply(Binary id, Body body) {
     public record Refused(String code, String detail, int retryAfterSeconds) implements Body {
         public Refused(String code, String detail) {
             this(code, detail, 0);
+        }
+
+        /**
+         * What the refusal means here: its own code where that is one of {@code told}, else that the service refused. Whoever answered
+         * chose the words, which end in a log.
+         */
+        public Rejection rejection(Collection<Code> told) {
+            Optional<Code> known =
+                    told.stream().filter(one -> one.id().equals(code)).findFirst();
+            return new Rejection(known.orElse(Code.LNK_REFUSED), known.isPresent() ? detail : code + " " + detail);
         }
     }
 

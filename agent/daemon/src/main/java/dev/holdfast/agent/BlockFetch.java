@@ -43,7 +43,7 @@ final class BlockFetch {
     /** Asks one question. */
     @FunctionalInterface
     interface Asking {
-        FleetClient.Question ask(Request.Body body) throws IOException;
+        Questions.Question ask(Request.Body body) throws IOException;
     }
 
     private final Asking asking;
@@ -135,7 +135,7 @@ final class BlockFetch {
             }
             Set<Integer> missing = new LinkedHashSet<>(pieces(piece, window.pieces(piece)));
             int asked = missing.size();
-            try (FleetClient.Question question =
+            try (Questions.Question question =
                     asking.ask(new Request.Blocks(blob, piece, new ArrayList<>(missing)))) {
                 listen(question, piece, missing);
             }
@@ -152,7 +152,7 @@ final class BlockFetch {
          * Takes answers until all that is missing has come. Who repeats or invents blocks cannot keep us here: each answer uses up one of
          * a bounded number, and only one that was missing is worth waiting longer.
          */
-        private void listen(FleetClient.Question question, int piece, Set<Integer> missing) throws IOException {
+        private void listen(Questions.Question question, int piece, Set<Integer> missing) throws IOException {
             long end = System.nanoTime() + answerDeadline.toNanos();
             for (int answers = 0; !missing.isEmpty() && answers < MAX_ANSWERS; answers++) {
                 Optional<Reply.Body> answer = question.within(Math.max(0, end - System.nanoTime()));

@@ -11,28 +11,19 @@ import dev.holdfast.link.Topics;
 import dev.holdfast.trust.client.BlockSink;
 import dev.holdfast.trust.client.BlockSource;
 import dev.holdfast.trust.client.MetadataSource;
-import dev.holdfast.trust.client.RetryLaterException;
 import dev.holdfast.trust.client.SourceException;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
-import dev.holdfast.wire.QuietLog;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Rejection;
 import dev.holdfast.wire.Sha256;
-import dev.holdfast.wire.Verdict;
 import java.io.IOException;
-import java.security.SecureRandom;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
-import java.util.concurrent.BlockingQueue;
-import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.LongFunction;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -49,17 +40,12 @@ final class FleetClient implements MetadataSource, BlockSource, AutoCloseable {
     private static final long REFUSED_SECONDS = 2;
 
     private static final int MAX_ANSWERS = 16;
-    /** Codes of a refusal that mean the same here; any other one is of the service. */
-    private static final List<Code> TOLD = List.of(Code.ATT_NOT_ENROLLED, Code.ATT_PENDING, Code.LNK_LIMIT);
     /** Answers' time in which a whole document has to come. */
     private static final int DOCUMENT_ANSWERS = 12;
 
-    private final QuietLog quiet = new QuietLog(LOG);
     private final Topics topics;
     private final Duration answerDeadline;
-    private final SecureRandom random = new SecureRandom();
-    private final Map<Binary, BlockingQueue<Reply.Body>> waiting = new ConcurrentHashMap<>();
-    private final AtomicLong quietUntil = new AtomicLong();
+    private final Questions questions;
     private final BlockFetch blocks;
     private volatile @Nullable MqttLink link;
 
@@ -72,7 +58,8 @@ final class FleetClient implements MetadataSource, BlockSource, AutoCloseable {
         this.topics = topics;
         this.answerDeadline = answerDeadline;
         Runnable useful = () -> Optional.ofNullable(link).ifPresent(MqttLink::useful);
-        this.blocks = new BlockFetch(Question::new, this::maxPacketBytes, useful, answerDeadline);
+        this.questions = new Questions(question -> publish(topics.ask(), question, false), this::connection);
+        this.blocks = new BlockFetch(questions::ask, this::maxPacketBytes, useful, answerDeadline);
     }
 
     Topics topics() {
@@ -118,27 +105,20 @@ final class FleetClient implements MetadataSource, BlockSource, AutoCloseable {
         }
     }
 
-    /**
-     * Takes a payload of the answer topic.
-     *
-     * @return why it is of no use, where it is not
-     */
+    /** As {@link Questions#received}. */
     Optional<Rejection> received(byte[] payload) {
-        switch (Reply.decode(payload)) {
-            case Verdict.Rejected<Reply>(Rejection why) -> {
-                quiet.warn("answer dropped: {}", why);
-                return Optional.of(why);
-            }
-            case Verdict.Accepted<Reply>(Reply answer) -> {
-                BlockingQueue<Reply.Body> queue = waiting.get(answer.id());
-                if (queue == null || !queue.offer(answer.body())) {
-                    Rejection why = new Rejection(Code.LNK_UNASKED, "answer dropped");
-                    LOG.debug("{}", why);
-                    return Optional.of(why);
-                }
-                return Optional.empty();
-            }
-        }
+        return questions.received(payload);
+    }
+
+    /** Which connection to the broker it is, counted since the start; -1 where there is none. */
+    private long connection() {
+        LinkStatus now = linkStatus().orElse(null);
+        return now != null && now.connected() ? now.connections() : -1;
+    }
+
+    /** How long the service wants to be left alone; zero where it does not. */
+    Duration quiet() {
+        return questions.quiet();
     }
 
     @Override
@@ -212,25 +192,6 @@ final class FleetClient implements MetadataSource, BlockSource, AutoCloseable {
         };
     }
 
-    /** How long the service wants to be left alone; zero where it does not. */
-    Duration quiet() {
-        long left = quietUntil.get() - System.nanoTime();
-        return quietUntil.get() == 0 || left <= 0 ? Duration.ZERO : Duration.ofNanos(left);
-    }
-
-    /** Whoever answered chose the words, which end in a log. */
-    private static Rejection refusal(String code, String detail) {
-        Optional<Code> told =
-                TOLD.stream().filter(known -> known.id().equals(code)).findFirst();
-        return new Rejection(told.orElse(Code.LNK_REFUSED), told.isPresent() ? detail : code + " " + detail);
-    }
-
-    private RetryLaterException silence(Rejection refusal, Duration asked) {
-        RetryLaterException later = new RetryLaterException(refusal.code(), refusal.detail(), asked);
-        quietUntil.set(System.nanoTime() + later.after().toNanos());
-        return later;
-    }
-
     /** Reads an answer; a rejection where it cannot be the service's. */
     @FunctionalInterface
     interface Reader<T> {
@@ -244,7 +205,7 @@ final class FleetClient implements MetadataSource, BlockSource, AutoCloseable {
      * @throws RejectedException why the last answer did not hold
      */
     <T> T first(Request.Body body, Reader<T> reader) throws IOException, RejectedException {
-        try (Question question = new Question(body)) {
+        try (Questions.Question question = questions.ask(body)) {
             long end = System.nanoTime() + answerDeadline.toNanos();
             RejectedException last = null;
             IOException refused = null;
@@ -258,7 +219,7 @@ final class FleetClient implements MetadataSource, BlockSource, AutoCloseable {
                     return reader.read(question.next(Math.max(0, left)));
                 } catch (RejectedException e) {
                     last = e;
-                } catch (NoAnswerException e) {
+                } catch (Questions.NoAnswerException e) {
                     break;
                 } catch (IOException e) {
                     refused = e;
@@ -267,13 +228,13 @@ final class FleetClient implements MetadataSource, BlockSource, AutoCloseable {
             if (last != null) {
                 throw last;
             }
-            throw refused != null ? refused : new NoAnswerException();
+            throw refused != null ? refused : new Questions.NoAnswerException();
         }
     }
 
     /** Asks a question that has one answer. */
     private Reply.Body single(Request.Body body, long nanos) throws IOException {
-        try (Question question = new Question(body)) {
+        try (Questions.Question question = questions.ask(body)) {
             return question.next(nanos);
         }
     }
@@ -287,64 +248,6 @@ final class FleetClient implements MetadataSource, BlockSource, AutoCloseable {
         MqttLink current = link;
         if (current != null) {
             current.close();
-        }
-    }
-
-    private static final class NoAnswerException extends SourceException {
-        private static final long serialVersionUID = 1;
-
-        NoAnswerException() {
-            super(Code.LNK_TIMEOUT, "the fleet service did not answer");
-        }
-    }
-
-    /** One question in flight. */
-    final class Question implements AutoCloseable {
-        private final Binary id;
-        private final BlockingQueue<Reply.Body> answers = new LinkedBlockingQueue<>(4 * Request.MAX_BLOCKS);
-
-        Question(Request.Body body) throws IOException {
-            Duration quiet = quiet();
-            if (!quiet.isZero()) {
-                throw new RetryLaterException(Code.LNK_REFUSED, "the service asked for a pause", quiet);
-            }
-            byte[] fresh = new byte[Request.ID_BYTES];
-            random.nextBytes(fresh);
-            id = Binary.copyOf(fresh);
-            waiting.put(id, answers);
-            try {
-                publish(topics.ask(), new Request(id, body).encode(), false);
-            } catch (IOException e) {
-                waiting.remove(id);
-                throw e;
-            }
-        }
-
-        Reply.Body next(long nanos) throws IOException {
-            return within(nanos).orElseThrow(NoAnswerException::new);
-        }
-
-        /** The next answer; empty where none comes in time. */
-        Optional<Reply.Body> within(long nanos) throws IOException {
-            try {
-                Reply.Body answer = answers.poll(nanos, TimeUnit.NANOSECONDS);
-                if (answer instanceof Reply.Refused(String code, String detail, int retryAfterSeconds)) {
-                    Rejection refusal = refusal(code, detail);
-                    if (retryAfterSeconds > 0) {
-                        throw silence(refusal, Duration.ofSeconds(retryAfterSeconds));
-                    }
-                    throw new SourceException(refusal.code(), refusal.detail());
-                }
-                return Optional.ofNullable(answer);
-            } catch (InterruptedException e) {
-                Thread.currentThread().interrupt();
-                throw new SourceException(Code.LNK_DOWN, "the wait for an answer was called off");
-            }
-        }
-
-        @Override
-        public void close() {
-            waiting.remove(id);
         }
     }
 }

@@ -26,6 +26,8 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Function;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Whoever answers a device's questions may lie about everything; each call ends in bounded time. */
 @Timeout(60)
@@ -40,9 +42,16 @@ class FleetClientTest {
         void answer(Request request) throws InterruptedException;
     }
 
+    /** How often the broker was reached; 0 while it is away. */
+    private final AtomicInteger connections = new AtomicInteger(1);
+
     /** A link whose other end answers as {@code answerer} does. */
     private void use(Answerer answerer) {
-        client.use(new MqttLink() {
+        use(client, answerer);
+    }
+
+    private void use(FleetClient asking, Answerer answerer) {
+        asking.use(new MqttLink() {
             @Override
             public void publish(String topic, byte[] payload, boolean retained) {
                 asked.incrementAndGet();
@@ -55,7 +64,9 @@ class FleetClientTest {
 
             @Override
             public LinkStatus status() {
-                return new LinkStatus(true, Optional.empty(), Optional.empty(), 0, 0, Optional.empty());
+                int reached = connections.get();
+                return new LinkStatus(
+                        reached > 0, Optional.empty(), Optional.empty(), reached, 0, Optional.empty());
             }
 
             @Override
@@ -137,6 +148,30 @@ class FleetClientTest {
                 .isInstanceOfSatisfying(
                         SourceException.class,
                         e -> assertThat(SourceException.reasonOf(e).code()).isEqualTo(Code.ATT_NOT_ENROLLED));
+    }
+
+    /** The service's answer would go to a session that is gone, whether or not there is another connection by now. */
+    @ParameterizedTest
+    @ValueSource(ints = {0, 2})
+    void aQuestionEndsWithTheConnectionThatItWasAskedOver(int later) {
+        FleetClient patient = new FleetClient(new Topics("fleet", "device-1"), Duration.ofSeconds(30));
+        use(patient, request -> connections.set(later));
+        long begun = System.nanoTime();
+        assertThatThrownBy(() -> patient.fetch("targets.json", MAX))
+                .isInstanceOfSatisfying(
+                        SourceException.class,
+                        e -> assertThat(SourceException.reasonOf(e).code()).isEqualTo(Code.LNK_DOWN));
+        assertThat(Duration.ofNanos(System.nanoTime() - begun)).isLessThan(Duration.ofSeconds(5));
+    }
+
+    /** What came before the connection went is an answer. */
+    @Test
+    void anAnswerThatCameBeforeTheConnectionWentCounts() throws Exception {
+        use(request -> {
+            client.received(new Reply(request.id(), new Reply.Absent()).encode());
+            connections.set(0);
+        });
+        assertThat(client.fetch("targets.json", MAX)).isEmpty();
     }
 
     /** One block comes again and again, each time within the time of an answer. */

@@ -48,7 +48,7 @@ public final class FleetResponder {
         this.director = new Director(repository, directorKeys, clock);
         this.enrolment = new EnrolmentService(
                 directory,
-                PolicyFile.open(directory),
+                EnrolmentFile.open(directory),
                 DeviceCertificates.open(directory, directory.config().name(), clock),
                 clock);
         this.blobs = new BlockServer(directory);

@@ -3,18 +3,11 @@ package dev.holdfast.fleet.cli;
 import dev.holdfast.fleet.DeviceRecords;
 import dev.holdfast.fleet.FleetDirectory;
 import java.io.PrintWriter;
-import java.nio.file.Path;
 import java.time.Clock;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Optional;
-import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
-import picocli.CommandLine.ParentCommand;
-import picocli.CommandLine.Spec;
 
 /** Removes what the fleet knows of a device. */
 @Command(
@@ -22,24 +15,14 @@ import picocli.CommandLine.Spec;
         footer = {"", "Example:", "  fleet devices forget cam-7"},
         description =
                 "Removes a device's keys, wishes and reports; a device of that name enrols as a new one. Is audited.")
-final class DeviceForgetCommand implements Callable<Integer> {
-    @Spec
-    CommandSpec spec = CommandSpec.create();
-
-    @ParentCommand
-    DevicesCommand listing = new DevicesCommand();
-
-    @Option(names = "--dir", paramLabel = "DIR", description = "The fleet directory (default: that of fleet devices).")
-    Optional<Path> dir = Optional.empty();
-
+final class DeviceForgetCommand extends DeviceVerb {
     @Parameters(arity = "1..*", paramLabel = "DEVICE", description = "The devices' names.")
     List<String> devices = new ArrayList<>();
 
     @Override
     public Integer call() throws Exception {
-        FleetDirectory directory = dir.map(FleetDirectory::new).orElseGet(listing.in::directory);
-        directory.config();
-        PrintWriter out = spec.commandLine().getOut();
+        FleetDirectory directory = directory();
+        PrintWriter out = out();
         for (String device : devices) {
             boolean enrolled = new DeviceRecords(directory).forget(device, Clock.systemUTC());
             out.println("forgot " + device);

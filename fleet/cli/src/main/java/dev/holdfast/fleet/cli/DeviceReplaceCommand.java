@@ -8,18 +8,13 @@ import dev.holdfast.tee.Assurance;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Sha256;
-import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.Optional;
-import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
-import picocli.CommandLine.ParentCommand;
-import picocli.CommandLine.Spec;
 
 /** Lets a device enrol once with other keys. */
 @Command(
@@ -31,16 +26,7 @@ import picocli.CommandLine.Spec;
         },
         footer = {"", "Examples:", "  fleet devices replace cam-7", "  fleet devices replace cam-7 --any-key --hours 2"
         })
-final class DeviceReplaceCommand implements Callable<Integer> {
-    @Spec
-    CommandSpec spec = CommandSpec.create();
-
-    @ParentCommand
-    DevicesCommand listing = new DevicesCommand();
-
-    @Option(names = "--dir", paramLabel = "DIR", description = "The fleet directory (default: that of fleet devices).")
-    Optional<Path> dir = Optional.empty();
-
+final class DeviceReplaceCommand extends DeviceVerb {
     @Parameters(paramLabel = "DEVICE", description = "The device's name.")
     String device = "";
 
@@ -58,8 +44,7 @@ final class DeviceReplaceCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws Exception {
-        FleetDirectory directory = dir.map(FleetDirectory::new).orElseGet(listing.in::directory);
-        directory.config();
+        FleetDirectory directory = directory();
         FleetDirectory.requireName(device);
         if (anyKey && endorsement.isPresent() || hours < 1) {
             throw new ParameterException(
@@ -78,9 +63,7 @@ final class DeviceReplaceCommand implements Callable<Integer> {
                 : Optional.of(known.endorsement());
         Replacement replacement =
                 records.replace(device, anyKey ? Optional.empty() : key, Duration.ofHours(hours), Clock.systemUTC());
-        spec.commandLine()
-                .getOut()
-                .println(device + " may enrol with other keys until " + replacement.until()
+        out().println(device + " may enrol with other keys until " + replacement.until()
                         + "; now restart its agent, after holdfast provision --again where its TPM was cleared");
         return 0;
     }

@@ -19,7 +19,7 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.ParentCommand;
 import picocli.CommandLine.Spec;
 
-/** What the verbs of {@code fleet devices} that let devices in have in common. */
+/** What the verbs of {@code fleet devices} have in common. */
 abstract class DeviceVerb implements Callable<Integer> {
     @Spec
     CommandSpec spec = CommandSpec.create();

@@ -17,8 +17,8 @@ import org.slf4j.LoggerFactory;
  * {@code enrolment.json} as it is now: read again when it changed, and now and then for the certificates and revocation lists that it
  * names. A file that does not hold ends a start; later the one before counts on. Thread-safe.
  */
-final class PolicyFile implements Supplier<EnrolmentPolicy> {
-    private static final Logger LOG = LoggerFactory.getLogger(PolicyFile.class);
+final class EnrolmentFile implements Supplier<EnrolmentPolicy> {
+    private static final Logger LOG = LoggerFactory.getLogger(EnrolmentFile.class);
     /** Revocation lists change by the week. */
     private static final Duration AGAIN = Duration.ofMinutes(10);
 
@@ -28,7 +28,7 @@ final class PolicyFile implements Supplier<EnrolmentPolicy> {
     private String stamp;
     private long readNanos;
 
-    private PolicyFile(Path file, LongSupplier nanoTime, EnrolmentPolicy policy, String stamp) {
+    private EnrolmentFile(Path file, LongSupplier nanoTime, EnrolmentPolicy policy, String stamp) {
         this.file = file;
         this.nanoTime = nanoTime;
         this.policy = policy;
@@ -37,9 +37,9 @@ final class PolicyFile implements Supplier<EnrolmentPolicy> {
     }
 
     /** {@code CFG-INVALID} where the file does not hold. */
-    static PolicyFile open(FleetDirectory directory) throws IOException, RejectedException {
+    static EnrolmentFile open(FleetDirectory directory) throws IOException, RejectedException {
         Path file = directory.root().resolve("enrolment.json");
-        return new PolicyFile(file, System::nanoTime, read(file).orThrow(), AcceptedKeys.stamp(file));
+        return new EnrolmentFile(file, System::nanoTime, read(file).orThrow(), AcceptedKeys.stamp(file));
     }
 
     private static Verdict<EnrolmentPolicy> read(Path file) {
