@@ -22,6 +22,8 @@ class OutagesTest {
     private static final int OUTAGES = 100;
     private static final int MORE_LAYERS = 60;
     private static final int BYTES_PER_MILLI = 2_000;
+    /** As models are published. */
+    private static final int BLOCK_BYTES = 32 * 1024;
     private static final Duration LIMIT = Duration.ofSeconds(120);
 
     @TempDir
@@ -124,8 +126,9 @@ class OutagesTest {
         }
         for (byte[] payload : tap.heard("ask")) {
             if (Request.decode(payload) instanceof Verdict.Accepted<Request>(Request ask)
-                    && ask.body() instanceof Request.Blocks(var _, var _, List<Integer> indices)) {
-                indices.forEach(index -> lastAsked.put(index, phase));
+                    && ask.body() instanceof Request.Blocks(var _, int pieceBytes, List<Integer> pieces)) {
+                // On a bad line a block is asked for in pieces.
+                pieces.forEach(piece -> lastAsked.put(piece / (BLOCK_BYTES / pieceBytes), phase));
             }
         }
         tap.forget();
