@@ -67,7 +67,7 @@ class OutagesTest {
                     cable.unplug();
                     Tools.until(LIMIT, "the agent knows", () -> !connected(stack));
                     verified.add(settled(stack));
-                    note(tap, outage, lastAsked);
+                    note(tap, outage, lastAsked, verified.getLast());
                     cable.plug();
                 }
                 int total = stack.status().at("/install/blocksTotal").asInt();
@@ -77,8 +77,8 @@ class OutagesTest {
                 cable.slow(Integer.MAX_VALUE);
                 stack.awaitServing("3.0.0");
                 stack.awaitCommitted("3.0.0");
-                note(tap, OUTAGES + 1, lastAsked);
                 verified.add(total);
+                note(tap, OUTAGES + 1, lastAsked, total);
 
                 List<Integer> gained = new ArrayList<>();
                 List<Integer> askedLast = new ArrayList<>();
@@ -119,18 +119,23 @@ class OutagesTest {
         }
     }
 
-    /** Takes up what was asked for since the last time. */
-    private static void note(Tap tap, int phase, Map<Integer, Integer> lastAsked) throws Exception {
-        for (int size = -1; size != tap.heard("ask").size(); Thread.sleep(50)) {
-            size = tap.heard("ask").size();
-        }
-        for (byte[] payload : tap.heard("ask")) {
-            if (Request.decode(payload) instanceof Verdict.Accepted<Request>(Request ask)
-                    && ask.body() instanceof Request.Blocks(var _, int pieceBytes, List<Integer> pieces)) {
-                // On a bad line a block is asked for in pieces.
-                pieces.forEach(piece -> lastAsked.put(piece / (BLOCK_BYTES / pieceBytes), phase));
+    /** Takes up what was asked for since the last time: every block that is verified was asked for, and the tap may hear it later. */
+    private static void note(Tap tap, int phase, Map<Integer, Integer> lastAsked, int verified) throws Exception {
+        Tools.until(Duration.ofSeconds(30), "the tap heard what was asked for", () -> {
+            int size = tap.heard("ask").size();
+            Thread.sleep(50);
+            if (size != tap.heard("ask").size()) {
+                return false;
             }
-        }
+            for (byte[] payload : tap.heard("ask")) {
+                if (Request.decode(payload) instanceof Verdict.Accepted<Request>(Request ask)
+                        && ask.body() instanceof Request.Blocks(var _, int pieceBytes, List<Integer> pieces)) {
+                    // On a bad line a block is asked for in pieces.
+                    pieces.forEach(piece -> lastAsked.put(piece / (BLOCK_BYTES / pieceBytes), phase));
+                }
+            }
+            return lastAsked.size() >= verified;
+        });
         tap.forget();
     }
 }

@@ -74,6 +74,10 @@ public enum Code {
             "FLT-CLONE",
             "Two processes report under one device's name",
             "Look for a copied disk: give the copy a name and keys of its own and enrol it"),
+    FLT_PROOF(
+            "FLT-PROOF",
+            "A device says that it serves one release, and its evidence proves another",
+            "Take it out of use and look at it: fleet attest DEVICE shows the evidence, holdfast history on it what it did"),
 
     // Configuration
     CFG_INVALID("CFG-INVALID", "The configuration file is not usable", "holdfast config check names all that is wrong"),

@@ -14,9 +14,9 @@ import java.util.Objects;
  * {@code audit.jsonl}: one line for each act that takes something from a device or gives its name to other keys. A line is appended
  * and forced before the act, so that none is missing; an act that was cut off after its line is done again. Nothing removes lines.
  */
-record FleetAudit(FleetDirectory directory, Clock clock) {
+public record FleetAudit(FleetDirectory directory, Clock clock) {
     /** @param details what the act is about; its fields come after time, user and act */
-    void append(String act, String device, ObjectNode details) throws IOException, RejectedException {
+    public void append(String act, String device, ObjectNode details) throws IOException, RejectedException {
         ObjectNode line = Json.object()
                 .put("at", clock.instant().toString())
                 .put("by", Objects.requireNonNullElse(System.getProperty("user.name"), "?"))

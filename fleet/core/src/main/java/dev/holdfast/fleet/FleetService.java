@@ -17,6 +17,7 @@ import dev.holdfast.wire.Rejection;
 import dev.holdfast.wire.Subject;
 import dev.holdfast.wire.Verdict;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.time.Clock;
 import java.util.List;
 import java.util.Optional;
@@ -106,6 +107,19 @@ public final class FleetService implements AutoCloseable {
             throw LinkException.of(new Rejection(Code.LNK_DOWN, "not connected yet"));
         }
         link.join().publish(device.challenge(), challenge.encode(), false);
+    }
+
+    /** Tells a device that an order of this number waits. One that it does not reach asks by itself. */
+    public void hint(String device, long order) {
+        if (!link.isDone()) {
+            return;
+        }
+        try {
+            byte[] number = Long.toString(order).getBytes(StandardCharsets.US_ASCII);
+            link.join().publish(new Topics(fleet, device).desired(), number, true);
+        } catch (LinkException e) {
+            LOG.debug("no hint to {}: {}", Subject.device(device), e.rejection());
+        }
     }
 
     /** Why the broker is not reached; empty while it is, and before the first attempt failed. */

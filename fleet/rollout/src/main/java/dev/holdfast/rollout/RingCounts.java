@@ -48,7 +48,7 @@ public record RingCounts(Map<ExecutionState, Long> states) {
         return of(ExecutionState.NOTIFIED) + of(ExecutionState.IN_PROGRESS);
     }
 
-    RingCounts plus(RingCounts other) {
+    public RingCounts plus(RingCounts other) {
         Map<ExecutionState, Long> sum = new EnumMap<>(ExecutionState.class);
         for (ExecutionState state : ExecutionState.values()) {
             sum.put(state, of(state) + other.of(state));

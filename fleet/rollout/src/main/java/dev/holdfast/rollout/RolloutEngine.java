@@ -243,9 +243,11 @@ public final class RolloutEngine {
             }
         }
         move(remembered);
+        Set<String> devices = new HashSet<>();
+        turn.forEach(one -> devices.add(one.device()));
         Map<Execution, Execution> moves = new LinkedHashMap<>();
-        for (Execution one : turn.isEmpty() ? turn : store.in(rollout.id(), ExecutionState.QUEUED, MOST)) {
-            if (turn.stream().anyMatch(chosen -> chosen.device().equals(one.device()))) {
+        for (Execution one : devices.isEmpty() ? turn : store.in(rollout.id(), ExecutionState.QUEUED, MOST)) {
+            if (devices.contains(one.device())) {
                 moves.put(one, ordered(one, plan, now));
             }
         }

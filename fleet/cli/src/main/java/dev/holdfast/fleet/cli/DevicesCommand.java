@@ -56,6 +56,7 @@ import picocli.CommandLine.Spec;
             DeviceRejectCommand.class,
             DeviceImportCommand.class,
             DeviceTokenCommand.class,
+            DeviceLabelCommand.class,
             DeviceForgetCommand.class,
             DeviceReplaceCommand.class
         })

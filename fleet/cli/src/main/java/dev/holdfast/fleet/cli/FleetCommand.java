@@ -35,6 +35,7 @@ import picocli.CommandLine.Option;
             TemplateCommand.class,
             PublishCommand.class,
             DesireCommand.class,
+            RolloutCommand.class,
             BundleCommand.class,
             ServeCommand.class,
             SettingsCommand.class,
@@ -72,7 +73,7 @@ public final class FleetCommand {
                         .group("Set up")
                         .verbs("init", "settings", "serve", "root", "resume")
                         .group("Publish and order")
-                        .verbs("template", "publish", "desire", "bundle", "delta")
+                        .verbs("template", "publish", "desire", "rollout", "bundle", "delta")
                         .group("Devices")
                         .verbs("devices", "attest", "verify", "verifier")
                         .group("Releases")

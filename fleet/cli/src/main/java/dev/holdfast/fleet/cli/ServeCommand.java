@@ -12,6 +12,10 @@ import dev.holdfast.fleet.VerifierKey;
 import dev.holdfast.fleet.attest.AttestDuty;
 import dev.holdfast.fleet.attest.Attestation;
 import dev.holdfast.log.Logs;
+import dev.holdfast.rollout.DirectoryFleet;
+import dev.holdfast.rollout.RolloutDuty;
+import dev.holdfast.rollout.RolloutEngine;
+import dev.holdfast.rollout.RolloutStore;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Rejection;
@@ -75,11 +79,17 @@ final class ServeCommand implements Callable<Integer> {
                 (device, challenge) -> serving.join().challenge(device, challenge));
         FleetService service = FleetService.start(directory, config, responder, duty);
         serving.complete(service);
+        RolloutStore store = RolloutStore.open(directory.root());
+        RolloutDuty rollouts = RolloutDuty.start(new RolloutEngine(
+                store,
+                new DirectoryFleet(repository, (device, wish) -> service.hint(device, wish.counter())),
+                Clock.systemUTC()));
         SettingsReload reload = new SettingsReload(connected::config, config, service, duty);
         Signals.handle("HUP", () -> reload.run());
         // SIGTERM runs the hooks; the process ends when they have.
         Runtime.getRuntime()
                 .addShutdownHook(Thread.ofPlatform().name("fleet-stop").unstarted(() -> {
+            rollouts.close();
             duty.close();
             service.close();
         }));

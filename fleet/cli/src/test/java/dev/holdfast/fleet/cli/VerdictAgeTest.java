@@ -37,7 +37,7 @@ class VerdictAgeTest extends VerifyFixture {
                 new DeviceRecords(directory).read("cam-7"),
                 repository.references(),
                 AppraisalPolicy.atLeast(least));
-        LastVerdict.keep(directory, new AttestationResult(appraisal, "cam-7", nonce, Sha256.of(evidence), at), Optional.empty());
+        LastVerdict.keep(directory, new AttestationResult(appraisal, "cam-7", nonce, Sha256.of(evidence), at), Optional.empty(), Optional.empty());
     }
 
     private int run(String... more) {

@@ -81,7 +81,8 @@ public record Attestation(FleetRepository repository, VerifierKey key, Clock clo
         try {
             new KeptArchives(directory).keep(device, now, archive);
         } finally {
-            LastVerdict.keep(directory, result, reported);
+            LastVerdict.keep(
+                    directory, result, reported, question.age().map(now::minus));
             new VerdictLog(directory).append(device, line(result, why));
         }
         return new Done(result, appraised.device(), archive);
