@@ -74,7 +74,8 @@ put_jars() { # HOME, PROGRAM=FOLDER...
     rm -f "$home"/jars/*linux-"$other"*.jar "$home"/lib/*/*linux-"$other"*.jar
     check_modules "$home/jars"
     "$jdk/bin/java" -cp "$root/packaging/target/lib/*" dev.holdfast.packaging.NewerClasses "$home"/jars/*.jar >&2
-    python3 - "$home/jars" <<'PY'
+    case $arch in amd64) native=x86_64 ;; arm64) native=aarch64 ;; esac
+    python3 - "$home/jars" "$native" <<'PY'
 import os, re, sys, time, zipfile
 epoch = time.gmtime(int(os.environ["SOURCE_DATE_EPOCH"]))[:6]
 for name in sorted(os.listdir(sys.argv[1])):
@@ -88,6 +89,9 @@ for name in sorted(os.listdir(sys.argv[1])):
                 content = re.split(rb"\r?\n\r?\n", content, maxsplit=1)[0] + b"\n\n"
             # aircompressor's native libraries for four systems: its Java is what is used, and what is not there loads nothing.
             if re.match(r"aircompressor/[a-z]+-[a-z0-9]+/", entry.filename):
+                continue
+            # SQLite for other systems and processors.
+            if entry.filename.startswith("org/sqlite/native/") and not entry.filename.startswith(f"org/sqlite/native/Linux/{sys.argv[2]}/"):
                 continue
             if not entry.is_dir() and not (signed and re.fullmatch(r"META-INF/[^/]+\.(SF|RSA|DSA|EC)", entry.filename)):
                 stored.writestr(zipfile.ZipInfo(entry.filename, epoch), content)

@@ -21,10 +21,12 @@ import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Rejection;
 import java.io.IOException;
 import java.time.Clock;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
+import java.util.stream.Stream;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -33,7 +35,7 @@ import picocli.CommandLine.Spec;
 /** The fleet service in the foreground. */
 @Command(
         name = "serve",
-        description = "Answers devices until it is told to stop: enrolment, orders, blocks, reports; and asks them for evidence.",
+        description = "Answers devices until it is told to stop: enrolment, orders, blocks, reports; asks them for evidence, and moves rollouts on.",
         footer = {
             "",
             "SIGHUP has it read the fleet's settings again, all of them or none. Options given here stay.",
@@ -43,6 +45,9 @@ import picocli.CommandLine.Spec;
         })
 final class ServeCommand implements Callable<Integer> {
     private static final long POLL_MILLIS = 50;
+    private static final List<String> VITAL_THREADS = Stream.concat(
+                    FleetService.VITAL_THREADS.stream(), Stream.of(RolloutDuty.THREAD))
+            .toList();
 
     @Spec
     CommandSpec spec = CommandSpec.create();
@@ -52,7 +57,7 @@ final class ServeCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws Exception {
-        UncaughtExceptions.endTheProcessFor(FleetService.VITAL_THREADS);
+        UncaughtExceptions.endTheProcessFor(VITAL_THREADS);
         Logs.ofDaemon("fleet");
         try {
             serve();
