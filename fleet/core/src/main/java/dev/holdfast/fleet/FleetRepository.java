@@ -334,11 +334,9 @@ public final class FleetRepository {
 
     /** Copies a file to its place by digest. */
     Sha256 keep(Path file) throws IOException {
-        return keep(file, Progress.SILENT);
-    }
-
-    /** The same, and says how far the copy is. */
-    Sha256 keep(Path file, Progress progress) throws IOException {
-        return BlobCopy.keep(directory, file, progress);
+        try (StagedFile staged = StagedFile.copy(directory, file, Progress.SILENT)) {
+            staged.keep();
+            return staged.digest();
+        }
     }
 }

@@ -51,24 +51,7 @@ final class FleetWriter implements AutoCloseable {
     static String publish(FleetRepository repository, String version, int seed) throws Exception {
         byte[] model = new byte[2000];
         new Random(seed).nextBytes(model);
-        Path file = Files.write(Files.createTempFile("model", ".gguf"), model);
-        try {
-            return new Publication(
-                            "tiny",
-                            version,
-                            file,
-                            Json.object(),
-                            Json.object().putArray("canaries"),
-                            List.of(),
-                            Optional.empty(),
-                            0.9,
-                            Optional.empty(),
-                            0.002)
-                    .publish(repository)
-                    .target();
-        } finally {
-            Files.delete(file);
-        }
+        return SampleRelease.sign(repository, "tiny", version, model).target();
     }
 
     /** Starts one and waits until it is ready. */

@@ -143,7 +143,7 @@ class TemplateCommandTest {
         Path template = file("wrong.json", WRONG);
         assertThat(publish(template)).isEqualTo(1);
         assertThat(errors)
-                .startsWith("GGUF-UNSUPPORTED: 2 literals of the template are not single tokens")
+                .startsWith("GGUF-UNSUPPORTED: " + model + ": 2 literals of the template are not single tokens")
                 .contains("<|im_strat|>");
         assertThat(repository.targets()).isEmpty();
         assertThat(publish(file("none.json", "{}"))).isEqualTo(1);
