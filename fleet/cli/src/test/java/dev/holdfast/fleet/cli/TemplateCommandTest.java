@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.holdfast.engine.text.ChatVocabularies;
 import dev.holdfast.engine.text.TemplateFamilies;
+import dev.holdfast.engine.TinyModel;
 import dev.holdfast.fleet.FleetDirectory;
 import dev.holdfast.fleet.FleetRepository;
 import dev.holdfast.wire.Json;
@@ -137,6 +138,7 @@ class TemplateCommandTest {
 
     @Test
     void publishRefusesATemplateThatDoesNotBind() throws Exception {
+        TinyModel.writeChatml(model, 1);
         FleetRepository repository = new FleetRepository(new FleetDirectory(dir.resolve("fleet")), Clock.systemUTC());
         assertThat(repository.init(new FleetDirectory.Config("test", "tcp://127.0.0.1:1")))
                 .exists();
