@@ -52,7 +52,7 @@ final class PublishCommand implements Callable<Integer> {
     CommandSpec spec = CommandSpec.create();
 
     @Mixin
-    FleetCommand.InDirectory in = new FleetCommand.InDirectory();
+    OfflineKeys keys = new OfflineKeys();
 
     @Parameters(index = "0", paramLabel = "MODEL", description = "The model's name, such as chat.")
     String model = "";
@@ -159,7 +159,7 @@ final class PublishCommand implements Callable<Integer> {
                 deviceMemory.map(mib -> mib * MIB));
         Publication.Published done;
         try (ProgressLine line = Program.progress(spec, "")) {
-            done = publication.publish(in.repository(), about.attachments(), step -> {
+            done = publication.publish(keys.repository(), about.attachments(), step -> {
                 line.step(step);
                 return line;
             });

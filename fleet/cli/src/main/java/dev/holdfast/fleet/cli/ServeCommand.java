@@ -8,6 +8,7 @@ import dev.holdfast.fleet.FleetKeys;
 import dev.holdfast.fleet.FleetRepository;
 import dev.holdfast.fleet.FleetResponder;
 import dev.holdfast.fleet.FleetService;
+import dev.holdfast.fleet.Renewal;
 import dev.holdfast.log.Logs;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.RejectedException;
@@ -25,7 +26,8 @@ import picocli.CommandLine.Spec;
 /** The fleet service in the foreground. */
 @Command(
         name = "serve",
-        description = "Answers devices until it is told to stop: enrolment, orders, blocks, reports.",
+        description = "Answers devices until it is told to stop: enrolment, orders, blocks, reports; signs snapshot and timestamp"
+                + " again before they expire.",
         footer = {
             "",
             "SIGHUP has it read the fleet's settings again, all of them or none. Options given here stay.",
@@ -65,11 +67,15 @@ final class ServeCommand implements Callable<Integer> {
         FleetResponder responder =
                 new FleetResponder(repository, FleetKeys.DIRECTOR.load(directory.keys()), Clock.systemUTC());
         FleetService service = FleetService.start(directory, config, responder);
+        Renewal renewal = Renewal.start(repository, Clock.systemUTC());
         SettingsReload reload = new SettingsReload(connected::config, config, service);
         Signals.handle("HUP", () -> reload.run());
         // SIGTERM runs the hooks; the process ends when they have.
         Runtime.getRuntime()
-                .addShutdownHook(Thread.ofPlatform().name("fleet-stop").unstarted(service::close));
+                .addShutdownHook(Thread.ofPlatform().name("fleet-stop").unstarted(() -> {
+                    renewal.close();
+                    service.close();
+                }));
         Optional<Code> told = Optional.empty();
         while (!service.connected()) {
             // Why it does not serve yet, once for each cause; the log has each attempt.
