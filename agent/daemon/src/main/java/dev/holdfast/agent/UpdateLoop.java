@@ -34,7 +34,6 @@ final class UpdateLoop implements AutoCloseable {
     private static final Duration UNFINISHED_LOOK = Duration.ofSeconds(30);
     /** Between two looks that hints ask for: whoever may publish can send as many as he likes. */
     static final Duration HINTED_LOOKS = Duration.ofSeconds(5);
-
     private static final Duration LOOK_LIMIT = Duration.ofSeconds(60);
     private static final Duration STOP_LIMIT = Duration.ofSeconds(2);
     private static final Duration END_LIMIT = Duration.ofSeconds(5);
@@ -219,6 +218,7 @@ final class UpdateLoop implements AutoCloseable {
         parts.report().run();
         Verdict<Order> order = client.order(parts.fleet().topics().device());
         parts.clock().raise(client.now());
+        parts.installer().leaveWithdrawn().ifPresent(this::note);
         return switch (order) {
             case Verdict.Rejected<Order> rejected -> {
                 note(rejected.reason());

@@ -263,7 +263,7 @@ class InstallerTest {
         long[] free = {1000};
         ModelStore full = ModelStore.open(world.dir.resolve("store"), () -> free[0], Disk.LOCAL);
         InstallerPorts ports =
-                new InstallerPorts(world, world, world, world.floors(), java.time.Clock.systemUTC(), record -> {});
+                new InstallerPorts(world, world, world, world.floors(), world.withdrawals(), java.time.Clock.systemUTC(), record -> {});
         Installer installer = Installer.open(full, world.config, ports);
         assertInterrupted(installer.install(world.secondOrder), Code.INS_DISK);
         assertInterrupted(installer.install(world.secondOrder), Code.INS_DISK);
@@ -277,7 +277,7 @@ class InstallerTest {
         assertThat(world.installer().install(world.secondOrder)).isInstanceOf(InstallOutcome.Committed.class);
         ModelStore full = ModelStore.open(world.dir.resolve("store"), () -> 1000, Disk.LOCAL);
         InstallerPorts ports =
-                new InstallerPorts(world, world, world, world.floors(), java.time.Clock.systemUTC(), record -> {});
+                new InstallerPorts(world, world, world, world.floors(), world.withdrawals(), java.time.Clock.systemUTC(), record -> {});
         assertThat(Installer.open(full, world.config, ports).install(world.without(world.firstOrder, 3)))
                 .isInstanceOf(InstallOutcome.Committed.class);
         assertServes(world.first);
