@@ -1,6 +1,7 @@
 package dev.holdfast.fleet;
 
 import dev.holdfast.trust.schema.KeyKind;
+import dev.holdfast.trust.signing.Passphrase;
 import dev.holdfast.trust.signing.RoleSigner;
 import dev.holdfast.trust.signing.RoleSigners;
 import dev.holdfast.trust.signing.SigningKey;
@@ -12,6 +13,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 
 /**
  * The keys of each role, {@code keys/<role>-<kind>.pem}. Every role signs with keys of two families and all must sign;
@@ -55,10 +57,19 @@ public enum FleetKeys {
 
     /** Makes and stores fresh keys; never overwrites one. */
     RoleSigner generate(Path directory) throws IOException {
+        return generate(directory, Optional.empty());
+    }
+
+    /** The same, encrypted where there is a passphrase. */
+    RoleSigner generate(Path directory, Optional<char[]> passphrase) throws IOException {
         List<SigningKey> keys = new ArrayList<>();
         for (KeyKind kind : kinds) {
             SigningKey key = SigningKey.generate(kind);
-            key.save(file(directory, kind));
+            if (passphrase.isPresent()) {
+                key.save(file(directory, kind), passphrase.get());
+            } else {
+                key.save(file(directory, kind));
+            }
             keys.add(key);
         }
         return new RoleSigner(keys, threshold);
@@ -75,7 +86,7 @@ public enum FleetKeys {
                             + folders);
         }
         for (KeyKind kind : kinds) {
-            keys.add(SigningKey.load(kind, folders.find(fileName(kind)).orElseThrow()));
+            keys.add(SigningKey.load(kind, folders.find(fileName(kind)).orElseThrow(), folders.passphrase()));
         }
         return new RoleSigner(keys, threshold);
     }
@@ -93,11 +104,16 @@ public enum FleetKeys {
     }
 
     /** The keys of this role that are in a directory: one holder's share. */
-    public List<SigningKey> loadPresent(Path directory) throws IOException {
+    public List<SigningKey> loadPresent(Path directory) throws IOException, RejectedException {
+        return loadPresent(directory, Passphrase.NONE);
+    }
+
+    /** The same where they may be encrypted; {@code FLT-KEYS} where the passphrase does not open them. */
+    public List<SigningKey> loadPresent(Path directory, Passphrase passphrase) throws IOException, RejectedException {
         List<SigningKey> keys = new ArrayList<>();
         for (KeyKind kind : kinds) {
             if (Files.exists(file(directory, kind))) {
-                keys.add(SigningKey.load(kind, file(directory, kind)));
+                keys.add(SigningKey.load(kind, file(directory, kind), passphrase));
             }
         }
         return keys;
@@ -107,11 +123,12 @@ public enum FleetKeys {
      * Makes the keys of all roles that every root names.
      *
      * @param offline folder for those that the service needs not, which may be the same
+     * @param passphrase of those; empty where they are not encrypted
      */
-    static RoleSigners generateAll(Path online, Path offline) throws IOException {
+    static RoleSigners generateAll(Path online, Path offline, Optional<char[]> passphrase) throws IOException {
         return new RoleSigners(
-                ROOT.generate(offline),
-                TARGETS.generate(offline),
+                ROOT.generate(offline, passphrase),
+                TARGETS.generate(offline, passphrase),
                 SNAPSHOT.generate(online),
                 TIMESTAMP.generate(online),
                 DIRECTOR.generate(online));

@@ -9,6 +9,7 @@ import dev.holdfast.trust.schema.FamilyPolicy;
 import dev.holdfast.trust.schema.Revocations;
 import dev.holdfast.trust.schema.RootDocument;
 import dev.holdfast.trust.schema.TargetFile;
+import dev.holdfast.trust.signing.Passphrase;
 import dev.holdfast.trust.signing.RoleSigner;
 import dev.holdfast.trust.signing.RoleSigners;
 import dev.holdfast.wire.Code;
@@ -52,8 +53,13 @@ public final class FleetRepository {
 
     /** @param offlineKeys folders where keys are looked for that are not in the fleet's own directory */
     public FleetRepository(FleetDirectory directory, List<Path> offlineKeys, Clock clock) {
+        this(directory, offlineKeys, Passphrase.NONE, clock);
+    }
+
+    /** @param passphrase of the keys that are encrypted; asked when one of them has to sign */
+    public FleetRepository(FleetDirectory directory, List<Path> offlineKeys, Passphrase passphrase, Clock clock) {
         this.directory = directory;
-        this.keys = KeyFolders.of(directory.keys()).and(offlineKeys);
+        this.keys = KeyFolders.of(directory.keys()).and(offlineKeys, passphrase);
         this.clock = clock;
         this.metadata = new ImageMetadata(directory, keys, clock);
     }
@@ -69,23 +75,25 @@ public final class FleetRepository {
 
     /** Makes keys, the factory root and empty metadata. @return the factory root's file */
     public Path init(FleetDirectory.Config config) throws IOException, RejectedException {
-        return init(config, directory.keys());
+        return init(config, directory.keys(), Optional.empty());
     }
 
     /**
      * The same with the keys of root, targets and revocations in a folder apart from those of the service.
      *
      * @param offline one of those that this repository looks into, or the directory's own
+     * @param passphrase of those keys, which is this repository's too; empty where they are not encrypted
      */
-    public Path init(FleetDirectory.Config config, Path offline) throws IOException, RejectedException {
+    public Path init(FleetDirectory.Config config, Path offline, Optional<char[]> passphrase)
+            throws IOException, RejectedException {
         Files.createDirectories(directory.root());
         return directory.exclusively(() -> {
             directory.create(config);
             if (!offline.equals(directory.keys())) {
                 Disk.LOCAL.createDirectories(offline);
             }
-            RoleSigners signers = FleetKeys.generateAll(directory.keys(), offline);
-            RoleSigner withdrawing = FleetKeys.REVOCATIONS.generate(offline);
+            RoleSigners signers = FleetKeys.generateAll(directory.keys(), offline, passphrase);
+            RoleSigner withdrawing = FleetKeys.REVOCATIONS.generate(offline, passphrase);
             VerifierKey.make(directory);
             Path root = directory.metadata("1.root.json");
             ObjectNode factory = RootDocument.signedPart(

@@ -1,5 +1,6 @@
 package dev.holdfast.fleet;
 
+import dev.holdfast.trust.signing.Passphrase;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -11,8 +12,9 @@ import java.util.stream.Stream;
  * Where private keys are looked for: first among those that the service has, then in folders that a person names for one command.
  *
  * @param folders in the order of the search; at least one
+ * @param passphrase of the keys that are encrypted
  */
-public record KeyFolders(List<Path> folders) {
+public record KeyFolders(List<Path> folders, Passphrase passphrase) {
     public KeyFolders {
         folders = List.copyOf(folders);
         if (folders.isEmpty()) {
@@ -21,12 +23,12 @@ public record KeyFolders(List<Path> folders) {
     }
 
     static KeyFolders of(Path folder) {
-        return new KeyFolders(List.of(folder));
+        return new KeyFolders(List.of(folder), Passphrase.NONE);
     }
 
     /** The same, and then {@code more}. */
-    KeyFolders and(List<Path> more) {
-        return new KeyFolders(Stream.concat(folders.stream(), more.stream()).toList());
+    KeyFolders and(List<Path> more, Passphrase opening) {
+        return new KeyFolders(Stream.concat(folders.stream(), more.stream()).toList(), opening);
     }
 
     /** The first file of this name. */

@@ -12,6 +12,7 @@ import java.time.Instant;
 import java.time.ZoneOffset;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
@@ -33,7 +34,7 @@ class RenewalTest {
         directory = new FleetDirectory(dir.resolve("fleet"));
         offline = dir.resolve("stick");
         assertThat(repository(0, offline)
-                        .init(new FleetDirectory.Config("test", "tcp://127.0.0.1:1"), offline))
+                        .init(new FleetDirectory.Config("test", "tcp://127.0.0.1:1"), offline, Optional.empty()))
                 .exists();
     }
 

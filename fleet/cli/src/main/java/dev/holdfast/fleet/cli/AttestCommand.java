@@ -199,7 +199,7 @@ final class AttestCommand implements Callable<Integer> {
     }
 
     /** Signed where the Director's key is here, so that the device knows that its fleet asks. */
-    private Challenge challenge(Topics topics, Binary nonce) throws IOException {
+    private Challenge challenge(Topics topics, Binary nonce) throws IOException, RejectedException {
         long now = Instant.now().getEpochSecond();
         return new Challenge(
                 nonce,

@@ -55,6 +55,14 @@ final class InitCommand implements Callable<Integer> {
                     + " (default: DIR/keys of the fleet's directory).")
     Optional<Path> offline = Optional.empty();
 
+    @Mixin
+    PassphraseOption passphrase = new PassphraseOption();
+
+    @Option(
+            names = "--no-passphrase",
+            description = "With --offline-keys: do not encrypt them. Whoever reads the folder has them then.")
+    boolean open;
+
     @Option(
             names = "--resume-after",
             paramLabel = "BACKUP",
@@ -88,10 +96,12 @@ final class InitCommand implements Callable<Integer> {
         FleetDirectory.Config config = new FleetDirectory.Config(name, "");
         FleetDirectory.Config named = config.with(broker.over(config.broker()));
         FleetRepository repository =
-                new FleetRepository(in.directory(), offline.stream().toList(), Clock.systemUTC());
+                new FleetRepository(in.directory(), offline.stream().toList(), passphrase, Clock.systemUTC());
+        Optional<char[]> chosen =
+                offline.isEmpty() || open ? Optional.empty() : Optional.of(passphrase.choose());
         spec.commandLine()
                 .getOut()
-                .println(repository.init(named, offline.orElse(in.directory().keys())));
+                .println(repository.init(named, offline.orElse(in.directory().keys()), chosen));
         return 0;
     }
 
@@ -103,7 +113,7 @@ final class InitCommand implements Callable<Integer> {
         if (!name.isEmpty() || !broker.isEmpty() || offline.isPresent()) {
             throw usage("name and broker come from the backup; see fleet settings afterwards where they changed");
         }
-        FleetRepository repository = new FleetRepository(in.directory(), rootKeys, Clock.systemUTC());
+        FleetRepository repository = new FleetRepository(in.directory(), rootKeys, passphrase, Clock.systemUTC());
         FleetRestore.Begun begun = new FleetRestore(repository, Clock.systemUTC()).begin(from, roots, rootKeys);
         PrintWriter out = spec.commandLine().getOut();
         out.println("orders are held: " + begun.held().size());

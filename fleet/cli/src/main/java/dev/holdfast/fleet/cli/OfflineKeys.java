@@ -20,7 +20,10 @@ final class OfflineKeys {
                     + " repeatable.")
     List<Path> folders = new ArrayList<>();
 
+    @Mixin
+    PassphraseOption passphrase = new PassphraseOption();
+
     FleetRepository repository() {
-        return new FleetRepository(in.directory(), folders, Clock.systemUTC());
+        return new FleetRepository(in.directory(), folders, passphrase, Clock.systemUTC());
     }
 }

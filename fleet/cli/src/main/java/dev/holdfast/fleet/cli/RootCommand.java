@@ -67,11 +67,12 @@ final class RootCommand {
                             required = true,
                             description = "Directory with root-<kind>.pem; may be repeated.")
                     List<Path> directories,
+            @Mixin PassphraseOption passphrase,
             @Parameters(paramLabel = "FILE", description = "The draft, changed in place.") Path file)
             throws Exception {
         List<SigningKey> keys = new ArrayList<>();
         for (Path directory : directories) {
-            keys.addAll(FleetKeys.ROOT.loadPresent(directory));
+            keys.addAll(FleetKeys.ROOT.loadPresent(directory, passphrase));
         }
         FleetDirectory.replace(file, RootSigning.add(Files.readAllBytes(file), keys));
         if (keys.isEmpty()) {
