@@ -28,7 +28,9 @@ final class SealedPkcs8 {
             new SecureRandom().nextBytes(salt);
             Cipher cipher = Cipher.getInstance(SCHEME);
             cipher.init(Cipher.ENCRYPT_MODE, key(passphrase), new PBEParameterSpec(salt, ITERATIONS));
-            AlgorithmParameters parameters = cipher.getParameters();
+            // The JDK names the parameters by the cipher, which has no object identifier of its own.
+            AlgorithmParameters parameters = AlgorithmParameters.getInstance("PBES2");
+            parameters.init(cipher.getParameters().getEncoded());
             return new EncryptedPrivateKeyInfo(parameters, cipher.doFinal(pkcs8)).getEncoded();
         } catch (GeneralSecurityException | IOException e) {
             throw new IllegalStateException(e);
