@@ -149,8 +149,7 @@ public final class Models {
                 known.gate(),
                 known.authorities(),
                 true);
-        return ReferenceModels.of(
-                java.util.Map.of(new ReferenceModels.Key(event.target(), event.digest()), back));
+        return ReferenceModels.of(java.util.Map.of(new ReferenceModels.Key(event.target(), event.digest()), back));
     }
 
     /** An enrolment at a fleet that lets everybody in. */

@@ -34,6 +34,7 @@ final class UpdateLoop implements AutoCloseable {
     private static final Duration UNFINISHED_LOOK = Duration.ofSeconds(30);
     /** Between two looks that hints ask for: whoever may publish can send as many as he likes. */
     static final Duration HINTED_LOOKS = Duration.ofSeconds(5);
+
     private static final Duration LOOK_LIMIT = Duration.ofSeconds(60);
     private static final Duration STOP_LIMIT = Duration.ofSeconds(2);
     private static final Duration END_LIMIT = Duration.ofSeconds(5);

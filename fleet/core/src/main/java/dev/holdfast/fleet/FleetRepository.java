@@ -228,7 +228,8 @@ public final class FleetRepository {
             }
             String path = published(model, version).file().path();
             Revocations known = metadata.revocations();
-            if (known.withdrawn().size() >= Revocations.MAX_ENTRIES && !known.withdrawn().containsKey(path)) {
+            if (known.withdrawn().size() >= Revocations.MAX_ENTRIES
+                    && !known.withdrawn().containsKey(path)) {
                 throw new RejectedException(
                         Code.FLT_EXISTS, Revocations.MAX_ENTRIES + " releases are withdrawn, which is the most");
             }

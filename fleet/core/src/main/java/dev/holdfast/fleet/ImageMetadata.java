@@ -96,8 +96,7 @@ record ImageMetadata(FleetDirectory directory, KeyFolders keys, Clock clock) {
                 TARGETS,
                 FleetKeys.TARGETS
                         .load(keys)
-                        .sign(TargetsRole.signedPart(
-                                version, clock.instant().plus(SignedRole.TARGETS.life()), files)));
+                        .sign(TargetsRole.signedPart(version, clock.instant().plus(SignedRole.TARGETS.life()), files)));
     }
 
     private Meta revocations(long version, Revocations list) throws IOException, RejectedException {
@@ -119,8 +118,7 @@ record ImageMetadata(FleetDirectory directory, KeyFolders keys, Clock clock) {
         FleetKeys.TIMESTAMP.load(keys);
         byte[] snapshot = FleetKeys.SNAPSHOT
                 .load(keys)
-                .sign(Meta.snapshot(
-                        last.snapshot + 1, clock.instant().plus(SignedRole.SNAPSHOT.life()), listed));
+                .sign(Meta.snapshot(last.snapshot + 1, clock.instant().plus(SignedRole.SNAPSHOT.life()), listed));
         FleetDirectory.replace(directory.metadata((last.snapshot + 1) + ".snapshot.json"), snapshot);
         timestamp(last.timestamp + 1, SignedRole.TIMESTAMP.life(), Meta.of(last.snapshot + 1, snapshot));
     }
@@ -143,8 +141,7 @@ record ImageMetadata(FleetDirectory directory, KeyFolders keys, Clock clock) {
         Meta listed = newest().listed.get(REVOCATIONS);
         return listed == null
                 ? Revocations.NONE
-                : Revocations.parse(
-                        envelope(listed.version() + "." + REVOCATIONS, RootDocument.REVOCATIONS));
+                : Revocations.parse(envelope(listed.version() + "." + REVOCATIONS, RootDocument.REVOCATIONS));
     }
 
     /** Names of all files that a device needs from the factory root on. */
@@ -171,7 +168,8 @@ record ImageMetadata(FleetDirectory directory, KeyFolders keys, Clock clock) {
         expiries.put(
                 SignedRole.SNAPSHOT,
                 envelope(newest.snapshot + ".snapshot.json", "snapshot").expires());
-        expiries.put(SignedRole.TIMESTAMP, envelope("timestamp.json", "timestamp").expires());
+        expiries.put(
+                SignedRole.TIMESTAMP, envelope("timestamp.json", "timestamp").expires());
         return expiries;
     }
 

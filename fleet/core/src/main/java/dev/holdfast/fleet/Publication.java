@@ -198,10 +198,7 @@ public record Publication(
     /** What the published model must itself meet, which the gate asks next. */
     private GateReference reference(Path copy, GateRules rules) throws RejectedException {
         return ReferenceEvaluator.of(
-                        reference.orElse(copy),
-                        ChatTemplate.read(template).orThrow(),
-                        rules.canaries(),
-                        maxDivergence)
+                        reference.orElse(copy), ChatTemplate.read(template).orThrow(), rules.canaries(), maxDivergence)
                 .orThrow();
     }
 }

@@ -36,10 +36,7 @@ record ReleaseCheck(Path file) {
         try (MappedModel mapped = MappedModel.map(file).orThrow()) {
             var head = mapped.head().orThrow();
             MemoryNeeds needs = MemoryNeeds.of(
-                            head,
-                            MemoryNeeds.DEFAULT_CONTEXT_TOKENS,
-                            MemoryNeeds.DEFAULT_SEQUENCES,
-                            CacheType.DEFAULT)
+                            head, MemoryNeeds.DEFAULT_CONTEXT_TOKENS, MemoryNeeds.DEFAULT_SEQUENCES, CacheType.DEFAULT)
                     .orThrow();
             PromptWriter.bind(ChatTemplate.read(template).orThrow(), Tokenizer.of(head))
                     .orThrow();

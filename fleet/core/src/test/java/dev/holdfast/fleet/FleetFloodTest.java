@@ -16,7 +16,6 @@ import dev.holdfast.testkit.HostileDevice;
 import dev.holdfast.testkit.HostileDevice.Flood;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
-import dev.holdfast.wire.Json;
 import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.Verdict;
 import java.net.InetAddress;

@@ -9,7 +9,6 @@ import dev.holdfast.trust.release.Rollout;
 import dev.holdfast.trust.schema.TargetFile;
 import dev.holdfast.wire.Json;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
@@ -63,7 +62,8 @@ class GraceWishTest {
     }
 
     private void publish(String version, Optional<Long> epoch) throws Exception {
-        SampleRelease.sign(repository, "embed", version, version.getBytes(StandardCharsets.UTF_8), Json.object(), epoch);
+        SampleRelease.sign(
+                repository, "embed", version, version.getBytes(StandardCharsets.UTF_8), Json.object(), epoch);
     }
 
     private DesiredModels.Wish desire(String version, Optional<Duration> grace) throws Exception {

@@ -87,9 +87,7 @@ class PublicationTest {
 
     /** Refused with this code, with nothing signed and nothing kept. */
     private void refused(String code, Publication publication) throws Exception {
-        assertThatThrownBy(() -> publication.publish(repository))
-                .as(code)
-                .hasMessageStartingWith(code);
+        assertThatThrownBy(() -> publication.publish(repository)).as(code).hasMessageStartingWith(code);
         assertThat(repository.targets()).isEmpty();
         try (Stream<Path> blobs = Files.list(repository.directory().blobs())) {
             assertThat(blobs).isEmpty();
@@ -99,10 +97,7 @@ class PublicationTest {
     @Test
     void aSoundModelIsPublishedWithWhatItsGateFoundAndTheMemoryThatItNeeds() throws Exception {
         Publication.Published done = publication(
-                        "intent",
-                        MODEL,
-                        json(DEMO.resolve("template.json")),
-                        json(DEMO.resolve("canaries-1.0.0.json")))
+                        "intent", MODEL, json(DEMO.resolve("template.json")), json(DEMO.resolve("canaries-1.0.0.json")))
                 .publish(repository);
         assertThat(done.checks())
                 .extracting(GateReport.Check::name)
@@ -261,7 +256,8 @@ class PublicationTest {
     @Test
     void refusesNamesOfModelsThatNoDeviceTakes() {
         for (String name : List.of("", ".tiny", "ti/ny", "ti@ny", "x".repeat(65), ModelName.UNKNOWN)) {
-            assertThatThrownBy(() -> publication(name, model, template(), none()).publish(repository))
+            assertThatThrownBy(
+                            () -> publication(name, model, template(), none()).publish(repository))
                     .hasMessageContaining("CFG-INVALID");
         }
         assertThat(ModelName.isName("tiny.q4")).as("models may have dots").isTrue();

@@ -87,8 +87,9 @@ class RenewalTest {
         assertThat(expiries())
                 .containsEntry(SignedRole.TIMESTAMP, day(4 + 7))
                 .containsEntry(SignedRole.SNAPSHOT, day(30));
-        assertThat(look(16)).as("half its time is over").containsExactlyInAnyOrder(
-                SignedRole.SNAPSHOT, SignedRole.TIMESTAMP);
+        assertThat(look(16))
+                .as("half its time is over")
+                .containsExactlyInAnyOrder(SignedRole.SNAPSHOT, SignedRole.TIMESTAMP);
         assertThat(expiries())
                 .containsEntry(SignedRole.SNAPSHOT, day(16 + 30))
                 .containsEntry(SignedRole.TIMESTAMP, day(16 + 7))

@@ -64,7 +64,9 @@ class WithdrawTest {
         assertThat(Revocations.parse(list(2)).withdrawn()).containsOnlyKeys("models/chat/2.0.0/model.gguf");
         assertThat(repository.metadataFiles()).as("also in bundles").contains("2.revocations.json");
         repository.withdraw("chat", "2.0.0", "again");
-        assertThat(directory.metadata("3.revocations.json")).as("once is enough").doesNotExist();
+        assertThat(directory.metadata("3.revocations.json"))
+                .as("once is enough")
+                .doesNotExist();
         repository.withdraw("chat", "1.0.0", "");
         assertThat(Revocations.parse(list(3)).withdrawn()).hasSize(2);
         SampleRelease.sign(repository, "chat", "3.0.0", new byte[300]);
@@ -75,8 +77,7 @@ class WithdrawTest {
     void nothingIsSignedAboutItAnyMore() throws Exception {
         repository.withdraw("chat", "2.0.0", "");
         assertThatThrownBy(() -> desire("2.0.0")).hasMessageStartingWith("UPD-WITHDRAWN");
-        assertThatThrownBy(() -> new Director(
-                                repository, FleetKeys.DIRECTOR.load(directory.keys()), Clock.systemUTC())
+        assertThatThrownBy(() -> new Director(repository, FleetKeys.DIRECTOR.load(directory.keys()), Clock.systemUTC())
                         .order("cam-7", dev.holdfast.wire.Binary.copyOf(new byte[32])))
                 .hasMessageStartingWith("UPD-WITHDRAWN");
         OfflinePack pack = new OfflinePack(List.of("cam-7"), OfflinePack.Content.FULL, Duration.ofDays(1));
@@ -101,7 +102,10 @@ class WithdrawTest {
     void aVerifierKnowsIt() throws Exception {
         repository.withdraw("chat", "2.0.0", "");
         ReferenceModels references = repository.references();
-        assertThat(references.find("models/chat/2.0.0/model.gguf", second).orElseThrow().withdrawn())
+        assertThat(references
+                        .find("models/chat/2.0.0/model.gguf", second)
+                        .orElseThrow()
+                        .withdrawn())
                 .isTrue();
         assertThat(references
                         .find("models/chat/1.0.0/model.gguf", Sha256.of(new byte[100]))
@@ -116,7 +120,8 @@ class WithdrawTest {
         Files.move(directory.keys().resolve("revocations-ml-dsa-65.pem"), dir.resolve("gone"));
         byte[] before = Files.readAllBytes(directory.metadata("timestamp.json"));
         assertThatThrownBy(() -> repository.withdraw("chat", "2.0.0", ""))
-                .hasMessageStartingWith("FLT-KEYS: keys of the role revocations are missing: revocations-ml-dsa-65.pem");
+                .hasMessageStartingWith(
+                        "FLT-KEYS: keys of the role revocations are missing: revocations-ml-dsa-65.pem");
         assertThat(Files.readAllBytes(directory.metadata("timestamp.json"))).isEqualTo(before);
     }
 

@@ -54,8 +54,7 @@ public final class ModelArtifact {
                         folder + ": " + layout.manifests().size()
                                 + " manifests in index.json; copy one artifact into a layout of its own");
             }
-            Manifest manifest =
-                    Manifest.read(layout.read(layout.manifests().getFirst(), Manifest.MAX_BYTES));
+            Manifest manifest = Manifest.read(layout.read(layout.manifests().getFirst(), Manifest.MAX_BYTES));
             List<Descriptor> models =
                     manifest.layers().stream().filter(ModelArtifact::isGguf).toList();
             if (models.size() != 1) {

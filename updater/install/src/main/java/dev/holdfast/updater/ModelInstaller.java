@@ -183,8 +183,8 @@ final class ModelInstaller {
     }
 
     InstallOutcome rollback(String why) throws IOException {
-        return rollback(new Rejection(
-                Code.INS_ROLLBACK_ASKED, why.isEmpty() ? "by the operator" : "by the operator: " + why));
+        return rollback(
+                new Rejection(Code.INS_ROLLBACK_ASKED, why.isEmpty() ? "by the operator" : "by the operator: " + why));
     }
 
     /**
@@ -200,7 +200,8 @@ final class ModelInstaller {
             turn.lock();
             try {
                 // The inference process falls back by itself, and knows of no withdrawal.
-                context.point(context.serving().orElseThrow(), context.fallback().filter(one -> !withdrawals.has(one)));
+                context.point(
+                        context.serving().orElseThrow(), context.fallback().filter(one -> !withdrawals.has(one)));
             } finally {
                 end();
             }
@@ -211,7 +212,8 @@ final class ModelInstaller {
         Rejection why = new Rejection(Code.UPD_WITHDRAWN, serving.get().target() + " was withdrawn");
         if (context.fallback().isEmpty()) {
             return Optional.of(new Rejection(
-                    Code.UPD_WITHDRAWN, why.detail() + " and serves on: there is no other release until one is ordered"));
+                    Code.UPD_WITHDRAWN,
+                    why.detail() + " and serves on: there is no other release until one is ordered"));
         }
         return rollback(why) instanceof InstallOutcome.RolledBack ? Optional.empty() : Optional.of(why);
     }

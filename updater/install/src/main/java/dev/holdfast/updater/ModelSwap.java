@@ -219,7 +219,8 @@ final class ModelSwap {
             context.enter(InstallState.ROLLING_BACK, orderVersion, slot, Optional.of(reason), "");
         }
         Optional<Slot> target = context.serves(slot)
-                ? context.fallback().filter(before -> !context.ports().withdrawals().has(before))
+                ? context.fallback()
+                        .filter(before -> !context.ports().withdrawals().has(before))
                 : context.serving();
         String note = "";
         if (target.isPresent()) {

@@ -198,8 +198,9 @@ class OperatorTest {
         });
         assertThat(installed).isInstanceOf(InstallOutcome.Interrupted.class);
         assertThat(world.installer().finishPending("intent").orElseThrow())
-                .isInstanceOfSatisfying(InstallOutcome.RolledBack.class, back -> assertThat(back.reason().code())
-                        .isEqualTo(Code.UPD_WITHDRAWN));
+                .isInstanceOfSatisfying(
+                        InstallOutcome.RolledBack.class,
+                        back -> assertThat(back.reason().code()).isEqualTo(Code.UPD_WITHDRAWN));
         assertThat(world.serving()).contains(Sha256.of(world.first));
     }
 

@@ -50,9 +50,10 @@ final class InitCommand implements Callable<Integer> {
     @Option(
             names = "--offline-keys",
             paramLabel = "DIR",
-            description = "Folder for the keys of root, targets and revocations, apart from the fleet's directory, such as a"
-                    + " USB stick: fleet serve runs without them, and publish, withdraw and renew take it as --keys DIR"
-                    + " (default: DIR/keys of the fleet's directory).")
+            description =
+                    "Folder for the keys of root, targets and revocations, apart from the fleet's directory, such as a"
+                            + " USB stick: fleet serve runs without them, and publish, withdraw and renew take it as --keys DIR"
+                            + " (default: DIR/keys of the fleet's directory).")
     Optional<Path> offline = Optional.empty();
 
     @Mixin
@@ -73,7 +74,8 @@ final class InitCommand implements Callable<Integer> {
     @Option(
             names = "--root-keys",
             paramLabel = "DIR",
-            description = "With --resume-after: a directory with root-<kind>.pem, and with the keys of targets where they are not in"
+            description =
+                    "With --resume-after: a directory with root-<kind>.pem, and with the keys of targets where they are not in"
                             + " the backup; may be repeated.")
     List<Path> rootKeys = new ArrayList<>();
 
@@ -97,8 +99,7 @@ final class InitCommand implements Callable<Integer> {
         FleetDirectory.Config named = config.with(broker.over(config.broker()));
         FleetRepository repository =
                 new FleetRepository(in.directory(), offline.stream().toList(), passphrase, Clock.systemUTC());
-        Optional<char[]> chosen =
-                offline.isEmpty() || open ? Optional.empty() : Optional.of(passphrase.choose());
+        Optional<char[]> chosen = offline.isEmpty() || open ? Optional.empty() : Optional.of(passphrase.choose());
         spec.commandLine()
                 .getOut()
                 .println(repository.init(named, offline.orElse(in.directory().keys()), chosen));

@@ -68,8 +68,9 @@ record ModelInput(Path file, Optional<Sha256> digest, Optional<JsonNode> templat
                 if (found.size() > 1) {
                     throw new RejectedException(
                             Code.CFG_INVALID,
-                            folder + " holds several GGUF files, such as " + found.getFirst().getFileName() + " and "
-                                    + file.getFileName() + ": name the one to publish");
+                            folder + " holds several GGUF files, such as "
+                                    + found.getFirst().getFileName() + " and " + file.getFileName()
+                                    + ": name the one to publish");
                 }
             }
         }

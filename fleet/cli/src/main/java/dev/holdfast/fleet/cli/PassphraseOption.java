@@ -62,7 +62,8 @@ final class PassphraseOption implements Passphrase {
         char[] answer = console == null || !console.isTerminal() ? null : console.readPassword("%s", question);
         if (answer == null) {
             throw new RejectedException(
-                    Code.FLT_KEYS, "the keys need a passphrase, and there is no terminal to ask on: --passphrase-file FILE");
+                    Code.FLT_KEYS,
+                    "the keys need a passphrase, and there is no terminal to ask on: --passphrase-file FILE");
         }
         return answer;
     }

@@ -63,8 +63,9 @@ final class PublishCommand implements Callable<Integer> {
     @Parameters(
             index = "2",
             paramLabel = "FILE.gguf|DIR",
-            description = "The model file; or a folder that holds one, with template.json and canaries.json beside it; or"
-                    + " a folder in the OCI image layout whose artifact has these as layers.")
+            description =
+                    "The model file; or a folder that holds one, with template.json and canaries.json beside it; or"
+                            + " a folder in the OCI image layout whose artifact has these as layers.")
     Path file = Path.of("");
 
     @Option(

@@ -88,9 +88,7 @@ final class RootCommand {
     @Command(
             name = "publish",
             description = "Checks a signed root as devices will, and publishes it with fresh metadata.")
-    int publish(
-            @Mixin OfflineKeys keys,
-            @Parameters(paramLabel = "FILE", description = "The signed draft.") Path file)
+    int publish(@Mixin OfflineKeys keys, @Parameters(paramLabel = "FILE", description = "The signed draft.") Path file)
             throws Exception {
         long version = new RootFolder(keys.in.directory()).publish(Files.readAllBytes(file), keys.repository());
         out().println("root " + version + "; restart fleet serve where the Director's keys changed");

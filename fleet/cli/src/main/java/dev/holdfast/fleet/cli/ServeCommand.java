@@ -26,8 +26,9 @@ import picocli.CommandLine.Spec;
 /** The fleet service in the foreground. */
 @Command(
         name = "serve",
-        description = "Answers devices until it is told to stop: enrolment, orders, blocks, reports; signs snapshot and timestamp"
-                + " again before they expire.",
+        description =
+                "Answers devices until it is told to stop: enrolment, orders, blocks, reports; signs snapshot and timestamp"
+                        + " again before they expire.",
         footer = {
             "",
             "SIGHUP has it read the fleet's settings again, all of them or none. Options given here stay.",

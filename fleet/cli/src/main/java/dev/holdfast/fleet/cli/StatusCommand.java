@@ -71,7 +71,8 @@ final class StatusCommand implements Callable<Integer> {
         List<Line> lines = repository.expiries().entrySet().stream()
                 .map(each -> new Line(each.getKey(), each.getValue(), repository.missingKeys(each.getKey()), now))
                 .toList();
-        SortedMap<String, Revocations.Withdrawal> withdrawn = repository.revocations().withdrawn();
+        SortedMap<String, Revocations.Withdrawal> withdrawn =
+                repository.revocations().withdrawn();
         PrintWriter out = spec.commandLine().getOut();
         if (json) {
             out.println(new String(Json.write(toJson(lines, withdrawn)), StandardCharsets.UTF_8));

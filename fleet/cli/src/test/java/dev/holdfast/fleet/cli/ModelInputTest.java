@@ -16,7 +16,6 @@ import java.nio.file.Path;
 import java.time.Clock;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Random;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -51,8 +50,8 @@ class ModelInputTest {
         args.addAll(List.of(more));
         StringWriter out = new StringWriter();
         StringWriter err = new StringWriter();
-        int code = FleetCommand.run(
-                new PrintWriter(out, true), new PrintWriter(err, true), args.toArray(String[]::new));
+        int code =
+                FleetCommand.run(new PrintWriter(out, true), new PrintWriter(err, true), args.toArray(String[]::new));
         errors = err.toString();
         output = out.toString();
         return code;
@@ -124,8 +123,7 @@ class ModelInputTest {
     }
 
     private ObjectNode model() throws IOException {
-        return blob(
-                "application/vnd.docker.ai.gguf.v3", "", Files.readAllBytes(DEMO.resolve("intent-1.0.0.gguf")));
+        return blob("application/vnd.docker.ai.gguf.v3", "", Files.readAllBytes(DEMO.resolve("intent-1.0.0.gguf")));
     }
 
     private ObjectNode template() throws IOException {

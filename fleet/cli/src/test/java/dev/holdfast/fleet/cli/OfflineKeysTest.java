@@ -45,14 +45,15 @@ class OfflineKeysTest {
     }
 
     private int fleet(String verb, Object... more) {
-        List<String> args = new ArrayList<>(List.of(verb, "--dir", dir.resolve("fleet").toString()));
+        List<String> args =
+                new ArrayList<>(List.of(verb, "--dir", dir.resolve("fleet").toString()));
         Stream.of(more).map(Object::toString).forEach(args::add);
         return run(args.toArray(String[]::new));
     }
 
     private int init(Object... more) {
-        List<Object> args = new ArrayList<>(
-                List.of("--name", "test", "--broker", "mqtt://127.0.0.1:1", "--offline-keys", stick));
+        List<Object> args =
+                new ArrayList<>(List.of("--name", "test", "--broker", "mqtt://127.0.0.1:1", "--offline-keys", stick));
         args.addAll(List.of(more));
         return fleet("init", args.toArray());
     }
@@ -101,7 +102,8 @@ class OfflineKeysTest {
         assertThat(run("root", "draft", "--dir", dir.resolve("fleet").toString(), draft.toString()))
                 .as(errors)
                 .isZero();
-        assertThat(run("root", "sign", "--keys", dir.toString(), draft.toString())).isEqualTo(1);
+        assertThat(run("root", "sign", "--keys", dir.toString(), draft.toString()))
+                .isEqualTo(1);
         assertThat(errors).startsWith("FLT-KEYS: no key of the role root");
         assertThat(run(
                         "root",

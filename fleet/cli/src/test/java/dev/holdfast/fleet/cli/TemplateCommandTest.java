@@ -3,9 +3,9 @@ package dev.holdfast.fleet.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import dev.holdfast.engine.TinyModel;
 import dev.holdfast.engine.text.ChatVocabularies;
 import dev.holdfast.engine.text.TemplateFamilies;
-import dev.holdfast.engine.TinyModel;
 import dev.holdfast.fleet.FleetDirectory;
 import dev.holdfast.fleet.FleetRepository;
 import dev.holdfast.wire.Json;

@@ -1,7 +1,7 @@
 package dev.holdfast.trust.client;
 
-import dev.holdfast.wire.RejectedException;
 import dev.holdfast.trust.schema.Revocations;
+import dev.holdfast.wire.RejectedException;
 import java.io.IOException;
 import java.util.Set;
 

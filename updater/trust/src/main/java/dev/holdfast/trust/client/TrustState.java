@@ -89,7 +89,8 @@ record TrustState(
     }
 
     TrustState root(long version, Sha256 hash) {
-        return new TrustState(sequence, count, anchor, new Root(version, hash), seen, orders, trustedTime, floors, withdrawn);
+        return new TrustState(
+                sequence, count, anchor, new Root(version, hash), seen, orders, trustedTime, floors, withdrawn);
     }
 
     TrustState image(long timestamp, long snapshot, long targets) {

@@ -29,6 +29,7 @@ import java.util.stream.Stream;
 final class TrustStateStore {
     /** With as many withdrawals as a fleet can have. */
     private static final int MAX_BYTES = 512 * 1024;
+
     private static final byte[] LABEL = "holdfast trust state 1\0".getBytes(StandardCharsets.US_ASCII);
 
     private final Path directory;

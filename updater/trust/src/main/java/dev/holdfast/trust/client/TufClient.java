@@ -225,7 +225,8 @@ public final class TufClient {
         for (String known : seen.withdrawn()) {
             if (!list.withdrawn().containsKey(known)) {
                 throw new RejectedException(
-                        Code.UPD_ROLLBACK, "revocations " + list.version() + " lack " + known + ", which was withdrawn");
+                        Code.UPD_ROLLBACK,
+                        "revocations " + list.version() + " lack " + known + ", which was withdrawn");
             }
         }
         seen.withdraw(list);

@@ -65,8 +65,8 @@ public record Revocations(long version, SortedMap<String, Withdrawal> withdrawn)
     public ObjectNode signedPart(long number, Instant expires) {
         ObjectNode signed = Envelope.head(RootDocument.REVOCATIONS, number, expires);
         ObjectNode list = signed.putObject(WITHDRAWN);
-        withdrawn.forEach((path, why) ->
-                list.putObject(path).put(SINCE, why.sinceSeconds).put(REASON, why.reason));
+        withdrawn.forEach(
+                (path, why) -> list.putObject(path).put(SINCE, why.sinceSeconds).put(REASON, why.reason));
         return signed;
     }
 

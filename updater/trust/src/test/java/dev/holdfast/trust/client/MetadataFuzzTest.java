@@ -117,9 +117,9 @@ class MetadataFuzzTest {
         repository.root(RepositorySimulator.OFFLINE.keys());
         repository.publish();
         List<byte[]> files = new ArrayList<>();
-        for (String name : new String[] {
-            "2.root.json", "timestamp.json", "2.snapshot.json", "2.targets.json", "1.revocations.json"
-        }) {
+        for (String name :
+                new String[] {"2.root.json", "timestamp.json", "2.snapshot.json", "2.targets.json", "1.revocations.json"
+                }) {
             files.add(repository.file(name));
         }
         ObjectNode custom =

@@ -150,8 +150,7 @@ public final class RepositorySimulator implements MetadataSource {
             files.put(revocationsVersion + ".revocations.json", file);
         });
         byte[] snapshot = SignedMetadata.sign(
-                Meta.snapshot(version, expires, listed),
-                roles.snapshot().keys());
+                Meta.snapshot(version, expires, listed), roles.snapshot().keys());
         byte[] timestamp = SignedMetadata.sign(
                 Meta.timestamp(version, expires, Meta.of(version, snapshot)),
                 roles.timestamp().keys());

@@ -68,10 +68,12 @@ class RevocationsTest {
     }
 
     private static void assertRefused(Verdict<?> verdict, Code code) {
-        assertThat(verdict).isInstanceOfSatisfying(Verdict.Rejected.class, refused -> assertThat(
-                        ((Rejection) refused.reason()).code())
-                .as(refused.reason().toString())
-                .isEqualTo(code));
+        assertThat(verdict)
+                .isInstanceOfSatisfying(
+                        Verdict.Rejected.class,
+                        refused -> assertThat(((Rejection) refused.reason()).code())
+                                .as(refused.reason().toString())
+                                .isEqualTo(code));
     }
 
     @Test
@@ -208,7 +210,11 @@ class RevocationsTest {
         ObjectNode noTime = good.deepCopy();
         noTime.withObjectProperty("withdrawn").putObject("x").put("reason", "");
         ObjectNode longReason = good.deepCopy();
-        longReason.withObjectProperty("withdrawn").putObject("x").put("since", 1).put("reason", "r".repeat(201));
+        longReason
+                .withObjectProperty("withdrawn")
+                .putObject("x")
+                .put("since", 1)
+                .put("reason", "r".repeat(201));
         ObjectNode many = good.deepCopy();
         for (int i = 0; i <= Revocations.MAX_ENTRIES; i++) {
             many.withObjectProperty("withdrawn").putObject("x" + i).put("since", 1);
@@ -221,8 +227,8 @@ class RevocationsTest {
     }
 
     private static Revocations parse(ObjectNode signed) throws Exception {
-        return Revocations.parse(Envelope.parse(
-                Json.write(file(signed)), RootDocument.REVOCATIONS, Revocations.MAX_BYTES));
+        return Revocations.parse(
+                Envelope.parse(Json.write(file(signed)), RootDocument.REVOCATIONS, Revocations.MAX_BYTES));
     }
 
     private static ObjectNode file(ObjectNode signed) {
@@ -235,15 +241,14 @@ class RevocationsTest {
     /** Signs a snapshot that lists this list, or none, with keys that are good. */
     private void relist(Optional<Meta> revocations) throws IOException {
         long version = repo.version;
-        java.util.TreeMap<String, Meta> listed =
-                new java.util.TreeMap<>(java.util.Map.of("targets.json", Meta.of(version, repo.file(version + ".targets.json"))));
+        java.util.TreeMap<String, Meta> listed = new java.util.TreeMap<>(
+                java.util.Map.of("targets.json", Meta.of(version, repo.file(version + ".targets.json"))));
         revocations.ifPresent(meta -> listed.put("revocations.json", meta));
         byte[] snapshot = RepositorySimulator.SNAPSHOT.sign(Meta.snapshot(version, repo.expires, listed));
         repo.files.put(version + ".snapshot.json", snapshot);
         repo.files.put(
                 "timestamp.json",
-                RepositorySimulator.TIMESTAMP.sign(
-                        Meta.timestamp(version, repo.expires, Meta.of(version, snapshot))));
+                RepositorySimulator.TIMESTAMP.sign(Meta.timestamp(version, repo.expires, Meta.of(version, snapshot))));
     }
 
     @Test
@@ -254,8 +259,8 @@ class RevocationsTest {
         int read = 0;
         for (int i = 0; i < 2000; i++) {
             byte[] changed = JsonChanges.changed(good, random);
-            if (Verdict.of(() -> Revocations.parse(
-                            Envelope.parse(changed, RootDocument.REVOCATIONS, Revocations.MAX_BYTES)))
+            if (Verdict.of(() ->
+                            Revocations.parse(Envelope.parse(changed, RootDocument.REVOCATIONS, Revocations.MAX_BYTES)))
                     instanceof Verdict.Accepted<Revocations>(Revocations list)) {
                 read++;
                 assertThat(list.withdrawn().size()).isLessThanOrEqualTo(Revocations.MAX_ENTRIES);
