@@ -69,10 +69,7 @@ public enum Code {
             "FLT-HELD",
             "The device's orders are held since the fleet was restored from a backup",
             "fleet resume DEVICE shows what may hold; then --keep or --restored"),
-    FLT_KEYS(
-            "FLT-KEYS",
-            "Private keys that have to sign are not at hand",
-            "Name the folder that has them with --keys DIR; see the detail for their names"),
+    FLT_KEYS("FLT-KEYS", "Private keys that have to sign are not at hand", "Name their folder with --keys DIR"),
     FLT_IO("FLT-IO", "The operator's disk or broker failed", "Read the detail"),
     FLT_CLONE(
             "FLT-CLONE",
@@ -110,10 +107,7 @@ public enum Code {
             "UPD-DIRECTOR-DISAGREES",
             "Director and Image repository differ about the target",
             "Order only what is published"),
-    UPD_WITHDRAWN(
-            "UPD-WITHDRAWN",
-            "The release was withdrawn by its publisher, for good",
-            "Order another release; fleet status lists what was withdrawn"),
+    UPD_WITHDRAWN("UPD-WITHDRAWN", "The publisher withdrew the release, for good", "Order another release"),
     UPD_EPOCH(
             "UPD-EPOCH",
             "The model's security epoch is below the floor of that model on this device",
@@ -288,10 +282,7 @@ public enum Code {
     ATT_QUOTE("ATT-QUOTE", "The quote does not cover these claims", "Treat the device as suspect"),
     ATT_LOG("ATT-LOG", "The event log does not lead to the quoted register", "Treat the device as suspect"),
     ATT_EVENT("ATT-EVENT", "The log holds an event that this verifier does not know", "Update the verifier"),
-    ATT_WITHDRAWN(
-            "ATT-WITHDRAWN",
-            "The measured model was withdrawn by its publisher",
-            "Order another release of the model; look for why the device still has this one"),
+    ATT_WITHDRAWN("ATT-WITHDRAWN", "The publisher withdrew the measured model", "Order another release of it"),
     ATT_REFERENCE(
             "ATT-REFERENCE",
             "The measured model is not among the signed reference values",

@@ -253,9 +253,7 @@ final class UpdateLoop implements AutoCloseable {
         phase = new Phase.Idle();
         Optional<Rejection> refused = parts.works().carryOut(order);
         refused.ifPresent(this::note);
-        if (refused.isEmpty()) {
-            lastRejection = Optional.empty();
-        }
+        lastRejection = refused.isEmpty() ? Optional.empty() : lastRejection;
         return refused.isEmpty() || refused.get().code() == Code.UPD_INCOMPATIBLE;
     }
 
