@@ -35,6 +35,13 @@ class Stack:
     def fleet(self, verb, *arguments, **more):
         return self.run("fleet", verb, "--dir", self.fleet_dir, *arguments, **more)
 
+    def refusal(self, verb, *arguments):
+        """What a command of the fleet says that it refuses."""
+        done = subprocess.run([self.dev, "fleet", verb, "--dir", self.fleet_dir, *map(str, arguments)],
+                              capture_output=True, text=True, timeout=60)
+        hold(done.returncode != 0, f"{verb} {' '.join(map(str, arguments))} was not refused")
+        return done.stderr.strip()
+
     def status(self):
         return json.loads(self.run("holdfast", "status", "--json", "--config", self.config))
 

@@ -22,7 +22,7 @@ def say(text):
 
 
 def damaged(source, target):
-    """A copy of the model whose last third is zero: signed like any other, but worth nothing."""
+    """A copy of the model whose last third is zero: which nobody should sign."""
     data = bytearray(source.read_bytes())
     begin = len(data) * 2 // 3
     data[begin:] = bytes(len(data) - begin)
@@ -131,8 +131,12 @@ def attacks(stack, work):
     metadata = stack.fleet_dir / "metadata"
     timestamp = metadata / "timestamp.json"
     old = timestamp.read_bytes()
-    stack.publish("3.0.0", damaged(pathlib.Path("demo/intent-2.0.0.gguf"), work / "damaged.gguf"),
-                  "demo/canaries-2.0.0.json")
+    why = stack.refusal("publish", "intent", "3.0.0", damaged(pathlib.Path("demo/intent-2.0.0.gguf"), work / "damaged.gguf"),
+                        "--template", "demo/template.json", "--canaries", "demo/canaries-2.0.0.json")
+    hold(why.startswith("GATE-"), why)
+    hold(timestamp.read_bytes() == old, "something was signed")
+    say(f"refused {why.split(':')[0]}: fleet publish asks a damaged model what devices ask, and signs nothing")
+    stack.publish("3.0.0", "demo/intent-1.0.0.gguf", "demo/canaries-1.0.0.json")
     good = timestamp.read_bytes()
 
     base = sha256_of(stack, "models/intent/2.0.0/model.gguf")
@@ -143,21 +147,19 @@ def attacks(stack, work):
     refused(stack, "a patch with one bit flipped", "BLK-HASH")
     patch.write_bytes(whole)
 
-    until(60, "the damaged model is rejected by its gate",
-          lambda: stack.last_install()["state"] in ("FAILED", "ROLLED_BACK"))
-    end = stack.last_install()
-    hold(end["code"].startswith("GATE-"), str(end))
-    hold(stack.serving() == {"intent@2.0.0", "sentence@1.0.0"}, f"{stack.serving()} serve")
-    say(f"refused {end['code']}: a signed model that fails its gate ({end['detail']}); both models still serve")
+    until(60, "version 3 serves once its patch is whole", lambda: "intent@3.0.0" in stack.serving())
+    stack.desire("2.0.0")
+    until(60, "version 2 serves again", lambda: stack.serving() == {"intent@2.0.0", "sentence@1.0.0"})
 
     timestamp.write_bytes(old)
-    stack.desire("2.0.0")
+    stack.desire("3.0.0")
     refused(stack, "metadata rolled back", "UPD-ROLLBACK")
 
     stranger = work / "stranger"
     stack.run("fleet", "init", "--dir", stranger, "--name", "demo", "--broker", "tcp://127.0.0.1:1")
     shutil.copy(stranger / "metadata" / "timestamp.json", timestamp)
     refused(stack, "metadata by an unknown signer", "UPD-SIGNATURE")
+    stack.desire("2.0.0")
     timestamp.write_bytes(good)
 
 

@@ -403,6 +403,14 @@ abstract class EvidenceContract extends EvidenceFixture {
         }
     }
 
+    @Test
+    void aReleaseThatItsPublisherWithdrewIsContraindicatedUnderACodeOfItsOwn() throws Exception {
+        Appraisal appraisal = withReferences(attester.attest(Models.NONCE), Models.withdrawn(Models.V1));
+        assertThat(appraisal.status()).isEqualTo(Status.CONTRAINDICATED);
+        assertThat(appraisal.firstFailure().orElseThrow().name()).isEqualTo("withdrawn");
+        assertThat(appraisal.firstFailure().orElseThrow().code()).contains(Code.ATT_WITHDRAWN);
+    }
+
     private void assertFailure(byte[] evidence, AppraisalPolicy policy, Code code) {
         Appraisal appraisal = appraise(evidence, policy);
         assertThat(appraisal.status()).isEqualTo(Status.CONTRAINDICATED);

@@ -137,6 +137,21 @@ public final class Models {
                 Set.of(event.authority()));
     }
 
+    /** The same of a release that its publisher took back. */
+    static ReferenceModels withdrawn(ModelEvent event) {
+        ReferenceModels.Reference known = reference(event);
+        ReferenceModels.Reference back = new ReferenceModels.Reference(
+                known.model(),
+                known.version(),
+                known.release(),
+                known.epoch(),
+                known.template(),
+                known.gate(),
+                known.authorities(),
+                true);
+        return ReferenceModels.of(java.util.Map.of(new ReferenceModels.Key(event.target(), event.digest()), back));
+    }
+
     /** An enrolment at a fleet that lets everybody in. */
     static Verdict<EnrolmentAuthority.Attempt> begin(byte[] request) {
         return EnrolmentAuthority.begin(request, EnrolmentPolicy.DEFAULT.withSoftware(), Clock.systemUTC());

@@ -69,15 +69,13 @@ public enum Code {
             "FLT-HELD",
             "The device's orders are held since the fleet was restored from a backup",
             "fleet resume DEVICE shows what may hold; then --keep or --restored"),
+    FLT_KEYS("FLT-KEYS", "Private keys that have to sign are not at hand", "Name their folder with --keys DIR"),
     FLT_IO("FLT-IO", "The operator's disk or broker failed", "Read the detail"),
     FLT_CLONE(
             "FLT-CLONE",
             "Two processes report under one device's name",
             "Look for a copied disk: give the copy a name and keys of its own and enrol it"),
-    FLT_PROOF(
-            "FLT-PROOF",
-            "A device says that it serves one release, and its evidence proves another",
-            "Take it out of use and look at it: fleet attest DEVICE shows the evidence, holdfast history on it what it did"),
+    FLT_PROOF("FLT-PROOF", "Evidence proves another release than the device says", "fleet attest DEVICE shows it"),
 
     // Configuration
     CFG_INVALID("CFG-INVALID", "The configuration file is not usable", "holdfast config check names all that is wrong"),
@@ -102,14 +100,12 @@ public enum Code {
     UPD_NO_ORDER("UPD-NO-ORDER", "The fleet has no order for this device", "Order a model: fleet desire"),
     UPD_TARGET_UNKNOWN("UPD-TARGET-UNKNOWN", "The Image repository does not list this target", "Publish it first"),
     UPD_DIRECTOR_DEVICE("UPD-DIRECTOR-DEVICE", "The Director's order is for another device", "Check whose order it is"),
-    UPD_DIRECTOR_NONCE(
-            "UPD-DIRECTOR-NONCE",
-            "The Director's order does not answer this device's nonce",
-            "None: a replay was refused"),
+    UPD_DIRECTOR_NONCE("UPD-DIRECTOR-NONCE", "The order answers another nonce", "None: a replay was refused"),
     UPD_DIRECTOR_DISAGREES(
             "UPD-DIRECTOR-DISAGREES",
             "Director and Image repository differ about the target",
             "Order only what is published"),
+    UPD_WITHDRAWN("UPD-WITHDRAWN", "The publisher withdrew the release, for good", "Order another release"),
     UPD_EPOCH(
             "UPD-EPOCH",
             "The model's security epoch is below the floor of that model on this device",
@@ -284,6 +280,7 @@ public enum Code {
     ATT_QUOTE("ATT-QUOTE", "The quote does not cover these claims", "Treat the device as suspect"),
     ATT_LOG("ATT-LOG", "The event log does not lead to the quoted register", "Treat the device as suspect"),
     ATT_EVENT("ATT-EVENT", "The log holds an event that this verifier does not know", "Update the verifier"),
+    ATT_WITHDRAWN("ATT-WITHDRAWN", "The publisher withdrew the measured model", "Order another release of it"),
     ATT_REFERENCE(
             "ATT-REFERENCE",
             "The measured model is not among the signed reference values",

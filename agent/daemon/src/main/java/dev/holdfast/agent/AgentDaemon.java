@@ -166,7 +166,7 @@ public final class AgentDaemon implements AutoCloseable {
         Installer installer = Installer.open(
                 store,
                 installerConfig(config),
-                new InstallerPorts(fleet, inference, measurements, floors, clock, record -> {
+                new InstallerPorts(fleet, inference, measurements, floors, floors, clock, record -> {
                     LOG.info("order {}: {} {}", Subject.order(record.orderVersion()), record.state(), record.slot());
                     counters.entered(record);
                     reporting.get().run();

@@ -1,8 +1,10 @@
 package dev.holdfast.agent;
 
+import dev.holdfast.control.Slot;
 import dev.holdfast.tee.TeeException;
 import dev.holdfast.trust.client.TrustClient;
 import dev.holdfast.updater.EpochFloors;
+import dev.holdfast.updater.Withdrawals;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Rejection;
 import dev.holdfast.wire.Verdict;
@@ -13,8 +15,8 @@ import java.util.TreeMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 
-/** The floors of the security epoch in the signed record, which nobody knows before the trust client could start. Thread-safe. */
-final class TrustFloors implements EpochFloors {
+/** The floors of the security epoch and the withdrawals in the signed record, which nobody knows before the trust client could start. Thread-safe. */
+final class TrustFloors implements EpochFloors, Withdrawals {
     /** How long evidence waits at the agent's start: without its floors a verifier that knows some of them refuses it. */
     private static final long START_SECONDS = 10;
 
@@ -41,6 +43,12 @@ final class TrustFloors implements EpochFloors {
         if (client().raiseEpochFloor(model, epoch) instanceof Verdict.Rejected<Long>(Rejection reason)) {
             throw new TeeException(reason.code(), reason.detail());
         }
+    }
+
+    /** Before the record is open nothing that serves is taken away: the next look does it. */
+    @Override
+    public boolean has(Slot slot) {
+        return record.map(client -> client.withdrawn().contains(slot.target())).orElse(false);
     }
 
     private TrustClient client() throws TeeException {

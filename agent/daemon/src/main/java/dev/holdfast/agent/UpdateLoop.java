@@ -219,6 +219,7 @@ final class UpdateLoop implements AutoCloseable {
         parts.report().run();
         Verdict<Order> order = client.order(parts.fleet().topics().device());
         parts.clock().raise(client.now());
+        parts.installer().leaveWithdrawn().ifPresent(this::note);
         return switch (order) {
             case Verdict.Rejected<Order> rejected -> {
                 note(rejected.reason());
@@ -252,9 +253,7 @@ final class UpdateLoop implements AutoCloseable {
         phase = new Phase.Idle();
         Optional<Rejection> refused = parts.works().carryOut(order);
         refused.ifPresent(this::note);
-        if (refused.isEmpty()) {
-            lastRejection = Optional.empty();
-        }
+        lastRejection = refused.isEmpty() ? Optional.empty() : lastRejection;
         return refused.isEmpty() || refused.get().code() == Code.UPD_INCOMPATIBLE;
     }
 

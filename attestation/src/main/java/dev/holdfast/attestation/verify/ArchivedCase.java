@@ -54,6 +54,7 @@ public record ArchivedCase(
     private static final int MAX_AUTHORITIES = 256;
     private static final int MAX_AUTHORITY_BYTES = 64;
     private static final int MAX_TEXT_CHARS = 256;
+    private static final String WITHDRAWN = "withdrawn";
     private static final int MAX_EVIDENCE_CHARS = (Attester.MAX_EVIDENCE_BYTES + 2) / 3 * 4;
     private static final Set<String> FIELDS =
             Set.of("evidence", "nonce", "ageNanos", "asked", "device", "references", "policy", "at", "result");
@@ -134,6 +135,9 @@ public record ArchivedCase(
             reference.gate().ifPresent(digest -> json.put("gate", digest.hex()));
             ArrayNode authorities = json.putArray("authorities");
             reference.authorities().stream().map(Binary::hex).sorted().forEach(authorities::add);
+            if (reference.withdrawn()) {
+                json.put(WITHDRAWN, true);
+            }
         });
         return one;
     }
@@ -212,6 +216,7 @@ public record ArchivedCase(
                 fields.has("epoch") ? Optional.of(fields.integer("epoch", 0)) : Optional.empty(),
                 fields.has("template") ? Optional.of(fields.sha256("template")) : Optional.empty(),
                 fields.has("gate") ? Optional.of(fields.sha256("gate")) : Optional.empty(),
-                authorities);
+                authorities,
+                fields.node().path(WITHDRAWN).asBoolean(false));
     }
 }

@@ -51,6 +51,9 @@ final class ModelSteps {
                 Code.ATT_REFERENCE,
                 () -> name,
                 () -> name + ": " + difference.orElseThrow());
+        if (found.isPresent() && found.get().withdrawn()) {
+            checks.refuse("withdrawn", Code.ATT_WITHDRAWN, name + ": its publisher withdrew it");
+        }
     }
 
     /** One that is not listed must not serve; where it answers no requests, that is the process's own word, and is told. */

@@ -30,6 +30,7 @@ public interface ReferenceModels {
      * @param template {@code CanonicalJson.digest} of the chat template
      * @param gate the same of the health gate
      * @param authorities the key ids under which it may have been published, as events carry them; empty: not compared
+     * @param withdrawn whether its publisher took it back since
      */
     record Reference(
             String model,
@@ -38,9 +39,22 @@ public interface ReferenceModels {
             Optional<Long> epoch,
             Optional<Sha256> template,
             Optional<Sha256> gate,
-            Set<Binary> authorities) {
+            Set<Binary> authorities,
+            boolean withdrawn) {
         public Reference {
             authorities = Set.copyOf(authorities);
+        }
+
+        /** One that was not withdrawn. */
+        public Reference(
+                String model,
+                String version,
+                Optional<Long> release,
+                Optional<Long> epoch,
+                Optional<Sha256> template,
+                Optional<Sha256> gate,
+                Set<Binary> authorities) {
+            this(model, version, release, epoch, template, gate, authorities, false);
         }
 
         /** Name and version alone. */

@@ -117,6 +117,7 @@ public record TrustVector(Map<Claim, Integer> claims) {
             new Row("newer-agent", Claim.EXECUTABLES, NOTHING, NOTHING, REFUSED),
             new Row("model", Claim.EXECUTABLES, NOTHING, NOTHING, INVALID),
             new Row("reference", Claim.EXECUTABLES, SAID, NOTHING, REFUSED),
+            new Row("withdrawn", Claim.EXECUTABLES, NOTHING, NOTHING, REFUSED),
             new Row("allowed-model", Claim.EXECUTABLES, NOTHING, NOTHING, REFUSED),
             new Row("unlisted-model", Claim.EXECUTABLES, NOTHING, UNRECOGNIZED_OBJECTS, NOTHING),
             new Row("grace", Claim.EXECUTABLES, NOTHING, NOTHING, REFUSED),

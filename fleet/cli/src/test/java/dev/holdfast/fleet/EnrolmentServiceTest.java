@@ -220,19 +220,7 @@ class EnrolmentServiceTest {
     }
 
     private Path evidence() throws Exception {
-        Path model = Files.write(dir.resolve("model"), new byte[50_000]);
-        new Publication(
-                        "tiny",
-                        "1.0.0",
-                        model,
-                        Json.object(),
-                        Json.object().putArray("canaries"),
-                        List.of(),
-                        Optional.empty(),
-                        0.9,
-                        Optional.empty(),
-                        0.002)
-                .publish(repository);
+        SampleRelease.sign(repository, "tiny", "1.0.0", new byte[50_000]);
         ModelTarget target = repository.release("tiny", "1.0.0").model();
         ModelEvent event = new ModelEvent(
                 ModelEvent.Kind.SERVE,

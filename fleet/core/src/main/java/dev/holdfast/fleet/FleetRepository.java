@@ -2,20 +2,16 @@ package dev.holdfast.fleet;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.attestation.verify.ReferenceModels;
-import dev.holdfast.trust.release.AuthorityId;
+import dev.holdfast.storage.Disk;
 import dev.holdfast.trust.release.DeltaTarget;
 import dev.holdfast.trust.release.ModelTarget;
-import dev.holdfast.trust.schema.Envelope;
 import dev.holdfast.trust.schema.FamilyPolicy;
-import dev.holdfast.trust.schema.KeyKind;
-import dev.holdfast.trust.schema.Meta;
+import dev.holdfast.trust.schema.Revocations;
 import dev.holdfast.trust.schema.RootDocument;
 import dev.holdfast.trust.schema.TargetFile;
-import dev.holdfast.trust.schema.TargetsRole;
+import dev.holdfast.trust.signing.Passphrase;
 import dev.holdfast.trust.signing.RoleSigner;
 import dev.holdfast.trust.signing.RoleSigners;
-import dev.holdfast.wire.Binary;
-import dev.holdfast.wire.CanonicalJson;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Progress;
 import dev.holdfast.wire.RejectedException;
@@ -27,15 +23,13 @@ import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
-import java.util.Collection;
 import java.util.Comparator;
-import java.util.HashMap;
-import java.util.HashSet;
-import java.util.LinkedHashMap;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.SortedMap;
 import java.util.stream.Stream;
 
 /**
@@ -44,21 +38,30 @@ import java.util.stream.Stream;
  * changes anything waits for whoever does so already, in this process or in another; readers wait for nobody.
  */
 public final class FleetRepository {
-    private static final int MAX_METADATA_BYTES = 4 * 1024 * 1024;
-    static final Duration ROOT_LIFE = Duration.ofDays(365);
-    private static final Duration TARGETS_LIFE = Duration.ofDays(90);
-    private static final Duration SNAPSHOT_LIFE = Duration.ofDays(30);
-    private static final Duration TIMESTAMP_LIFE = Duration.ofDays(7);
-
     /** Of every role, for good: what the factory root says binds a device until it is provisioned again. */
     private static final FamilyPolicy FAMILIES = new FamilyPolicy(1, 1);
 
     private final FleetDirectory directory;
+    private final KeyFolders keys;
     private final Clock clock;
+    private final ImageMetadata metadata;
 
+    /** With the keys alone that are in the fleet's own directory. */
     public FleetRepository(FleetDirectory directory, Clock clock) {
+        this(directory, List.of(), clock);
+    }
+
+    /** @param offlineKeys folders where keys are looked for that are not in the fleet's own directory */
+    public FleetRepository(FleetDirectory directory, List<Path> offlineKeys, Clock clock) {
+        this(directory, offlineKeys, Passphrase.NONE, clock);
+    }
+
+    /** @param passphrase of the keys that are encrypted; asked when one of them has to sign */
+    public FleetRepository(FleetDirectory directory, List<Path> offlineKeys, Passphrase passphrase, Clock clock) {
         this.directory = directory;
+        this.keys = KeyFolders.of(directory.keys()).and(offlineKeys, passphrase);
         this.clock = clock;
+        this.metadata = new ImageMetadata(directory, keys, clock);
     }
 
     public FleetDirectory directory() {
@@ -72,17 +75,34 @@ public final class FleetRepository {
 
     /** Makes keys, the factory root and empty metadata. @return the factory root's file */
     public Path init(FleetDirectory.Config config) throws IOException, RejectedException {
+        return init(config, directory.keys(), Optional.empty());
+    }
+
+    /**
+     * The same with the keys of root, targets and revocations in a folder apart from those of the service.
+     *
+     * @param offline one of those that this repository looks into, or the directory's own
+     * @param passphrase of those keys, which is this repository's too; empty where they are not encrypted
+     */
+    public Path init(FleetDirectory.Config config, Path offline, Optional<char[]> passphrase)
+            throws IOException, RejectedException {
         Files.createDirectories(directory.root());
         return directory.exclusively(() -> {
             directory.create(config);
-            RoleSigners signers = FleetKeys.generateAll(directory.keys());
+            if (!offline.equals(directory.keys())) {
+                Disk.LOCAL.createDirectories(offline);
+            }
+            RoleSigners signers = FleetKeys.generateAll(directory.keys(), offline, passphrase);
+            RoleSigner withdrawing = FleetKeys.REVOCATIONS.generate(offline, passphrase);
             VerifierKey.make(directory);
             Path root = directory.metadata("1.root.json");
-            ObjectNode factory = RootDocument.signedPart(1, clock.instant().plus(ROOT_LIFE), signers.roles())
+            ObjectNode factory = RootDocument.signedPart(
+                            1, clock.instant().plus(SignedRole.ROOT.life()), signers.roles())
                     .put(RootDocument.FLEET_FIELD, config.name());
+            RootDocument.nameRevocations(factory, withdrawing.role());
             RootDocument.name(factory, Set.of(deviceAuthority(config.name())));
             FleetDirectory.replace(root, signers.root().sign(FAMILIES.into(factory)));
-            sign(List.of(), new Versions(0, 0, 0), signers.targets(), signers.snapshot(), signers.timestamp());
+            metadata.begin();
             directory.write(config);
             return root;
         });
@@ -108,129 +128,125 @@ public final class FleetRepository {
             }
             List<TargetFile> all = new ArrayList<>(targets());
             all.addAll(fresh);
-            return publish(all);
+            metadata.publish(all);
+            return all;
         });
     }
 
-    /** Signs what is published once more, with the keys and for the time of today. */
+    /**
+     * Signs what is published once more, with the keys and for the time of today: also what was withdrawn, where devices were told who
+     * may say so.
+     */
     public void signAgain() throws IOException, RejectedException {
-        directory.exclusively(() -> publish(targets()));
+        directory.exclusively(() -> {
+            metadata.publish(targets());
+            metadata.settleRevocations();
+            return directory;
+        });
     }
 
-    /** To be called exclusively: versions are read, raised and written. */
-    private Versions publish(Collection<TargetFile> files) throws IOException, RejectedException {
-        Path keys = directory.keys();
-        return sign(
-                files,
-                versions(),
-                FleetKeys.TARGETS.load(keys),
-                FleetKeys.SNAPSHOT.load(keys),
-                FleetKeys.TIMESTAMP.load(keys));
+    /**
+     * Signs again what would not be good for long, as far as the keys at hand allow, and the timestamp in any case.
+     *
+     * @param roles of targets and snapshot those to sign again, due or not
+     * @return roles that were signed again; {@code FLT-KEYS} where keys of one of them are missing, and then nothing is signed
+     */
+    public Set<SignedRole> renew(Set<SignedRole> roles) throws IOException, RejectedException {
+        return directory.exclusively(() -> {
+            Set<SignedRole> signed = EnumSet.of(SignedRole.TIMESTAMP);
+            if (roles.contains(SignedRole.TARGETS)) {
+                metadata.publish(targets());
+                signed.addAll(Set.of(SignedRole.TARGETS, SignedRole.SNAPSHOT));
+            } else if (roles.contains(SignedRole.SNAPSHOT)) {
+                metadata.snapshot();
+                signed.add(SignedRole.SNAPSHOT);
+            } else {
+                metadata.timestamp(SignedRole.TIMESTAMP.life());
+            }
+            return signed;
+        });
+    }
+
+    /** Names of the files of a role's keys that are in none of the folders; empty where it can sign. */
+    public List<String> missingKeys(SignedRole role) {
+        return role.keys().missing(keys);
+    }
+
+    /** Where keys are looked for. */
+    public KeyFolders keyFolders() {
+        return keys;
     }
 
     /** Lets the timestamp, and what would expire before it, live on for {@code life}. */
     void renew(Duration life) throws IOException, RejectedException {
         directory.exclusively(() -> {
             Instant until = clock.instant().plus(life);
-            Map<String, Instant> expiries = expiries();
-            expiries.keySet().removeAll(List.of("root", "timestamp"));
-            if (expiries.values().stream().anyMatch(expires -> expires.isBefore(until))) {
-                publish(targets());
+            Map<SignedRole, Instant> expiries = metadata.expiries();
+            if (expiries.get(SignedRole.TARGETS).isBefore(until)) {
+                metadata.publish(targets());
+            } else if (expiries.get(SignedRole.SNAPSHOT).isBefore(until)) {
+                metadata.snapshot();
             }
-            Versions last = versions();
-            Meta snapshot =
-                    Meta.of(last.snapshot, Files.readAllBytes(directory.metadata(last.snapshot + ".snapshot.json")));
-            FleetDirectory.replace(
-                    directory.metadata("timestamp.json"),
-                    FleetKeys.TIMESTAMP
-                            .load(directory.keys())
-                            .sign(Meta.timestamp(last.timestamp + 1, until, snapshot)));
-            return last;
+            metadata.timestamp(life);
+            return until;
         });
     }
 
     /** Names of all files that a device needs from the factory root on. */
     List<String> metadataFiles() throws IOException, RejectedException {
-        List<String> names = new ArrayList<>();
-        for (int version = 1; Files.exists(directory.metadata(version + ".root.json")); version++) {
-            names.add(version + ".root.json");
-        }
-        String snapshot = versions().snapshot + ".snapshot.json";
-        names.add("timestamp.json");
-        names.add(snapshot);
-        Meta.all(envelope(snapshot, "snapshot")).forEach((name, meta) -> names.add(meta.version() + "." + name));
-        return names;
-    }
-
-    private record Versions(long targets, long snapshot, long timestamp) {}
-
-    private Versions sign(
-            Collection<TargetFile> files,
-            Versions last,
-            RoleSigner targetKeys,
-            RoleSigner snapshotKeys,
-            RoleSigner stampKeys)
-            throws IOException {
-        Instant now = clock.instant();
-        Versions next = new Versions(last.targets + 1, last.snapshot + 1, last.timestamp + 1);
-        byte[] targets = targetKeys.sign(TargetsRole.signedPart(next.targets, now.plus(TARGETS_LIFE), files));
-        byte[] snapshot = snapshotKeys.sign(
-                Meta.snapshot(next.snapshot, now.plus(SNAPSHOT_LIFE), Meta.of(next.targets, targets)));
-        byte[] timestamp = stampKeys.sign(
-                Meta.timestamp(next.timestamp, now.plus(TIMESTAMP_LIFE), Meta.of(next.snapshot, snapshot)));
-        FleetDirectory.replace(directory.metadata(next.targets + ".targets.json"), targets);
-        FleetDirectory.replace(directory.metadata(next.snapshot + ".snapshot.json"), snapshot);
-        FleetDirectory.replace(directory.metadata("timestamp.json"), timestamp);
-        return next;
-    }
-
-    private Versions versions() throws IOException, RejectedException {
-        Envelope timestamp = envelope("timestamp.json", "timestamp");
-        long snapshot = Meta.of(timestamp, "snapshot.json").version();
-        Meta targets = Meta.of(envelope(snapshot + ".snapshot.json", "snapshot"), "targets.json");
-        return new Versions(targets.version(), snapshot, timestamp.version());
-    }
-
-    private Envelope envelope(String file, String role) throws IOException, RejectedException {
-        return Envelope.parse(bytes(file), role, MAX_METADATA_BYTES);
-    }
-
-    private byte[] bytes(String file) throws IOException, RejectedException {
-        Path path = directory.metadata(file);
-        if (!Files.isRegularFile(path)) {
-            throw new RejectedException(Code.FLT_ABSENT, "no metadata file " + file);
-        }
-        return Files.readAllBytes(path);
+        return metadata.files();
     }
 
     /** When each role of today expires. */
-    public Map<String, Instant> expiries() throws IOException, RejectedException {
-        Versions versions = versions();
-        Map<String, Instant> expiries = new LinkedHashMap<>();
-        expiries.put("root", roots().getLast().envelope().expires());
-        expiries.put(
-                "targets",
-                envelope(versions.targets + ".targets.json", "targets").expires());
-        expiries.put(
-                "snapshot",
-                envelope(versions.snapshot + ".snapshot.json", "snapshot").expires());
-        expiries.put("timestamp", envelope("timestamp.json", "timestamp").expires());
-        return expiries;
-    }
-
-    /** All roots from the factory's on. */
-    private List<RootDocument> roots() throws IOException, RejectedException {
-        List<RootDocument> roots = new ArrayList<>(List.of(RootDocument.parse(bytes("1.root.json"))));
-        for (long version = 2; Files.exists(directory.metadata(version + ".root.json")); version++) {
-            roots.add(RootDocument.parse(bytes(version + ".root.json")));
-        }
-        return roots;
+    public Map<SignedRole, Instant> expiries() throws IOException, RejectedException {
+        return metadata.expiries();
     }
 
     /** Everything that is published, in the order of publication. */
     public List<TargetFile> targets() throws IOException, RejectedException {
-        Envelope listed = envelope(versions().targets + ".targets.json", "targets");
-        return List.copyOf(TargetsRole.parse(listed).files().values());
+        return metadata.targets();
+    }
+
+    /** What was withdrawn. */
+    public Revocations revocations() throws IOException, RejectedException {
+        return metadata.revocations();
+    }
+
+    /**
+     * Withdraws a release for good: devices trust it no more, whoever orders it. One that was withdrawn before stays so.
+     *
+     * @return the target's path
+     * @throws RejectedException {@code UPD-TARGET-UNKNOWN} where it is not published, {@code FLT-KEYS}, {@code FLT-ABSENT} where no root
+     *     names who may withdraw
+     */
+    public String withdraw(String model, String version, String reason) throws IOException, RejectedException {
+        return directory.exclusively(() -> {
+            if (metadata.withdrawing().isEmpty()) {
+                throw new RejectedException(
+                        Code.FLT_ABSENT,
+                        "no root names who may withdraw: fleet root draft --rotate revocations, then sign and publish it");
+            }
+            String path = published(model, version).file().path();
+            Revocations known = metadata.revocations();
+            if (known.withdrawn().size() >= Revocations.MAX_ENTRIES
+                    && !known.withdrawn().containsKey(path)) {
+                throw new RejectedException(
+                        Code.FLT_EXISTS, Revocations.MAX_ENTRIES + " releases are withdrawn, which is the most");
+            }
+            if (!known.withdrawn().containsKey(path)) {
+                metadata.withdraw(known.with(
+                        path, new Revocations.Withdrawal(clock.instant().getEpochSecond(), reason)));
+            }
+            return path;
+        });
+    }
+
+    private ModelTarget published(String model, String version) throws IOException, RejectedException {
+        return models(targets()).stream()
+                .filter(one -> one.model().equals(model) && one.version().equals(version))
+                .findFirst()
+                .orElseThrow(() ->
+                        new RejectedException(Code.UPD_TARGET_UNKNOWN, model + " " + version + " is not published"));
     }
 
     /** A version of a model, with all patches that make it. */
@@ -246,7 +262,7 @@ public final class FleetRepository {
         }
     }
 
-    /** {@code UPD-TARGET-UNKNOWN} where it is not published. */
+    /** {@code UPD-TARGET-UNKNOWN} where it is not published, {@code UPD-WITHDRAWN} where it was withdrawn. */
     public Release release(String model, String version) throws IOException, RejectedException {
         return releases(Map.of(model, version)).getFirst();
     }
@@ -261,6 +277,7 @@ public final class FleetRepository {
             }
         }
         List<ModelTarget> models = models(all);
+        SortedMap<String, Revocations.Withdrawal> withdrawn = revocations().withdrawn();
         List<Release> releases = new ArrayList<>();
         for (Map.Entry<String, String> wanted : versions.entrySet()) {
             String model = wanted.getKey();
@@ -270,6 +287,10 @@ public final class FleetRepository {
                     .findFirst()
                     .orElseThrow(() -> new RejectedException(
                             Code.UPD_TARGET_UNKNOWN, model + " " + version + " is not published"));
+            if (withdrawn.containsKey(found.file().path())) {
+                throw new RejectedException(
+                        Code.UPD_WITHDRAWN, model + " " + version + " was withdrawn: choose another release");
+            }
             releases.add(new Release(
                     found,
                     patches.stream()
@@ -297,48 +318,16 @@ public final class FleetRepository {
                 .max(Comparator.comparingLong(ModelTarget::release));
     }
 
-    /**
-     * What a verifier takes as reference values. A release whose bytes were published again, with a mended template or a raised
-     * epoch, stays one of its own.
-     */
+    /** What a verifier takes as reference values. */
     public ReferenceModels references() throws IOException, RejectedException {
-        Set<Binary> authorities = authorities();
-        Map<ReferenceModels.Key, ReferenceModels.Reference> models = new HashMap<>();
-        for (ModelTarget model : models(targets())) {
-            models.put(
-                    new ReferenceModels.Key(model.file().path(), model.file().sha256()),
-                    new ReferenceModels.Reference(
-                            model.model(),
-                            model.version(),
-                            Optional.of(model.release()),
-                            Optional.of(model.epoch()),
-                            Optional.of(CanonicalJson.digest(model.template())),
-                            Optional.of(CanonicalJson.digest(model.gate())),
-                            authorities));
-        }
-        return ReferenceModels.of(models);
-    }
-
-    /** The keys that ever signed targets and that a TEE can check, as devices name them in their logs. */
-    private Set<Binary> authorities() throws IOException, RejectedException {
-        Set<Binary> ids = new HashSet<>();
-        for (RootDocument root : roots()) {
-            root.role("targets").keys().forEach((id, key) -> {
-                if (key.kind() == KeyKind.ECDSA_P256) {
-                    ids.add(AuthorityId.of(id));
-                }
-            });
-        }
-        return ids;
+        return PublishedReferences.of(models(targets()), revocations(), metadata.roots());
     }
 
     /** Copies a file to its place by digest. */
     Sha256 keep(Path file) throws IOException {
-        return keep(file, Progress.SILENT);
-    }
-
-    /** The same, and says how far the copy is. */
-    Sha256 keep(Path file, Progress progress) throws IOException {
-        return BlobCopy.keep(directory, file, progress);
+        try (StagedFile staged = StagedFile.copy(directory, file, Progress.SILENT)) {
+            staged.keep();
+            return staged.digest();
+        }
     }
 }

@@ -32,7 +32,7 @@ import org.slf4j.LoggerFactory;
 public final class FleetResponder {
     private static final Logger LOG = LoggerFactory.getLogger(FleetResponder.class);
     private static final Pattern METADATA =
-            Pattern.compile("([0-9]{1,10}\\.)?(root|targets|snapshot|timestamp)\\.json");
+            Pattern.compile("([0-9]{1,10}\\.)?(root|targets|revocations|snapshot|timestamp)\\.json");
 
     private final QuietLog quiet = new QuietLog(LOG);
     private final FleetDirectory directory;

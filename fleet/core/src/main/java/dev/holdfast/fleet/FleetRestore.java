@@ -139,7 +139,7 @@ public record FleetRestore(FleetRepository repository, Clock clock) {
         List<SigningKey> keys =
                 new ArrayList<>(FleetKeys.ROOT.loadPresent(directory().keys()));
         for (Path one : rootKeys) {
-            keys.addAll(FleetKeys.ROOT.loadPresent(one));
+            keys.addAll(FleetKeys.ROOT.loadPresent(one, repository.keyFolders().passphrase()));
         }
         byte[] signed = RootSigning.add(next, keys);
         Path draft = directory().root().resolve("next-root.json");

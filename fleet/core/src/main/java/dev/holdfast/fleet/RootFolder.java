@@ -65,7 +65,7 @@ public record RootFolder(FleetDirectory directory) {
                 fresh.put(name(role), signer.role());
             }
             RootDocument last = RootDocument.parse(Files.readAllBytes(file(version)));
-            ObjectNode next = last.successor(now.plus(FleetRepository.ROOT_LIFE), fresh);
+            ObjectNode next = last.successor(now.plus(SignedRole.ROOT.life()), fresh);
             Clock then = Clock.fixed(now, ZoneOffset.UTC);
             RootDocument.name(
                     next,

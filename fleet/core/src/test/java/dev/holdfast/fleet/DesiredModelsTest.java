@@ -42,18 +42,7 @@ class DesiredModelsTest {
     }
 
     private void publish(String model, String version, JsonNode template) throws Exception {
-        new Publication(
-                        model,
-                        version,
-                        Files.write(dir.resolve("model"), new byte[100]),
-                        template,
-                        Json.object().putArray("canaries"),
-                        List.of(),
-                        Optional.empty(),
-                        0.9,
-                        Optional.empty(),
-                        0.002)
-                .publish(repository);
+        SampleRelease.sign(repository, model, version, new byte[100], template, Optional.empty());
     }
 
     private DesiredModels add(String model, String version, Optional<Rollout> terms, boolean byDefault)

@@ -137,18 +137,7 @@ class DeviceReplacementTest {
     @Test
     void nothingIsLeftOfAForgottenDeviceButTheNumberOfItsLastOrder() throws Exception {
         FleetRepository repository = new FleetRepository(directory, Clock.systemUTC());
-        new Publication(
-                        "chat",
-                        "1.0.0",
-                        Files.write(dir.resolve("model"), new byte[100]),
-                        Json.object(),
-                        Json.object().putArray("canaries"),
-                        List.of(),
-                        Optional.empty(),
-                        0.9,
-                        Optional.empty(),
-                        0.002)
-                .publish(repository);
+        SampleRelease.sign(repository, "chat", "1.0.0", new byte[100]);
         DesiredModels.Wish wish = new DesiredModels.Wish("1.0.0", Optional.empty());
         EnrolledDevice before = enrol("old");
         for (int i = 0; i < 3; i++) {

@@ -16,7 +16,6 @@ import dev.holdfast.testkit.HostileDevice.Flood;
 import dev.holdfast.testkit.HostileDevice;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
-import dev.holdfast.wire.Json;
 import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.Verdict;
 import java.net.InetAddress;
@@ -84,18 +83,7 @@ class FleetFloodTest {
         FleetRepository repository = new FleetRepository(directory, Clock.systemUTC());
         String address = "tcp://127.0.0.1:" + port;
         repository.init(new FleetDirectory.Config("test", address));
-        blob = new Publication(
-                        "chat",
-                        "1.0.0",
-                        Files.write(dir.resolve("model"), new byte[2_000_000]),
-                        Json.object(),
-                        Json.object().putArray("canaries"),
-                        List.of(),
-                        Optional.empty(),
-                        0.9,
-                        Optional.empty(),
-                        0.002)
-                .publish(repository)
+        blob = SampleRelease.sign(repository, "chat", "1.0.0", new byte[2_000_000])
                 .digest();
         for (String device : List.of("device-1", "device-2")) {
             DesiredModels.add(repository, device, "chat", new DesiredModels.Wish("1.0.0", Optional.empty()), true);

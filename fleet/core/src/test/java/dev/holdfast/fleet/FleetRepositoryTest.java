@@ -23,9 +23,7 @@ import dev.holdfast.trust.release.Rollout;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.CanonicalJson;
 import dev.holdfast.wire.Json;
-import dev.holdfast.wire.ModelName;
 import dev.holdfast.wire.RejectedException;
-import dev.holdfast.wire.Rejection;
 import dev.holdfast.wire.Sha256;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -72,19 +70,7 @@ class FleetRepositoryTest {
 
     private Publication.Published publish(String model, String version, byte[] bytes, JsonNode template)
             throws IOException, RejectedException {
-        Path file = Files.write(dir.resolve("model"), bytes);
-        return new Publication(
-                        model,
-                        version,
-                        file,
-                        template,
-                        Json.object().putArray("canaries"),
-                        List.of(),
-                        Optional.empty(),
-                        0.9,
-                        Optional.empty(),
-                        0.002)
-                .publish(repository);
+        return SampleRelease.sign(repository, model, version, bytes, template, Optional.empty());
     }
 
     private Reply.Body ask(Request.Body body) {
@@ -188,49 +174,13 @@ class FleetRepositoryTest {
         assertThatThrownBy(() -> desire("tiny", "3.0.0", false)).hasMessageContaining("UPD-TARGET-UNKNOWN");
     }
 
-    @Test
-    void refusesNamesOfModelsThatNoDeviceTakes() {
-        for (String name : List.of("", ".tiny", "ti/ny", "ti@ny", "x".repeat(65))) {
-            assertThatThrownBy(() -> publish(name, "1", new byte[] {1}, Json.object()))
-                    .hasMessageContaining("CFG-INVALID");
-        }
-        assertThat(ModelName.isName("tiny.q4")).as("models may have dots").isTrue();
-    }
-
-    // --- needs ---
-
-    @Test
-    void aModelIsPublishedWithTheMemoryThatItNeeds() throws Exception {
-        Path demo = Path.of("..", "..", "demo", "intent-1.0.0.gguf");
-        JsonNode template = Json.readObject(Files.readAllBytes(demo.resolveSibling("template.json")), 1 << 16)
-                .orThrow();
-        Publication.Published done = publish("intent", "1.0.0", Files.readAllBytes(demo), template);
-        assertThat(done.unreadable()).isEmpty();
-        assertThat(done.memoryBytes()).isGreaterThan(Files.size(demo));
-        assertThat(repository.release("intent", "1.0.0").model().memoryBytes()).isEqualTo(done.memoryBytes());
-        assertThat(publish("3.0.0", new byte[100]).unreadable().map(Rejection::code))
-                .as("what is not a model says so")
-                .isPresent();
-    }
-
     // --- reference values ---
 
     @Test
     void anOlderReleaseOfTheSameBytesStaysAReference() throws Exception {
         byte[] bytes = Files.readAllBytes(repository.directory().blob(second));
         publish("tiny", "2.0.1", bytes, Json.object().put("generation", "mended"));
-        new Publication(
-                        "tiny",
-                        "2.0.2",
-                        Files.write(dir.resolve("model"), bytes),
-                        Json.object(),
-                        Json.object().putArray("canaries"),
-                        List.of(),
-                        Optional.of(7L),
-                        0.9,
-                        Optional.empty(),
-                        0.002)
-                .publish(repository);
+        SampleRelease.sign(repository, "tiny", "2.0.2", bytes, Json.object(), Optional.of(7L));
         ReferenceModels references = repository.references();
         for (String version : List.of("2.0.0", "2.0.1", "2.0.2")) {
             ModelTarget model = repository.release("tiny", version).model();

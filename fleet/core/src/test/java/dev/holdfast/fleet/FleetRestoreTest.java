@@ -98,18 +98,7 @@ class FleetRestoreTest {
     }
 
     private void publish(FleetRepository fleet, String model, String version) throws Exception {
-        new Publication(
-                        model,
-                        version,
-                        Files.writeString(dir.resolve("model"), version),
-                        Json.object(),
-                        Json.object().putArray("canaries"),
-                        List.of(),
-                        Optional.empty(),
-                        0.9,
-                        Optional.empty(),
-                        0.002)
-                .publish(fleet);
+        SampleRelease.sign(fleet, model, version, version.getBytes(StandardCharsets.UTF_8));
     }
 
     private static DesiredModels desire(FleetRepository fleet, String version) throws Exception {

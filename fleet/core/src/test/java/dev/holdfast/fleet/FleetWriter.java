@@ -1,12 +1,10 @@
 package dev.holdfast.fleet;
 
-import dev.holdfast.wire.Json;
 import java.io.BufferedReader;
 import java.io.File;
 import java.io.IOException;
 import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.util.ArrayList;
@@ -51,24 +49,7 @@ final class FleetWriter implements AutoCloseable {
     static String publish(FleetRepository repository, String version, int seed) throws Exception {
         byte[] model = new byte[2000];
         new Random(seed).nextBytes(model);
-        Path file = Files.write(Files.createTempFile("model", ".gguf"), model);
-        try {
-            return new Publication(
-                            "tiny",
-                            version,
-                            file,
-                            Json.object(),
-                            Json.object().putArray("canaries"),
-                            List.of(),
-                            Optional.empty(),
-                            0.9,
-                            Optional.empty(),
-                            0.002)
-                    .publish(repository)
-                    .target();
-        } finally {
-            Files.delete(file);
-        }
+        return SampleRelease.sign(repository, "tiny", version, model).target();
     }
 
     /** Starts one and waits until it is ready. */

@@ -8,7 +8,7 @@ import dev.holdfast.trust.release.ModelTerms;
 import dev.holdfast.trust.release.Rollout;
 import dev.holdfast.trust.schema.TargetFile;
 import dev.holdfast.wire.Json;
-import java.nio.file.Files;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
@@ -62,18 +62,8 @@ class GraceWishTest {
     }
 
     private void publish(String version, Optional<Long> epoch) throws Exception {
-        new Publication(
-                        "embed",
-                        version,
-                        Files.writeString(dir.resolve("model"), version),
-                        Json.object(),
-                        Json.object().putArray("canaries"),
-                        List.of(),
-                        epoch,
-                        0.9,
-                        Optional.empty(),
-                        0.002)
-                .publish(repository);
+        SampleRelease.sign(
+                repository, "embed", version, version.getBytes(StandardCharsets.UTF_8), Json.object(), epoch);
     }
 
     private DesiredModels.Wish desire(String version, Optional<Duration> grace) throws Exception {
@@ -182,18 +172,7 @@ class GraceWishTest {
     void anotherModelsWishLeavesItAsItIs() throws Exception {
         desire("1.0.0", Optional.empty());
         DesiredModels.Wish wish = desire("2.0.0", Optional.of(WEEK));
-        new Publication(
-                        "chat",
-                        "1.0.0",
-                        Files.writeString(dir.resolve("model"), "chat"),
-                        Json.object(),
-                        Json.object().putArray("canaries"),
-                        List.of(),
-                        Optional.empty(),
-                        0.9,
-                        Optional.empty(),
-                        0.002)
-                .publish(repository);
+        SampleRelease.sign(repository, "chat", "1.0.0", "chat".getBytes(StandardCharsets.UTF_8));
         DesiredModels both =
                 DesiredModels.add(repository, DEVICE, "chat", new DesiredModels.Wish("1.0.0", Optional.empty()), false);
         assertThat(both.models().get("embed")).isEqualTo(wish);

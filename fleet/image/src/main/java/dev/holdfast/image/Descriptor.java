@@ -22,8 +22,8 @@ import java.util.TreeMap;
  */
 public record Descriptor(
         String mediaType, Sha256 digest, long sizeBytes, String artifactType, SortedMap<String, String> annotations) {
-    /** Of one blob: more than a layer of ours will ever have. */
-    static final long MAX_BLOB_BYTES = 4L << 30;
+    /** Of one blob: more than a model has that a device could hold. Blobs are read in pieces, so that this costs no memory. */
+    static final long MAX_BLOB_BYTES = 256L << 30;
 
     private static final int MAX_TYPE_CHARS = 255;
     private static final int MAX_ANNOTATIONS = 64;

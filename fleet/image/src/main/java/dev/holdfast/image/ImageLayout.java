@@ -37,6 +37,11 @@ final class ImageLayout {
         this.manifests = List.copyOf(manifests);
     }
 
+    /** Whether there is the file that marks a layout; what it says is not read. */
+    static boolean is(Path folder) {
+        return Files.isRegularFile(folder.resolve(MARK), LinkOption.NOFOLLOW_LINKS);
+    }
+
     /** {@code IMG-FORMAT} where the folder is no image layout. */
     static ImageLayout open(Path folder) throws IOException, RejectedException {
         Fields mark = Manifest.document(small(folder.resolve(MARK)));
@@ -88,6 +93,29 @@ final class ImageLayout {
         return bytes;
     }
 
+    /** Where a blob is: a regular file of the length that its descriptor says, its bytes not yet hashed; {@code IMG-DIGEST}. */
+    Path file(Descriptor blob) throws IOException, RejectedException {
+        Path file = path(blob);
+        if (Files.size(file) != blob.sizeBytes()) {
+            throw new RejectedException(
+                    Code.IMG_DIGEST,
+                    "the blob " + Descriptor.text(blob.digest()) + " has " + Files.size(file) + " bytes, not "
+                            + blob.sizeBytes());
+        }
+        return file;
+    }
+
+    private Path path(Descriptor blob) throws RejectedException {
+        Path folders = folder.resolve("blobs").resolve("sha256");
+        Path file = folders.resolve(blob.digest().hex());
+        if (Files.isSymbolicLink(folders)
+                || Files.isSymbolicLink(folder.resolve("blobs"))
+                || !Files.isRegularFile(file, LinkOption.NOFOLLOW_LINKS)) {
+            throw new RejectedException(Code.IMG_DIGEST, "there is no blob " + Descriptor.text(blob.digest()));
+        }
+        return file;
+    }
+
     /** Hashes a blob of any length, in little memory; {@code IMG-DIGEST}. */
     void check(Descriptor blob) throws IOException, RejectedException {
         check(blob, ByteBuffer.allocate(0));
@@ -95,11 +123,7 @@ final class ImageLayout {
 
     /** @param whole where the bytes go, as far as there is room */
     private void check(Descriptor blob, ByteBuffer whole) throws IOException, RejectedException {
-        Path file =
-                folder.resolve("blobs").resolve("sha256").resolve(blob.digest().hex());
-        if (!Files.isRegularFile(file, LinkOption.NOFOLLOW_LINKS)) {
-            throw new RejectedException(Code.IMG_DIGEST, "there is no blob " + Descriptor.text(blob.digest()));
-        }
+        Path file = path(blob);
         MessageDigest digest = Sha256.newDigest();
         long size = 0;
         try (SeekableByteChannel channel =

@@ -126,6 +126,9 @@ final class Graces {
         } catch (TeeException e) {
             return Optional.of(new Rejection(e.code(), "epoch floor: " + e.getMessage()));
         }
+        if (ports.withdrawals().has(slot)) {
+            return Optional.of(new Rejection(Code.UPD_WITHDRAWN, slot.target() + " was withdrawn"));
+        }
         if (!wasCommitted(slot) || !store.has(slot.digest())) {
             return Optional.of(new Rejection(Code.INS_GRACE, "it never was in service here, or its file is gone"));
         }
@@ -217,6 +220,7 @@ final class Graces {
             List<Pointer.Grace> stay = grace.stream()
                     .filter(one -> one.until().isAfter(now)
                             && one.slot().epoch() >= floor
+                            && !ports.withdrawals().has(one.slot())
                             && store.has(one.slot().digest()))
                     .toList();
             if (stay.size() < grace.size()) {

@@ -64,6 +64,12 @@ record InstallPlan(Optional<DeltaTarget> delta, boolean present) {
         }
     }
 
+    static void requireNotWithdrawn(Slot slot, InstallerPorts ports) throws InstallStop {
+        if (ports.withdrawals().has(slot)) {
+            throw InstallStop.failed(Code.UPD_WITHDRAWN, slot.target() + " was withdrawn");
+        }
+    }
+
     /**
      * By what was signed. Until the flip the release before it serves too, so both must fit. What is in the way may go, and the
      * owner may raise the budget: the install waits for either.

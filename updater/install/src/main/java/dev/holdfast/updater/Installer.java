@@ -10,6 +10,7 @@ import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Rejection;
 import java.io.IOException;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -241,6 +242,20 @@ public final class Installer implements Installs {
         return models().contains(name)
                 ? model(name).rollback(why)
                 : new InstallOutcome.Failed(new Rejection(Code.INS_NO_FALLBACK, "there is no model " + name));
+    }
+
+    /**
+     * Goes back, of each model, from a release that was withdrawn, and lets none be fallen back to. Blocks until the end.
+     *
+     * @return why one serves on; empty where none does
+     */
+    public Optional<Rejection> leaveWithdrawn() throws IOException {
+        List<Rejection> left = new ArrayList<>();
+        for (String name : store.pointer().models().keySet()) {
+            model(name).leaveWithdrawn().ifPresent(left::add);
+        }
+        graces.end();
+        return left.stream().findFirst();
     }
 
     @Override

@@ -10,10 +10,11 @@ public record InstallerPorts(
         InferenceControl inference,
         Measurements measurements,
         EpochFloors epochFloors,
+        Withdrawals withdrawals,
         Clock clock,
         InstallObserver observer) {
     /** The same with blocks from elsewhere. */
     InstallerPorts from(BlockSource source) {
-        return new InstallerPorts(source, inference, measurements, epochFloors, clock, observer);
+        return new InstallerPorts(source, inference, measurements, epochFloors, withdrawals, clock, observer);
     }
 }

@@ -183,8 +183,42 @@ final class ModelInstaller {
     }
 
     InstallOutcome rollback(String why) throws IOException {
-        Rejection reason =
-                new Rejection(Code.INS_ROLLBACK_ASKED, why.isEmpty() ? "by the operator" : "by the operator: " + why);
+        return rollback(
+                new Rejection(Code.INS_ROLLBACK_ASKED, why.isEmpty() ? "by the operator" : "by the operator: " + why));
+    }
+
+    /**
+     * Goes back from a release that was withdrawn, and forgets one that it could fall back to.
+     *
+     * @return why a release that was withdrawn serves on; empty where none does
+     */
+    Optional<Rejection> leaveWithdrawn() throws IOException {
+        Withdrawals withdrawals = context.ports().withdrawals();
+        Optional<Slot> serving = context.serving();
+        Optional<Slot> fallback = context.fallback();
+        if (serving.isPresent() && fallback.filter(withdrawals::has).isPresent()) {
+            turn.lock();
+            try {
+                // The inference process falls back by itself, and knows of no withdrawal.
+                context.point(
+                        context.serving().orElseThrow(), context.fallback().filter(one -> !withdrawals.has(one)));
+            } finally {
+                end();
+            }
+        }
+        if (serving.filter(withdrawals::has).isEmpty()) {
+            return Optional.empty();
+        }
+        Rejection why = new Rejection(Code.UPD_WITHDRAWN, serving.get().target() + " was withdrawn");
+        if (context.fallback().isEmpty()) {
+            return Optional.of(new Rejection(
+                    Code.UPD_WITHDRAWN,
+                    why.detail() + " and serves on: there is no other release until one is ordered"));
+        }
+        return rollback(why) instanceof InstallOutcome.RolledBack ? Optional.empty() : Optional.of(why);
+    }
+
+    private InstallOutcome rollback(Rejection reason) throws IOException {
         List<InstallRecord> records = context.journal().records(context.model());
         long known = records.isEmpty() ? 0 : records.getLast().sequence();
         context.cancellation().cancel(reason);

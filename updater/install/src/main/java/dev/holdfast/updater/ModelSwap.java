@@ -37,12 +37,14 @@ final class ModelSwap {
     /** From STAGED, CANDIDATE, MEASURED or PROBATION to the end. */
     InstallOutcome run(long orderVersion, Slot slot, InstallState from) throws IOException, InstallStop {
         if (from.compareTo(InstallState.MEASURED) < 0) {
+            InstallPlan.requireNotWithdrawn(slot, context.ports());
             firstCandidate(orderVersion, slot);
             enter(InstallState.CANDIDATE, orderVersion, slot, "");
             measure(slot);
             enter(InstallState.MEASURED, orderVersion, slot, "");
         }
         try {
+            InstallPlan.requireNotWithdrawn(slot, context.ports());
             if (from == InstallState.MEASURED) {
                 // The process ended in between: the TEE may have been reset, and recovery measured what served
                 // meanwhile.
@@ -216,7 +218,10 @@ final class ModelSwap {
         if (context.unfinished().map(InstallRecord::state).orElse(null) != InstallState.ROLLING_BACK) {
             context.enter(InstallState.ROLLING_BACK, orderVersion, slot, Optional.of(reason), "");
         }
-        Optional<Slot> target = context.serves(slot) ? context.fallback() : context.serving();
+        Optional<Slot> target = context.serves(slot)
+                ? context.fallback()
+                        .filter(before -> !context.ports().withdrawals().has(before))
+                : context.serving();
         String note = "";
         if (target.isPresent()) {
             // Until the flip the failed one serves, and is named: evidence tells no lie meanwhile.
@@ -225,7 +230,7 @@ final class ModelSwap {
             context.point(target.get(), Optional.empty());
         } else {
             context.store().point(pointer -> pointer.without(context.model()));
-            note = "there was no release before it";
+            note = "there was no release before it that may serve";
         }
         context.enter(InstallState.ROLLED_BACK, orderVersion, slot, Optional.of(reason), note, trial());
         if (target.isEmpty()) {

@@ -28,11 +28,15 @@ public final class OfflineInstall {
             SeekableBytes bytes, String device, TrustClient trust, Installer installer) throws IOException {
         return switch (OfflineBundle.open(bytes, device)) {
             case Verdict.Rejected<OfflineBundle> rejected -> rejected.as();
-            case Verdict.Accepted<OfflineBundle>(OfflineBundle bundle) ->
-                switch (trust.order(device, bundle)) {
+            case Verdict.Accepted<OfflineBundle>(OfflineBundle bundle) -> {
+                Verdict<Order> order = trust.order(device, bundle);
+                // The bundle may say what was withdrawn, whatever becomes of its order.
+                installer.leaveWithdrawn();
+                yield switch (order) {
                     case Verdict.Rejected<Order> rejected -> rejected.as();
-                    case Verdict.Accepted<Order>(Order order) -> run(order, bundle, installer);
+                    case Verdict.Accepted<Order>(Order accepted) -> run(accepted, bundle, installer);
                 };
+            }
         };
     }
 

@@ -49,6 +49,7 @@ final class OperatorRollback {
     private InstallOutcome leave(Slot leaving, Slot fallback, Optional<InstallRecord> open) throws IOException {
         try {
             InstallPlan.requireEpoch(fallback, context.ports());
+            InstallPlan.requireNotWithdrawn(fallback, context.ports());
             if (open.isPresent() && !open.get().slot().slotId().equals(leaving.slotId())) {
                 context.enter(
                         InstallState.FAILED,

@@ -149,7 +149,9 @@ final class PointerRepair {
     /** A TEE that does not answer now must not take the last sound model away; nothing below the floor is ever a fallback otherwise. */
     private boolean maySucceed(Slot slot) throws IOException {
         try {
-            return store.verifies(slot) && slot.epoch() >= ports.epochFloors().of(slot.model());
+            return store.verifies(slot)
+                    && !ports.withdrawals().has(slot)
+                    && slot.epoch() >= ports.epochFloors().of(slot.model());
         } catch (TeeException e) {
             return true;
         }

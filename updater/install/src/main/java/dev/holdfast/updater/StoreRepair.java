@@ -101,6 +101,7 @@ final class StoreRepair {
     private boolean maySucceed(Slot fallback) throws IOException {
         try {
             return store.verifies(fallback)
+                    && !context.ports().withdrawals().has(fallback)
                     && fallback.epoch() >= context.ports().epochFloors().of(fallback.model());
         } catch (TeeException e) {
             return false;

@@ -117,7 +117,8 @@ class FullDiskTest {
             Installer installer = Installer.open(
                     ModelStore.open(mount.resolve("store")),
                     world.config,
-                    new InstallerPorts(world, world, world, world.floors(), world.clock, record -> {}));
+                    new InstallerPorts(
+                            world, world, world, world.floors(), world.withdrawals(), world.clock, record -> {}));
             fill(mount.resolve("ballast"));
             Rejection reason = until(installer, world, world.firstOrder);
             assertThat(reason.code()).isEqualTo(Code.INS_DISK);

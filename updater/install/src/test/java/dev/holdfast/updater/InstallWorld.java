@@ -261,7 +261,8 @@ public final class InstallWorld implements BlockSource, InferenceControl, Measur
     }
 
     Installer installer(Disk disk) throws IOException {
-        InstallerPorts ports = new InstallerPorts(this, this, this, floors(), clock, record -> observer.accept(record));
+        InstallerPorts ports =
+                new InstallerPorts(this, this, this, floors(), withdrawals(), clock, record -> observer.accept(record));
         return Installer.open(ModelStore.open(dir.resolve("store"), () -> Long.MAX_VALUE, disk), config, ports, timer);
     }
 
@@ -310,16 +311,23 @@ public final class InstallWorld implements BlockSource, InferenceControl, Measur
 
     /** The same disk with another inference process. */
     Installer installer(InferenceControl inference) throws IOException {
-        InstallerPorts ports =
-                new InstallerPorts(this, inference, this, floors(), clock, record -> observer.accept(record));
+        InstallerPorts ports = new InstallerPorts(
+                this, inference, this, floors(), withdrawals(), clock, record -> observer.accept(record));
         return Installer.open(ModelStore.open(dir.resolve("store")), config, ports, timer);
     }
 
     /** The same with blocks from elsewhere. */
     Installer installer(BlockSource source) throws IOException {
-        InstallerPorts ports =
-                new InstallerPorts(source, this, this, floors(), clock, record -> observer.accept(record));
+        InstallerPorts ports = new InstallerPorts(
+                source, this, this, floors(), withdrawals(), clock, record -> observer.accept(record));
         return Installer.open(ModelStore.open(dir.resolve("store")), config, ports, timer);
+    }
+
+    /** Targets that were withdrawn. */
+    final Set<String> withdrawn = new java.util.concurrent.ConcurrentSkipListSet<>();
+
+    Withdrawals withdrawals() {
+        return slot -> withdrawn.contains(slot.target());
     }
 
     EpochFloors floors() {

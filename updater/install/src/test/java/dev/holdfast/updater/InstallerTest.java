@@ -262,8 +262,8 @@ class InstallerTest {
     void waitsBeforeAnythingIsPulledWhileTheDiskIsFull() throws Exception {
         long[] free = {1000};
         ModelStore full = ModelStore.open(world.dir.resolve("store"), () -> free[0], Disk.LOCAL);
-        InstallerPorts ports =
-                new InstallerPorts(world, world, world, world.floors(), java.time.Clock.systemUTC(), record -> {});
+        InstallerPorts ports = new InstallerPorts(
+                world, world, world, world.floors(), world.withdrawals(), java.time.Clock.systemUTC(), record -> {});
         Installer installer = Installer.open(full, world.config, ports);
         assertInterrupted(installer.install(world.secondOrder), Code.INS_DISK);
         assertInterrupted(installer.install(world.secondOrder), Code.INS_DISK);
@@ -276,8 +276,8 @@ class InstallerTest {
     void theModelThatIsTheFallbackAlreadyAsksForNoReserve() throws Exception {
         assertThat(world.installer().install(world.secondOrder)).isInstanceOf(InstallOutcome.Committed.class);
         ModelStore full = ModelStore.open(world.dir.resolve("store"), () -> 1000, Disk.LOCAL);
-        InstallerPorts ports =
-                new InstallerPorts(world, world, world, world.floors(), java.time.Clock.systemUTC(), record -> {});
+        InstallerPorts ports = new InstallerPorts(
+                world, world, world, world.floors(), world.withdrawals(), java.time.Clock.systemUTC(), record -> {});
         assertThat(Installer.open(full, world.config, ports).install(world.without(world.firstOrder, 3)))
                 .isInstanceOf(InstallOutcome.Committed.class);
         assertServes(world.first);

@@ -120,6 +120,90 @@ class OperatorTest {
         assertThat(world.serving()).contains(Sha256.of(world.second));
     }
 
+    // --- withdrawn ---
+
+    private void withdraw(String version) {
+        world.withdrawn.add("models/intent/" + version + "/model.gguf");
+    }
+
+    @Test
+    void doesNotGoBackToWhatWasWithdrawn() throws Exception {
+        assertThat(world.installer().install(world.secondOrder)).isInstanceOf(InstallOutcome.Committed.class);
+        withdraw("1.0.0");
+        assertFailed(world.installer().rollback("intent", ""), Code.UPD_WITHDRAWN);
+        assertThat(world.serving()).contains(Sha256.of(world.second));
+        assertThat(world.installer().leaveWithdrawn()).isEmpty();
+        assertThat(world.pointer().fallback("intent"))
+                .as("the inference process finds nothing to fall back to")
+                .isEmpty();
+        assertThat(world.serving()).contains(Sha256.of(world.second));
+    }
+
+    @Test
+    void leavesWhatWasWithdrawnForTheReleaseBefore() throws Exception {
+        assertThat(world.installer().install(world.secondOrder)).isInstanceOf(InstallOutcome.Committed.class);
+        assertThat(world.installer().leaveWithdrawn()).isEmpty();
+        assertThat(world.serving()).contains(Sha256.of(world.second));
+        withdraw("2.0.0");
+        assertThat(world.installer().leaveWithdrawn()).isEmpty();
+        assertThat(world.serving()).contains(Sha256.of(world.first));
+        assertThat(world.installer().history().getLast().reason().map(Rejection::code))
+                .contains(Code.UPD_WITHDRAWN);
+        assertThat(world.pointer().fallback("intent")).isEmpty();
+    }
+
+    @Test
+    void servesOnWhereAllElseWasWithdrawnTooAndSaysSo() throws Exception {
+        assertThat(world.installer().install(world.secondOrder)).isInstanceOf(InstallOutcome.Committed.class);
+        withdraw("1.0.0");
+        withdraw("2.0.0");
+        assertThat(world.installer().leaveWithdrawn().map(Rejection::code)).contains(Code.UPD_WITHDRAWN);
+        assertThat(world.serving()).contains(Sha256.of(world.second));
+    }
+
+    /** Heard of while it is downloaded: the order was good when it was accepted. */
+    @Test
+    void doesNotServeWhatIsWithdrawnMeanwhile() throws Exception {
+        Installer installer = world.installer();
+        at(InstallState.DOWNLOADING, installer, world.secondOrder, () -> {
+            withdraw("2.0.0");
+            return true;
+        });
+        assertFailed(installed, Code.UPD_WITHDRAWN);
+        assertThat(world.serving()).contains(Sha256.of(world.first));
+    }
+
+    @Test
+    void aProbationThatFailsDoesNotBringBackWhatWasWithdrawn() throws Exception {
+        world.config = world.config.with(new InstallerConfig.Probation(Duration.ofHours(1), Duration.ofMillis(1)));
+        Installer installer = world.installer();
+        at(InstallState.PROBATION, installer, world.secondOrder, () -> {
+            withdraw("1.0.0");
+            installer.cancel("intent", new Rejection(Code.INS_CANCELLED, "no"));
+            return true;
+        });
+        assertThat(installed).isInstanceOf(InstallOutcome.RolledBack.class);
+        assertThat(world.pointer().serving("intent")).isEmpty();
+    }
+
+    /** The process ended on probation; the next one does not go on with it. */
+    @Test
+    void aProbationIsNotGoneOnWithOfWhatWasWithdrawn() throws Exception {
+        world.config = world.config.with(new InstallerConfig.Probation(Duration.ofHours(1), Duration.ofMillis(1)));
+        Installer installer = world.installer();
+        at(InstallState.PROBATION, installer, world.secondOrder, () -> {
+            withdraw("2.0.0");
+            installer.stop();
+            return true;
+        });
+        assertThat(installed).isInstanceOf(InstallOutcome.Interrupted.class);
+        assertThat(world.installer().finishPending("intent").orElseThrow())
+                .isInstanceOfSatisfying(
+                        InstallOutcome.RolledBack.class,
+                        back -> assertThat(back.reason().code()).isEqualTo(Code.UPD_WITHDRAWN));
+        assertThat(world.serving()).contains(Sha256.of(world.first));
+    }
+
     @Test
     void aRollbackEndsAProbationAndGoesBackOnce() throws Exception {
         world.config = world.config.with(new InstallerConfig.Probation(Duration.ofHours(1), Duration.ofMillis(1)));

@@ -655,7 +655,8 @@ class SeveralModelsTest {
         long[] usable = {length + 10};
         ModelStore tight = ModelStore.open(world.dir.resolve("store"), () -> usable[0], Disk.LOCAL);
         budgetless();
-        InstallerPorts ports = new InstallerPorts(world, world, world, world.floors(), world.clock, record -> {});
+        InstallerPorts ports =
+                new InstallerPorts(world, world, world, world.floors(), world.withdrawals(), world.clock, record -> {});
         Installer installer = Installer.open(tight, world.config, ports);
         world.gate = Optional.of(new Rejection(Code.INS_MEMORY, "crowded"));
         world.candidates.put("x", TargetSlot.of(world.embedder().model()));
@@ -759,7 +760,8 @@ class SeveralModelsTest {
         Installer installer = Installer.open(
                 tight,
                 world.config,
-                new InstallerPorts(world, world, world, world.floors(), world.clock, record -> {}));
+                new InstallerPorts(
+                        world, world, world, world.floors(), world.withdrawals(), world.clock, record -> {}));
         CountDownLatch pulling = new CountDownLatch(1);
         CountDownLatch free = new CountDownLatch(1);
         world.blockLie = block -> {

@@ -34,6 +34,9 @@ import picocli.CommandLine.Option;
             InitCommand.class,
             TemplateCommand.class,
             PublishCommand.class,
+            WithdrawCommand.class,
+            RenewCommand.class,
+            StatusCommand.class,
             DesireCommand.class,
             RolloutCommand.class,
             BundleCommand.class,
@@ -71,9 +74,9 @@ public final class FleetCommand {
                 .usageCode(Code.CFG_INVALID)
                 .verbs(new VerbGroups()
                         .group("Set up")
-                        .verbs("init", "settings", "serve", "root", "resume")
+                        .verbs("init", "settings", "serve", "status", "renew", "root", "resume")
                         .group("Publish and order")
-                        .verbs("template", "publish", "desire", "rollout", "bundle", "delta")
+                        .verbs("template", "publish", "withdraw", "desire", "rollout", "bundle", "delta")
                         .group("Devices")
                         .verbs("devices", "attest", "verify", "verifier")
                         .group("Releases")

@@ -28,6 +28,7 @@ import picocli.CommandLine.Spec;
             "Examples:",
             "  fleet init --name cameras --broker mqtts://broker.example:8883",
             "  fleet init --dir /srv/cameras --name cameras --broker mqtt://127.0.0.1",
+            "  fleet init --name cameras --broker mqtt://127.0.0.1 --offline-keys /media/keys",
             "  fleet init --dir /srv/cameras --resume-after /mnt/backup/cameras"
         })
 final class InitCommand implements Callable<Integer> {
@@ -47,6 +48,23 @@ final class InitCommand implements Callable<Integer> {
     BrokerOptions broker = new BrokerOptions();
 
     @Option(
+            names = "--offline-keys",
+            paramLabel = "DIR",
+            description =
+                    "Folder for the keys of root, targets and revocations, apart from the fleet's directory, such as a"
+                            + " USB stick: fleet serve runs without them, and publish, withdraw and renew take it as --keys DIR"
+                            + " (default: DIR/keys of the fleet's directory).")
+    Optional<Path> offline = Optional.empty();
+
+    @Mixin
+    PassphraseOption passphrase = new PassphraseOption();
+
+    @Option(
+            names = "--no-passphrase",
+            description = "With --offline-keys: do not encrypt them. Whoever reads the folder has them then.")
+    boolean open;
+
+    @Option(
             names = "--resume-after",
             paramLabel = "BACKUP",
             description = "Go on with a fleet from an older copy of its directory, which may be --dir itself. Director,"
@@ -56,7 +74,9 @@ final class InitCommand implements Callable<Integer> {
     @Option(
             names = "--root-keys",
             paramLabel = "DIR",
-            description = "With --resume-after: a directory with root-<kind>.pem; may be repeated.")
+            description =
+                    "With --resume-after: a directory with root-<kind>.pem, and with the keys of targets where they are not in"
+                            + " the backup; may be repeated.")
     List<Path> rootKeys = new ArrayList<>();
 
     @Option(
@@ -76,7 +96,13 @@ final class InitCommand implements Callable<Integer> {
             throw usage("fleet init --name NAME --broker URI, or --resume-after BACKUP");
         }
         FleetDirectory.Config config = new FleetDirectory.Config(name, "");
-        spec.commandLine().getOut().println(in.repository().init(config.with(broker.over(config.broker()))));
+        FleetDirectory.Config named = config.with(broker.over(config.broker()));
+        FleetRepository repository =
+                new FleetRepository(in.directory(), offline.stream().toList(), passphrase, Clock.systemUTC());
+        Optional<char[]> chosen = offline.isEmpty() || open ? Optional.empty() : Optional.of(passphrase.choose());
+        spec.commandLine()
+                .getOut()
+                .println(repository.init(named, offline.orElse(in.directory().keys()), chosen));
         return 0;
     }
 
@@ -85,10 +111,10 @@ final class InitCommand implements Callable<Integer> {
     }
 
     private int resume(Path from) throws Exception {
-        if (!name.isEmpty() || !broker.isEmpty()) {
+        if (!name.isEmpty() || !broker.isEmpty() || offline.isPresent()) {
             throw usage("name and broker come from the backup; see fleet settings afterwards where they changed");
         }
-        FleetRepository repository = in.repository();
+        FleetRepository repository = new FleetRepository(in.directory(), rootKeys, passphrase, Clock.systemUTC());
         FleetRestore.Begun begun = new FleetRestore(repository, Clock.systemUTC()).begin(from, roots, rootKeys);
         PrintWriter out = spec.commandLine().getOut();
         out.println("orders are held: " + begun.held().size());

@@ -6,6 +6,7 @@ import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Rejection;
 import dev.holdfast.wire.Verdict;
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
@@ -15,12 +16,19 @@ final class InputFile {
 
     /** A JSON document of at most so many bytes. */
     static JsonNode json(Path file, int maxBytes) throws IOException, RejectedException {
-        return of(file.toString(), Json.read(Files.readAllBytes(file), maxBytes));
+        return of(file.toString(), Json.read(bytes(file, maxBytes), maxBytes));
     }
 
     /** A JSON object of at most so many bytes. */
     static JsonNode object(Path file, int maxBytes) throws IOException, RejectedException {
-        return of(file.toString(), Json.readObject(Files.readAllBytes(file), maxBytes));
+        return of(file.toString(), Json.readObject(bytes(file, maxBytes), maxBytes));
+    }
+
+    /** One byte more than allowed is enough to refuse a longer file. */
+    private static byte[] bytes(Path file, int maxBytes) throws IOException {
+        try (InputStream in = Files.newInputStream(file)) {
+            return in.readNBytes(maxBytes + 1);
+        }
     }
 
     /** @param name of the file or the option that the value is from */

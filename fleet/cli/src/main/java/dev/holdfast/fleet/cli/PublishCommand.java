@@ -11,6 +11,7 @@ import dev.holdfast.wire.RejectedException;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -20,22 +21,30 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
 /** Publishes a release. */
 @Command(
         name = "publish",
-        description = "Publishes a model with patches from earlier versions. Devices get it by fleet desire.",
+        description = {
+            "Checks a model as devices will, and publishes it with patches from earlier versions. Devices get it by fleet"
+                    + " desire.",
+            "What a device would refuse is refused here with the device's code, and nothing is signed; see holdfast explain"
+                    + " CODE."
+        },
         footer = {
             "",
             "Examples:",
             "  fleet template import chat-2.gguf --out chat.json",
             "  fleet publish chat 2.0.0 chat-2.gguf --template chat.json",
+            "  fleet publish chat 2.0.0 chat-folder",
             "  fleet publish chat 2.0.1 chat-2.gguf --template chat.json --from 2.0.0 --from 1.0.0 --canaries ask.json"
         })
 final class PublishCommand implements Callable<Integer> {
-    private static final int MAX_JSON_BYTES = 1024 * 1024;
+    private static final long MIB = 1024 * 1024;
+    private static final int MAX_LOAD_SECONDS = 3600;
     /** Other kernels alone, with activations of eight bits, move a model by about 2e-4 nats. */
     private static final double TEN_TIMES_OTHER_KERNELS = 0.002;
 
@@ -43,7 +52,7 @@ final class PublishCommand implements Callable<Integer> {
     CommandSpec spec = CommandSpec.create();
 
     @Mixin
-    FleetCommand.InDirectory in = new FleetCommand.InDirectory();
+    OfflineKeys keys = new OfflineKeys();
 
     @Parameters(index = "0", paramLabel = "MODEL", description = "The model's name, such as chat.")
     String model = "";
@@ -51,21 +60,26 @@ final class PublishCommand implements Callable<Integer> {
     @Parameters(index = "1", paramLabel = "VERSION", description = "Its version, such as 2.0.0; a new one.")
     String version = "";
 
-    @Parameters(index = "2", paramLabel = "FILE.gguf", description = "The model file.")
+    @Parameters(
+            index = "2",
+            paramLabel = "FILE.gguf|DIR",
+            description =
+                    "The model file; or a folder that holds one, with template.json and canaries.json beside it; or"
+                            + " a folder in the OCI image layout whose artifact has these as layers.")
     Path file = Path.of("");
 
     @Option(
             names = "--template",
             paramLabel = "FILE.json",
-            required = true,
-            description = "JSON file: the chat template; see fleet template.")
-    Path template = Path.of("");
+            description = "JSON file: the chat template; see fleet template (default: template.json of the folder).")
+    Optional<Path> template = Optional.empty();
 
     @Option(
             names = "--canaries",
             paramLabel = "FILE.json",
             description =
-                    "JSON file: an array of prompt and expect, which devices try before they serve (default: none).")
+                    "JSON file: an array of prompt and expect, which devices try before they serve (default: canaries.json of"
+                            + " the folder, or none).")
     Optional<Path> canaries = Optional.empty();
 
     @Option(
@@ -99,6 +113,20 @@ final class PublishCommand implements Callable<Integer> {
             description = "Mean divergence from the reference that devices allow (default: ${DEFAULT-VALUE}).")
     double maxDivergence = TEN_TIMES_OTHER_KERNELS;
 
+    @Option(
+            names = "--max-load",
+            paramLabel = "SECONDS",
+            description = "How long a device may take until the model is warm, 1 to 3600; here, too (default:"
+                    + " ${DEFAULT-VALUE}).")
+    int maxLoadSeconds = (int) Publication.MAX_LOAD.toSeconds();
+
+    @Option(
+            names = "--device-memory",
+            paramLabel = "MIB",
+            description = "Memory that the devices have for it: a model that needs more is refused (default: not"
+                    + " judged).")
+    Optional<Long> deviceMemory = Optional.empty();
+
     @Mixin
     AttachmentOptions about = new AttachmentOptions();
 
@@ -107,20 +135,32 @@ final class PublishCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws Exception {
+        if (maxLoadSeconds < 1
+                || maxLoadSeconds > MAX_LOAD_SECONDS
+                || deviceMemory.orElse(1L) < 1
+                || deviceMemory.orElse(1L) > Long.MAX_VALUE / MIB) {
+            throw new ParameterException(
+                    spec.commandLine(),
+                    "--max-load must be 1 to " + MAX_LOAD_SECONDS + ", and --device-memory 1 or more");
+        }
+        ModelInput input = ModelInput.of(file);
         Publication publication = new Publication(
                 model,
                 version,
-                file,
-                InputFile.object(template, MAX_JSON_BYTES),
-                canaries(),
+                input.file(),
+                input.digest(),
+                template(input),
+                canaries(input),
                 from,
                 epoch,
                 minPassRatio,
                 reference,
-                maxDivergence);
+                maxDivergence,
+                Duration.ofSeconds(maxLoadSeconds),
+                deviceMemory.map(mib -> mib * MIB));
         Publication.Published done;
         try (ProgressLine line = Program.progress(spec, "")) {
-            done = publication.publish(in.repository(), about.attachments(), step -> {
+            done = publication.publish(keys.repository(), about.attachments(), step -> {
                 line.step(step);
                 return line;
             });
@@ -134,7 +174,8 @@ final class PublishCommand implements Callable<Integer> {
                     .line("target", done.target())
                     .line("digest", "sha256:" + Units.digest(done.digest().hex()))
                     .line("length", Units.bytes(done.bytes()))
-                    .line("needs", done.memoryBytes() > 0 ? Units.bytes(done.memoryBytes()) + " of memory" : "");
+                    .line("needs", Units.bytes(done.memoryBytes()) + " of memory");
+            done.checks().forEach(check -> page.line("passed", check.name() + ": " + check.detail()));
             done.deltas()
                     .forEach(patch -> page.line(
                             "patch",
@@ -147,16 +188,23 @@ final class PublishCommand implements Callable<Integer> {
             out.print(page);
             out.flush();
         }
-        done.unreadable()
-                .ifPresent(why -> spec.commandLine()
-                        .getErr()
-                        .println("warning: devices will refuse to load " + done.target() + ": " + why));
         return 0;
     }
 
-    private JsonNode canaries() throws IOException, RejectedException {
+    private JsonNode template(ModelInput input) throws IOException, RejectedException {
+        if (template.isPresent()) {
+            return InputFile.object(template.get(), ModelInput.MAX_JSON_BYTES);
+        }
+        return input.template()
+                .orElseThrow(() -> new ParameterException(
+                        spec.commandLine(),
+                        "--template FILE.json is missing, and no template.json came with " + file
+                                + "; fleet template import " + file + " makes one"));
+    }
+
+    private JsonNode canaries(ModelInput input) throws IOException, RejectedException {
         return canaries.isPresent()
-                ? InputFile.json(canaries.get(), MAX_JSON_BYTES)
-                : Json.object().putArray("canaries");
+                ? InputFile.json(canaries.get(), ModelInput.MAX_JSON_BYTES)
+                : input.canaries().orElseGet(() -> Json.object().putArray("canaries"));
     }
 }

@@ -3,11 +3,14 @@ package dev.holdfast.fleet.cli;
 import dev.holdfast.fleet.FleetDirectory;
 import dev.holdfast.fleet.FleetKeys;
 import dev.holdfast.fleet.RootFolder;
+import dev.holdfast.fleet.SignedRole;
 import dev.holdfast.terminal.Program;
 import dev.holdfast.terminal.Table;
 import dev.holdfast.terminal.Units;
 import dev.holdfast.trust.signing.RootSigning;
 import dev.holdfast.trust.signing.SigningKey;
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.RejectedException;
 import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -17,6 +20,7 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Collectors;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -63,25 +67,30 @@ final class RootCommand {
                             required = true,
                             description = "Directory with root-<kind>.pem; may be repeated.")
                     List<Path> directories,
+            @Mixin PassphraseOption passphrase,
             @Parameters(paramLabel = "FILE", description = "The draft, changed in place.") Path file)
             throws Exception {
         List<SigningKey> keys = new ArrayList<>();
         for (Path directory : directories) {
-            keys.addAll(FleetKeys.ROOT.loadPresent(directory));
+            keys.addAll(FleetKeys.ROOT.loadPresent(directory, passphrase));
         }
         FleetDirectory.replace(file, RootSigning.add(Files.readAllBytes(file), keys));
+        if (keys.isEmpty()) {
+            throw new RejectedException(
+                    Code.FLT_KEYS,
+                    "no key of the role root, such as root-ed25519.pem, is in "
+                            + directories.stream().map(Path::toString).collect(Collectors.joining(", ")));
+        }
         keys.forEach(key -> out().println(key));
-        return keys.isEmpty() ? 1 : 0;
+        return 0;
     }
 
     @Command(
             name = "publish",
             description = "Checks a signed root as devices will, and publishes it with fresh metadata.")
-    int publish(
-            @Mixin FleetCommand.InDirectory in,
-            @Parameters(paramLabel = "FILE", description = "The signed draft.") Path file)
+    int publish(@Mixin OfflineKeys keys, @Parameters(paramLabel = "FILE", description = "The signed draft.") Path file)
             throws Exception {
-        long version = new RootFolder(in.directory()).publish(Files.readAllBytes(file), in.repository());
+        long version = new RootFolder(keys.in.directory()).publish(Files.readAllBytes(file), keys.repository());
         out().println("root " + version + "; restart fleet serve where the Director's keys changed");
         return 0;
     }
@@ -101,10 +110,10 @@ final class RootCommand {
         boolean late = false;
         Instant now = Instant.now();
         Table table = new Table("ROLE", "EXPIRES", "NOTE");
-        for (Map.Entry<String, Instant> role : in.repository().expiries().entrySet()) {
+        for (Map.Entry<SignedRole, Instant> role : in.repository().expiries().entrySet()) {
             boolean due = role.getValue().isBefore(soon);
             late |= due;
-            table.row(role.getKey(), Units.time(role.getValue(), now), due ? "SIGN AGAIN" : "");
+            table.row(role.getKey().toString(), Units.time(role.getValue(), now), due ? "SIGN AGAIN" : "");
         }
         out().print(table.on(Program.output(spec)));
         out().flush();

@@ -8,6 +8,7 @@ import dev.holdfast.fleet.FleetKeys;
 import dev.holdfast.fleet.FleetRepository;
 import dev.holdfast.fleet.FleetResponder;
 import dev.holdfast.fleet.FleetService;
+import dev.holdfast.fleet.Renewal;
 import dev.holdfast.fleet.VerifierKey;
 import dev.holdfast.fleet.attest.AttestDuty;
 import dev.holdfast.fleet.attest.Attestation;
@@ -35,7 +36,9 @@ import picocli.CommandLine.Spec;
 /** The fleet service in the foreground. */
 @Command(
         name = "serve",
-        description = "Answers devices until it is told to stop: enrolment, orders, blocks, reports; asks them for evidence, and moves rollouts on.",
+        description =
+                "Answers devices until it is told to stop: enrolment, orders, blocks, reports; asks them for evidence, moves"
+                        + " rollouts on, and signs snapshot and timestamp again before they expire.",
         footer = {
             "",
             "SIGHUP has it read the fleet's settings again, all of them or none. Options given here stay.",
@@ -89,15 +92,17 @@ final class ServeCommand implements Callable<Integer> {
                 store,
                 new DirectoryFleet(repository, (device, wish) -> service.hint(device, wish.counter())),
                 Clock.systemUTC()));
+        Renewal renewal = Renewal.start(repository, Clock.systemUTC());
         SettingsReload reload = new SettingsReload(connected::config, config, service, duty);
         Signals.handle("HUP", () -> reload.run());
         // SIGTERM runs the hooks; the process ends when they have.
         Runtime.getRuntime()
                 .addShutdownHook(Thread.ofPlatform().name("fleet-stop").unstarted(() -> {
-            rollouts.close();
-            duty.close();
-            service.close();
-        }));
+                    renewal.close();
+                    rollouts.close();
+                    duty.close();
+                    service.close();
+                }));
         Optional<Code> told = Optional.empty();
         while (!service.connected()) {
             // Why it does not serve yet, once for each cause; the log has each attempt.

@@ -1,10 +1,13 @@
 package dev.holdfast.fleet.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import dev.holdfast.fleet.AttachmentFiles;
 import dev.holdfast.fleet.FleetDirectory;
 import dev.holdfast.fleet.FleetRepository;
+import dev.holdfast.fleet.SampleRelease;
 import dev.holdfast.trust.release.Attachment;
 import dev.holdfast.trust.release.ModelTarget;
 import dev.holdfast.trust.schema.TargetFile;
@@ -17,6 +20,7 @@ import java.nio.file.Path;
 import java.time.Clock;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -120,27 +124,25 @@ class AttachmentsTest {
     @Test
     void pinsTheSignersKeyOfAProvenanceThatVerifies() throws Exception {
         Path vectors = Path.of("../../updater/trust/src/test/resources/dev/holdfast/trust/release/oms");
-        Path model = vectors.resolve("model.bin");
-        String signature = vectors.resolve("p384.json").toString();
-        String key = vectors.resolve("p384.pem").toString();
-        assertThat(publish(model, "--provenance", signature)).isEqualTo(1);
-        assertThat(errors).contains("CFG-INVALID");
-        assertThat(publish(
-                        model,
-                        "--provenance",
-                        signature,
-                        "--provenance-key",
-                        vectors.resolve("p256.pem").toString()))
-                .isEqualTo(1);
-        assertThat(errors).contains("OMS-KEY");
-        assertThat(publish(DEMO, "--provenance", signature, "--provenance-key", key))
+        byte[] model = Files.readAllBytes(vectors.resolve("model.bin"));
+        Path signature = vectors.resolve("p384.json");
+        Path key = vectors.resolve("p384.pem");
+        assertThatThrownBy(() -> sign(model, signature, Optional.empty())).hasMessageContaining("CFG-INVALID");
+        assertThatThrownBy(() -> sign(model, signature, Optional.of(vectors.resolve("p256.pem"))))
+                .hasMessageContaining("OMS-KEY");
+        assertThat(publish(DEMO, "--provenance", signature.toString(), "--provenance-key", key.toString()))
                 .isEqualTo(1);
         assertThat(errors).contains("OMS-SUBJECT");
-        assertThat(publish(model, "--provenance", signature, "--provenance-key", key))
-                .as(errors)
-                .isZero();
+        sign(model, signature, Optional.of(key));
         assertThat(attached(Attachment.Kind.PROVENANCE).signer().orElseThrow().toPem())
-                .isEqualTo(Files.readString(Path.of(key)));
+                .isEqualTo(Files.readString(key));
         assertThat(content(Attachment.Kind.PROVENANCE).has("dsseEnvelope")).isTrue();
+    }
+
+    /** What the vectors sign is no model. */
+    private void sign(byte[] model, Path signature, Optional<Path> key) throws Exception {
+        AttachmentFiles about =
+                new AttachmentFiles(Optional.of(signature), key, Optional.empty(), Optional.empty(), Optional.empty());
+        SampleRelease.sign(repository, "tiny", "1.0.0", model, Json.object(), Optional.empty(), about);
     }
 }

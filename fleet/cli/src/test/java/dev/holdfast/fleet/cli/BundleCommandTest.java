@@ -6,7 +6,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import dev.holdfast.fleet.DesiredModels;
 import dev.holdfast.fleet.FleetDirectory;
 import dev.holdfast.fleet.FleetRepository;
-import dev.holdfast.fleet.Publication;
+import dev.holdfast.fleet.SampleRelease;
 import dev.holdfast.tee.AuthValue;
 import dev.holdfast.tee.software.SoftwareBridge;
 import dev.holdfast.trust.bundle.OfflineBundle;
@@ -82,18 +82,7 @@ class BundleCommandTest {
     }
 
     private void publish(String model, String version, byte[] bytes) throws Exception {
-        new Publication(
-                        model,
-                        version,
-                        Files.write(dir.resolve("model"), bytes),
-                        Json.object(),
-                        Json.object().putArray("canaries"),
-                        List.of(),
-                        Optional.empty(),
-                        0.9,
-                        Optional.empty(),
-                        0.002)
-                .publish(repository);
+        SampleRelease.sign(repository, model, version, bytes);
     }
 
     private Path stick() {

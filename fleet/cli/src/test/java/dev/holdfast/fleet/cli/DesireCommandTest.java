@@ -8,7 +8,7 @@ import dev.holdfast.attestation.verify.EnrolmentAuthority;
 import dev.holdfast.attestation.verify.EnrolmentPolicy;
 import dev.holdfast.fleet.FleetDirectory;
 import dev.holdfast.fleet.FleetRepository;
-import dev.holdfast.fleet.Publication;
+import dev.holdfast.fleet.SampleRelease;
 import dev.holdfast.tee.software.SoftwareBridge;
 import dev.holdfast.wire.Json;
 import java.io.PrintWriter;
@@ -19,7 +19,6 @@ import java.nio.file.Path;
 import java.time.Clock;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Optional;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -46,18 +45,7 @@ class DesireCommandTest {
     }
 
     private void publish(FleetRepository repository, String model, String version) throws Exception {
-        new Publication(
-                        model,
-                        version,
-                        Files.write(dir.resolve("model"), new byte[100]),
-                        Json.object(),
-                        Json.object().putArray("canaries"),
-                        List.of(),
-                        Optional.empty(),
-                        0.9,
-                        Optional.empty(),
-                        0.002)
-                .publish(repository);
+        SampleRelease.sign(repository, model, version, new byte[100]);
     }
 
     private int run(String... args) {

@@ -8,17 +8,17 @@ import dev.holdfast.attestation.verify.EnrolmentAuthority;
 import dev.holdfast.attestation.verify.EnrolmentPolicy;
 import dev.holdfast.fleet.FleetDirectory;
 import dev.holdfast.fleet.FleetRepository;
-import dev.holdfast.fleet.Publication;
+import dev.holdfast.fleet.SampleRelease;
 import dev.holdfast.tee.software.SoftwareBridge;
 import dev.holdfast.wire.Json;
 import java.io.PrintWriter;
 import java.io.StringWriter;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Optional;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -39,18 +39,7 @@ class RecoveryCommandsTest {
         FleetRepository repository = new FleetRepository(directory, Clock.systemUTC());
         repository.init(new FleetDirectory.Config("test", "tcp://127.0.0.1:1883"));
         for (String version : List.of("1.0.0", "2.0.0")) {
-            new Publication(
-                            "chat",
-                            version,
-                            Files.writeString(dir.resolve("model"), version),
-                            Json.object(),
-                            Json.object().putArray("canaries"),
-                            List.of(),
-                            Optional.empty(),
-                            0.9,
-                            Optional.empty(),
-                            0.002)
-                    .publish(repository);
+            SampleRelease.sign(repository, "chat", version, version.getBytes(StandardCharsets.UTF_8));
         }
         try (SoftwareBridge bridge = SoftwareBridge.open(dir.resolve("tee"))) {
             DeviceEnrolment enrolment = new DeviceEnrolment(bridge, "cam-7");

@@ -3,6 +3,7 @@ package dev.holdfast.fleet.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import dev.holdfast.engine.TinyModel;
 import dev.holdfast.engine.text.ChatVocabularies;
 import dev.holdfast.engine.text.TemplateFamilies;
 import dev.holdfast.fleet.FleetDirectory;
@@ -137,13 +138,14 @@ class TemplateCommandTest {
 
     @Test
     void publishRefusesATemplateThatDoesNotBind() throws Exception {
+        TinyModel.writeChatml(model, 1);
         FleetRepository repository = new FleetRepository(new FleetDirectory(dir.resolve("fleet")), Clock.systemUTC());
         assertThat(repository.init(new FleetDirectory.Config("test", "tcp://127.0.0.1:1")))
                 .exists();
         Path template = file("wrong.json", WRONG);
         assertThat(publish(template)).isEqualTo(1);
         assertThat(errors)
-                .startsWith("GGUF-UNSUPPORTED: 2 literals of the template are not single tokens")
+                .startsWith("GGUF-UNSUPPORTED: " + model + ": 2 literals of the template are not single tokens")
                 .contains("<|im_strat|>");
         assertThat(repository.targets()).isEmpty();
         assertThat(publish(file("none.json", "{}"))).isEqualTo(1);

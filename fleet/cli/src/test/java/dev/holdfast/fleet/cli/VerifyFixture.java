@@ -10,7 +10,7 @@ import dev.holdfast.attestation.verify.EnrolmentAuthority;
 import dev.holdfast.attestation.verify.EnrolmentPolicy;
 import dev.holdfast.fleet.FleetDirectory;
 import dev.holdfast.fleet.FleetRepository;
-import dev.holdfast.fleet.Publication;
+import dev.holdfast.fleet.SampleRelease;
 import dev.holdfast.tee.software.SoftwareBridge;
 import dev.holdfast.trust.release.AuthorityId;
 import dev.holdfast.trust.release.ModelTarget;
@@ -73,18 +73,7 @@ abstract class VerifyFixture {
     ModelTarget publish(String model, String version, JsonNode template, Optional<Long> epoch) throws Exception {
         byte[] bytes = new byte[10_000];
         Arrays.fill(bytes, (byte) model.length());
-        new Publication(
-                        model,
-                        version,
-                        Files.write(dir.resolve("model"), bytes),
-                        template,
-                        Json.object().putArray("canaries"),
-                        List.of(),
-                        epoch,
-                        0.9,
-                        Optional.empty(),
-                        0.002)
-                .publish(repository);
+        SampleRelease.sign(repository, model, version, bytes, template, epoch);
         return repository.release(model, version).model();
     }
 

@@ -61,14 +61,6 @@ public final class ReferenceEvaluator {
         });
     }
 
-    /** The mean divergence in nats of a model file from a reference. */
-    public static Verdict<Double> divergence(Path model, GateReference reference) {
-        return withModel(
-                model,
-                loaded -> divergence(loaded.decoder().orThrow(), loaded.newSequence(), reference)
-                        .orThrow());
-    }
-
     private interface Work<T> {
         T on(LoadedModel model) throws RejectedException;
     }
@@ -79,6 +71,9 @@ public final class ReferenceEvaluator {
                     LoadedModel model = LoadedModel.load(file, workers, MAX_TOKENS, CacheType.F32)
                             .orThrow()) {
                 return work.on(model);
+            } catch (RuntimeException e) {
+                // A fault of ours that hostile weights brought to light, as in the gate.
+                throw new RejectedException(Code.GATE_LOAD, "fault in the engine: " + e);
             }
         });
     }

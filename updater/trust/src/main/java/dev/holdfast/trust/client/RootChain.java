@@ -3,6 +3,7 @@ package dev.holdfast.trust.client;
 import dev.holdfast.storage.Disk;
 import dev.holdfast.tee.TeeException;
 import dev.holdfast.trust.schema.FamilyPolicy;
+import dev.holdfast.trust.schema.Revocations;
 import dev.holdfast.trust.schema.RootDocument;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.RejectedException;
@@ -11,6 +12,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
+import java.util.Set;
 
 /** The trusted root, verified link by link from the hash in the TEE, and the state record beside it. */
 final class RootChain implements TrustedRoot, SeenVersions {
@@ -136,6 +138,10 @@ final class RootChain implements TrustedRoot, SeenVersions {
         if (next.rotates(RootDocument.DIRECTOR, previous)) {
             changed = changed.withoutOrders();
         }
+        // The only way to take a withdrawal back: those who hold the root say that others withdraw from now on.
+        if (next.rotates(RootDocument.REVOCATIONS, previous)) {
+            changed = changed.withdrawn(Withdrawn.NOTHING);
+        }
         return changed;
     }
 
@@ -184,6 +190,21 @@ final class RootChain implements TrustedRoot, SeenVersions {
                 Math.max(timestamp, known.seen().timestamp()),
                 Math.max(snapshot, known.seen().snapshot()),
                 Math.max(targets, known.seen().targets())));
+    }
+
+    @Override
+    public long revocations() {
+        return state.withdrawn().version();
+    }
+
+    @Override
+    public Set<String> withdrawn() {
+        return state.withdrawn().paths();
+    }
+
+    @Override
+    public void withdraw(Revocations list) throws IOException, RejectedException {
+        update(known -> known.withdrawn(known.withdrawn().with(list)));
     }
 
     TrustState state() {

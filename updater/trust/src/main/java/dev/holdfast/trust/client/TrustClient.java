@@ -265,6 +265,9 @@ public final class TrustClient {
             if (!target.isNamed()) {
                 throw new RejectedException(Code.UPD_FORMAT, target.path() + " has no sha256");
             }
+            if (chain.withdrawn().contains(target.path())) {
+                throw new RejectedException(Code.UPD_WITHDRAWN, target.path() + " was withdrawn");
+            }
         }
         Optional<String> byDefault = Optional.empty();
         List<ModelOrder> models = new ArrayList<>();
@@ -302,6 +305,11 @@ public final class TrustClient {
             }
         }
         return deltas;
+    }
+
+    /** Paths of targets that were withdrawn, and that nothing may bring back. Waits for nobody. */
+    public Set<String> withdrawn() {
+        return chain.withdrawn();
     }
 
     /** Lowest security epoch that this device accepts of each model, by its name. Waits for nobody. */

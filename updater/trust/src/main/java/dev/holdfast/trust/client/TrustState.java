@@ -22,6 +22,7 @@ import java.util.TreeMap;
  * @param orders numbers of the Director's orders, for each name that the device had
  * @param trustedTime lower bound of the time, in seconds since 1970, raised by authenticated statements only
  * @param floors lowest security epoch that is accepted of each model, by its name; absent for 0
+ * @param withdrawn what no order may bring back
  */
 record TrustState(
         long sequence,
@@ -31,7 +32,8 @@ record TrustState(
         Seen seen,
         OrdersSeen orders,
         long trustedTime,
-        SortedMap<String, Long> floors) {
+        SortedMap<String, Long> floors,
+        Withdrawn withdrawn) {
     /** Models whose floors are kept: more than a device ever runs. */
     static final int MAX_FLOORS = 512;
 
@@ -82,27 +84,37 @@ record TrustState(
                 Seen.NOTHING,
                 OrdersSeen.NONE,
                 0,
-                new TreeMap<>());
+                new TreeMap<>(),
+                Withdrawn.NOTHING);
     }
 
     TrustState root(long version, Sha256 hash) {
-        return new TrustState(sequence, count, anchor, new Root(version, hash), seen, orders, trustedTime, floors);
+        return new TrustState(
+                sequence, count, anchor, new Root(version, hash), seen, orders, trustedTime, floors, withdrawn);
     }
 
     TrustState image(long timestamp, long snapshot, long targets) {
         Seen image = new Seen(timestamp, snapshot, targets);
-        return new TrustState(sequence, count, anchor, root, image, orders, trustedTime, floors);
+        return new TrustState(sequence, count, anchor, root, image, orders, trustedTime, floors, withdrawn);
     }
 
     /** After an order that was signed at {@code time}, in seconds since 1970, or later. */
     TrustState ordered(String device, long version, long time) {
         return new TrustState(
-                sequence, count, anchor, root, seen, orders.with(device, version), Math.max(trustedTime, time), floors);
+                sequence,
+                count,
+                anchor,
+                root,
+                seen,
+                orders.with(device, version),
+                Math.max(trustedTime, time),
+                floors,
+                withdrawn);
     }
 
     /** The Director has other keys: what the old ones signed verifies no more, so no number of theirs binds. */
     TrustState withoutOrders() {
-        return new TrustState(sequence, count, anchor, root, seen, OrdersSeen.NONE, trustedTime, floors);
+        return new TrustState(sequence, count, anchor, root, seen, OrdersSeen.NONE, trustedTime, floors, withdrawn);
     }
 
     long generation() {
@@ -115,14 +127,19 @@ record TrustState(
     }
 
     TrustState numbered(long number, Count counted) {
-        return new TrustState(number, counted, anchor, root, seen, orders, trustedTime, floors);
+        return new TrustState(number, counted, anchor, root, seen, orders, trustedTime, floors, withdrawn);
+    }
+
+    /** What was withdrawn stays so. */
+    TrustState withdrawn(Withdrawn more) {
+        return new TrustState(sequence, count, anchor, root, seen, orders, trustedTime, floors, more);
     }
 
     /** A floor never falls. */
     TrustState floor(String model, long epoch) {
         SortedMap<String, Long> raised = new TreeMap<>(floors);
         raised.merge(model, epoch, Math::max);
-        return new TrustState(sequence, count, anchor, root, seen, orders, trustedTime, raised);
+        return new TrustState(sequence, count, anchor, root, seen, orders, trustedTime, raised, withdrawn);
     }
 
     long floor(String model) {
@@ -141,7 +158,8 @@ record TrustState(
                 || seen.snapshot != other.seen.snapshot
                 || seen.targets != other.seen.targets
                 || !orders.equals(other.orders)
-                || !floors.equals(other.floors);
+                || !floors.equals(other.floors)
+                || !withdrawn.equals(other.withdrawn);
     }
 
     ObjectNode toJson() {
@@ -162,6 +180,7 @@ record TrustState(
         orders.into(json);
         ObjectNode named = json.putObject("floors");
         floors.forEach(named::put);
+        withdrawn.into(json);
         return json;
     }
 
@@ -189,6 +208,7 @@ record TrustState(
                         fields.integer("targetsVersion", 0)),
                 OrdersSeen.read(fields),
                 fields.integer("trustedTime", 0),
-                floors);
+                floors,
+                Withdrawn.read(fields));
     }
 }

@@ -27,7 +27,9 @@ import java.util.stream.Stream;
  * is one of other versions or floors; a newer timestamp over the same snapshot, or the time, does not wear the counter out.
  */
 final class TrustStateStore {
-    private static final int MAX_BYTES = 128 * 1024;
+    /** With as many withdrawals as a fleet can have. */
+    private static final int MAX_BYTES = 512 * 1024;
+
     private static final byte[] LABEL = "holdfast trust state 1\0".getBytes(StandardCharsets.US_ASCII);
 
     private final Path directory;

@@ -5,6 +5,7 @@ import dev.holdfast.tee.AnchorVerifier;
 import dev.holdfast.trust.schema.Envelope;
 import dev.holdfast.trust.schema.Expiry;
 import dev.holdfast.trust.schema.Meta;
+import dev.holdfast.trust.schema.Revocations;
 import dev.holdfast.trust.schema.RoleName;
 import dev.holdfast.trust.schema.RootDocument;
 import dev.holdfast.trust.schema.TargetFile;
@@ -70,6 +71,7 @@ public final class TufClient {
         updateRoot();
         Envelope timestamp = updateTimestamp();
         snapshot = updateSnapshot(Meta.of(timestamp, "snapshot.json"));
+        updateRevocations(snapshot);
         TargetsRole targets = updateTargets("targets", trusted.root().role("targets"));
         seen.raise(0, 0, targets.version());
     }
@@ -190,6 +192,45 @@ public final class TufClient {
         snapshot.requireFresh(now); // 5.5.6
         keep("snapshot", snapshot); // 5.5.7
         return snapshot;
+    }
+
+    /**
+     * A role of Holdfast, see {@link Revocations}: verified as a targets role is, but for its end. A root that does not name it says that
+     * nobody may withdraw.
+     */
+    private void updateRevocations(Envelope listed) throws RejectedException, IOException {
+        RootDocument.Role keys = trusted.root().roles().get(RootDocument.REVOCATIONS);
+        if (keys == null) {
+            return;
+        }
+        String entry = RootDocument.REVOCATIONS + ".json";
+        if (!listed.signed().object("meta").has(entry)) {
+            // Of before the root that names the role.
+            requireNotOlder(RootDocument.REVOCATIONS, 0, seen.revocations());
+            return;
+        }
+        Meta meta = Meta.of(listed, entry);
+        requireNotOlder(RootDocument.REVOCATIONS, meta.version(), seen.revocations());
+        Optional<Envelope> stored =
+                stored(RootDocument.REVOCATIONS, RootDocument.REVOCATIONS, keys, Revocations.MAX_BYTES);
+        Envelope file = stored.isPresent() && meta.names(stored.get())
+                ? stored.get()
+                : signed(
+                        fetch(meta, RootDocument.REVOCATIONS, Revocations.MAX_BYTES),
+                        RootDocument.REVOCATIONS,
+                        keys,
+                        Revocations.MAX_BYTES);
+        meta.requireVersion(file);
+        Revocations list = Revocations.parse(file);
+        for (String known : seen.withdrawn()) {
+            if (!list.withdrawn().containsKey(known)) {
+                throw new RejectedException(
+                        Code.UPD_ROLLBACK,
+                        "revocations " + list.version() + " lack " + known + ", which was withdrawn");
+            }
+        }
+        seen.withdraw(list);
+        keep(RootDocument.REVOCATIONS, file);
     }
 
     /** 5.5.5: no file that was listed is missing now or of an older version. */

@@ -42,8 +42,14 @@ public record Meta(long version, Optional<Long> length, Optional<Hashes> hashes)
 
     /** The signed part of a snapshot that lists one targets role. */
     public static ObjectNode snapshot(long version, Instant expires, Meta targets) {
+        return snapshot(version, expires, Map.of("targets.json", targets));
+    }
+
+    /** The signed part of a snapshot that lists these files by name. */
+    public static ObjectNode snapshot(long version, Instant expires, Map<String, Meta> files) {
         ObjectNode signed = Envelope.head("snapshot", version, expires);
-        signed.putObject("meta").set("targets.json", targets.toJson());
+        ObjectNode listed = signed.putObject("meta");
+        files.forEach((name, meta) -> listed.set(name, meta.toJson()));
         return signed;
     }
 

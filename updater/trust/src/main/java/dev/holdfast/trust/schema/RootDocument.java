@@ -35,6 +35,14 @@ public record RootDocument(Envelope envelope, Map<String, Role> roles) {
     /** Where a root names the Director's keys; TUF clients ignore fields that they do not know. */
     private static final String DIRECTOR_FIELD = "x-holdfast-director";
 
+    /** Who may withdraw releases; where a root does not name the role, nobody may. */
+    public static final String REVOCATIONS = "revocations";
+
+    private static final String REVOCATIONS_FIELD = "x-holdfast-revocations";
+    /** Roles of Holdfast, which are not among {@code roles}: their fields. */
+    private static final Map<String, String> OWN_ROLES =
+            Map.of(DIRECTOR, DIRECTOR_FIELD, REVOCATIONS, REVOCATIONS_FIELD);
+
     /** The fleet that the root is of; set where it is made, for the person who anchors it. */
     public static final String FLEET_FIELD = "x-holdfast-fleet";
 
@@ -92,6 +100,12 @@ public record RootDocument(Envelope envelope, Map<String, Role> roles) {
         return signed;
     }
 
+    /** Names who may withdraw releases, before that root is signed. */
+    public static ObjectNode nameRevocations(ObjectNode signed, Role role) {
+        role.put(signed.withObjectProperty("keys"), signed.putObject(REVOCATIONS_FIELD));
+        return signed;
+    }
+
     /** Names who issues certificates to devices, before that root is signed. */
     public static ObjectNode name(ObjectNode signed, Set<Sha256> deviceAuthorities) {
         ArrayNode list = signed.putArray(AUTHORITIES_FIELD);
@@ -126,10 +140,14 @@ public record RootDocument(Envelope envelope, Map<String, Role> roles) {
         ObjectNode entries = signed.withObjectProperty("roles");
         fresh.forEach((name, role) -> role.put(
                 keys,
-                name.equals(DIRECTOR) ? signed.withObjectProperty(DIRECTOR_FIELD) : entries.withObjectProperty(name)));
+                OWN_ROLES.containsKey(name)
+                        ? signed.withObjectProperty(OWN_ROLES.get(name))
+                        : entries.withObjectProperty(name)));
         Set<String> named = new HashSet<>();
         entries.forEach(one -> one.path(KEY_IDS_FIELD).forEach(id -> named.add(id.asText())));
-        signed.path(DIRECTOR_FIELD).path(KEY_IDS_FIELD).forEach(id -> named.add(id.asText()));
+        OWN_ROLES
+                .values()
+                .forEach(field -> signed.path(field).path(KEY_IDS_FIELD).forEach(id -> named.add(id.asText())));
         keys.retain(named);
         return signed;
     }
@@ -142,8 +160,10 @@ public record RootDocument(Envelope envelope, Map<String, Role> roles) {
         for (String name : TOP_LEVEL) {
             roles.put(name, role(roleNode.object(name), keys));
         }
-        if (envelope.signed().has(DIRECTOR_FIELD)) {
-            roles.put(DIRECTOR, role(envelope.signed().object(DIRECTOR_FIELD), keys));
+        for (Map.Entry<String, String> own : OWN_ROLES.entrySet()) {
+            if (envelope.signed().has(own.getValue())) {
+                roles.put(own.getKey(), role(envelope.signed().object(own.getValue()), keys));
+            }
         }
         RootDocument document = new RootDocument(envelope, Map.copyOf(roles));
         document.deviceAuthorities();

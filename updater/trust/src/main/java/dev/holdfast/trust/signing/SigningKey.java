@@ -4,6 +4,8 @@ import dev.holdfast.storage.Disk;
 import dev.holdfast.tee.P256;
 import dev.holdfast.trust.schema.KeyKind;
 import dev.holdfast.trust.schema.TufKey;
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Sha256;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -28,6 +30,9 @@ import java.util.Set;
 
 /** A private key of the operator with its public half. Its text shows the key id only. Thread-safe. */
 public final class SigningKey {
+    private static final String SEALED = "ENCRYPTED PRIVATE KEY";
+    private static final String PUBLIC = "PUBLIC KEY";
+
     private final PrivateKey privateKey;
     private final TufKey publicKey;
     private final String keyId;
@@ -66,11 +71,41 @@ public final class SigningKey {
         }
     }
 
+    /**
+     * Reads what either {@code save} wrote.
+     *
+     * @param passphrase asked where the key is encrypted
+     * @throws RejectedException {@code FLT-KEYS} where it is encrypted, and not under this passphrase
+     */
+    public static SigningKey load(KeyKind kind, Path pem, Passphrase passphrase) throws IOException, RejectedException {
+        String text = Files.readString(pem, StandardCharsets.US_ASCII);
+        if (!text.contains("-----BEGIN " + SEALED + "-----")) {
+            return load(kind, pem);
+        }
+        try {
+            byte[] pkcs8 = SealedPkcs8.open(section(text, SEALED), passphrase.get());
+            KeyFactory factory = KeyFactory.getInstance(kind.keyAlgorithm());
+            return new SigningKey(
+                    kind,
+                    factory.generatePrivate(new PKCS8EncodedKeySpec(pkcs8)),
+                    factory.generatePublic(new X509EncodedKeySpec(section(text, PUBLIC))));
+        } catch (GeneralSecurityException | IllegalArgumentException e) {
+            throw new RejectedException(Code.FLT_KEYS, pem + " does not open with this passphrase");
+        }
+    }
+
     /** Writes PKCS#8 and SPKI as PEM into a new file that only its owner can read. */
     public void save(Path pem) throws IOException {
-        byte[] text = (section("PRIVATE KEY", privateKey.getEncoded())
-                        + section("PUBLIC KEY", publicKey.key().getEncoded()))
-                .getBytes(StandardCharsets.US_ASCII);
+        save(pem, section("PRIVATE KEY", privateKey.getEncoded()));
+    }
+
+    /** The same with the private key encrypted. */
+    public void save(Path pem, char[] passphrase) throws IOException {
+        save(pem, section(SEALED, SealedPkcs8.seal(privateKey.getEncoded(), passphrase)));
+    }
+
+    private void save(Path pem, String secret) throws IOException {
+        byte[] text = (secret + section(PUBLIC, publicKey.key().getEncoded())).getBytes(StandardCharsets.US_ASCII);
         try (FileChannel channel = FileChannel.open(
                 pem,
                 Set.of(StandardOpenOption.WRITE, StandardOpenOption.CREATE_NEW),

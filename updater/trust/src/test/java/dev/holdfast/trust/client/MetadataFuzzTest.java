@@ -12,6 +12,7 @@ import dev.holdfast.trust.release.ModelTarget;
 import dev.holdfast.trust.release.ModelTerms;
 import dev.holdfast.trust.release.Rollout;
 import dev.holdfast.trust.schema.Envelope;
+import dev.holdfast.trust.schema.Revocations;
 import dev.holdfast.trust.schema.RootDocument;
 import dev.holdfast.trust.schema.TargetFile;
 import dev.holdfast.trust.schema.TargetsRole;
@@ -36,7 +37,7 @@ class MetadataFuzzTest {
     private static final int MAX_BYTES = 1 << 20;
     private static final int MANY = 200_000;
     private static final int SOME = 1_000;
-    private static final String[] TYPES = {"root", "targets", "snapshot", "timestamp"};
+    private static final String[] TYPES = {"root", "targets", "snapshot", "timestamp", RootDocument.REVOCATIONS};
 
     @FuzzTest(maxDuration = "1m")
     void metadata(byte[] bytes) {
@@ -76,6 +77,7 @@ class MetadataFuzzTest {
                 switch (type) {
                     case "root" -> RootDocument.parse(bytes);
                     case "targets" -> TargetsRole.parse(envelope);
+                    case RootDocument.REVOCATIONS -> Revocations.parse(envelope);
                     default -> envelope.version();
                 }
                 any = true;
@@ -109,8 +111,15 @@ class MetadataFuzzTest {
 
     private void change(int count, long seed) throws Exception {
         RepositorySimulator repository = new RepositorySimulator();
+        repository.withdrawing = Optional.of(RepositorySimulator.OTHER);
+        repository.revocations =
+                repository.revocations.with("models/intent/1.0.0/model.gguf", new Revocations.Withdrawal(1, "bad"));
+        repository.root(RepositorySimulator.OFFLINE.keys());
+        repository.publish();
         List<byte[]> files = new ArrayList<>();
-        for (String name : new String[] {"1.root.json", "timestamp.json", "1.snapshot.json", "1.targets.json"}) {
+        for (String name :
+                new String[] {"2.root.json", "timestamp.json", "2.snapshot.json", "2.targets.json", "1.revocations.json"
+                }) {
             files.add(repository.file(name));
         }
         ObjectNode custom =

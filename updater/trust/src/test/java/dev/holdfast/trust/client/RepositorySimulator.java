@@ -8,6 +8,7 @@ import dev.holdfast.trust.release.ModelTerms;
 import dev.holdfast.trust.schema.FamilyPolicy;
 import dev.holdfast.trust.schema.KeyKind;
 import dev.holdfast.trust.schema.Meta;
+import dev.holdfast.trust.schema.Revocations;
 import dev.holdfast.trust.schema.RootDocument;
 import dev.holdfast.trust.schema.TargetFile;
 import dev.holdfast.trust.schema.TargetsRole;
@@ -47,6 +48,11 @@ public final class RepositorySimulator implements MetadataSource {
     public final Map<String, byte[]> files = new HashMap<>();
     public final Map<String, TargetFile> targets = new LinkedHashMap<>();
     public RoleSigners roles = new RoleSigners(OFFLINE, OFFLINE, SNAPSHOT, TIMESTAMP, DIRECTOR);
+    /** Who may withdraw; nobody where empty. */
+    public Optional<RoleSigner> withdrawing = Optional.empty();
+
+    public Revocations revocations = Revocations.NONE;
+    public long revocationsVersion = 1;
     public long rootVersion;
     public long version;
     public long directorVersion = 1;
@@ -123,6 +129,7 @@ public final class RepositorySimulator implements MetadataSource {
         rootVersion++;
         ObjectNode root = RootDocument.signedPart(rootVersion, LATER, roles.roles());
         families.ifPresent(policy -> policy.into(root));
+        withdrawing.ifPresent(signer -> RootDocument.nameRevocations(root, signer.role()));
         files.put(rootVersion + ".root.json", SignedMetadata.sign(root, signers));
     }
 
@@ -136,9 +143,14 @@ public final class RepositorySimulator implements MetadataSource {
         byte[] list = SignedMetadata.sign(
                 TargetsRole.signedPart(version, expires, targets.values()),
                 roles.targets().keys());
+        SortedMap<String, Meta> listed = new TreeMap<>(Map.of("targets.json", Meta.of(version, list)));
+        withdrawing.ifPresent(signer -> {
+            byte[] file = signer.sign(revocations.signedPart(revocationsVersion, expires));
+            listed.put("revocations.json", Meta.of(revocationsVersion, file));
+            files.put(revocationsVersion + ".revocations.json", file);
+        });
         byte[] snapshot = SignedMetadata.sign(
-                Meta.snapshot(version, expires, Meta.of(version, list)),
-                roles.snapshot().keys());
+                Meta.snapshot(version, expires, listed), roles.snapshot().keys());
         byte[] timestamp = SignedMetadata.sign(
                 Meta.timestamp(version, expires, Meta.of(version, snapshot)),
                 roles.timestamp().keys());
