@@ -103,7 +103,8 @@ public record EvidenceClaims(
     private static final long MEASUREMENTS = 273;
     private static final String MODELS = "hf-models";
     private static final List<Cbor> KNOWN = Stream.concat(
-                    Stream.of(NONCE, UEID, EAT_PROFILE, BOOTCOUNT, SWNAME, SWVERSION, MEASUREMENTS).map(Cbor::of),
+                    Stream.of(NONCE, UEID, EAT_PROFILE, BOOTCOUNT, SWNAME, SWVERSION, MEASUREMENTS)
+                            .map(Cbor::of),
                     Stream.of(
                                     MODELS,
                                     "hf-assurance",
@@ -210,7 +211,9 @@ public record EvidenceClaims(
     /** The names of claims that this profile does not have, sorted; what to make of them is for the appraisal to say. */
     public List<String> unknownNames() {
         return unknown.keySet().stream()
-                .map(key -> key instanceof Cbor.Text(String text) ? text : key instanceof Cbor.Int(long number) ? "" + number : "?")
+                .map(key -> key instanceof Cbor.Text(String text)
+                        ? text
+                        : key instanceof Cbor.Int(long number) ? "" + number : "?")
                 .sorted()
                 .toList();
     }

@@ -11,8 +11,8 @@ import dev.holdfast.attestation.verify.AttestationResult;
 import dev.holdfast.attestation.verify.DeviceMemory;
 import dev.holdfast.attestation.verify.DeviceTime;
 import dev.holdfast.attestation.verify.EnrolledDevice;
-import dev.holdfast.attestation.verify.EvidenceVerifier.Asked;
 import dev.holdfast.attestation.verify.EvidenceVerifier;
+import dev.holdfast.attestation.verify.EvidenceVerifier.Asked;
 import dev.holdfast.attestation.verify.SeenReferences;
 import dev.holdfast.tee.Assurance;
 import dev.holdfast.tee.Quoter;
@@ -445,7 +445,11 @@ final class VerifyingVectors {
                 "ATT-EVENT",
                 of(logging(newer(promise))).policy(allowed));
         extend(new Event.AgentStart("holdfast", NEWER).content());
-        add("a newer agent with nothing new to say", "affirming", "", of(logging(newer(Map.of()))).policy(allowed));
+        add(
+                "a newer agent with nothing new to say",
+                "affirming",
+                "",
+                of(logging(newer(Map.of()))).policy(allowed));
         add(
                 "a claim of a newer agent where the policy allows one",
                 "warning",
@@ -477,8 +481,10 @@ final class VerifyingVectors {
                 "contraindicated",
                 "ATT-FORMAT",
                 of(logging(older)).policy(allowed));
-        extend(Binary.copyOf(CborWriter.write(
-                Cbor.dict().put("type", Cbor.of("model-note")).put("model", Cbor.of("intent")).build())));
+        extend(Binary.copyOf(CborWriter.write(Cbor.dict()
+                .put("type", Cbor.of("model-note"))
+                .put("model", Cbor.of("intent"))
+                .build())));
         add(
                 "an event of a newer agent where the policy allows one",
                 "warning",

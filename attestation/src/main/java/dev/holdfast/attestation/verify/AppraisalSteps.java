@@ -1,8 +1,8 @@
 package dev.holdfast.attestation.verify;
 
 import dev.holdfast.attestation.Event;
-import dev.holdfast.attestation.EvidenceClaims.Measured;
 import dev.holdfast.attestation.EvidenceClaims;
+import dev.holdfast.attestation.EvidenceClaims.Measured;
 import dev.holdfast.attestation.ModelEvent;
 import dev.holdfast.attestation.TpmEvidence;
 import dev.holdfast.attestation.verify.Appraisal.Status;

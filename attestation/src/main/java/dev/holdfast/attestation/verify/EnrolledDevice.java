@@ -63,7 +63,8 @@ public record EnrolledDevice(
     /** Why the grant is what it is, and what to do; empty where somebody vouched for it. */
     public String grantNote() {
         return firstUse
-                ? ", since it came by first use; if you know this TPM: fleet devices accept " + deviceId + " --endorsement " + endorsement.hex() + " --grants firmware"
+                ? ", since it came by first use; if you know this TPM: fleet devices accept " + deviceId
+                        + " --endorsement " + endorsement.hex() + " --grants firmware"
                 : "";
     }
 
@@ -87,20 +88,21 @@ public record EnrolledDevice(
      * is {@code emulated}; more than that was never granted so.
      */
     public static Verdict<EnrolledDevice> fromJson(byte[] utf8) {
-        return Json.readObject(utf8, MAX_JSON_BYTES).then(node -> fromJson(node).then(read -> {
-            boolean before = node.path("format").asInt() < VOUCHED && read.assurance == Assurance.FIRMWARE;
-            return Verdict.accepted(
-                    before
-                            ? new EnrolledDevice(
-                                    read.deviceId,
-                                    read.signer,
-                                    read.attestationKey,
-                                    read.endorsement,
-                                    Assurance.EMULATED,
-                                    read.memory,
-                                    true)
-                            : read);
-        }));
+        return Json.readObject(utf8, MAX_JSON_BYTES)
+                .then(node -> fromJson(node).then(read -> {
+                    boolean before = node.path("format").asInt() < VOUCHED && read.assurance == Assurance.FIRMWARE;
+                    return Verdict.accepted(
+                            before
+                                    ? new EnrolledDevice(
+                                            read.deviceId,
+                                            read.signer,
+                                            read.attestationKey,
+                                            read.endorsement,
+                                            Assurance.EMULATED,
+                                            read.memory,
+                                            true)
+                                    : read);
+                }));
     }
 
     /** The record of an archived case: what it granted then is what counted. */

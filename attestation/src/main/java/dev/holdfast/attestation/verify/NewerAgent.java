@@ -64,13 +64,15 @@ final class NewerAgent {
             started(event);
             return Verdict.accepted(Optional.of(event));
         }
-        Verdict<Event.Newer> newer =
-                allowed ? Event.parseNewer(content) : known.then(event -> Verdict.accepted(new Event.Newer(Optional.of(event), List.of())));
+        Verdict<Event.Newer> newer = allowed
+                ? Event.parseNewer(content)
+                : known.then(event -> Verdict.accepted(new Event.Newer(Optional.of(event), List.of())));
         return newer.then(read -> {
             read.event().ifPresent(this::started);
             unknown.addAll(read.unknown());
             return unknown.size() > MAX_UNKNOWN_EVENTS
-                    ? Verdict.rejected(Code.ATT_EVENT, "more than " + MAX_UNKNOWN_EVENTS + " types and fields that are not known")
+                    ? Verdict.rejected(
+                            Code.ATT_EVENT, "more than " + MAX_UNKNOWN_EVENTS + " types and fields that are not known")
                     : Verdict.accepted(read.event());
         });
     }
@@ -95,7 +97,9 @@ final class NewerAgent {
                         + started.map(began -> "it says " + began).orElse("it names none"));
         claims.unknownNames()
                 .forEach(name -> checks.weaken(
-                        "newer-claim", Code.ATT_FORMAT, "claim " + name + " of agent " + version + " is not known here"));
+                        "newer-claim",
+                        Code.ATT_FORMAT,
+                        "claim " + name + " of agent " + version + " is not known here"));
         unknown.forEach(name -> checks.weaken(
                 "newer-event", Code.ATT_EVENT, "event " + name + " of agent " + version + " is not known here"));
     }
