@@ -25,6 +25,7 @@ import java.security.SecureRandom;
 import java.time.Clock;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -273,7 +274,8 @@ public final class TrustClient {
             ModelTarget model =
                     ModelTarget.of(said.file(terms.target()).orElseThrow()).orThrow();
             long since = terms.since() > 0 ? terms.since() : said.version();
-            models.add(new ModelOrder(said.device(), since, model, deltasTo(model, image), terms, graced(said, terms)));
+            models.add(new ModelOrder(
+                    said.device(), since, model, deltasTo(model, image, said.files()), terms, graced(said, terms)));
             byDefault = terms.byDefault() ? Optional.of(entry.getKey()) : byDefault;
         }
         return new Order(said.device(), said.version(), said.expires(), byDefault, models, said.leaseSeconds());
@@ -289,9 +291,12 @@ public final class TrustClient {
         return graced;
     }
 
-    private static List<DeltaTarget> deltasTo(ModelTarget model, TrustedTargets image) {
+    /** Of the top-level role all patches count, of a delegated role those that the order names. */
+    private static List<DeltaTarget> deltasTo(ModelTarget model, TrustedTargets image, List<TargetFile> ordered) {
         List<DeltaTarget> deltas = new ArrayList<>();
-        for (TargetFile target : image.files().values()) {
+        Set<TargetFile> listed = new LinkedHashSet<>(image.files().values());
+        listed.addAll(ordered);
+        for (TargetFile target : listed) {
             // A delta that does not read is no delta: the full model remains.
             if (target.isNamed()
                     && DeltaTarget.is(target)
