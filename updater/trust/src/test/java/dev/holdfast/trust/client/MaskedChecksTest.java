@@ -4,13 +4,19 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.storage.CrashDisk;
+import dev.holdfast.storage.Disk;
+import dev.holdfast.tee.TeeException;
 import dev.holdfast.trust.release.BlockTree;
 import dev.holdfast.trust.release.DeltaTarget;
+import dev.holdfast.trust.release.DirectorOrder;
 import dev.holdfast.trust.release.Order;
+import dev.holdfast.trust.schema.Envelope;
 import dev.holdfast.trust.schema.FamilyPolicy;
+import dev.holdfast.trust.schema.Hashes;
 import dev.holdfast.trust.schema.KeyKind;
 import dev.holdfast.trust.schema.Meta;
 import dev.holdfast.trust.schema.RootDocument;
+import dev.holdfast.trust.schema.SoftwareVerifier;
 import dev.holdfast.trust.schema.TargetFile;
 import dev.holdfast.trust.schema.TargetsRole;
 import dev.holdfast.trust.schema.TufKey;
@@ -22,6 +28,7 @@ import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.CanonicalJson;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
+import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.Verdict;
 import java.io.IOException;
@@ -29,10 +36,12 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.KeyPairGenerator;
+import java.security.MessageDigest;
 import java.security.spec.ECGenParameterSpec;
 import java.time.Clock;
 import java.time.Instant;
 import java.time.ZoneOffset;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -180,6 +189,109 @@ class MaskedChecksTest {
         assertThat(refresh().orThrow().version()).isEqualTo(2);
     }
 
+    /** A client without a record, whose stored files are all that it knows. */
+    private TufClient clientWithoutRecord() throws Exception {
+        Path folder = Files.createDirectories(dir.resolve("plain"));
+        Path root = folder.resolve("root.json");
+        if (!Files.exists(root)) {
+            Files.write(root, repo.file("1.root.json"));
+        }
+        SoftwareVerifier verifier = new SoftwareVerifier();
+        return new TufClient(
+                folder, Disk.LOCAL, RootFile.load(root, Disk.LOCAL, verifier), SeenVersions.NONE, verifier);
+    }
+
+    private Verdict<TrustedTargets> refreshWithoutRecord() {
+        return Verdict.of(() -> {
+            try {
+                TufClient client = clientWithoutRecord();
+                client.refresh(NOW, repo);
+                return client.targets();
+            } catch (RejectedException e) {
+                throw e;
+            } catch (Exception e) {
+                throw new AssertionError(e);
+            }
+        });
+    }
+
+    @Test
+    void withoutARecordTheStoredTimestampForbidsAnOlderOne() throws Exception {
+        publish(2, Map.of());
+        publish(3, Map.of());
+        assertThat(refreshWithoutRecord().isAccepted()).isTrue();
+        timestamp(2, 3, repo.file("3.snapshot.json"), LATER);
+        assertRefused(refreshWithoutRecord(), Code.UPD_ROLLBACK, "timestamp 2 after 3");
+    }
+
+    @Test
+    void withoutARecordTheStoredTimestampForbidsAnOlderSnapshot() throws Exception {
+        publish(2, Map.of());
+        publish(3, Map.of());
+        assertThat(refreshWithoutRecord().isAccepted()).isTrue();
+        byte[] snapshot = SignedMetadata.sign(
+                Meta.snapshot(2, LATER, Meta.of(3, repo.file("3.targets.json"))),
+                repo.roles.snapshot().keys());
+        repo.files.put("2.snapshot.json", snapshot);
+        timestamp(4, 2, snapshot, LATER);
+        assertRefused(refreshWithoutRecord(), Code.UPD_ROLLBACK, "snapshot 2 after 3");
+    }
+
+    // --- what a parent says of its file ---
+
+    private static Meta versionAlone(long version) {
+        return new Meta(version, Optional.empty(), Optional.empty());
+    }
+
+    /** Length and hash are optional (TUF 1.0.34 section 4.4): then the version alone names the file. */
+    @Test
+    void aFileOfAnotherVersionThanItsParentNamesIsRefused() throws Exception {
+        publish(2, Map.of());
+        repo.replace(
+                "timestamp.json",
+                Meta.timestamp(2, LATER, versionAlone(2)),
+                repo.roles.timestamp().keys());
+        repo.files.put("2.snapshot.json", repo.file("1.snapshot.json"));
+        assertRefused(refresh(), Code.UPD_MISMATCH, "snapshot is version 1, not 2");
+        byte[] snapshot = SignedMetadata.sign(
+                Meta.snapshot(3, LATER, versionAlone(2)), repo.roles.snapshot().keys());
+        repo.files.put("3.snapshot.json", snapshot);
+        timestamp(3, 3, snapshot, LATER);
+        repo.files.put("2.targets.json", repo.file("1.targets.json"));
+        assertRefused(refresh(), Code.UPD_MISMATCH, "targets is version 1, not 2");
+    }
+
+    @Test
+    void anotherFileOfTheSameVersionAndLengthIsRefused() throws Exception {
+        publish(2, Map.of());
+        byte[] named = repo.file("2.snapshot.json");
+        byte[] other = SignedMetadata.sign(
+                Meta.snapshot(2, LATER.plusSeconds(1), Meta.of(2, repo.file("2.targets.json"))),
+                repo.roles.snapshot().keys());
+        repo.files.put("2.snapshot.json", other);
+        assertThat(other).hasSameSizeAs(named);
+        assertRefused(refresh(), Code.UPD_MISMATCH, "snapshot is not the file");
+    }
+
+    @Test
+    void whereTwoHashesAreNamedBothMustBeRight() throws Exception {
+        byte[] file = {1, 2, 3};
+        Binary right = Binary.copyOf(MessageDigest.getInstance("SHA-512").digest(file));
+        Optional<Sha256> sha256 = Optional.of(Sha256.of(file));
+        assertThat(matches(new Hashes(sha256, Optional.of(right)), file)).isTrue();
+        assertThat(matches(new Hashes(Optional.empty(), Optional.of(right)), file)).isTrue();
+        assertThat(matches(new Hashes(sha256, Optional.of(Binary.copyOf(new byte[64]))), file))
+                .isFalse();
+        assertThat(matches(new Hashes(Optional.of(Sha256.of(new byte[1])), Optional.of(right)), file))
+                .isFalse();
+    }
+
+    private static boolean matches(Hashes hashes, byte[] file) {
+        Hashes.Running running = new Hashes.Running();
+        running.update(file, file.length);
+        return running.match(hashes);
+    }
+
     // --- the record ---
 
     private void changeRecords(Consumer<ObjectNode> change, boolean signed) throws Exception {
@@ -270,6 +382,84 @@ class MaskedChecksTest {
         assertThat(tee.generation).as("targets under a snapshot of the same version").isGreaterThan(counted);
     }
 
+    @Test
+    void aSaveThatWasCutOffIsCountedAtTheNextStart() throws Exception {
+        publish(2, Map.of());
+        assertThat(refresh().isAccepted()).isTrue();
+        Map<Path, byte[]> old = copyOfState();
+        long counted = tee.generation;
+        publish(3, Map.of());
+        tee.generationStuck = true;
+        assertThat(refresh().isAccepted()).isFalse();
+        tee.generationStuck = false;
+        assertThat(start().isAccepted()).isTrue();
+        assertThat(tee.generation).isEqualTo(counted + 1);
+        for (Map.Entry<Path, byte[]> file : old.entrySet()) {
+            Files.write(file.getKey(), file.getValue());
+        }
+        assertRefused(start(), Code.TEE_ROLLBACK, "the record is of generation " + counted);
+    }
+
+    /** What is not counted is in one of the two files alone, in turns: the newer one counts, whichever that is. */
+    @Test
+    void theNewerOfTwoRecordsCounts() throws Exception {
+        publish(2, Map.of());
+        assertThat(refresh().isAccepted()).isTrue();
+        for (long version = 3; version < 5; version++) {
+            timestamp(version, 2, repo.file("2.snapshot.json"), LATER);
+            assertThat(refresh().isAccepted()).isTrue();
+            wipeMetadata();
+            timestamp(version - 1, 2, repo.file("2.snapshot.json"), LATER);
+            assertRefused(refresh(), Code.UPD_ROLLBACK, "timestamp " + (version - 1) + " after " + version);
+        }
+    }
+
+    @Test
+    void aFloorInARecordNeverFalls() {
+        TrustState state = TrustState.first(1, Sha256.of()).floor("intent", 5);
+        assertThat(state.floor("intent", 3)).isEqualTo(state);
+        assertThat(state.floor("intent", 6).floor("intent")).isEqualTo(6);
+    }
+
+    // --- signatures ---
+
+    private Envelope targets(List<SigningKey> signers) throws RejectedException {
+        return Envelope.parse(
+                SignedMetadata.sign(TargetsRole.signedPart(2, LATER, List.of()), signers), "targets", 1 << 20);
+    }
+
+    @Test
+    void asManyKeysOfAFamilySignAsThePolicySays() throws Exception {
+        List<SigningKey> keys = RepositorySimulator.OFFLINE.keys();
+        RootDocument.Role role = new RoleSigner(keys, 2).role();
+        FamilyPolicy two = new FamilyPolicy(2, 1);
+        targets(keys).requireThreshold(role, two, tee.anchors().verifier());
+        List<SigningKey> one = List.of(keys.get(0), keys.get(1));
+        assertRefused(
+                Verdict.of(() -> {
+                    targets(one).requireThreshold(role, two, tee.anchors().verifier());
+                    return true;
+                }),
+                Code.UPD_SIGNATURE,
+                "targets has 1 valid signatures of the family");
+    }
+
+    /** A TEE that does not answer is never replaced by the daemon's own arithmetic, nor by nothing. */
+    @Test
+    void aSignatureThatTheTeeDoesNotCheckCountsForNothing() throws Exception {
+        List<SigningKey> keys = RepositorySimulator.OFFLINE.keys();
+        assertRefused(
+                Verdict.of(() -> {
+                    targets(keys).requireThreshold(
+                                    RepositorySimulator.OFFLINE.role(), FamilyPolicy.NONE, (key, digest, signature) -> {
+                                        throw new TeeException(Code.TEE_UNAVAILABLE, "away");
+                                    });
+                    return true;
+                }),
+                Code.TEE_UNAVAILABLE,
+                "signature check of targets");
+    }
+
     // --- roots ---
 
     @Test
@@ -332,6 +522,23 @@ class MaskedChecksTest {
     }
 
     // --- orders ---
+
+    /** Without a nonce it answers nobody, and so it must say that it is for a device that cannot ask. */
+    @Test
+    void anOrderThatIsNeitherAnAnswerNorForOfflineUseIsNone() throws Exception {
+        ObjectNode signed = DirectorOrder.offline(
+                        "device-1", 1, NOW, LATER, List.of(), Collections.emptySortedMap())
+                .signedPart();
+        assertThat(read(signed).isAccepted()).isTrue();
+        signed.remove("offline");
+        assertRefused(read(signed), Code.UPD_DIRECTOR_NONCE, "no nonce");
+        assertRefused(read(signed.put("offline", false)), Code.UPD_DIRECTOR_NONCE, "no nonce");
+    }
+
+    private static Verdict<DirectorOrder> read(ObjectNode signed) {
+        byte[] order = SignedMetadata.sign(signed, RepositorySimulator.DIRECTOR.keys());
+        return Verdict.of(() -> DirectorOrder.read(Envelope.parse(order, RootDocument.DIRECTOR, 1 << 20)));
+    }
 
     /** Who stole the Director's key says that it is a day on which all else has expired: nothing could be believed any more. */
     @Test
