@@ -65,6 +65,8 @@ class LimitsTest {
         for (String wrong : List.of("1817", "1900ff", "1a0000ffff", "1b00000000ffffffff")) {
             assertDetail(java.util.HexFormat.of().parseHex(wrong), "shortest form");
         }
+        assertDetail(
+                java.util.HexFormat.of().parseHex("1c" + "00".repeat(8) + "0000000100000000"), "indefinite or reserved");
         for (String right : List.of("17", "1818", "190100", "1a00010000", "1b0000000100000000")) {
             assertThat(cbor(java.util.HexFormat.of().parseHex(right), 16).isAccepted())
                     .as(right)

@@ -119,7 +119,7 @@ final class TestProcess implements TestExecutionListener {
         };
     }
 
-    /** A method by its name, whatever it takes. */
+    /** A method by its name, whatever it takes, of the class or one that it extends. */
     private static List<DiscoverySelector> selectors(ClassLoader loader, String selector)
             throws ClassNotFoundException {
         int hash = selector.indexOf('#');
@@ -129,9 +129,11 @@ final class TestProcess implements TestExecutionListener {
         }
         List<DiscoverySelector> found = new ArrayList<>();
         String method = selector.substring(hash + 1);
-        Arrays.stream(type.getDeclaredMethods())
-                .filter(one -> one.getName().equals(method) && !one.isSynthetic())
-                .forEach(one -> found.add(selectMethod(type, one)));
+        for (Class<?> at = type; at != Object.class; at = at.getSuperclass()) {
+            Arrays.stream(at.getDeclaredMethods())
+                    .filter(one -> one.getName().equals(method) && !one.isSynthetic())
+                    .forEach(one -> found.add(selectMethod(type, one)));
+        }
         return found;
     }
 }
