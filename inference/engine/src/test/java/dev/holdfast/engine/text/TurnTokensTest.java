@@ -153,6 +153,27 @@ class TurnTokensTest {
         assertThat(tokenizer.vocabulary().size()).isEqualTo(merging.vocabulary().size() - 2);
     }
 
+    /** Though the template has such a role, and users could write into it. */
+    @Test
+    void aModelThatTakesNoInstructionsGetsNone() throws Exception {
+        bytes();
+        token("<o>", CONTROL);
+        ChatTemplate.Around around = new ChatTemplate.Around(List.of("<o>"), List.of());
+        PromptWriter writer = PromptWriter.bind(
+                        new ChatTemplate(
+                                List.of(),
+                                Map.of("user", around, "system", around),
+                                List.of(),
+                                List.of(),
+                                ChatTemplate.Instructions.NONE),
+                        tokenizer("gpt-2", List.of(), Map.of()))
+                .orThrow();
+        assertThat(writer.write(List.of(new Message("user", "a"))).isAccepted()).isTrue();
+        assertThat(writer.write(List.of(new Message("system", "a"), new Message("user", "b")))
+                        .isAccepted())
+                .isFalse();
+    }
+
     private static boolean reads(Consumer<ObjectNode> change) {
         ObjectNode template = Json.object();
         template.putArray("bos");
