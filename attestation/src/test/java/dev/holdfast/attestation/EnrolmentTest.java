@@ -273,7 +273,7 @@ class EnrolmentTest {
                 Tpm2Bridge bridge = Tpm2Bridge.open(swtpm.address())) {
             DeviceEnrolment mine = new DeviceEnrolment(bridge, "device-1");
             byte[] request = mine.request();
-            for (String wrong : List.of("any 32 bytes", "another secret", "another transcript", "cut", "none")) {
+            for (String wrong : List.of("any 32 bytes", "another secret", "another transcript", "a byte more", "none")) {
                 EnrolmentAuthority.Attempt attempt = Models.accepted(Models.begin(request));
                 EnrolmentMessage.Challenge asked = EnrolmentMessage.Challenge.parse(attempt.challenge());
                 byte[] secret = bridge.enroller()
@@ -286,7 +286,7 @@ class EnrolmentTest {
                     case "any 32 bytes" -> new byte[32];
                     case "another secret" -> TpmKdf.hmac(new byte[secret.length], transcript);
                     case "another transcript" -> TpmKdf.hmac(secret, new byte[32]);
-                    case "cut" -> Arrays.copyOf(TpmKdf.hmac(secret, transcript), 31);
+                    case "a byte more" -> Arrays.copyOf(TpmKdf.hmac(secret, transcript), 33);
                     default -> TpmKdf.hmac(secret, transcript);
                 };
                 Verdict<EnrolledDevice> verdict =

@@ -112,10 +112,11 @@ final class TestProcess implements TestExecutionListener {
     }
 
     private static String nameOf(TestIdentifier test) {
-        return switch (test.getSource().orElse(null)) {
+        Object source = test.getSource().isPresent() ? test.getSource().get() : "";
+        return switch (source) {
             case MethodSource method -> method.getClassName() + "#" + method.getMethodName();
             case ClassSource type -> type.getClassName();
-            case null, default -> test.getUniqueId().replace(' ', '_');
+            default -> test.getUniqueId().replace(' ', '_');
         };
     }
 

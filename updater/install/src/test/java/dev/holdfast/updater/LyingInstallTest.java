@@ -14,6 +14,7 @@ import dev.holdfast.trust.release.BlockTree;
 import dev.holdfast.trust.release.DeltaTarget;
 import dev.holdfast.trust.release.ModelOrder;
 import dev.holdfast.trust.release.ModelTarget;
+import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.MerkleTree;
 import dev.holdfast.wire.Sha256;
@@ -199,6 +200,25 @@ class LyingInstallTest {
     void tooFewLeavesAreAFaultOfTheService() throws Exception {
         ModelOrder order = world.without(world.secondOrder, 2);
         assertInterrupted(world.installer(liar(world.second, 1)).install(order), Code.WIRE_FIELD);
+    }
+
+    /** Of the right length, with a number that no leaf has. */
+    @Test
+    void aBlockThatNobodyAskedForIsPassedOver() throws Exception {
+        BlockSource eager = new BlockSource() {
+            @Override
+            public List<Sha256> leaves(Sha256 blob, int first, int count) throws IOException {
+                return world.leaves(blob, first, count);
+            }
+
+            @Override
+            public void fetch(Sha256 blob, Cut cut, List<Integer> wanted, BlockSink sink) throws IOException {
+                assertThat(sink.accept(-1, Binary.copyOf(new byte[cut.blockBytes()]))).isFalse();
+                world.fetch(blob, cut, wanted, sink);
+            }
+        };
+        assertThat(world.installer(eager).install(world.without(world.secondOrder, 2)))
+                .isInstanceOf(InstallOutcome.Committed.class);
     }
 
     @Test
