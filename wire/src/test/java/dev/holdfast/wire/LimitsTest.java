@@ -66,7 +66,8 @@ class LimitsTest {
             assertDetail(java.util.HexFormat.of().parseHex(wrong), "shortest form");
         }
         assertDetail(
-                java.util.HexFormat.of().parseHex("1c" + "00".repeat(8) + "0000000100000000"), "indefinite or reserved");
+                java.util.HexFormat.of().parseHex("1c" + "00".repeat(8) + "0000000100000000"),
+                "indefinite or reserved");
         for (String right : List.of("17", "1818", "190100", "1a00010000", "1b0000000100000000")) {
             assertThat(cbor(java.util.HexFormat.of().parseHex(right), 16).isAccepted())
                     .as(right)
@@ -109,8 +110,10 @@ class LimitsTest {
         assertThat(Verdict.of(() -> fields.text("text", 3)).isAccepted()).isTrue();
         assertThat(Verdict.of(() -> fields.text("text", 2)).isAccepted()).isFalse();
         assertThat(Verdict.of(() -> fields.text("empty", 2)).isAccepted()).isFalse();
-        assertThat(Verdict.of(() -> fields.integer("number", 7, 7)).isAccepted()).isTrue();
-        assertThat(Verdict.of(() -> fields.integer("number", 8, 9)).isAccepted()).isFalse();
+        assertThat(Verdict.of(() -> fields.integer("number", 7, 7)).isAccepted())
+                .isTrue();
+        assertThat(Verdict.of(() -> fields.integer("number", 8, 9)).isAccepted())
+                .isFalse();
         assertThat(Verdict.of(() -> fields.integer("number", 0, 6)).isAccepted())
                 .isFalse();
         assertThat(Verdict.of(() -> fields.integer("real", 0)).isAccepted()).isFalse();
@@ -156,8 +159,11 @@ class LimitsTest {
     void textForPeopleIsCutAndSteersNoTerminal() {
         assertThat(PrintableText.of("abc", 3)).isEqualTo("abc");
         assertThat(PrintableText.of("abcd", 3)).isEqualTo("abc");
-        assertThat(PrintableText.of("a\u001b[2J\u202eb\u2028c\u2029d\ue000", 64)).isEqualTo("a?[2J?b?c?d\ue000");
-        assertThat(PrintableText.of("ab\ud83d\ude00", 3)).as("no half of a pair").isEqualTo("ab");
+        assertThat(PrintableText.of("a\u001b[2J\u202eb\u2028c\u2029d\ue000", 64))
+                .isEqualTo("a?[2J?b?c?d\ue000");
+        assertThat(PrintableText.of("ab\ud83d\ude00", 3))
+                .as("no half of a pair")
+                .isEqualTo("ab");
     }
 
     /** RFC 6962: a leaf never passes for a node, and an odd leaf is not counted twice. */

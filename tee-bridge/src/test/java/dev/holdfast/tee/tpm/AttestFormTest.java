@@ -52,7 +52,8 @@ class AttestFormTest {
     void aQuoteCoversItsRegistersAndNoOthers() {
         TpmAttest.Selection both = TpmAttest.Selection.sha256(REGISTERS.keySet());
         assertThat(quoted(REGISTERS, both).covers(REGISTERS)).isTrue();
-        assertThat(quoted(REGISTERS, TpmAttest.Selection.sha256(List.of(13, 14))).covers(REGISTERS))
+        assertThat(quoted(REGISTERS, TpmAttest.Selection.sha256(List.of(13, 14)))
+                        .covers(REGISTERS))
                 .as("the same values of other registers")
                 .isFalse();
         assertThat(quoted(REGISTERS, new TpmAttest.Selection(0x4, both.mask())).covers(REGISTERS))

@@ -185,8 +185,7 @@ class TpmProvisionerTest {
     @Test
     void anotherFactoryRootIsNotAnchoredOverTheFirst() throws Exception {
         BridgeContract.provision(bridge, ROOT);
-        assertRefused(
-                Code.TEE_REFUSED, () -> provisioner().anchor(Sha256.of(new byte[] {7}), AuthValue.EMPTY));
+        assertRefused(Code.TEE_REFUSED, () -> provisioner().anchor(Sha256.of(new byte[] {7}), AuthValue.EMPTY));
         assertThat(bridge.anchorStore().orElseThrow().read()).hasValue(ROOT);
     }
 
