@@ -148,9 +148,10 @@ class EnrolmentTest {
                 area.putInt(4, area.getInt(4) ^ 1 << bit);
                 assertThat(Models.begin(with(r, Binary.copyOf(area.array()), r.attestation(), r.endorsement())))
                         .as("bit " + bit)
-                        .isInstanceOfSatisfying(Verdict.Rejected.class, refused -> assertThat(
-                                        refused.reason().detail())
-                                .startsWith("the signer can leave its TPM"));
+                        .isInstanceOfSatisfying(
+                                Verdict.Rejected.class,
+                                refused -> assertThat(refused.reason().detail())
+                                        .startsWith("the signer can leave its TPM"));
             }
         }
     }
@@ -273,7 +274,8 @@ class EnrolmentTest {
                 Tpm2Bridge bridge = Tpm2Bridge.open(swtpm.address())) {
             DeviceEnrolment mine = new DeviceEnrolment(bridge, "device-1");
             byte[] request = mine.request();
-            for (String wrong : List.of("any 32 bytes", "another secret", "another transcript", "a byte more", "none")) {
+            for (String wrong :
+                    List.of("any 32 bytes", "another secret", "another transcript", "a byte more", "none")) {
                 EnrolmentAuthority.Attempt attempt = Models.accepted(Models.begin(request));
                 EnrolmentMessage.Challenge asked = EnrolmentMessage.Challenge.parse(attempt.challenge());
                 byte[] secret = bridge.enroller()
@@ -350,8 +352,7 @@ class EnrolmentTest {
         try (SoftwareBridge bridge = SoftwareBridge.open(temp.resolve("tee"))) {
             byte[] request = new DeviceEnrolment(bridge, "device-1").request();
             assertRefused(EnrolmentAuthority.begin(request, EnrolmentPolicy.DEFAULT, Clock.systemUTC()));
-            assertThat(EnrolmentAuthority.begin(
-                                    request, EnrolmentPolicy.DEFAULT.withSoftware(), Clock.systemUTC())
+            assertThat(EnrolmentAuthority.begin(request, EnrolmentPolicy.DEFAULT.withSoftware(), Clock.systemUTC())
                             .isAccepted())
                     .isTrue();
         }

@@ -165,8 +165,7 @@ class NvRegisterEvidenceTest extends EvidenceContract {
                 device.assurance(),
                 device.memory());
         Quoter.Quote genuine = quoteOf(message.tpm());
-        TpmAttest right =
-                TpmAttest.parse(genuine.nv().orElseThrow().attest()).orThrow();
+        TpmAttest right = TpmAttest.parse(genuine.nv().orElseThrow().attest()).orThrow();
         assertThat(appraise(signed(message, genuine, mine, right, mine)).isAffirming())
                 .isTrue();
         TpmAttest quote = TpmAttest.parse(genuine.attest()).orThrow();
@@ -186,10 +185,8 @@ class NvRegisterEvidenceTest extends EvidenceContract {
                         right.clockMillis(),
                         right.resetCount(),
                         right.restartCount());
-            case "reset" ->
-                with(right, body, right.clockMillis(), right.resetCount() + 1, right.restartCount());
-            case "restart" ->
-                with(right, body, right.clockMillis(), right.resetCount(), right.restartCount() + 1);
+            case "reset" -> with(right, body, right.clockMillis(), right.resetCount() + 1, right.restartCount());
+            case "restart" -> with(right, body, right.clockMillis(), right.resetCount(), right.restartCount() + 1);
             case "clock" -> with(right, body, quote.clockMillis() - 1, right.resetCount(), right.restartCount());
             case "data" ->
                 new TpmAttest(

@@ -47,7 +47,11 @@ class MessageLimitsTest {
     }
 
     private static void between(
-            Function<byte[], Verdict<?>> decode, Function<Cbor, byte[]> message, IntFunction<Cbor> value, int min, int max) {
+            Function<byte[], Verdict<?>> decode,
+            Function<Cbor, byte[]> message,
+            IntFunction<Cbor> value,
+            int min,
+            int max) {
         for (int inside : new int[] {min, max}) {
             Verdict<?> read = decode.apply(message.apply(value.apply(inside)));
             assertThat(read.isAccepted()).as("%s of %s", inside, read).isTrue();
@@ -158,7 +162,12 @@ class MessageLimitsTest {
                 MessageLimitsTest::octets,
                 Challenge.Seal.BYTES,
                 Challenge.Seal.BYTES);
-        between(Evidence::decode, nonce -> message("nonce", nonce, "token", octets(1)), MessageLimitsTest::octets, 8, 64);
+        between(
+                Evidence::decode,
+                nonce -> message("nonce", nonce, "token", octets(1)),
+                MessageLimitsTest::octets,
+                8,
+                64);
         between(
                 Evidence::decode,
                 total -> message("nonce", NONCE, "total", total, "offset", Cbor.of(0), "data", octets(1)),
@@ -228,7 +237,8 @@ class MessageLimitsTest {
     void aWildcardIsNoNameOfAFleetOrADevice() {
         for (String wildcard : List.of("+", "#")) {
             assertThat(Topics.isName(wildcard)).isFalse();
-            assertThat(Topics.parse("holdfast/v1/" + wildcard + "/d/device-1/ask").isAccepted())
+            assertThat(Topics.parse("holdfast/v1/" + wildcard + "/d/device-1/ask")
+                            .isAccepted())
                     .isFalse();
             assertThat(Topics.parse("holdfast/v1/fleet/d/" + wildcard + "/ask").isAccepted())
                     .isFalse();

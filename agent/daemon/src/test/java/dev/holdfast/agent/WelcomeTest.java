@@ -84,8 +84,7 @@ class WelcomeTest {
                         .isAccepted())
                 .as("where the root names nobody")
                 .isTrue();
-        assertThat(mine.complete(
-                                EnrolmentAuthority.welcome(theirs), Set.of(fleet.key(), Sha256.of()), now)
+        assertThat(mine.complete(EnrolmentAuthority.welcome(theirs), Set.of(fleet.key(), Sha256.of()), now)
                         .isAccepted())
                 .isFalse();
     }
@@ -95,7 +94,8 @@ class WelcomeTest {
     void aCertificateThatItsAuthorityDidNotSignIsRefused() throws Exception {
         DeviceEnrolment.Issued issued = right();
         DeviceEnrolment.Issued theirs = namesake.issue("device-1", bridge, now);
-        assertRefused(complete(issued.attestation(), theirs.tls(), issued.authority(), now), "TLS certificate is not signed");
+        assertRefused(
+                complete(issued.attestation(), theirs.tls(), issued.authority(), now), "TLS certificate is not signed");
         assertRefused(
                 complete(theirs.attestation(), issued.tls(), issued.authority(), now),
                 "attestation certificate is not signed");
@@ -124,7 +124,8 @@ class WelcomeTest {
     void aCertificateForAnotherPurposeIsRefused() throws Exception {
         DeviceEnrolment.Issued issued = right();
         assertRefused(complete(issued.tls(), issued.tls(), issued.authority(), now), "for another purpose");
-        assertRefused(complete(issued.attestation(), issued.attestation(), issued.authority(), now), "for another purpose");
+        assertRefused(
+                complete(issued.attestation(), issued.attestation(), issued.authority(), now), "for another purpose");
     }
 
     /** A device's certificate is no authority, though its key signs well. */
@@ -138,7 +139,8 @@ class WelcomeTest {
     void anEmptyAnswerAndBytesBehindACertificateAreRefused() throws Exception {
         DeviceEnrolment.Issued issued = right();
         assertRefused(mine.complete(new byte[0], Set.of(fleet.key()), now), "no certificates came");
-        byte[] longer = java.util.Arrays.copyOf(issued.tls().toArray(), issued.tls().length() + 1);
+        byte[] longer =
+                java.util.Arrays.copyOf(issued.tls().toArray(), issued.tls().length() + 1);
         assertRefused(
                 complete(issued.attestation(), Binary.copyOf(longer), issued.authority(), now), "bytes behind its end");
     }

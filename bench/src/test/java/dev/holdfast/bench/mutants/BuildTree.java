@@ -62,8 +62,9 @@ final class BuildTree {
     }
 
     private static Path only(List<Path> files, String end) {
-        List<Path> found =
-                files.stream().filter(file -> file.toString().endsWith("/" + end)).toList();
+        List<Path> found = files.stream()
+                .filter(file -> file.toString().endsWith("/" + end))
+                .toList();
         if (found.size() != 1) {
             throw new IllegalArgumentException(found.size() + " files end with " + end + ", not one: " + found);
         }

@@ -13,7 +13,7 @@ import org.jspecify.annotations.Nullable;
 /** All slips whose tests are in one module, one after the other. First the tests must pass without any. One thread. */
 final class ModuleRuns {
     /** Beyond five times what the tests take without the slip. */
-    private static final long GRACE_SECONDS = 20;
+    private static final long GRACE_SECONDS = 45;
 
     private static final long REFERENCE_SECONDS = 900;
     /** What tests leave in a process, it does not keep for long. */

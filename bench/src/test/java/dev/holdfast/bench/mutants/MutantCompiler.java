@@ -27,11 +27,11 @@ final class MutantCompiler {
         String source = Files.readString(tree.source(mutant.file()));
         int at = source.indexOf(mutant.text());
         if (at < 0 || source.indexOf(mutant.text(), at + 1) >= 0) {
-            throw new IllegalArgumentException(
-                    mutant.name() + ": " + (at < 0 ? "not" : "more than once") + " in " + mutant.file() + ": "
-                            + mutant.text());
+            throw new IllegalArgumentException(mutant.name() + ": " + (at < 0 ? "not" : "more than once") + " in "
+                    + mutant.file() + ": " + mutant.text());
         }
-        return source.substring(0, at) + mutant.replacement()
+        return source.substring(0, at)
+                + mutant.replacement()
                 + source.substring(at + mutant.text().length());
     }
 
@@ -55,13 +55,15 @@ final class MutantCompiler {
                     tree.modules() + File.pathSeparator + tree.libraries(),
                     "-d",
                     target.toString());
-            SimpleJavaFileObject unit = new SimpleJavaFileObject(URI.create("file://" + path), JavaFileObject.Kind.SOURCE) {
-                @Override
-                public CharSequence getCharContent(boolean ignoreEncodingErrors) {
-                    return source;
-                }
-            };
-            if (!compiler.getTask(null, files, said, options, null, List.of(unit)).call()) {
+            SimpleJavaFileObject unit =
+                    new SimpleJavaFileObject(URI.create("file://" + path), JavaFileObject.Kind.SOURCE) {
+                        @Override
+                        public CharSequence getCharContent(boolean ignoreEncodingErrors) {
+                            return source;
+                        }
+                    };
+            if (!compiler.getTask(null, files, said, options, null, List.of(unit))
+                    .call()) {
                 String why = said.getDiagnostics().stream()
                         .filter(one -> one.getKind() == Diagnostic.Kind.ERROR)
                         .findFirst()

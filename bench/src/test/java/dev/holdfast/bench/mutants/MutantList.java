@@ -77,11 +77,11 @@ final class MutantList {
         Mutant mutant = new Mutant(
                 area,
                 id,
-                said.get("promise"),
-                said.get("file"),
+                said.getOrDefault("promise", ""),
+                said.getOrDefault("file", ""),
                 joined(lines.subList(text + 1, replacement)),
                 joined(lines.subList(replacement + 1, lines.size())),
-                List.of(said.get("tests").split("[ ,]+")),
+                List.of(said.getOrDefault("tests", "").split("[ ,]+")),
                 Optional.ofNullable(said.get("survives")));
         require(!mutant.text().isEmpty(), name + " replaces nothing");
         require(!mutant.text().equals(mutant.replacement()), name + " changes nothing");

@@ -69,8 +69,8 @@ record MutantReport(Map<Mutant, Outcome> outcomes) {
         List<String> faults = new ArrayList<>();
         for (Mutant mutant : of(Outcome.SURVIVED)) {
             if (mutant.survives().isEmpty()) {
-                faults.add(mutant.name() + " survives, and its list gives no reason: no test holds \"" + mutant.promise()
-                        + "\"");
+                faults.add(mutant.name() + " survives, and its list gives no reason: no test holds \""
+                        + mutant.promise() + "\"");
             }
         }
         for (Mutant mutant : of(Outcome.KILLED, Outcome.KILLED_BY_TIME)) {

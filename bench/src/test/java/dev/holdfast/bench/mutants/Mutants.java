@@ -72,12 +72,13 @@ final class Mutants {
         Map<Path, List<Mutant>> byModule = new LinkedHashMap<>();
         for (Mutant mutant : mutants) {
             compiler.changed(mutant);
-            byModule.computeIfAbsent(module(mutant), module -> new ArrayList<>()).add(mutant);
+            byModule.computeIfAbsent(module(mutant), module -> new ArrayList<>())
+                    .add(mutant);
         }
         try (ExecutorService turns = Executors.newFixedThreadPool(AT_ONCE)) {
             List<Future<Map<Mutant, MutantReport.Outcome>>> runs = new ArrayList<>();
-            byModule.forEach((module, some) ->
-                    runs.add(turns.submit(() -> new ModuleRuns(tree, folder, module).run(some))));
+            byModule.forEach(
+                    (module, some) -> runs.add(turns.submit(() -> new ModuleRuns(tree, folder, module).run(some))));
             Map<Mutant, MutantReport.Outcome> outcomes = new LinkedHashMap<>();
             for (Future<Map<Mutant, MutantReport.Outcome>> run : runs) {
                 outcomes.putAll(done(run));

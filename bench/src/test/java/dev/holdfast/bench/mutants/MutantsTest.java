@@ -22,8 +22,7 @@ class MutantsTest {
     private static final int LEAST = 200;
 
     private static Mutant mutant(String file, String text, String... tests) {
-        return new Mutant(
-                "list", "one", "a promise", file, text, text + ";", List.of(tests), Optional.empty());
+        return new Mutant("list", "one", "a promise", file, text, text + ";", List.of(tests), Optional.empty());
     }
 
     private static void assertHolds(MutantReport report, boolean all) {

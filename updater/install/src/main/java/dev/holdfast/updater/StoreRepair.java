@@ -81,7 +81,8 @@ final class StoreRepair {
             }
             return repaired;
         }
-        // Set aside before it is named no more, and named again before it has its place: whatever is cut off, one of the two is on the
+        // Set aside before it is named no more, and named again before it has its place: whatever is cut off, one of
+        // the two is on the
         // disk, and the next pass goes on.
         store.quarantine(slot.digest());
         noFallback(slot);

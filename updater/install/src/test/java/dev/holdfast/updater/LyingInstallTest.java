@@ -113,10 +113,7 @@ class LyingInstallTest {
     void aPatchThatNamesAnotherResultIsNone() throws Exception {
         byte[] evil = InstallWorld.nudged(world.second);
         ModelOrder order = by(patch(world.first, evil, evil));
-        assertFailed(
-                world.installer().install(order),
-                Code.DLT_BASE,
-                "patch and metadata name other files");
+        assertFailed(world.installer().install(order), Code.DLT_BASE, "patch and metadata name other files");
         assertServesTheFirst();
     }
 
@@ -124,10 +121,7 @@ class LyingInstallTest {
     void aPatchThatNamesAnotherBaseIsNone() throws Exception {
         byte[] base = InstallWorld.nudged(world.second);
         ModelOrder order = by(patch(base, world.second, world.second));
-        assertFailed(
-                world.installer().install(order),
-                Code.DLT_BASE,
-                "patch and metadata name other files");
+        assertFailed(world.installer().install(order), Code.DLT_BASE, "patch and metadata name other files");
         assertServesTheFirst();
     }
 
@@ -135,10 +129,7 @@ class LyingInstallTest {
     void aPatchWhoseResultIsLongerIsNone() throws Exception {
         byte[] longer = Arrays.copyOf(world.second, world.second.length + 16);
         ModelOrder order = by(patch(world.first, longer, world.second));
-        assertFailed(
-                world.installer().install(order),
-                Code.DLT_BASE,
-                "patch and metadata name other files");
+        assertFailed(world.installer().install(order), Code.DLT_BASE, "patch and metadata name other files");
         assertServesTheFirst();
     }
 
@@ -149,7 +140,8 @@ class LyingInstallTest {
         ModelOrder order = InstallWorld.order(
                 2, world.secondOrder.model(), List.of(world.delta(large, world.first, world.second, file)));
         assertThat(world.installer().install(order)).isInstanceOf(InstallOutcome.Committed.class);
-        assertThat(world.delivered).noneMatch(block -> block.startsWith(Sha256.of(large).toString()));
+        assertThat(world.delivered)
+                .noneMatch(block -> block.startsWith(Sha256.of(large).toString()));
     }
 
     // --- blocks and leaves ---
@@ -213,7 +205,8 @@ class LyingInstallTest {
 
             @Override
             public void fetch(Sha256 blob, Cut cut, List<Integer> wanted, BlockSink sink) throws IOException {
-                assertThat(sink.accept(-1, Binary.copyOf(new byte[cut.blockBytes()]))).isFalse();
+                assertThat(sink.accept(-1, Binary.copyOf(new byte[cut.blockBytes()])))
+                        .isFalse();
                 world.fetch(blob, cut, wanted, sink);
             }
         };
@@ -270,8 +263,8 @@ class LyingInstallTest {
         world.forgetMeasured();
         Installer later = world.installer();
         world.recover(later);
-        assertThat(later.finishPending("intent")).hasValueSatisfying(outcome -> assertThat(outcome)
-                .isInstanceOf(InstallOutcome.Committed.class));
+        assertThat(later.finishPending("intent"))
+                .hasValueSatisfying(outcome -> assertThat(outcome).isInstanceOf(InstallOutcome.Committed.class));
         assertThat(world.log).containsSubsequence("before " + Sha256.of(world.second), "after");
     }
 

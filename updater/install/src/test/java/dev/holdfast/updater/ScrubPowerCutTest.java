@@ -72,9 +72,7 @@ class ScrubPowerCutTest {
                 .run(
                         Instant.EPOCH,
                         slot -> Optional.of(
-                                slot.version().equals("1.0.0")
-                                        ? world.firstOrder.model()
-                                        : world.secondOrder.model()));
+                                slot.version().equals("1.0.0") ? world.firstOrder.model() : world.secondOrder.model()));
     }
 
     private boolean crash(int at, Moment moment, Optional<Loss> loss, long seed) throws Exception {
@@ -150,7 +148,9 @@ class ScrubPowerCutTest {
             restore();
             world.load();
             world.forgetMeasured();
-            assertThat(crash(at, moment, loss, at)).as("the operation is reached").isTrue();
+            assertThat(crash(at, moment, loss, at))
+                    .as("the operation is reached")
+                    .isTrue();
             comesBack(scenario, loss.isPresent());
         } catch (Exception | AssertionError e) {
             failures.add(scenario + " at " + at + ", " + operation + ", " + moment + " " + loss + ": " + e);

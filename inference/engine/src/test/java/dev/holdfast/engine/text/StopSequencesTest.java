@@ -35,7 +35,9 @@ class StopSequencesTest {
 
     @Test
     void theFirstOfSeveralEndsTheText() {
-        assertThat(shown(new StopSequences(List.of("late", "now")), "a now b late c")).isEqualTo("a ");
-        assertThat(shown(new StopSequences(List.of("now", "late")), "a now b late c")).isEqualTo("a ");
+        assertThat(shown(new StopSequences(List.of("late", "now")), "a now b late c"))
+                .isEqualTo("a ");
+        assertThat(shown(new StopSequences(List.of("now", "late")), "a now b late c"))
+                .isEqualTo("a ");
     }
 }

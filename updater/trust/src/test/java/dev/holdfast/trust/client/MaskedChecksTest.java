@@ -72,7 +72,11 @@ class MaskedChecksTest {
 
     private Verdict<TrustClient> start() throws IOException {
         return TrustClient.start(
-                dir.resolve("state"), dir.resolve("factory.json"), tee.anchors(), repo, Clock.fixed(NOW, ZoneOffset.UTC));
+                dir.resolve("state"),
+                dir.resolve("factory.json"),
+                tee.anchors(),
+                repo,
+                Clock.fixed(NOW, ZoneOffset.UTC));
     }
 
     private Verdict<TrustedTargets> refresh() throws Exception {
@@ -279,7 +283,8 @@ class MaskedChecksTest {
         Binary right = Binary.copyOf(MessageDigest.getInstance("SHA-512").digest(file));
         Optional<Sha256> sha256 = Optional.of(Sha256.of(file));
         assertThat(matches(new Hashes(sha256, Optional.of(right)), file)).isTrue();
-        assertThat(matches(new Hashes(Optional.empty(), Optional.of(right)), file)).isTrue();
+        assertThat(matches(new Hashes(Optional.empty(), Optional.of(right)), file))
+                .isTrue();
         assertThat(matches(new Hashes(sha256, Optional.of(Binary.copyOf(new byte[64]))), file))
                 .isFalse();
         assertThat(matches(new Hashes(Optional.of(Sha256.of(new byte[1])), Optional.of(right)), file))
@@ -379,7 +384,9 @@ class MaskedChecksTest {
         repo.files.put("3.targets.json", list);
         snapshot(3, 3, list, Map.of());
         assertThat(refresh().orThrow().version()).isEqualTo(3);
-        assertThat(tee.generation).as("targets under a snapshot of the same version").isGreaterThan(counted);
+        assertThat(tee.generation)
+                .as("targets under a snapshot of the same version")
+                .isGreaterThan(counted);
     }
 
     @Test
@@ -450,7 +457,8 @@ class MaskedChecksTest {
         List<SigningKey> keys = RepositorySimulator.OFFLINE.keys();
         assertRefused(
                 Verdict.of(() -> {
-                    targets(keys).requireThreshold(
+                    targets(keys)
+                            .requireThreshold(
                                     RepositorySimulator.OFFLINE.role(), FamilyPolicy.NONE, (key, digest, signature) -> {
                                         throw new TeeException(Code.TEE_UNAVAILABLE, "away");
                                     });
@@ -526,8 +534,7 @@ class MaskedChecksTest {
     /** Without a nonce it answers nobody, and so it must say that it is for a device that cannot ask. */
     @Test
     void anOrderThatIsNeitherAnAnswerNorForOfflineUseIsNone() throws Exception {
-        ObjectNode signed = DirectorOrder.offline(
-                        "device-1", 1, NOW, LATER, List.of(), Collections.emptySortedMap())
+        ObjectNode signed = DirectorOrder.offline("device-1", 1, NOW, LATER, List.of(), Collections.emptySortedMap())
                 .signedPart();
         assertThat(read(signed).isAccepted()).isTrue();
         signed.remove("offline");
@@ -591,8 +598,7 @@ class MaskedChecksTest {
             repo.targets.put(patch.path(), patch);
         }
         repo.publish();
-        assertThat(patchesOf(start().orThrow().order("device-1")))
-                .containsExactly("models/intent/1.0.0/right.hfd");
+        assertThat(patchesOf(start().orThrow().order("device-1"))).containsExactly("models/intent/1.0.0/right.hfd");
     }
 
     /** A team with keys of its own publishes a release and the patch to it. */
@@ -626,7 +632,8 @@ class MaskedChecksTest {
         ObjectNode signed = TargetsRole.signedPart(2, LATER, repo.targets.values());
         ObjectNode delegations = signed.putObject("delegations");
         ObjectNode keys = delegations.putObject("keys");
-        ObjectNode entry = delegations.putArray("roles").addObject().put("name", name).put("threshold", 2);
+        ObjectNode entry =
+                delegations.putArray("roles").addObject().put("name", name).put("threshold", 2);
         role.keys().forEach(key -> {
             keys.set(key.keyId(), key.publicKey().toJson());
             entry.withArrayProperty("keyids").add(key.keyId());

@@ -59,8 +59,8 @@ class MetadataFuzzTest {
         }
         ObjectNode signed = TargetsRole.signedPart(1, Instant.EPOCH, List.of());
         signed.set("delegations", read);
-        Verdict<TargetsRole> role = Verdict.of(() -> TargetsRole.parse(
-                Envelope.parse(Envelope.write(signed, Map.of()), "targets", 2 * MAX_BYTES)));
+        Verdict<TargetsRole> role = Verdict.of(
+                () -> TargetsRole.parse(Envelope.parse(Envelope.write(signed, Map.of()), "targets", 2 * MAX_BYTES)));
         if (role instanceof Verdict.Accepted<TargetsRole>(TargetsRole parsed)) {
             for (TargetsRole.Delegation each : parsed.delegations()) {
                 assertThat(each.name()).isNotIn((Object[]) TYPES);
