@@ -171,6 +171,20 @@ class TpmProvisionerTest {
     }
 
     @Test
+    void anIndexOfAnotherSizeOrAlgorithmIsNoAnchor() throws Exception {
+        for (String kind : new String[] {"-s 64", "-s 32 -g sha384"}) {
+            assertThat(tools("""
+                    head -c 32 /dev/zero > value
+                    tpm2_nvdefine -C o %s -a 'ownerwrite|authwrite|ownerread|authread|no_da|writedefine' 0x18f4803
+                    tpm2_nvwrite -i value 0x18f4803
+                    tpm2_nvwritelock 0x18f4803
+                    """.formatted(kind))).as(said()).isZero();
+            assertRefused(Code.TEE_STATE, () -> bridge.anchorStore().orElseThrow().read());
+            assertThat(tools("tpm2_nvundefine -C o 0x18f4803")).as(said()).isZero();
+        }
+    }
+
+    @Test
     void anAnchorThatWasNeverLockedIsNone() throws Exception {
         assertThat(tools("""
                 head -c 32 /dev/zero > value
