@@ -4,11 +4,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.holdfast.attestation.verify.EnrolledDevice;
 import dev.holdfast.attestation.verify.EnrolmentAuthority;
+import dev.holdfast.attestation.verify.EnrolmentPolicy;
 import dev.holdfast.tee.Assurance;
+import dev.holdfast.tee.P256;
 import dev.holdfast.tee.TeeException;
 import dev.holdfast.tee.software.SoftwareBridge;
 import dev.holdfast.tee.tpm.Swtpm;
 import dev.holdfast.tee.tpm.Tpm2Bridge;
+import dev.holdfast.tee.tpm.TpmAttest;
 import dev.holdfast.tee.tpm.TpmKdf;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
@@ -16,6 +19,8 @@ import dev.holdfast.wire.Json;
 import dev.holdfast.wire.Verdict;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
+import java.security.interfaces.ECPublicKey;
+import java.time.Clock;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
@@ -131,6 +136,26 @@ class EnrolmentTest {
         }
     }
 
+    /** The same of the signer: what would let its key leave the TPM, or make it a key of another kind. */
+    @Test
+    void refusesASignerWithAnyAttributeChanged() throws Exception {
+        try (Swtpm swtpm = Swtpm.start(temp);
+                Tpm2Bridge bridge = Tpm2Bridge.open(swtpm.address())) {
+            EnrolmentMessage.Request r =
+                    EnrolmentMessage.Request.parse(new DeviceEnrolment(bridge, "device-1").request());
+            for (int bit : new int[] {1, 4, 5, 16, 17, 18}) {
+                ByteBuffer area = ByteBuffer.wrap(r.signer().toArray());
+                area.putInt(4, area.getInt(4) ^ 1 << bit);
+                assertThat(Models.begin(with(r, Binary.copyOf(area.array()), r.attestation(), r.endorsement())))
+                        .as("bit " + bit)
+                        .isInstanceOfSatisfying(
+                                Verdict.Rejected.class,
+                                refused -> assertThat(refused.reason().detail())
+                                        .startsWith("the signer can leave its TPM"));
+            }
+        }
+    }
+
     @Test
     void softwareKeysThatClaimATpmAreRefused() throws Exception {
         try (SoftwareBridge bridge = SoftwareBridge.open(temp.resolve("tee"))) {
@@ -239,6 +264,97 @@ class EnrolmentTest {
                 }
             }
             assertThat(begun).isPositive();
+        }
+    }
+
+    /** A challenge that this TPM could answer, answered with something else. */
+    @Test
+    void onlyTheHmacUnderTheActivatedSecretIsAProof() throws Exception {
+        try (Swtpm swtpm = Swtpm.start(temp);
+                Tpm2Bridge bridge = Tpm2Bridge.open(swtpm.address())) {
+            DeviceEnrolment mine = new DeviceEnrolment(bridge, "device-1");
+            byte[] request = mine.request();
+            for (String wrong :
+                    List.of("any 32 bytes", "another secret", "another transcript", "a byte more", "none")) {
+                EnrolmentAuthority.Attempt attempt = Models.accepted(Models.begin(request));
+                EnrolmentMessage.Challenge asked = EnrolmentMessage.Challenge.parse(attempt.challenge());
+                byte[] secret = bridge.enroller()
+                        .orElseThrow()
+                        .activate(asked.blob(), asked.encryptedSecret())
+                        .toArray();
+                byte[] transcript = EnrolmentMessage.transcript(request, attempt.challenge())
+                        .toArray();
+                byte[] proof = switch (wrong) {
+                    case "any 32 bytes" -> new byte[32];
+                    case "another secret" -> TpmKdf.hmac(new byte[secret.length], transcript);
+                    case "another transcript" -> TpmKdf.hmac(secret, new byte[32]);
+                    case "a byte more" -> Arrays.copyOf(TpmKdf.hmac(secret, transcript), 33);
+                    default -> TpmKdf.hmac(secret, transcript);
+                };
+                Verdict<EnrolledDevice> verdict =
+                        attempt.complete(new EnrolmentMessage.Proof(Binary.copyOf(proof)).encode());
+                if (wrong.equals("none")) {
+                    assertThat(verdict.isAccepted()).isTrue();
+                } else {
+                    assertRefused(verdict);
+                }
+            }
+        }
+    }
+
+    /** What the attestation key says of the signer: each part of it wrong alone, of a request that is honest otherwise. */
+    @Test
+    void theAttestationKeyCertifiesThisSignerAndSignsThat() throws Exception {
+        try (Swtpm swtpm = Swtpm.start(temp);
+                Tpm2Bridge bridge = Tpm2Bridge.open(swtpm.address())) {
+            EnrolmentMessage.Request r =
+                    EnrolmentMessage.Request.parse(new DeviceEnrolment(bridge, "device-1").request());
+            assertThat(Models.begin(r.encode()).isAccepted()).isTrue();
+            byte[] other = r.signer().toArray();
+            byte[] xy = P256.encode((ECPublicKey) P256.generate().getPublic()).toArray();
+            System.arraycopy(xy, 0, other, other.length - 66, 32);
+            System.arraycopy(xy, 32, other, other.length - 32, 32);
+            Binary stranger = Binary.copyOf(other);
+            assertRefused(Models.begin(with(r, stranger, r.attestation(), r.endorsement())));
+            byte[] flipped = r.certifySignature().toArray();
+            flipped[flipped.length - 1] ^= 1;
+            assertRefused(Models.begin(with(r, r.certifyAttest(), Binary.copyOf(flipped))));
+            TpmAttest said = TpmAttest.parse(r.certifyAttest()).orThrow();
+            TpmAttest elsewhere = new TpmAttest(
+                    said.qualifiedSigner(),
+                    said.extraData(),
+                    said.clockMillis() + 1,
+                    said.resetCount(),
+                    said.restartCount(),
+                    said.clockSafe(),
+                    said.firmwareVersion(),
+                    said.body());
+            assertRefused(Models.begin(with(r, elsewhere.encode(), r.certifySignature())));
+        }
+    }
+
+    private static byte[] with(EnrolmentMessage.Request r, Binary certifyAttest, Binary certifySignature) {
+        return new EnrolmentMessage.Request(
+                        r.device(),
+                        r.declared(),
+                        r.nonce(),
+                        r.signer(),
+                        r.attestation(),
+                        r.endorsement(),
+                        r.endorsementCertificate(),
+                        certifyAttest,
+                        certifySignature)
+                .encode();
+    }
+
+    @Test
+    void devicesWithoutATpmComeOnlyWhereTheFleetSaysSo() throws Exception {
+        try (SoftwareBridge bridge = SoftwareBridge.open(temp.resolve("tee"))) {
+            byte[] request = new DeviceEnrolment(bridge, "device-1").request();
+            assertRefused(EnrolmentAuthority.begin(request, EnrolmentPolicy.DEFAULT, Clock.systemUTC()));
+            assertThat(EnrolmentAuthority.begin(request, EnrolmentPolicy.DEFAULT.withSoftware(), Clock.systemUTC())
+                            .isAccepted())
+                    .isTrue();
         }
     }
 }

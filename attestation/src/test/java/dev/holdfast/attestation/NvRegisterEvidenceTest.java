@@ -5,20 +5,26 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.holdfast.attestation.verify.Appraisal;
 import dev.holdfast.attestation.verify.AppraisalPolicy;
+import dev.holdfast.attestation.verify.EnrolledDevice;
 import dev.holdfast.attestation.verify.EvidenceVerifier;
 import dev.holdfast.tee.Assurance;
+import dev.holdfast.tee.P256;
 import dev.holdfast.tee.Quoter;
 import dev.holdfast.tee.TeeBridge;
 import dev.holdfast.tee.TeeException;
 import dev.holdfast.tee.tpm.Swtpm;
 import dev.holdfast.tee.tpm.Tpm2Bridge;
 import dev.holdfast.tee.tpm.Tpm2Options;
+import dev.holdfast.tee.tpm.TpmAttest;
 import dev.holdfast.tee.tpm.TpmRegister;
+import dev.holdfast.tee.tpm.TpmSignature;
 import dev.holdfast.tee.tpm.TpmTools;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Sha256;
 import java.nio.file.Files;
+import java.security.KeyPair;
+import java.security.interfaces.ECPublicKey;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
@@ -26,6 +32,8 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Every attack once more with models measured into an NV index, and those that only such an index invites. */
 class NvRegisterEvidenceTest extends EvidenceContract {
@@ -141,6 +149,91 @@ class NvRegisterEvidenceTest extends EvidenceContract {
                     Optional.of(new Quoter.Certificate(Binary.copyOf(changed), nv.signature())));
             assertRefused(signed(message.claims(), forged, message.tpm().log()), Code.ATT_QUOTE);
         }
+    }
+
+    /** Whoever has the attestation key says what they like: each thing that the certificate says is wrong alone, and all else is right. */
+    @ParameterizedTest
+    @ValueSource(strings = {"name", "offset", "data", "reset", "restart", "clock", "signature"})
+    void rejectsACertificateOfWhichOneThingIsNotSo(String wrong) throws Exception {
+        EvidenceVerifier.Message message = Models.accepted(EvidenceVerifier.open(attester.attest(Models.NONCE)));
+        KeyPair mine = P256.generate();
+        device = new EnrolledDevice(
+                device.deviceId(),
+                device.signer(),
+                (ECPublicKey) mine.getPublic(),
+                device.endorsement(),
+                device.assurance(),
+                device.memory());
+        Quoter.Quote genuine = quoteOf(message.tpm());
+        TpmAttest right = TpmAttest.parse(genuine.nv().orElseThrow().attest()).orThrow();
+        assertThat(appraise(signed(message, genuine, mine, right, mine)).isAffirming())
+                .isTrue();
+        TpmAttest quote = TpmAttest.parse(genuine.attest()).orThrow();
+        TpmAttest.NvCertified body = (TpmAttest.NvCertified) right.body();
+        TpmAttest said = switch (wrong) {
+            case "name" ->
+                with(
+                        right,
+                        new TpmAttest.NvCertified(new TpmRegister.Nv(14).name(), 0, body.contents()),
+                        right.clockMillis(),
+                        right.resetCount(),
+                        right.restartCount());
+            case "offset" ->
+                with(
+                        right,
+                        new TpmAttest.NvCertified(body.name(), 1, body.contents()),
+                        right.clockMillis(),
+                        right.resetCount(),
+                        right.restartCount());
+            case "reset" -> with(right, body, right.clockMillis(), right.resetCount() + 1, right.restartCount());
+            case "restart" -> with(right, body, right.clockMillis(), right.resetCount(), right.restartCount() + 1);
+            case "clock" -> with(right, body, quote.clockMillis() - 1, right.resetCount(), right.restartCount());
+            case "data" ->
+                new TpmAttest(
+                        right.qualifiedSigner(),
+                        Models.hash("other claims").value(),
+                        right.clockMillis(),
+                        right.resetCount(),
+                        right.restartCount(),
+                        right.clockSafe(),
+                        right.firmwareVersion(),
+                        body);
+            default -> right;
+        };
+        KeyPair certifier = wrong.equals("signature") ? P256.generate() : mine;
+        assertRefused(signed(message, genuine, mine, said, certifier), Code.ATT_QUOTE);
+    }
+
+    private static TpmAttest with(TpmAttest right, TpmAttest.Body body, long clock, long resets, long restarts) {
+        return new TpmAttest(
+                right.qualifiedSigner(),
+                right.extraData(),
+                clock,
+                resets,
+                restarts,
+                right.clockSafe(),
+                right.firmwareVersion(),
+                body);
+    }
+
+    private byte[] signed(
+            EvidenceVerifier.Message message,
+            Quoter.Quote genuine,
+            KeyPair quoter,
+            TpmAttest certificate,
+            KeyPair certifier)
+            throws Exception {
+        Binary attest = certificate.encode();
+        Quoter.Quote quote = new Quoter.Quote(
+                genuine.attest(),
+                signature(quoter, genuine.attest()),
+                genuine.registers(),
+                Optional.of(new Quoter.Certificate(attest, signature(certifier, attest))));
+        return signed(message.claims(), quote, message.tpm().log());
+    }
+
+    private static Binary signature(KeyPair key, Binary attest) {
+        return TpmSignature.fromP1363(P256.sign(key.getPrivate(), Sha256.of(attest.toArray())));
     }
 
     /** Root begins the index with tools and leaves the guard at zero, so that it can be begun anew in the same boot. */

@@ -270,6 +270,17 @@ class AdmissionTest {
         enrol(cam, "cam-7");
     }
 
+    /** Though whoever runs the fleet lets the other key in, too, under any name that is free. */
+    @Test
+    void aNameThatIsKeptForAKeyIsForNoOther() throws Exception {
+        SoftwareBridge cam = device("cam");
+        SoftwareBridge other = device("other");
+        accept(cam, "cam-7");
+        keys().decide(new KeyLine(DeviceName.endorsement(other), Optional.empty(), Optional.empty(), false), "accept");
+        assertCode(Code.ATT_ENROL, "is kept for another key", () -> enrol(other, "cam-7"));
+        enrol(cam, "cam-7");
+    }
+
     // --- Grants ---
 
     @Test

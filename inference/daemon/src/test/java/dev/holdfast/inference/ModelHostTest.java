@@ -194,6 +194,11 @@ class ModelHostTest {
         assertThat(engine.flip(two.slotId()).isAccepted()).isFalse();
         assertThat(engine.flip(one.slotId()).isAccepted()).isTrue();
         assertThat(engine.loadCandidate(two).passed()).isTrue();
+        Slot three = slot(store.add("3.0.0", 3, TinyModel.Flaw.NONE));
+        assertThat(engine.flip(three.slotId()).isAccepted())
+                .as("another release than the candidate")
+                .isFalse();
+        assertThat(engine.serving()).containsExactly(one);
         engine.discard(one.slotId());
         assertThat(engine.status().holds(two.slotId())).isTrue();
         engine.discard(two.slotId());

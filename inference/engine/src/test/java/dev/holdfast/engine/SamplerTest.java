@@ -53,6 +53,35 @@ class SamplerTest {
         }
     }
 
+    /** The other side: of what a filter allows, nothing is missing. */
+    @Test
+    void eachFilterKeepsAllThatItAllows() {
+        float[] even = new float[8];
+        assertThat(kept(new Sampling(1, 5, 1, 0, Penalties.NONE, 3), even))
+                .as("top_k")
+                .isEqualTo(5);
+        float[] logits = new float[4];
+        double[] shares = {0.4, 0.3, 0.2, 0.1};
+        for (int i = 0; i < shares.length; i++) {
+            logits[i] = (float) Math.log(shares[i]);
+        }
+        assertThat(kept(new Sampling(1, 0, 0.35, 0, Penalties.NONE, 3), logits)).isEqualTo(1);
+        assertThat(kept(new Sampling(1, 0, 0.65, 0, Penalties.NONE, 3), logits)).isEqualTo(2);
+        assertThat(kept(new Sampling(1, 0, 0.85, 0, Penalties.NONE, 3), logits)).isEqualTo(3);
+        assertThat(kept(new Sampling(1, 0, 0.95, 0, Penalties.NONE, 3), logits)).isEqualTo(4);
+        assertThat(kept(new Sampling(1, 0, 1, 0.7, Penalties.NONE, 3), logits))
+                .as("min_p")
+                .isEqualTo(2);
+        assertThat(kept(new Sampling(1, 0, 1, 0.45, Penalties.NONE, 3), logits)).isEqualTo(3);
+        assertThat(kept(new Sampling(1, 0, 1, 0.2, Penalties.NONE, 3), logits)).isEqualTo(4);
+    }
+
+    private static long kept(Sampling sampling, float[] logits) {
+        return Arrays.stream(counts(sampling, logits))
+                .filter(count -> count > 0)
+                .count();
+    }
+
     private static Set<Integer> plain(float[] logits, double temperature, int topK, double topP, double minP) {
         double[] p = new double[logits.length];
         double largest =

@@ -147,6 +147,70 @@ class TpmProvisionerTest {
             tpm2_nvincrement 0x18f4804
             """;
 
+    /** A first value that is above the counter's own was planted: what would be left of it is below nothing. */
+    @Test
+    void aCounterBelowItsFirstValueIsNone() throws Exception {
+        String planted = EARLIER.replace(
+                "tpm2_nvread 0x18f4804 > base", "printf '\\x7f\\xff\\xff\\xff\\xff\\xff\\xff\\xff' > base");
+        assertThat(planted).isNotEqualTo(EARLIER);
+        assertThat(tools(planted)).as(said()).isZero();
+        assertRefused(Code.TEE_STATE, () -> counter().read());
+        assertRefused(Code.TEE_STATE, () -> counter().advanceTo(5));
+    }
+
+    /** As long as ours and of the same name, and one attribute more: who planted it may write it when they like. */
+    @Test
+    void anIndexOfTheSameSizeWithOtherAttributesIsNoAnchor() throws Exception {
+        assertThat(tools("""
+                head -c 32 /dev/zero > value
+                tpm2_nvdefine -C o -s 32 -a 'ownerwrite|authwrite|ownerread|authread|no_da|write_stclear' 0x18f4803
+                tpm2_nvwrite -i value 0x18f4803
+                tpm2_nvwritelock 0x18f4803
+                """)).as(said()).isZero();
+        assertRefused(Code.TEE_STATE, () -> bridge.anchorStore().orElseThrow().read());
+    }
+
+    @Test
+    void anIndexOfAnotherSizeOrAlgorithmIsNoAnchor() throws Exception {
+        for (String kind : new String[] {"-s 64", "-s 32 -g sha384"}) {
+            assertThat(tools("""
+                    head -c 32 /dev/zero > value
+                    tpm2_nvdefine -C o %s -a 'ownerwrite|authwrite|ownerread|authread|no_da|writedefine' 0x18f4803
+                    tpm2_nvwrite -i value 0x18f4803
+                    tpm2_nvwritelock 0x18f4803
+                    """.formatted(kind))).as(said()).isZero();
+            assertRefused(Code.TEE_STATE, () -> bridge.anchorStore().orElseThrow().read());
+            assertThat(tools("tpm2_nvundefine -C o 0x18f4803")).as(said()).isZero();
+        }
+    }
+
+    @Test
+    void anAnchorThatWasNeverLockedIsNone() throws Exception {
+        assertThat(tools("""
+                head -c 32 /dev/zero > value
+                tpm2_nvdefine -C o -s 32 -a 'ownerwrite|authwrite|ownerread|authread|no_da|writedefine' 0x18f4803
+                tpm2_nvwrite -i value 0x18f4803
+                """)).as(said()).isZero();
+        assertThat(bridge.anchorStore().orElseThrow().read()).isEmpty();
+        assertThat(tools("tpm2_nvwritelock 0x18f4803")).as(said()).isZero();
+        assertThat(bridge.anchorStore().orElseThrow().read()).isPresent();
+    }
+
+    @Test
+    void anotherFactoryRootIsNotAnchoredOverTheFirst() throws Exception {
+        BridgeContract.provision(bridge, ROOT);
+        assertRefused(Code.TEE_REFUSED, () -> provisioner().anchor(Sha256.of(new byte[] {7}), AuthValue.EMPTY));
+        assertThat(bridge.anchorStore().orElseThrow().read()).hasValue(ROOT);
+    }
+
+    @Test
+    void aCounterMovesByAThousandAtMost() throws Exception {
+        BridgeContract.provision(bridge, ROOT);
+        long counted = counter().read();
+        assertRefused(Code.TEE_REFUSED, () -> counter().advanceTo(counted + 1001));
+        assertThat(counter().read()).isEqualTo(counted);
+    }
+
     @Test
     void theCounterOfAnEarlierVersionCountsUntilItIsCarriedOver() throws Exception {
         assertThat(tools(EARLIER)).as(said()).isZero();

@@ -24,6 +24,7 @@ import java.security.interfaces.ECPublicKey;
 import java.util.Arrays;
 import java.util.Map;
 import java.util.Set;
+import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.AfterEach;
@@ -128,6 +129,30 @@ class TpmSecretsTest {
         assertThatThrownBy(() -> bridge.stateCounter().orElseThrow().read())
                 .isInstanceOfSatisfying(
                         TeeException.class, e -> assertThat(e.code()).isEqualTo(Code.TEE_RESPONSE));
+    }
+
+    /** The policy alone opens it: no sealed object takes an authorization value, which would be an empty one. */
+    @Test
+    void whatIsSealedOpensByNoPasswordWhateverItsPolicy() throws Exception {
+        long userWithAuth = 1 << 6;
+        long fixed = 1 << 1 | 1 << 4;
+        Sealer sealer = bridge.sealer().orElseThrow();
+        for (byte[] sealed :
+                new byte[][] {sealer.seal(SECRET), sealer.seal(SECRET, new SealPolicy.Registers(zeros(16)))}) {
+            TpmReader object = new TpmReader(sealed);
+            object.sized(1024);
+            TpmReader area = new TpmReader(object.sized(1024).toArray());
+            area.u16();
+            area.u16();
+            long attributes = area.u32();
+            assertThat(attributes & userWithAuth).isZero();
+            assertThat(attributes & fixed).isEqualTo(fixed);
+            assertThat(area.sized(64).length()).as("there is a policy").isEqualTo(Sha256.BYTES);
+        }
+    }
+
+    private static SortedMap<Integer, Sha256> zeros(int pcr) {
+        return new TreeMap<>(Map.of(pcr, ZERO));
     }
 
     @Test

@@ -223,7 +223,7 @@ public final class ModelStore {
     }
 
     /** Sets a damaged file aside as the seed of its own repair. Nothing serves or falls back to it any more. */
-    void quarantine(Sha256 digest) throws IOException {
+    synchronized void quarantine(Sha256 digest) throws IOException {
         disk.replace(quarantineMark(digest), new byte[0]);
         if (has(digest)) {
             disk.move(blob(digest), part(digest));
@@ -304,7 +304,10 @@ public final class ModelStore {
             boolean used = held.values().stream()
                     .flatMap(Set::stream)
                     .anyMatch(needed -> needed.hex().equals(digest));
-            if (!used && !Files.exists(partials().resolve(digest + QUARANTINE))) {
+            // One that has its place again was repaired, and the mark is what a power cut left of that.
+            boolean aside = Files.exists(partials().resolve(digest + QUARANTINE))
+                    && !Files.isRegularFile(blobs().resolve(digest));
+            if (!used && !aside) {
                 disk.deleteIfExists(file);
             }
         }

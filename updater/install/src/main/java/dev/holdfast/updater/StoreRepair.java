@@ -71,23 +71,28 @@ final class StoreRepair {
                     ? takeOut(slot)
                     : served(repairBeside(slot, listed));
         }
-        // A fallback that does not hold must not be one when it is needed.
+        if (store.pointer().grace().anyMatch(each -> each.slot().digest().equals(slot.digest()))) {
+            noFallback(slot);
+            // Requests that began on it may read it still. The order brings it back.
+            context.graces().drop(slot.digest());
+            Checked repaired = repairBeside(slot, listed);
+            if (repaired.finding() == Finding.HEALED) {
+                restoreFallback(slot);
+            }
+            return repaired;
+        }
+        // Set aside before it is named no more, and named again before it has its place: whatever is cut off, one of
+        // the two is on the disk, and the next pass goes on.
+        store.quarantine(slot.digest());
+        noFallback(slot);
+        return pull(slot, listed, Finding.QUARANTINED);
+    }
+
+    /** A fallback that does not hold must not be one when it is needed. */
+    private void noFallback(Slot slot) throws IOException {
         if (context.fallback().filter(f -> f.digest().equals(slot.digest())).isPresent()) {
             context.point(context.serving().orElseThrow(), Optional.empty());
         }
-        Checked pulled;
-        if (store.pointer().grace().anyMatch(each -> each.slot().digest().equals(slot.digest()))) {
-            // Requests that began on it may read it still. The order brings it back.
-            context.graces().drop(slot.digest());
-            pulled = repairBeside(slot, listed);
-        } else {
-            store.quarantine(slot.digest());
-            pulled = pull(slot, listed, Finding.QUARANTINED);
-        }
-        if (pulled.finding() == Finding.HEALED) {
-            restoreFallback(slot);
-        }
-        return pulled;
     }
 
     /** Whether another model is made of the same bytes: they must not go while that one serves. */
@@ -99,9 +104,12 @@ final class StoreRepair {
     }
 
     private boolean maySucceed(Slot fallback) throws IOException {
+        return store.verifies(fallback) && isAllowed(fallback);
+    }
+
+    private boolean isAllowed(Slot fallback) throws IOException {
         try {
-            return store.verifies(fallback)
-                    && !context.ports().withdrawals().has(fallback)
+            return !context.ports().withdrawals().has(fallback)
                     && fallback.epoch() >= context.ports().epochFloors().of(fallback.model());
         } catch (TeeException e) {
             return false;
@@ -187,6 +195,9 @@ final class StoreRepair {
             case Verdict.Rejected<ModelStore.Verified>(Rejection reason) ->
                 new Checked(slot, otherwise, reason.toString());
             case Verdict.Accepted<ModelStore.Verified>(ModelStore.Verified verified) -> {
+                if (otherwise == Finding.QUARANTINED) {
+                    restoreFallback(slot);
+                }
                 store.adopt(verified);
                 yield new Checked(
                         slot,
@@ -196,8 +207,9 @@ final class StoreRepair {
         };
     }
 
+    /** Its bytes were verified just now. */
     private void restoreFallback(Slot slot) throws IOException {
-        if (context.serving().isPresent() && context.fallback().isEmpty() && maySucceed(slot)) {
+        if (context.serving().isPresent() && context.fallback().isEmpty() && isAllowed(slot)) {
             context.point(context.serving().get(), Optional.of(slot));
         }
     }

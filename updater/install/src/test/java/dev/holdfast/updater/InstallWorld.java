@@ -107,6 +107,8 @@ public final class InstallWorld implements BlockSource, InferenceControl, Measur
     Optional<Rejection> graceRefusal = Optional.empty();
     /** The TEE does not measure. */
     boolean teeGone;
+    /** The TEE does not measure what is about to serve. */
+    boolean unmeasured;
 
     Optional<String> byDefault = Optional.empty();
     /** Told of each slot that is about to be loaded; may wait, as a load does. */
@@ -595,7 +597,10 @@ public final class InstallWorld implements BlockSource, InferenceControl, Measur
     }
 
     @Override
-    public void beforeServe(Slot slot) {
+    public void beforeServe(Slot slot) throws TeeException {
+        if (unmeasured) {
+            throw new TeeException(Code.TEE_UNAVAILABLE, "away");
+        }
         measured.put(slot.model(), slot.slotId());
         log.add("before " + slot.digest());
     }

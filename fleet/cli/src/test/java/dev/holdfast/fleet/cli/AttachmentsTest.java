@@ -4,6 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.networknt.schema.JsonSchema;
+import com.networknt.schema.JsonSchemaFactory;
+import com.networknt.schema.SchemaLocation;
+import com.networknt.schema.SpecVersion;
 import dev.holdfast.fleet.AttachmentFiles;
 import dev.holdfast.fleet.FleetDirectory;
 import dev.holdfast.fleet.FleetRepository;
@@ -97,6 +102,23 @@ class AttachmentsTest {
         assertThat(component.path("properties").toString())
                 .contains("holdfast:quantization")
                 .contains("Q");
+    }
+
+    /** By the schema that CycloneDX publishes, with all that a bill of ours may hold. */
+    @Test
+    void theBillOfMaterialsIsOneByTheOfficialSchema() throws Exception {
+        JsonSchema schema = JsonSchemaFactory.getInstance(
+                        SpecVersion.VersionFlag.V7,
+                        builder -> builder.schemaMappers(
+                                mappers -> mappers.mapPrefix("http://cyclonedx.org/schema/", "classpath:")))
+                .getSchema(SchemaLocation.of("classpath:bom-1.6.schema.json"));
+        assertThat(publish(DEMO, "--licence", "Apache-2.0", "--base-model", "org/base"))
+                .as(errors)
+                .isZero();
+        ObjectNode bill = (ObjectNode) content(Attachment.Kind.BOM);
+        assertThat(schema.validate(bill)).isEmpty();
+        bill.put("specVersion", 16);
+        assertThat(schema.validate(bill)).as("what the schema refuses").isNotEmpty();
     }
 
     @Test

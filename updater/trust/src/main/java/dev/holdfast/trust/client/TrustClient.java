@@ -25,6 +25,7 @@ import java.security.SecureRandom;
 import java.time.Clock;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -232,8 +233,7 @@ public final class TrustClient {
         order.requireFresh(now);
         Order checked = agree(said, image);
         // Whoever stole the Director's key may not set the time to a day on which everything has expired: no further
-        // than to
-        // the end of the Image repository's own timestamp.
+        // than to the end of the Image repository's own timestamp.
         long issued = Math.min(said.issuedSeconds(), said.expires().getEpochSecond());
         issued = Math.min(issued, client.timestampExpires().getEpochSecond() - 1);
         if (state.orders().changesWith(deviceId, order.version()) || issued > state.trustedTime() + TIME_STEP_SECONDS) {
@@ -245,11 +245,10 @@ public final class TrustClient {
 
     /** What was signed for a network is worth nothing in a bundle, and the other way round. */
     private static void requireAnswer(DirectorOrder said, byte[] nonce, MetadataSource from) throws RejectedException {
-        if (from.answersNonces()) {
-            if (!said.nonce().equals(Optional.of(Binary.copyOf(nonce)))) {
-                throw new RejectedException(Code.UPD_DIRECTOR_NONCE, "another nonce");
-            }
-        } else if (said.nonce().isPresent()) {
+        if (from.answersNonces() && !said.nonce().equals(Optional.of(Binary.copyOf(nonce)))) {
+            throw new RejectedException(Code.UPD_DIRECTOR_NONCE, "another nonce");
+        }
+        if (!from.answersNonces() && said.nonce().isPresent()) {
             throw new RejectedException(Code.UPD_DIRECTOR_NONCE, "the order was not signed for offline use");
         }
     }
@@ -276,7 +275,8 @@ public final class TrustClient {
             ModelTarget model =
                     ModelTarget.of(said.file(terms.target()).orElseThrow()).orThrow();
             long since = terms.since() > 0 ? terms.since() : said.version();
-            models.add(new ModelOrder(said.device(), since, model, deltasTo(model, image), terms, graced(said, terms)));
+            models.add(new ModelOrder(
+                    said.device(), since, model, deltasTo(model, image, said.files()), terms, graced(said, terms)));
             byDefault = terms.byDefault() ? Optional.of(entry.getKey()) : byDefault;
         }
         return new Order(said.device(), said.version(), said.expires(), byDefault, models, said.leaseSeconds());
@@ -292,9 +292,12 @@ public final class TrustClient {
         return graced;
     }
 
-    private static List<DeltaTarget> deltasTo(ModelTarget model, TrustedTargets image) {
+    /** Of the top-level role all patches count, of a delegated role those that the order names. */
+    private static List<DeltaTarget> deltasTo(ModelTarget model, TrustedTargets image, List<TargetFile> ordered) {
         List<DeltaTarget> deltas = new ArrayList<>();
-        for (TargetFile target : image.files().values()) {
+        Set<TargetFile> listed = new LinkedHashSet<>(image.files().values());
+        listed.addAll(ordered);
+        for (TargetFile target : listed) {
             // A delta that does not read is no delta: the full model remains.
             if (target.isNamed()
                     && DeltaTarget.is(target)
@@ -318,8 +321,7 @@ public final class TrustClient {
     }
 
     /**
-     * Raises the floor of a model's security epoch; durable and bound to the TEE's counter when it returns. Does not wait for a
-     * refresh under way.
+     * Raises the floor of a model's security epoch; durable and bound to the TEE's counter at return. Waits for no refresh.
      *
      * @return the floor that holds now; {@code TEE-*} where the TEE does not sign or count, {@code UPD-EPOCH} beyond {@value
      *     TrustState#MAX_FLOORS} models

@@ -13,6 +13,7 @@ import dev.holdfast.trust.release.ModelTerms;
 import dev.holdfast.trust.release.Rollout;
 import dev.holdfast.trust.schema.Envelope;
 import dev.holdfast.trust.schema.Revocations;
+import dev.holdfast.trust.schema.RoleName;
 import dev.holdfast.trust.schema.RootDocument;
 import dev.holdfast.trust.schema.TargetFile;
 import dev.holdfast.trust.schema.TargetsRole;
@@ -23,8 +24,10 @@ import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Sha256;
 import dev.holdfast.wire.Verdict;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
 import java.util.SortedMap;
@@ -47,6 +50,26 @@ class MetadataFuzzTest {
     @FuzzTest(maxDuration = "1m")
     void custom(byte[] bytes) {
         block(bytes);
+    }
+
+    /** What somebody else may speak for is chosen by whoever delegates: names, keys, patterns and prefixes of any kind. */
+    @FuzzTest(maxDuration = "1m")
+    void delegations(byte[] bytes) {
+        if (!(Json.read(bytes, MAX_BYTES) instanceof Verdict.Accepted<JsonNode>(JsonNode read))) {
+            return;
+        }
+        ObjectNode signed = TargetsRole.signedPart(1, Instant.EPOCH, List.of());
+        signed.set("delegations", read);
+        Verdict<TargetsRole> role = Verdict.of(
+                () -> TargetsRole.parse(Envelope.parse(Envelope.write(signed, Map.of()), "targets", 2 * MAX_BYTES)));
+        if (role instanceof Verdict.Accepted<TargetsRole>(TargetsRole parsed)) {
+            for (TargetsRole.Delegation each : parsed.delegations()) {
+                assertThat(each.name()).isNotIn((Object[]) TYPES);
+                assertThat(each.role().threshold()).isPositive();
+                each.covers("models/intent/1.0.0/model.gguf");
+                assertThat(RoleName.quoted(each.name())).doesNotContain("/").hasSizeLessThanOrEqualTo(200);
+            }
+        }
     }
 
     @FuzzTest(maxDuration = "1m")

@@ -637,6 +637,10 @@ class TrustClientTest {
         lies.put(
                 "a model under another's name",
                 order -> changed(order, "embed", model -> model.put("target", "models/intent/1.0.0/model.gguf")));
+        lies.put("two models under each other's names", order -> {
+            changed(order, "embed", model -> model.put("target", "models/intent/1.0.0/model.gguf"));
+            return changed(order, "intent", model -> model.put("target", "models/embed/1.0.0/model.gguf"));
+        });
         lies.put("a target without a model", order -> {
             ((ObjectNode) order.get("models")).remove("embed");
             return order;
