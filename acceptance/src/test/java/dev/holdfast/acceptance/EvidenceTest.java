@@ -327,8 +327,11 @@ class EvidenceTest {
     @Order(5)
     void theFleetAsksByItselfAndOnceMoreBeforeAReboot() throws Exception {
         Path log = stack.dir.resolve("fleet/verdicts/device-1.jsonl");
-        Tools.until(LIMIT, "a look by the fleet itself", () -> Files.exists(log)
-                && Files.readString(log).matches("(?s).*\"why\":\"(schedule|flip)\",\"status\":\"[a-z]+.*"));
+        Tools.until(
+                LIMIT,
+                "a look by the fleet itself",
+                () -> Files.exists(log)
+                        && Files.readString(log).matches("(?s).*\"why\":\"(schedule|flip)\",\"status\":\"[a-z]+.*"));
         Tools.Ran goodbye = stack.command(
                 Stack.HOLDFAST,
                 "attest",
@@ -336,7 +339,10 @@ class EvidenceTest {
                 "--config",
                 stack.config().toString());
         assertThat(goodbye.status()).as(goodbye.out() + goodbye.err()).isZero();
-        Tools.until(LIMIT, "the verdict before the reboot", () -> Files.readString(log).contains("\"why\":\"reboot\""));
+        Tools.until(
+                LIMIT,
+                "the verdict before the reboot",
+                () -> Files.readString(log).contains("\"why\":\"reboot\""));
     }
 
     /** What fleet verify says in a folder without a fleet. */

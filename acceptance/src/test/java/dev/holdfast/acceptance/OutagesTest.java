@@ -24,6 +24,7 @@ class OutagesTest {
     private static final int BYTES_PER_MILLI = 2_000;
     /** As models are published. */
     private static final int BLOCK_BYTES = 32 * 1024;
+
     private static final Duration LIMIT = Duration.ofSeconds(120);
 
     @TempDir

@@ -163,7 +163,8 @@ class NvRegisterEvidenceTest extends EvidenceContract {
                 (ECPublicKey) mine.getPublic(),
                 device.endorsement(),
                 device.assurance(),
-                device.memory());
+                device.memory(),
+                false);
         Quoter.Quote genuine = quoteOf(message.tpm());
         TpmAttest right = TpmAttest.parse(genuine.nv().orElseThrow().attest()).orThrow();
         assertThat(appraise(signed(message, genuine, mine, right, mine)).isAffirming())

@@ -23,11 +23,11 @@ import java.security.interfaces.ECPublicKey;
 import java.security.spec.X509EncodedKeySpec;
 import java.util.Optional;
 import java.util.concurrent.Callable;
+import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
-import picocli.CommandLine;
 
 /** The verbs of the {@code holdfast} command that need what the agent has: the TEE, the store, the evidence. */
 @Command(
@@ -142,7 +142,8 @@ public final class AgentCommand {
             }
             if (beforeReboot || nonce.isEmpty() || evidenceFile.isEmpty()) {
                 throw new CommandLine.ParameterException(
-                        spec.commandLine(), "holdfast attest --nonce HEX --out FILE, or holdfast attest --before-reboot");
+                        spec.commandLine(),
+                        "holdfast attest --nonce HEX --out FILE, or holdfast attest --before-reboot");
             }
             return write(agent, asked(nonce.get()), evidenceFile.get());
         }

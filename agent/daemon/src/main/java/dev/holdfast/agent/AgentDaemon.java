@@ -2,8 +2,8 @@ package dev.holdfast.agent;
 
 import dev.holdfast.agent.health.AgentHealth;
 import dev.holdfast.agent.health.Pulse;
-import dev.holdfast.agent.metrics.AgentCounters.Inbound;
 import dev.holdfast.agent.metrics.AgentCounters;
+import dev.holdfast.agent.metrics.AgentCounters.Inbound;
 import dev.holdfast.agent.metrics.AgentMetrics;
 import dev.holdfast.agent.pace.FloorClock;
 import dev.holdfast.agent.pace.RefreshSchedule;
@@ -230,7 +230,8 @@ public final class AgentDaemon implements AutoCloseable {
                         .map(trust -> trust.orderSeen(config.topics().device()))
                         .orElse(0L),
                 config.storeDir());
-        AgentControl control = new AgentControl(loop, responder, bridge, report, scrub, log::broken, metrics, fleet::report);
+        AgentControl control =
+                new AgentControl(loop, responder, bridge, report, scrub, log::broken, metrics, fleet::report);
         reporting.set(() -> {
             graces.wake();
             fleet.report(control.status());

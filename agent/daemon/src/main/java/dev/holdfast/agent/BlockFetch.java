@@ -135,8 +135,7 @@ final class BlockFetch {
             }
             Set<Integer> missing = new LinkedHashSet<>(pieces(piece, window.pieces(piece)));
             int asked = missing.size();
-            try (Questions.Question question =
-                    asking.ask(new Request.Blocks(blob, piece, new ArrayList<>(missing)))) {
+            try (Questions.Question question = asking.ask(new Request.Blocks(blob, piece, new ArrayList<>(missing)))) {
                 listen(question, piece, missing);
             }
             if (missing.isEmpty()) {

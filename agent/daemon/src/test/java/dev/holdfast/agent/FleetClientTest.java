@@ -65,8 +65,7 @@ class FleetClientTest {
             @Override
             public LinkStatus status() {
                 int reached = connections.get();
-                return new LinkStatus(
-                        reached > 0, Optional.empty(), Optional.empty(), reached, 0, Optional.empty());
+                return new LinkStatus(reached > 0, Optional.empty(), Optional.empty(), reached, 0, Optional.empty());
             }
 
             @Override

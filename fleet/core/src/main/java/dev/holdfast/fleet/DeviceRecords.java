@@ -61,7 +61,9 @@ public record DeviceRecords(FleetDirectory directory) {
 
     private Map<Sha256, Assurance> listed() {
         Path file = directory.root().resolve("enrolment.json");
-        return Files.exists(file) && EnrolmentPolicy.read(file) instanceof Verdict.Accepted<EnrolmentPolicy>(EnrolmentPolicy policy)
+        return Files.exists(file)
+                        && EnrolmentPolicy.read(file)
+                                instanceof Verdict.Accepted<EnrolmentPolicy>(EnrolmentPolicy policy)
                 ? policy.allowed()
                 : Map.of();
     }

@@ -219,8 +219,7 @@ public record FleetDirectory(Path root) {
         }
         requireName(name);
         Path folder = root.toAbsolutePath();
-        return new Config(
-                name, FleetBroker.read(node, folder), AttestSettings.read(node, folder), FleetLog.read(node));
+        return new Config(name, FleetBroker.read(node, folder), AttestSettings.read(node, folder), FleetLog.read(node));
     }
 
     /** What changes the fleet, or must see it whole. */

@@ -27,6 +27,7 @@ import java.util.Comparator;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.SortedMap;
@@ -182,9 +183,9 @@ public final class FleetRepository {
         directory.exclusively(() -> {
             Instant until = clock.instant().plus(life);
             Map<SignedRole, Instant> expiries = metadata.expiries();
-            if (expiries.get(SignedRole.TARGETS).isBefore(until)) {
+            if (Objects.requireNonNull(expiries.get(SignedRole.TARGETS)).isBefore(until)) {
                 metadata.publish(targets());
-            } else if (expiries.get(SignedRole.SNAPSHOT).isBefore(until)) {
+            } else if (Objects.requireNonNull(expiries.get(SignedRole.SNAPSHOT)).isBefore(until)) {
                 metadata.snapshot();
             }
             metadata.timestamp(life);

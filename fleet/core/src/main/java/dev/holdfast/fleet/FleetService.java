@@ -43,7 +43,8 @@ public final class FleetService implements AutoCloseable {
     private static final QuestionQueue.Share STRANGERS = new QuestionQueue.Share(8, 2, 1024, 4, 4L * 1024 * 1024);
     private static final int MAX_REFUSALS = 64;
     /** How the names of the threads begin without which the service would look well and do nothing. */
-    public static final List<String> VITAL_THREADS = List.of("link-keeper", "link-inbound", "fleet-reports", "fleet-attest");
+    public static final List<String> VITAL_THREADS =
+            List.of("link-keeper", "link-inbound", "fleet-reports", "fleet-attest");
 
     private final FleetDirectory directory;
     private final String fleet;
@@ -59,7 +60,11 @@ public final class FleetService implements AutoCloseable {
     private volatile CompletableFuture<MqttLink> link = new CompletableFuture<>();
 
     private FleetService(
-            FleetDirectory directory, String fleet, FleetResponder responder, DeviceReports reports, DeviceWatch watch) {
+            FleetDirectory directory,
+            String fleet,
+            FleetResponder responder,
+            DeviceReports reports,
+            DeviceWatch watch) {
         this.watch = watch;
         this.directory = directory;
         this.fleet = fleet;

@@ -98,7 +98,8 @@ public record KeptArchives(FleetDirectory directory) {
         try {
             return end < 0 || !name.endsWith(SUFFIX)
                     ? Optional.empty()
-                    : Optional.of(LocalDateTime.parse(name.substring(0, end), NAME).toInstant(ZoneOffset.UTC));
+                    : Optional.of(
+                            LocalDateTime.parse(name.substring(0, end), NAME).toInstant(ZoneOffset.UTC));
         } catch (DateTimeException e) {
             return Optional.empty();
         }

@@ -1,9 +1,9 @@
 package dev.holdfast.fleet;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.holdfast.attestation.EvidenceClaims.Serving;
 import dev.holdfast.attestation.verify.Appraisal;
 import dev.holdfast.attestation.verify.AttestationResult;
-import dev.holdfast.attestation.EvidenceClaims.Serving;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Fields;
 import dev.holdfast.wire.Json;
@@ -65,7 +65,9 @@ public record LastVerdict(
                     before.flatMap(LastVerdict::affirmedAt),
                     reported.or(() -> before.flatMap(LastVerdict::reported)),
                     asked);
-            if (before.isEmpty() || !before.get().at.isAfter(last.at) || before.get().at.isAfter(Instant.now())) {
+            if (before.isEmpty()
+                    || !before.get().at.isAfter(last.at)
+                    || before.get().at.isAfter(Instant.now())) {
                 Files.createDirectories(file(directory, device).getParent());
                 FleetDirectory.replace(file(directory, device), Json.write(last.toJson()));
             }
@@ -153,9 +155,8 @@ public record LastVerdict(
         reported.ifPresent(digest -> json.put("reported", digest));
         asked.ifPresent(time -> json.put("asked", time.toString()));
         ObjectNode models = json.putObject("serving");
-        serving.forEach((name, model) -> models.putObject(name)
-                .put("version", model.version)
-                .put("digest", model.digest.hex()));
+        serving.forEach((name, model) ->
+                models.putObject(name).put("version", model.version).put("digest", model.digest.hex()));
         return json;
     }
 }

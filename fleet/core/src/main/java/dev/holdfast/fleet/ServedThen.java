@@ -36,7 +36,12 @@ import java.util.TreeMap;
  * @param silent questions between the two looks that got no answer
  */
 public record ServedThen(
-        String device, Instant at, Optional<Look> before, Optional<Look> after, List<List<String>> sets, List<Instant> silent) {
+        String device,
+        Instant at,
+        Optional<Look> before,
+        Optional<Look> after,
+        List<List<String>> sets,
+        List<Instant> silent) {
     private static final int MAX_SILENT_SHOWN = 3;
 
     /** One appraisal whose evidence was authentic. */
@@ -77,7 +82,8 @@ public record ServedThen(
         VerifierId own = VerifierKey.open(directory).publicHalf();
         List<Path> files = new KeptArchives(directory).of(device);
         int later = 0;
-        while (later < files.size() && !KeptArchives.at(files.get(later)).orElseThrow().isAfter(at)) {
+        while (later < files.size()
+                && !KeptArchives.at(files.get(later)).orElseThrow().isAfter(at)) {
             later++;
         }
         Optional<Look> before = Optional.empty();
@@ -118,7 +124,8 @@ public record ServedThen(
         AttestationResult result = archive.archived().appraise();
         Optional<Appraisal.Claims> claims = result.appraisal().claims();
         // What a newer agent logged may say of models what this version cannot read.
-        boolean unread = result.appraisal().checks().stream().anyMatch(check -> check.name().equals("newer-event"));
+        boolean unread = result.appraisal().checks().stream()
+                .anyMatch(check -> check.name().equals("newer-event"));
         if (claims.isEmpty()
                 || unread
                 || !(EvidenceVerifier.open(archive.archived().evidence().toArray())
@@ -211,8 +218,9 @@ public record ServedThen(
                                         .map(Instant::toString)
                                         .toList())
                         + (silent.size() > MAX_SILENT_SHOWN ? ", ..." : "");
-        return Optional.of("from " + before.map(look -> look.appraised.toString()).orElse("the beginning") + " to "
-                + after.map(look -> look.asked.toString()).orElse("now") + "; " + asked);
+        return Optional.of(
+                "from " + before.map(look -> look.appraised.toString()).orElse("the beginning") + " to "
+                        + after.map(look -> look.asked.toString()).orElse("now") + "; " + asked);
     }
 
     public ObjectNode toJson() {

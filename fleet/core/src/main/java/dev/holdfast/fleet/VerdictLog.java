@@ -48,7 +48,8 @@ public record VerdictLog(FleetDirectory directory) {
         }
 
         private ObjectNode toJson() {
-            ObjectNode json = Json.object().put("at", at.toString()).put("why", why).put("status", status);
+            ObjectNode json =
+                    Json.object().put("at", at.toString()).put("why", why).put("status", status);
             code.ifPresent(id -> json.put("code", id));
             return json;
         }
@@ -56,7 +57,8 @@ public record VerdictLog(FleetDirectory directory) {
 
     public void append(String device, Line line) throws IOException, RejectedException {
         Path file = directory.verdictLog(device);
-        byte[] bytes = (new String(Json.write(line.toJson()), StandardCharsets.UTF_8) + "\n").getBytes(StandardCharsets.UTF_8);
+        byte[] bytes =
+                (new String(Json.write(line.toJson()), StandardCharsets.UTF_8) + "\n").getBytes(StandardCharsets.UTF_8);
         directory.exclusively(() -> {
             Files.createDirectories(file.getParent());
             if (Files.exists(file) && Files.size(file) + bytes.length > MAX_BYTES) {

@@ -10,8 +10,8 @@ import dev.holdfast.attestation.EventLog;
 import dev.holdfast.attestation.PlatformLogs;
 import dev.holdfast.attestation.verify.Appraisal;
 import dev.holdfast.attestation.verify.AppraisalPolicy;
-import dev.holdfast.attestation.verify.DeviceMemory.Floor;
 import dev.holdfast.attestation.verify.DeviceMemory;
+import dev.holdfast.attestation.verify.DeviceMemory.Floor;
 import dev.holdfast.attestation.verify.DeviceTime;
 import dev.holdfast.attestation.verify.EnrolledDevice;
 import dev.holdfast.attestation.verify.EnrolmentPolicy;
@@ -88,14 +88,18 @@ class DeviceRecordsTest {
         assertThat(check.detail())
                 .contains(
                         "granted emulated, since it came by first use",
-                        "fleet devices accept cam-7 --endorsement " + device.endorsement().hex()
-                                + " --grants firmware");
+                        "fleet devices accept cam-7 --endorsement "
+                                + device.endorsement().hex() + " --grants firmware");
         records.appraise("cam-7", this::appraised);
-        assertThat(records.read("cam-7").firstUse()).as("and stays so when the record is written").isTrue();
+        assertThat(records.read("cam-7").firstUse())
+                .as("and stays so when the record is written")
+                .isTrue();
         assertThat(records.read("cam-7").assurance()).isEqualTo(Assurance.EMULATED);
 
         new AcceptedKeys(directory, Clock.systemUTC())
-                .decide(new KeyLine(device.endorsement(), Optional.empty(), Optional.of(Assurance.FIRMWARE), false), "accept");
+                .decide(
+                        new KeyLine(device.endorsement(), Optional.empty(), Optional.of(Assurance.FIRMWARE), false),
+                        "accept");
         assertThat(records.read("cam-7").assurance()).isEqualTo(Assurance.FIRMWARE);
         assertThat(records.read("cam-7").grantNote()).isEmpty();
 
@@ -108,14 +112,17 @@ class DeviceRecordsTest {
         Files.delete(directory.root().resolve("enrolment.json"));
         Files.write(directory.device("cam-7"), Json.write(old.put("assurance", "HARDWARE")));
         assertThat(records.read("cam-7").assurance()).as("never by first use").isEqualTo(Assurance.HARDWARE);
-        assertThat(EnrolledDevice.fromJson(old.put("assurance", "FIRMWARE")).orThrow().assurance())
+        assertThat(EnrolledDevice.fromJson(old.put("assurance", "FIRMWARE"))
+                        .orThrow()
+                        .assurance())
                 .as("of an archive: what counted then")
                 .isEqualTo(Assurance.FIRMWARE);
     }
 
     private Appraisal appraised(EnrolledDevice device) {
         try (SoftwareBridge bridge = SoftwareBridge.open(dir.resolve("tee"));
-                EventLog log = EventLog.open(dir.resolve("log"), bridge.register().orElseThrow())) {
+                EventLog log =
+                        EventLog.open(dir.resolve("log"), bridge.register().orElseThrow())) {
             Binary nonce = Binary.copyOf(new byte[32]);
             byte[] evidence = new Attester(
                             bridge,

@@ -97,7 +97,8 @@ final class Database implements AutoCloseable {
         if (together) {
             return work.run();
         }
-        // A writer from the start: one that had read before it writes would be refused where another one wrote meanwhile.
+        // A writer from the start: one that had read before it writes would be refused where another one wrote
+        // meanwhile.
         update("begin immediate");
         together = true;
         boolean done = false;

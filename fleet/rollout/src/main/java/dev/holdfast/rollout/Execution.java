@@ -115,8 +115,7 @@ public record Execution(
     }
 
     Execution proved(Instant asked, Instant now) {
-        return next(
-                ExecutionState.ATTESTED, now, Optional.empty(), Optional.empty(), "", Optional.of(asked), wentBack);
+        return next(ExecutionState.ATTESTED, now, Optional.empty(), Optional.empty(), "", Optional.of(asked), wentBack);
     }
 
     /** @param said why it could not be; empty where it was */

@@ -30,8 +30,8 @@ sealed interface Judgement {
         RolloutPlan.Abort abort = plan.abort();
         long ended = all.ended();
         if (ended >= abort.atLeast() && percent(all.failed(), ended) > abort.failedPercent()) {
-            return new Abort(share(all.failed(), ended, "of the devices that have ended failed")
-                    + "; more than " + number(abort.failedPercent()) + " % of at least " + abort.atLeast());
+            return new Abort(share(all.failed(), ended, "of the devices that have ended failed") + "; more than "
+                    + number(abort.failedPercent()) + " % of at least " + abort.atLeast());
         }
         RolloutPlan.Gate gate = plan.gate();
         String name = "ring " + plan.rings().get(index).name() + ": ";

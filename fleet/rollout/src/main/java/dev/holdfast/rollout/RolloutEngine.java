@@ -92,9 +92,8 @@ public final class RolloutEngine {
         Set<String> enrolled = new HashSet<>(fleet.devices());
         Map<Execution, Execution> moves = new LinkedHashMap<>();
         for (Execution one : before) {
-            Optional<String> desired = enrolled.contains(one.device())
-                    ? fleet.desired(one.device(), plan.model())
-                    : Optional.empty();
+            Optional<String> desired =
+                    enrolled.contains(one.device()) ? fleet.desired(one.device(), plan.model()) : Optional.empty();
             Execution next = watch.look(
                     one, desired, fleet.word(one.device(), plan.model()), fleet.proof(one.device(), plan.model()));
             if (!next.equals(one)) {
@@ -284,7 +283,8 @@ public final class RolloutEngine {
             try {
                 if (fleet.desired(one.device(), plan.model()).equals(Optional.of(plan.version()))) {
                     if (one.versionBefore().isPresent()) {
-                        fleet.order(one.device(), plan.model(), one.versionBefore().get(), Optional.empty());
+                        fleet.order(
+                                one.device(), plan.model(), one.versionBefore().get(), Optional.empty());
                     } else {
                         fleet.drop(one.device(), plan.model());
                     }

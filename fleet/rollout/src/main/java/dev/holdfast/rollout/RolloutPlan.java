@@ -175,8 +175,8 @@ public record RolloutPlan(
                         ? Optional.of(Instant.ofEpochSecond(plan.epochSeconds("startSeconds")))
                         : Optional.empty(),
                 plan.has("terms")
-                        ? Optional.of(Rollout.fromJson(plan.object("terms").node())
-                                .orThrow())
+                        ? Optional.of(
+                                Rollout.fromJson(plan.object("terms").node()).orThrow())
                         : Optional.empty());
     }
 
@@ -234,8 +234,7 @@ public record RolloutPlan(
 
     /** As {@link #read} takes it. */
     public ObjectNode toJson() {
-        ObjectNode json =
-                Json.object().put("format", 1).put("model", model).put("version", version);
+        ObjectNode json = Json.object().put("format", 1).put("model", model).put("version", version);
         ArrayNode list = json.putArray("rings");
         rings.forEach(ring -> ring.selector.into(list.addObject().put("name", ring.name)));
         json.putObject("gate")

@@ -142,8 +142,7 @@ public final class RolloutStore implements AutoCloseable {
 
     /** The newest, oldest first. */
     public List<Event> events(String rollout, int most) throws IOException, RejectedException {
-        return database
-                .all(
+        return database.all(
                         "select * from rollout_event where rollout = ? order by number desc limit ?",
                         row -> new Event(row.number("number"), row.time("at"), row.text("kind"), row.text("says")),
                         rollout,

@@ -34,7 +34,8 @@ public final class Rollouts {
      */
     public RolloutRecord create(String id, RolloutPlan plan) throws IOException, RejectedException {
         if (!ModelName.isName(id)) {
-            throw new RejectedException(Code.CFG_INVALID, "a rollout is named by letters, digits, '.', '_', '+' or '-'");
+            throw new RejectedException(
+                    Code.CFG_INVALID, "a rollout is named by letters, digits, '.', '_', '+' or '-'");
         }
         fleet.digest(plan.model(), plan.version());
         String by = String.valueOf(System.getProperty("user.name"));
@@ -56,8 +57,10 @@ public final class Rollouts {
         if (members(draft).getOrDefault(0, 0L) == 0) {
             throw new RejectedException(
                     Code.CFG_INVALID,
-                    "no enrolled device belongs to ring " + plan.rings().getFirst().name() + " ("
-                            + plan.rings().getFirst().selector() + "), of " + fleet.devices().size()
+                    "no enrolled device belongs to ring "
+                            + plan.rings().getFirst().name() + " ("
+                            + plan.rings().getFirst().selector() + "), of "
+                            + fleet.devices().size()
                             + "; make the ring larger, or give devices its label: fleet devices label");
         }
         act(id, "rollout-start", Json.object());
@@ -111,8 +114,7 @@ public final class Rollouts {
     private RolloutRecord requireUnderWay(String id) throws IOException, RejectedException {
         RolloutRecord now = store.get(id);
         if (!now.state().isUnderWay()) {
-            throw new RejectedException(
-                    Code.CFG_INVALID, "rollout " + id + " is not under way: it is " + now.state());
+            throw new RejectedException(Code.CFG_INVALID, "rollout " + id + " is not under way: it is " + now.state());
         }
         return now;
     }

@@ -26,6 +26,7 @@ public sealed interface Selector {
     int MAX_LABEL_CHARS = 64;
     /** Of a ring that names its devices, and labels of a device. */
     int MAX_DEVICES = 10_000;
+
     int MAX_LABELS = 32;
     /** In 1/100 of a percent. */
     int ALL = 10_000;

@@ -9,8 +9,7 @@ import java.util.Optional;
 /** What is made of a device by what it says and what its evidence proves. No state. */
 record Watch(RolloutPlan plan, Sha256 wanted, Instant now) {
     /** The device as it is now; the same where nothing changed. */
-    Execution look(
-            Execution before, Optional<String> desired, Optional<Fleet.Word> said, Optional<Fleet.Proof> proof) {
+    Execution look(Execution before, Optional<String> desired, Optional<Fleet.Word> said, Optional<Fleet.Proof> proof) {
         if (!desired.equals(Optional.of(plan.version()))) {
             return before.to(
                     ExecutionState.REMOVED,
@@ -20,8 +19,8 @@ record Watch(RolloutPlan plan, Sha256 wanted, Instant now) {
                     desired.map(version -> "somebody desires " + version + " of it now")
                             .orElse("the fleet desires nothing of it any more"));
         }
-        Optional<Fleet.Word> word = said.filter(one -> before.order() == 0
-                || before.orderedAt().map(one.at()::isAfter).orElse(false));
+        Optional<Fleet.Word> word = said.filter(one ->
+                before.order() == 0 || before.orderedAt().map(one.at()::isAfter).orElse(false));
         return switch (before.state()) {
             case NOTIFIED, IN_PROGRESS -> installing(before, word);
             case CONFIRMED -> confirmed(before, word, proof);
@@ -58,7 +57,8 @@ record Watch(RolloutPlan plan, Sha256 wanted, Instant now) {
             }
             if (atIt || serves) {
                 String how = said.installing().map(Fleet.Installing::state).orElse("PROBATION");
-                return before.state() == ExecutionState.IN_PROGRESS && before.detail().equals(how)
+                return before.state() == ExecutionState.IN_PROGRESS
+                                && before.detail().equals(how)
                         ? late(before)
                         : before.state() == ExecutionState.IN_PROGRESS
                                 ? before.telling(Optional.empty(), how)
@@ -86,8 +86,7 @@ record Watch(RolloutPlan plan, Sha256 wanted, Instant now) {
     }
 
     private Execution confirmed(Execution before, Optional<Fleet.Word> word, Optional<Fleet.Proof> proof) {
-        Optional<String> other =
-                word.flatMap(Fleet.Word::serving).filter(version -> !version.equals(plan.version()));
+        Optional<String> other = word.flatMap(Fleet.Word::serving).filter(version -> !version.equals(plan.version()));
         if (other.isPresent() || word.isPresent() && word.get().serving().isEmpty()) {
             return failed(
                     before,
@@ -120,9 +119,10 @@ record Watch(RolloutPlan plan, Sha256 wanted, Instant now) {
         String said = switch (before.state()) {
             case NOTIFIED -> "no word of it for " + waited.toSeconds() + " s since the order";
             case IN_PROGRESS -> "at " + before.detail() + " for " + waited.toSeconds() + " s";
-            default -> before.detail().isEmpty()
-                    ? "says that it serves it; no evidence for " + waited.toSeconds() + " s"
-                    : before.detail();
+            default ->
+                before.detail().isEmpty()
+                        ? "says that it serves it; no evidence for " + waited.toSeconds() + " s"
+                        : before.detail();
         };
         return failed(before, ExecutionState.TIMED_OUT, before.code(), said);
     }

@@ -109,7 +109,9 @@ class RolloutEngineTest {
         assertThat(spring().state()).isEqualTo(RolloutState.COMPLETED);
         assertThat(all().of(ATTESTED)).isEqualTo(1000);
         assertThat(fleet.orders).as("one order for each device").isEqualTo(1000);
-        assertThat(store.events("spring", 100)).extracting(RolloutStore.Event::kind).contains("ring", "gate", "completed");
+        assertThat(store.events("spring", 100))
+                .extracting(RolloutStore.Event::kind)
+                .contains("ring", "gate", "completed");
     }
 
     /** 3 % fail their health gate: the gate takes 5 %, so the rings go on. */
@@ -160,8 +162,10 @@ class RolloutEngineTest {
     void evidenceFromBeforeADeviceSaidThatItServesProvesNothing() throws Exception {
         begin("{'name':'all','percent':100}", "");
         fleet.attest();
-        fleet.devices.values().forEach(device -> device.proof = device.proof.map(old ->
-                new Fleet.Proof(old.asked(), true, Optional.empty(), Optional.of(SimulatedFleet.sha("2.0.0")), "2.0.0")));
+        fleet.devices
+                .values()
+                .forEach(device -> device.proof = device.proof.map(old -> new Fleet.Proof(
+                        old.asked(), true, Optional.empty(), Optional.of(SimulatedFleet.sha("2.0.0")), "2.0.0")));
         engine.step();
         fleet.pass(MINUTE);
         engine.step();
@@ -208,7 +212,9 @@ class RolloutEngineTest {
 
     @Test
     void aRingOfNobodyShowsNothingAndTheNextStaysClosed() throws Exception {
-        begin("{'name':'canary','devices':['sim-1']},{'name':'lab','labels':{'site':'lab'}},{'name':'all','percent':100}", "");
+        begin(
+                "{'name':'canary','devices':['sim-1']},{'name':'lab','labels':{'site':'lab'}},{'name':'all','percent':100}",
+                "");
         rounds(4);
         assertThat(spring().ring()).isEqualTo(1);
         assertThat(spring().why()).contains("no enrolled device belongs to it");
@@ -309,14 +315,15 @@ class RolloutEngineTest {
     @Test
     void aReleaseThatIsNotPublishedIsRefused() {
         fleet.published.remove("2.0.0");
-        assertThatThrownBy(() -> rollouts.create("spring", plan(RINGS, "")))
-                .isInstanceOf(RejectedException.class);
+        assertThatThrownBy(() -> rollouts.create("spring", plan(RINGS, ""))).isInstanceOf(RejectedException.class);
     }
 
     @Test
     void planThatDoesNotHoldNamesItsKey() {
-        assertThatThrownBy(() -> plan("{'name':'a','percent':5,'devices':['x']}", "")).hasMessageContaining("rings[0].");
-        assertThatThrownBy(() -> plan(RINGS, ",'gate':{'failedPercentage':1}")).hasMessageContaining("gate.failedPercentage");
+        assertThatThrownBy(() -> plan("{'name':'a','percent':5,'devices':['x']}", ""))
+                .hasMessageContaining("rings[0].");
+        assertThatThrownBy(() -> plan(RINGS, ",'gate':{'failedPercentage':1}"))
+                .hasMessageContaining("gate.failedPercentage");
         assertThatThrownBy(() -> plan(RINGS, ",'retry':{'codes':['NOPE']}")).hasMessageContaining("retry.codes");
         assertThatThrownBy(() -> plan("", "")).hasMessageContaining("rings");
     }

@@ -155,12 +155,7 @@ final class SimulatedFleet extends Clock implements Fleet {
         return one.saidAt.equals(Instant.EPOCH)
                 ? Optional.empty()
                 : Optional.of(new Word(
-                        one.saidAt,
-                        Optional.of(one.says),
-                        true,
-                        Optional.empty(),
-                        one.failure,
-                        Optional.empty()));
+                        one.saidAt, Optional.of(one.says), true, Optional.empty(), one.failure, Optional.empty()));
     }
 
     @Override

@@ -179,7 +179,8 @@ class TpmProvisionerTest {
                     tpm2_nvwrite -i value 0x18f4803
                     tpm2_nvwritelock 0x18f4803
                     """.formatted(kind))).as(said()).isZero();
-            assertRefused(Code.TEE_STATE, () -> bridge.anchorStore().orElseThrow().read());
+            assertRefused(
+                    Code.TEE_STATE, () -> bridge.anchorStore().orElseThrow().read());
             assertThat(tools("tpm2_nvundefine -C o 0x18f4803")).as(said()).isZero();
         }
     }

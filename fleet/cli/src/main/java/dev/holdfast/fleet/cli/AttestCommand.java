@@ -104,8 +104,8 @@ final class AttestCommand implements Callable<Integer> {
         AppraisalPolicy policy = appraiser.policy(); // one that cannot be read comes before the question
         VerifierKey key = VerifierKey.open(connected.in.directory());
         // Whoever is not enrolled is not asked.
-        Inquiry inquiry = Inquiry.of(
-                new DeviceRecords(connected.in.directory()), config.name(), device, Clock.systemUTC());
+        Inquiry inquiry =
+                Inquiry.of(new DeviceRecords(connected.in.directory()), config.name(), device, Clock.systemUTC());
         byte[] evidence = ask(config, inquiry);
         if (out.isPresent()) {
             Files.write(out.get(), evidence);
@@ -145,8 +145,8 @@ final class AttestCommand implements Callable<Integer> {
         byte[] challenge = inquiry.challenge().encode();
         Duration deadline = Duration.ofSeconds(timeoutSeconds);
         long end = System.nanoTime() + deadline.toNanos();
-        try (MqttLink link =
-                BrokerLink.connect(config.broker(), List.of(topics.evidence()), deadline, message -> take(inquiry, message))) {
+        try (MqttLink link = BrokerLink.connect(
+                config.broker(), List.of(topics.evidence()), deadline, message -> take(inquiry, message))) {
             for (int attempt = 1; ; attempt++) {
                 link.publish(topics.challenge(), challenge, false);
                 try {

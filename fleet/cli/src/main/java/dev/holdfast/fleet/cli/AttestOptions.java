@@ -43,7 +43,10 @@ final class AttestOptions {
             description = "Who asks for evidence: service, which is fleet serve, or person, in any case.")
     Optional<By> by = Optional.empty();
 
-    @Option(names = "--attest-policy", paramLabel = "FILE", description = "Policy by which fleet serve judges evidence.")
+    @Option(
+            names = "--attest-policy",
+            paramLabel = "FILE",
+            description = "Policy by which fleet serve judges evidence.")
     Optional<Path> policy = Optional.empty();
 
     @Option(

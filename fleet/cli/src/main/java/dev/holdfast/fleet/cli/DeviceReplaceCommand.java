@@ -64,7 +64,7 @@ final class DeviceReplaceCommand extends DeviceVerb {
         Replacement replacement =
                 records.replace(device, anyKey ? Optional.empty() : key, Duration.ofHours(hours), Clock.systemUTC());
         out().println(device + " may enrol with other keys until " + replacement.until()
-                        + "; now restart its agent, after holdfast provision --again where its TPM was cleared");
+                + "; now restart its agent, after holdfast provision --again where its TPM was cleared");
         return 0;
     }
 }

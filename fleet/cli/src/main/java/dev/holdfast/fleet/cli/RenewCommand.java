@@ -14,6 +14,7 @@ import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -74,14 +75,14 @@ final class RenewCommand implements Callable<Integer> {
             ArrayNode roles = all.putArray("renewed");
             signed.forEach(role -> roles.addObject()
                     .put("role", role.toString())
-                    .put("expires", expiries.get(role).toString()));
+                    .put("expires", Objects.requireNonNull(expiries.get(role)).toString()));
             missing.forEach(all.putArray("missing")::add);
             spec.commandLine().getOut().println(new String(Json.write(all), StandardCharsets.UTF_8));
             return;
         }
         Instant now = Instant.now();
         Table table = new Table("RENEWED", "EXPIRES");
-        signed.forEach(role -> table.row(role.toString(), Units.time(expiries.get(role), now)));
+        signed.forEach(role -> table.row(role.toString(), Units.time(Objects.requireNonNull(expiries.get(role)), now)));
         spec.commandLine().getOut().print(table.on(Program.output(spec)));
         spec.commandLine().getOut().flush();
         missing.forEach(spec.commandLine().getErr()::println);

@@ -99,8 +99,8 @@ final class RolloutCommand {
             SortedMap<Integer, Long> members = rollouts.members(made);
             for (int ring = 0; ring < plan.rings().size(); ring++) {
                 RolloutPlan.Ring one = plan.rings().get(ring);
-                out().println("  ring " + one.name() + " (" + one.selector() + "): "
-                        + members.getOrDefault(ring, 0L) + " of today's devices");
+                out().println("  ring " + one.name() + " (" + one.selector() + "): " + members.getOrDefault(ring, 0L)
+                        + " of today's devices");
             }
             return made;
         });
@@ -116,7 +116,9 @@ final class RolloutCommand {
         return act(in, rollouts -> rollouts.start(name));
     }
 
-    @Command(name = "pause", description = "Orders no more devices; those that are at it go on, and abort still applies.")
+    @Command(
+            name = "pause",
+            description = "Orders no more devices; those that are at it go on, and abort still applies.")
     int pause(
             @Mixin FleetCommand.InDirectory in,
             @Parameters(paramLabel = "NAME", description = "The rollout.") String name)
@@ -129,7 +131,8 @@ final class RolloutCommand {
             @Mixin FleetCommand.InDirectory in,
             @Option(
                             names = "--past-gate",
-                            description = "Opens the next ring, or completes the rollout, though the gate does not pass.")
+                            description =
+                                    "Opens the next ring, or completes the rollout, though the gate does not pass.")
                     boolean pastGate,
             @Parameters(paramLabel = "NAME", description = "The rollout.") String name)
             throws Exception {
@@ -139,9 +142,7 @@ final class RolloutCommand {
     @Command(name = "abort", description = "Ends a rollout: no further device is ordered.")
     int abort(
             @Mixin FleetCommand.InDirectory in,
-            @Option(
-                            names = "--counter-order",
-                            description = "Orders devices back to what was desired of them before.")
+            @Option(names = "--counter-order", description = "Orders devices back to what was desired of them before.")
                     boolean back,
             @Parameters(paramLabel = "NAME", description = "The rollout.") String name)
             throws Exception {
@@ -149,9 +150,7 @@ final class RolloutCommand {
     }
 
     @Command(name = "list", description = "All rollouts, the newest first.")
-    int list(
-            @Mixin FleetCommand.InDirectory in,
-            @Option(names = "--json", description = "print JSON") boolean json)
+    int list(@Mixin FleetCommand.InDirectory in, @Option(names = "--json", description = "print JSON") boolean json)
             throws Exception {
         FleetDirectory directory = in.directory();
         directory.config();
@@ -163,14 +162,17 @@ final class RolloutCommand {
         ArrayNode all = Json.object().putArray("rollouts");
         try (RolloutStore store = RolloutStore.open(directory.root())) {
             for (RolloutRecord one : store.list()) {
-                RingCounts counts = store.counts(one.id()).values().stream().reduce(new RingCounts(Map.of()), RingCounts::plus);
+                RingCounts counts =
+                        store.counts(one.id()).values().stream().reduce(new RingCounts(Map.of()), RingCounts::plus);
                 all.add(RolloutView.of(one, store.counts(one.id())));
                 table.row(
                         one.id(),
                         one.plan().model(),
                         one.plan().version(),
                         one.state() + one.pausedBy().map(by -> " by " + by).orElse(""),
-                        one.ring() < 0 ? "-" : one.plan().rings().get(one.ring()).name(),
+                        one.ring() < 0
+                                ? "-"
+                                : one.plan().rings().get(one.ring()).name(),
                         counts.toString());
             }
         }
@@ -213,7 +215,9 @@ final class RolloutCommand {
                         .orElse(""));
     }
 
-    @Command(name = "explain", description = "Why a rollout is where it is, with the numbers and the devices in the way.")
+    @Command(
+            name = "explain",
+            description = "Why a rollout is where it is, with the numbers and the devices in the way.")
     int explain(
             @Mixin FleetCommand.InDirectory in,
             @Parameters(paramLabel = "NAME", description = "The rollout.") String name)

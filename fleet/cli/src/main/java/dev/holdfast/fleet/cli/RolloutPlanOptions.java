@@ -65,8 +65,13 @@ final class RolloutPlanOptions {
         if (file.isEmpty()) {
             return said(model, version);
         }
-        if (!rings.isEmpty() || attested.isPresent() || failed.isPresent() || soak.isPresent() || abortFailed.isPresent()
-                || counterOrder || start.isPresent()) {
+        if (!rings.isEmpty()
+                || attested.isPresent()
+                || failed.isPresent()
+                || soak.isPresent()
+                || abortFailed.isPresent()
+                || counterOrder
+                || start.isPresent()) {
             throw new RejectedException(Code.CFG_INVALID, "--plan says it all; no other option goes with it");
         }
         Path named = file.get();

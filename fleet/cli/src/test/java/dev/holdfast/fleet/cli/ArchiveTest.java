@@ -217,7 +217,14 @@ class ArchiveTest extends VerifyFixture {
     void theFleetKeepsThoseOfEachDeviceForAsLongAsItSays() throws Exception {
         byte[] archive = archive(evidence(publish("chat", "2.0.0", Json.object(), Optional.of(5L))));
         KeptArchives kept = new KeptArchives(directory);
-        assertThat(run(List.of("settings", "--keep-archives", "P10D", "--dir", directory.root().toString()))).as(errors).isZero();
+        assertThat(run(List.of(
+                        "settings",
+                        "--keep-archives",
+                        "P10D",
+                        "--dir",
+                        directory.root().toString())))
+                .as(errors)
+                .isZero();
         Instant first = Instant.parse("2026-06-01T00:00:00Z");
         for (int day = 0; day < 20; day++) {
             kept.keep("cam-7", first.plus(Duration.ofDays(day)), archive);

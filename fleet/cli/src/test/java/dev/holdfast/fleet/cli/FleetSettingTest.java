@@ -47,7 +47,15 @@ class FleetSettingTest {
         TreeSet<String> options = new TreeSet<>();
         settings.getCommandSpec().options().forEach(option -> options.add(option.longestName()));
         options.removeAll(List.of(
-                "--dir", "--json", "--reference", "--broker-anonymous", "--of", "--help", "--version", "--debug", "--color"));
+                "--dir",
+                "--json",
+                "--reference",
+                "--broker-anonymous",
+                "--of",
+                "--help",
+                "--version",
+                "--debug",
+                "--color"));
         assertThat(options)
                 .containsExactlyInAnyOrderElementsOf(Arrays.stream(FleetSetting.values())
                         .map(setting -> setting.place().option())

@@ -58,12 +58,11 @@ class SettingsReloadTest {
                 Awaitility.await().until(service::connected);
                 SettingsReload reload = new SettingsReload(directory::config, started, service, duty);
                 Path file = directory.root().resolve("fleet.json");
-                for (String wrong :
-                        List.of(
-                                "{",
-                                settings("nonsense"),
-                                settings(at(second)).replace("demo", "other"),
-                                settings(at(second)).replace("}", ",\"attestPolicy\":\"absent.json\"}"))) {
+                for (String wrong : List.of(
+                        "{",
+                        settings("nonsense"),
+                        settings(at(second)).replace("demo", "other"),
+                        settings(at(second)).replace("}", ",\"attestPolicy\":\"absent.json\"}"))) {
                     Files.writeString(file, wrong);
                     reload.run();
                     assertThat(service.connected()).as(wrong).isTrue();

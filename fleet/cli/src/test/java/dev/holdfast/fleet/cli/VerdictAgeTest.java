@@ -37,7 +37,11 @@ class VerdictAgeTest extends VerifyFixture {
                 new DeviceRecords(directory).read("cam-7"),
                 repository.references(),
                 AppraisalPolicy.atLeast(least));
-        LastVerdict.keep(directory, new AttestationResult(appraisal, "cam-7", nonce, Sha256.of(evidence), at), Optional.empty(), Optional.empty());
+        LastVerdict.keep(
+                directory,
+                new AttestationResult(appraisal, "cam-7", nonce, Sha256.of(evidence), at),
+                Optional.empty(),
+                Optional.empty());
     }
 
     private int run(String... more) {
@@ -93,15 +97,20 @@ class VerdictAgeTest extends VerifyFixture {
     void aDeviceOfItsOwnIntervalIsOverdueByThat() throws Exception {
         evidence(publish("chat", "1.0.0", Json.object(), Optional.of(1L)));
         looked(NOW.minus(Duration.ofDays(2)), Assurance.SOFTWARE);
-        assertThat(run("settings", "--attest-every", "1d", "--of", "cam-7,cam-8")).isNotZero();
+        assertThat(run("settings", "--attest-every", "1d", "--of", "cam-7,cam-8"))
+                .isNotZero();
         assertThat(errors).contains("cam-8 is not enrolled; nothing was changed");
         assertThat(list().has("overdue")).isFalse();
-        assertThat(run("settings", "--attest-every", "1d", "--of", "cam-7")).as(errors).isZero();
+        assertThat(run("settings", "--attest-every", "1d", "--of", "cam-7"))
+                .as(errors)
+                .isZero();
         assertThat(output).isEqualTo("cam-7: evidence is expected every PT24H\n");
         assertThat(list().path("overdue").asBoolean()).isTrue();
         assertThat(list().path("attestEverySeconds").asLong()).isEqualTo(86_400);
         assertThat(run("settings", "--json")).isZero();
-        assertThat(json().path("attestEverySeconds").asLong()).as("of all others").isEqualTo(7 * 86_400);
+        assertThat(json().path("attestEverySeconds").asLong())
+                .as("of all others")
+                .isEqualTo(7 * 86_400);
         assertThat(run("settings", "--of", "cam-7")).as(errors).isZero();
         assertThat(list().has("overdue")).isFalse();
         assertThat(Files.readString(directory.audit()))

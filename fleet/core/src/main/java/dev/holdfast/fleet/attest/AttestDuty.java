@@ -214,8 +214,8 @@ public final class AttestDuty implements DeviceWatch, AutoCloseable {
         try {
             Optional<LastVerdict> last = LastVerdict.read(directory, device);
             Duration every = now.every(directory, device);
-            Duration in = last.map(verdict -> Duration.between(
-                            attestation.clock().instant(), verdict.expectedBy(every)))
+            Duration in = last.map(
+                            verdict -> Duration.between(attestation.clock().instant(), verdict.expectedBy(every)))
                     .orElse(Duration.ZERO);
             schedule.put(device, every, last.map(LastVerdict::at), in);
             last.flatMap(LastVerdict::reported).ifPresent(word -> asked.put(device, word));
@@ -235,7 +235,10 @@ public final class AttestDuty implements DeviceWatch, AutoCloseable {
             Inquiry inquiry = Inquiry.of(records, fleet, device, attestation.clock());
             open.put(new OpenQuestions.Question(turn, inquiry, word, nanoTime.getAsLong()));
             sender.challenge(inquiry.topics(), inquiry.challenge());
-            LOG.debug("{} is asked for evidence: {}", Subject.device(device), turn.why().word());
+            LOG.debug(
+                    "{} is asked for evidence: {}",
+                    Subject.device(device),
+                    turn.why().word());
         } catch (LinkException e) {
             LOG.debug("{} is not asked: {}", Subject.device(device), e.rejection());
             open.remove(device);
@@ -257,7 +260,8 @@ public final class AttestDuty implements DeviceWatch, AutoCloseable {
                 judged(question, question.inquiry().another());
             } else if (waited.compareTo(AGAIN) > 0 && open.again(question)) {
                 try {
-                    sender.challenge(question.inquiry().topics(), question.inquiry().challenge());
+                    sender.challenge(
+                            question.inquiry().topics(), question.inquiry().challenge());
                 } catch (LinkException e) {
                     LOG.debug("{} is not asked again: {}", Subject.device(question.device()), e.rejection());
                 }
@@ -282,7 +286,8 @@ public final class AttestDuty implements DeviceWatch, AutoCloseable {
                     Subject.device(device),
                     new Rejection(Code.FLT_IO, e.toString()));
         } finally {
-            // An answer by other keys than the enrolled ones is none of the device's, and one that nobody could keep is asked for again.
+            // An answer by other keys than the enrolled ones is none of the device's, and one that nobody could keep is
+            // asked for again.
             schedule.done(device, kept && question.inquiry().own().isDone());
         }
     }
@@ -305,7 +310,9 @@ public final class AttestDuty implements DeviceWatch, AutoCloseable {
     private void silent(OpenQuestions.Question question) throws IOException, RejectedException {
         String why = question.turn().why().word();
         new VerdictLog(directory)
-                .append(question.device(), VerdictLog.Line.silent(attestation.clock().instant(), why));
+                .append(
+                        question.device(),
+                        VerdictLog.Line.silent(attestation.clock().instant(), why));
         LOG.debug("{} did not answer for {} s", Subject.device(question.device()), PATIENCE.toSeconds());
     }
 

@@ -204,11 +204,12 @@ final class AttestSchedule {
                         .thenComparing(line -> line.silent)
                         .thenComparing(line -> line.due - now));
         if (first.isEmpty()) {
-            quietUntil = now + lines.values().stream()
-                    .filter(line -> !line.open)
-                    .mapToLong(line -> line.due - now)
-                    .min()
-                    .orElse(MAX_QUIET_NANOS);
+            quietUntil = now
+                    + lines.values().stream()
+                            .filter(line -> !line.open)
+                            .mapToLong(line -> line.due - now)
+                            .min()
+                            .orElse(MAX_QUIET_NANOS);
         }
         return first.map(line -> {
             tokens--;
@@ -238,7 +239,8 @@ final class AttestSchedule {
 
     private static long backoff(Line line) {
         long doubled = FIRST_BACKOFF.toNanos() << (line.silent - 1);
-        return Math.min(doubled, Math.max(FIRST_BACKOFF.toNanos(), Math.min(line.every.toNanos(), LAST_BACKOFF.toNanos())));
+        return Math.min(
+                doubled, Math.max(FIRST_BACKOFF.toNanos(), Math.min(line.every.toNanos(), LAST_BACKOFF.toNanos())));
     }
 
     /** It was looked at now: what is kept of that later puts nothing off. */

@@ -54,7 +54,9 @@ public record Attestation(FleetRepository repository, VerifierKey key, Clock clo
         try {
             return AppraisalPolicy.parse(Files.readAllBytes(file)).orThrow();
         } catch (RejectedException e) {
-            throw new RejectedException(Code.CFG_INVALID, "attest-policy: " + file + ": " + e.rejection().detail());
+            throw new RejectedException(
+                    Code.CFG_INVALID,
+                    "attest-policy: " + file + ": " + e.rejection().detail());
         }
     }
 
@@ -63,26 +65,23 @@ public record Attestation(FleetRepository repository, VerifierKey key, Clock clo
      * @param why who asked, for the log of verdicts
      * @param reported what the device said that it serves when it was asked, see {@link LastVerdict}
      */
-    public Done judge(
-            Inquiry inquiry, byte[] evidence, AppraisalPolicy policy, String why, Optional<String> reported)
+    public Done judge(Inquiry inquiry, byte[] evidence, AppraisalPolicy policy, String why, Optional<String> reported)
             throws IOException, RejectedException {
         FleetDirectory directory = repository.directory();
         String device = inquiry.topics().device();
         EvidenceVerifier.Question question = inquiry.question();
         SeenReferences references = new SeenReferences(repository.references());
         DeviceRecords.Appraised appraised = new DeviceRecords(directory)
-                .appraise(
-                        device, newest -> EvidenceVerifier.verify(evidence, question, newest, references, policy));
+                .appraise(device, newest -> EvidenceVerifier.verify(evidence, question, newest, references, policy));
         Instant now = clock.instant().truncatedTo(ChronoUnit.MILLIS);
-        AttestationResult result = new AttestationResult(
-                appraised.appraisal(), device, question.nonce(), Sha256.of(evidence), now);
+        AttestationResult result =
+                new AttestationResult(appraised.appraisal(), device, question.nonce(), Sha256.of(evidence), now);
         byte[] archive =
                 SignedArchive.write(ArchivedCase.of(evidence, question, appraised.device(), references, result), key);
         try {
             new KeptArchives(directory).keep(device, now, archive);
         } finally {
-            LastVerdict.keep(
-                    directory, result, reported, question.age().map(now::minus));
+            LastVerdict.keep(directory, result, reported, question.age().map(now::minus));
             new VerdictLog(directory).append(device, line(result, why));
         }
         return new Done(result, appraised.device(), archive);

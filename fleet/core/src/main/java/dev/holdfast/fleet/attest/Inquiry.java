@@ -58,7 +58,9 @@ public final class Inquiry {
         Binary nonce = Binary.copyOf(random);
         Topics topics = new Topics(fleet, device);
         long now = clock.instant().getEpochSecond();
-        Optional<SigningKey> director = FleetKeys.DIRECTOR.loadPresent(records.directory().keys()).stream()
+        Optional<SigningKey> director = FleetKeys.DIRECTOR
+                .loadPresent(records.directory().keys())
+                .stream()
                 .filter(key -> key.kind() == KeyKind.ED25519)
                 .findFirst();
         return new Inquiry(

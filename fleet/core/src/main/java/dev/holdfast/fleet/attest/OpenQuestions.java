@@ -57,7 +57,10 @@ final class OpenQuestions {
     }
 
     long openBytes() {
-        return open.values().stream().map(Question::inquiry).mapToLong(Inquiry::openBytes).sum();
+        return open.values().stream()
+                .map(Question::inquiry)
+                .mapToLong(Inquiry::openBytes)
+                .sum();
     }
 
     List<Question> all() {

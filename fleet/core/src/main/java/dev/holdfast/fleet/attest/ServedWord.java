@@ -44,10 +44,7 @@ final class ServedWord {
     static boolean isLeaving(JsonNode report, Instant now) {
         try {
             return report.has("leaving")
-                    && Duration.between(
-                                            Instant.parse(
-                                                    report.path("leaving").asText()),
-                                            now)
+                    && Duration.between(Instant.parse(report.path("leaving").asText()), now)
                                     .abs()
                                     .compareTo(LEAVING)
                             < 0;

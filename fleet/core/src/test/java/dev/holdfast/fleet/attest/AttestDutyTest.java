@@ -82,8 +82,7 @@ class AttestDutyTest {
                 Json.write(attempt.complete(mine.prove(attempt.challenge()).orThrow())
                         .orThrow()
                         .toJson()));
-        Files.writeString(
-                dir.resolve("policy.json"), "{\"format\":1, \"id\":\"lab\", \"minAssurance\":\"software\"}");
+        Files.writeString(dir.resolve("policy.json"), "{\"format\":1, \"id\":\"lab\", \"minAssurance\":\"software\"}");
     }
 
     @AfterEach
@@ -164,7 +163,9 @@ class AttestDutyTest {
         assertThat(archive.archived().appraise().appraisal().status()).hasToString("NONE");
         answer(challenge.nonce()).forEach(part -> asks.evidence("cam-7", part));
         nanos.addAndGet(Duration.ofHours(20).toNanos());
-        assertThat(challenges.poll(300, TimeUnit.MILLISECONDS)).as("answered twice").isNull();
+        assertThat(challenges.poll(300, TimeUnit.MILLISECONDS))
+                .as("answered twice")
+                .isNull();
         assertThat(lines()).hasSize(1);
         assertThat(asked(Duration.ofHours(5)).nonce()).isNotEqualTo(challenge.nonce());
     }
@@ -241,7 +242,11 @@ class AttestDutyTest {
 
     private static ObjectNode report(String slot, String state) {
         ObjectNode report = Json.object();
-        report.putArray("models").addObject().put("model", "chat").put("slot", slot).put("state", state);
+        report.putArray("models")
+                .addObject()
+                .put("model", "chat")
+                .put("slot", slot)
+                .put("state", state);
         return report;
     }
 
@@ -251,7 +256,9 @@ class AttestDutyTest {
         Challenge first = asked(Duration.ofMinutes(1));
         answer(first.nonce()).forEach(part -> asks.evidence("cam-7", part));
         until(() -> lines().size() == 1 && duty.orElseThrow().open() == 0);
-        asks.reported("cam-7", Json.object().put("leaving", Instant.now().minusSeconds(600).toString()));
+        asks.reported(
+                "cam-7",
+                Json.object().put("leaving", Instant.now().minusSeconds(600).toString()));
         asks.reported("cam-7", Json.object().put("leaving", "soon"));
         // What it serves is new to the fleet, and asked for.
         answer(asked(Duration.ofSeconds(3)).nonce()).forEach(part -> asks.evidence("cam-7", part));
@@ -346,8 +353,8 @@ class AttestDutyTest {
         OpenQuestions open = new OpenQuestions();
         List<Inquiry> both = new ArrayList<>();
         for (int i = 0; i < 2; i++) {
-            Inquiry one = Inquiry.of(
-                    new dev.holdfast.fleet.DeviceRecords(directory), "test", "cam-7", Clock.systemUTC());
+            Inquiry one =
+                    Inquiry.of(new dev.holdfast.fleet.DeviceRecords(directory), "test", "cam-7", Clock.systemUTC());
             both.add(one);
             open.put(new OpenQuestions.Question(
                     new AttestSchedule.Turn("cam-" + i, AttestSchedule.Why.SCHEDULE), one, Optional.empty(), i));

@@ -102,7 +102,8 @@ class AttestScheduleTest {
         assertThat(asked.size()).isBetween(15, 30);
         assertThat(asked.get(1) - asked.get(0)).isLessThan(Duration.ofMinutes(3).toNanos());
         long last = asked.getLast() - asked.get(asked.size() - 2);
-        assertThat(last).isBetween(Duration.ofHours(8).toNanos(), Duration.ofHours(13).toNanos());
+        assertThat(last)
+                .isBetween(Duration.ofHours(8).toNanos(), Duration.ofHours(13).toNanos());
     }
 
     @Test

@@ -13,7 +13,6 @@ import dev.holdfast.trust.signing.RoleSigner;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.JsonChanges;
-import dev.holdfast.wire.Rejection;
 import dev.holdfast.wire.Verdict;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -71,7 +70,7 @@ class RevocationsTest {
         assertThat(verdict)
                 .isInstanceOfSatisfying(
                         Verdict.Rejected.class,
-                        refused -> assertThat(((Rejection) refused.reason()).code())
+                        refused -> assertThat(refused.reason().code())
                                 .as(refused.reason().toString())
                                 .isEqualTo(code));
     }
