@@ -70,8 +70,8 @@ final class InstallProbe implements BlockSource, InferenceControl, Measurements,
         try (FileChannel bytes = FileChannel.open(model, StandardOpenOption.READ);
                 FileChannel leaves = FileChannel.open(leavesOf(model), StandardOpenOption.READ)) {
             InstallProbe device = new InstallProbe(bytes, leaves);
-            InstallerPorts ports = new InstallerPorts(
-                    device, device, device, device, slot -> false, Clock.systemUTC(), record -> {});
+            InstallerPorts ports =
+                    new InstallerPorts(device, device, device, device, slot -> false, Clock.systemUTC(), record -> {});
             InstallerConfig config = InstallerConfig.defaults("0.1.0")
                     .with(new InstallerConfig.Probation(Duration.ofMillis(4), Duration.ofMillis(1)));
             Installer installer = Installer.open(store, config, ports);
