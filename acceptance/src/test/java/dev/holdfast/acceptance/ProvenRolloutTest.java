@@ -14,7 +14,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** A rollout of a real device with a TPM: what it says opens no ring, what it proves does. */
-class RolloutTest {
+class ProvenRolloutTest {
     private static final Duration LIMIT = Duration.ofSeconds(120);
 
     @TempDir
