@@ -85,6 +85,20 @@ class DeltaTest {
         assertThat(dir.resolve("made")).doesNotExist();
     }
 
+    /** By its length, before a byte of it is read: one that begins with the right base, and one that ends too soon. */
+    @Test
+    void refusesABaseOfAnotherLength() throws Exception {
+        byte[] base = noise(100_000, 1);
+        Path patch = dir.resolve("patch");
+        DeltaProducer.create(file("base", base), file("next", nudged(base)), patch);
+        for (int length : new int[] {base.length - 1, base.length + 1}) {
+            assertThat(DeltaApplier.open(file("other", Arrays.copyOf(base, length)), patch))
+                    .isInstanceOfSatisfying(
+                            Verdict.Rejected.class,
+                            r -> assertThat(r.reason().code()).isEqualTo(Code.DLT_BASE));
+        }
+    }
+
     /** Takes only blocks that are right, and fails the test otherwise. */
     private record Checking(byte[] right) implements BlockOutput {
         @Override
