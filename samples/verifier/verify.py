@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A verifier of evidence in about a hundred lines, built from docs/verifying.md with python3-cryptography and python3-cbor2.
+"""A verifier of evidence in two hundred lines, built from docs/verifying.md with python3-cryptography and python3-cbor2.
     verify.py vectors.json      appraises each case and compares with what is expected
     verify.py archive.json      appraises what fleet attest --archive wrote; whose archive it is, is not checked here"""
 import base64, hashlib, json, struct, sys

@@ -255,7 +255,7 @@ class RememberedFloorsTest extends EvidenceFixture {
         EnrolledDevice old = Models.accepted(EnrolledDevice.fromJson(before));
         assertThat(old.memory().newest()).isEqualTo(device.memory().newest());
         assertThat(old.memory().floors()).isEmpty();
-        assertThat(EnrolledDevice.fromJson(json.deepCopy().put("format", 3)).isAccepted())
+        assertThat(EnrolledDevice.fromJson(json.deepCopy().put("format", 4)).isAccepted())
                 .isFalse();
         for (String bad : List.of(
                 "[]", "{\"no name\":{}}", "{\"intent\":{\"epoch\":-1,\"sinceResetCount\":0,\"sinceClockMillis\":0}}")) {

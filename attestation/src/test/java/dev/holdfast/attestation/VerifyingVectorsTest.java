@@ -49,6 +49,7 @@ class VerifyingVectorsTest extends EvidenceFixture {
             Code.ATT_PENDING,
             Code.ATT_CERTIFICATE,
             Code.ATT_TIMEOUT,
+            Code.ATT_WITHDRAWN,
             Code.ATT_ARCHIVE);
 
     private @Nullable Swtpm swtpm;

@@ -1,5 +1,6 @@
 package dev.holdfast.rollout;
 
+import dev.holdfast.wire.Code;
 import dev.holdfast.wire.QuietLog;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Subject;
@@ -264,6 +265,15 @@ public final class RolloutEngine {
             return one.ordered(number, failure, now, now.plus(plan.deadlines().notified()));
         } catch (RejectedException e) {
             quiet.warn("{} is not ordered: {}", Subject.device(one.device()), e.rejection());
+            if (e.rejection().code() == Code.FLT_HELD) {
+                // Until somebody says what holds after a restore.
+                return one.to(
+                        ExecutionState.QUEUED,
+                        now,
+                        Optional.of(now.plus(MINUTE)),
+                        Optional.of(Code.FLT_HELD.id()),
+                        e.rejection().detail());
+            }
             return one.to(
                     ExecutionState.FAILED,
                     now,

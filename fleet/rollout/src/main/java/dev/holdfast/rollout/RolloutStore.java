@@ -334,6 +334,11 @@ public final class RolloutStore implements AutoCloseable {
         });
     }
 
+    /** A device of that name that comes later is another one. */
+    public void forget(String device) throws IOException {
+        database.update("delete from device_label where device = ?", device);
+    }
+
     @Override
     public void close() throws IOException {
         database.close();

@@ -286,6 +286,25 @@ class RolloutEngineTest {
         assertThat(spring().state()).isEqualTo(RolloutState.COMPLETED);
     }
 
+    @Test
+    void whoseOrdersAreHeldWaitsAndDoesNotFail() throws Exception {
+        fleet.held.add("sim-1");
+        begin("{'name':'few','devices':['sim-1','sim-2']}", "");
+        rounds(3);
+        assertThat(of("sim-1").state()).isEqualTo(ExecutionState.QUEUED);
+        assertThat(of("sim-1").code()).contains(Code.FLT_HELD.id());
+        fleet.held.clear();
+        rounds(4);
+        assertThat(spring().state()).isEqualTo(RolloutState.COMPLETED);
+    }
+
+    @Test
+    void aForgottenDevicesLabelsGoWithIt() throws Exception {
+        rollouts.label("sim-7", "site", Optional.of("lab"));
+        store.forget("sim-7");
+        assertThat(store.labels()).isEmpty();
+    }
+
     /** It is known before the order is given what was desired before it, so a crash in between loses nothing. */
     @Test
     void whatWasDesiredBeforeIsOnRecordBeforeTheOrder() throws Exception {

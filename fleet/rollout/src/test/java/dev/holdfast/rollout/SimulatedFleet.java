@@ -51,6 +51,8 @@ final class SimulatedFleet extends Clock implements Fleet {
 
     final Map<String, Device> devices = new TreeMap<>();
     final Set<String> published = new HashSet<>(Set.of("1.0.0", "2.0.0", "3.0.0"));
+    /** Devices whose orders are held since a restore. */
+    final Set<String> held = new HashSet<>();
     int orders;
     private Instant now = Instant.parse("2027-01-01T00:00:00Z");
 
@@ -130,6 +132,9 @@ final class SimulatedFleet extends Clock implements Fleet {
     @Override
     public long order(String device, String model, String version, Optional<Rollout> terms) throws RejectedException {
         digest(model, version);
+        if (held.contains(device)) {
+            throw new RejectedException(Code.FLT_HELD, device);
+        }
         orders++;
         Device ordered = device(device);
         ordered.desired = Optional.of(version);

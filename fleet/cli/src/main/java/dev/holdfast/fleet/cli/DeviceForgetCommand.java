@@ -2,6 +2,7 @@ package dev.holdfast.fleet.cli;
 
 import dev.holdfast.fleet.DeviceRecords;
 import dev.holdfast.fleet.FleetDirectory;
+import dev.holdfast.rollout.RolloutStore;
 import java.io.PrintWriter;
 import java.time.Clock;
 import java.util.ArrayList;
@@ -25,6 +26,11 @@ final class DeviceForgetCommand extends DeviceVerb {
         PrintWriter out = out();
         for (String device : devices) {
             boolean enrolled = new DeviceRecords(directory).forget(device, Clock.systemUTC());
+            if (RolloutStore.isThere(directory.root())) {
+                try (RolloutStore store = RolloutStore.open(directory.root())) {
+                    store.forget(device);
+                }
+            }
             out.println("forgot " + device);
             if (enrolled) {
                 out.println("  brokers accept its TLS certificate until it expires: take it out of their lists");
