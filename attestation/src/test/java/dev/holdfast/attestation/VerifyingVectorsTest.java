@@ -42,7 +42,7 @@ class VerifyingVectorsTest extends EvidenceFixture {
     private static final Path VECTORS = FOLDER.resolve("vectors.json");
     private static final int MAX_BYTES = 4 << 20;
 
-    /** Reasons that are not about evidence which came. */
+    /** Reasons that are not about evidence which came, or about references that no case of the page carries. */
     private static final Set<Code> ELSEWHERE = Set.of(
             Code.ATT_NOT_ENROLLED,
             Code.ATT_ENROL,
