@@ -285,7 +285,7 @@ class InstallerTest {
 
     @Test
     void refusesAnEpochBelowTheFloor() throws Exception {
-        world.floors.put("intent", (long) 3);
+        world.floors.put("intent", world.secondOrder.model().epoch() + 1);
         assertFailed(world.installer().install(world.secondOrder), Code.UPD_EPOCH);
     }
 
