@@ -234,7 +234,8 @@ class AttestDutyTest {
                 questions++;
                 answer(challenge.nonce()).forEach(part -> asks.evidence("cam-7", part));
                 int before = questions;
-                until(() -> lines().size() == 2 + before && duty.orElseThrow().open() == 0);
+                // On a slow machine the time of a question may pass before it is heard here.
+                until(() -> lines().size() >= 2 + before && duty.orElseThrow().open() == 0);
             }
         }
         assertThat(questions).isLessThanOrEqualTo(2);
