@@ -160,10 +160,6 @@ public final class BridgeCommand implements Callable<Integer> {
         Optional<Path> file = tokenFile();
         Optional<Token> token = token(file);
         Bridge bridge = Bridge.start(new Bridge.Settings(address, port, inference, token, Bridge.Settings.STALL));
-        System.err.println(greeting(bridge.url(), inference, file, System.getProperty("user.name")));
-        ServiceManager manager = ServiceManager.ofThisProcess();
-        manager.status("listens on " + bridge.url());
-        manager.watch(bridge::fault);
         if (read.isPresent()) {
             new ConfigReload<>(config, ConfigReader.BRIDGE, read.get(), any -> again(file), (next, other) -> {
                         Logs.configure(next);
@@ -182,6 +178,11 @@ public final class BridgeCommand implements Callable<Integer> {
                 }
             });
         }
+        // Whoever hears that it runs may send it a signal, which without a handler would end it.
+        System.err.println(greeting(bridge.url(), inference, file, System.getProperty("user.name")));
+        ServiceManager manager = ServiceManager.ofThisProcess();
+        manager.status("listens on " + bridge.url());
+        manager.watch(bridge::fault);
         Shutdown.await(manager.ending(bridge));
     }
 
