@@ -2,6 +2,8 @@ package dev.holdfast.fleet;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.holdfast.fleet.settings.FleetBroker;
+import dev.holdfast.fleet.settings.FleetLog;
 import dev.holdfast.link.BrokerAccess;
 import dev.holdfast.link.Topics;
 import dev.holdfast.storage.Disk;
@@ -150,7 +152,7 @@ public record FleetDirectory(Path root) {
         return root.resolve("verifier");
     }
 
-    Path archives(String device) {
+    public Path archives(String device) {
         return root.resolve("archive").resolve(device);
     }
 
@@ -158,7 +160,7 @@ public record FleetDirectory(Path root) {
         return root.resolve("verdicts").resolve(device + ".json");
     }
 
-    Path verdictLog(String device) {
+    public Path verdictLog(String device) {
         return root.resolve("verdicts").resolve(device + ".jsonl");
     }
 
@@ -317,7 +319,7 @@ public record FleetDirectory(Path root) {
     }
 
     /** For good when it returns, whether it was there or not. */
-    static void delete(Path file) throws IOException {
+    public static void delete(Path file) throws IOException {
         if (Files.exists(file)) {
             Disk.LOCAL.delete(file);
         }

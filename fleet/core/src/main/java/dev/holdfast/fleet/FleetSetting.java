@@ -1,6 +1,7 @@
 package dev.holdfast.fleet;
 
 import dev.holdfast.fleet.FleetDirectory.Config;
+import dev.holdfast.fleet.settings.FleetLog;
 import dev.holdfast.link.BrokerAccess;
 import java.nio.file.Path;
 import java.util.Optional;

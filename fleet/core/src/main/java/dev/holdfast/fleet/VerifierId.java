@@ -32,7 +32,7 @@ public record VerifierId(List<TufKey> keys) {
     }
 
     /** {@code ATT-ARCHIVE} where these are not a verifier's keys. */
-    static VerifierId read(List<JsonNode> items) throws RejectedException {
+    public static VerifierId read(List<JsonNode> items) throws RejectedException {
         List<TufKey> keys = new ArrayList<>();
         for (JsonNode item : items) {
             TufKey.fromJson(item).ifPresent(keys::add);
@@ -44,7 +44,7 @@ public record VerifierId(List<TufKey> keys) {
         return new VerifierId(keys);
     }
 
-    ArrayNode toJson() {
+    public ArrayNode toJson() {
         ArrayNode list = Json.object().putArray("keys");
         keys.forEach(key -> list.add(key.toJson()));
         return list;
@@ -56,7 +56,7 @@ public record VerifierId(List<TufKey> keys) {
     }
 
     /** Both must sign. */
-    RootDocument.Role role() {
+    public RootDocument.Role role() {
         return RootDocument.Role.of(keys, keys.size());
     }
 

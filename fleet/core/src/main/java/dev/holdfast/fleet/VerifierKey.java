@@ -107,7 +107,7 @@ public final class VerifierKey {
     }
 
     /** What signs archives. */
-    RoleSigner archives() {
+    public RoleSigner archives() {
         List<SigningKey> keys = new ArrayList<>(List.of(ecdsa, lattice));
         return new RoleSigner(keys, keys.size());
     }

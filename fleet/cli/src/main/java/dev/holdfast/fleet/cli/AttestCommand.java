@@ -1,13 +1,13 @@
 package dev.holdfast.fleet.cli;
 
 import dev.holdfast.attestation.verify.AppraisalPolicy;
-import dev.holdfast.fleet.BrokerLink;
 import dev.holdfast.fleet.DeviceRecords;
 import dev.holdfast.fleet.FleetDirectory;
-import dev.holdfast.fleet.ServedThen;
 import dev.holdfast.fleet.VerifierKey;
 import dev.holdfast.fleet.attest.Attestation;
 import dev.holdfast.fleet.attest.Inquiry;
+import dev.holdfast.fleet.attest.ServedThen;
+import dev.holdfast.fleet.settings.BrokerLink;
 import dev.holdfast.link.Evidence;
 import dev.holdfast.link.MqttLink;
 import dev.holdfast.link.Topics;

@@ -1,6 +1,6 @@
 package dev.holdfast.fleet.cli;
 
-import dev.holdfast.fleet.FleetBroker;
+import dev.holdfast.fleet.settings.FleetBroker;
 import dev.holdfast.link.BrokerAccess;
 import java.nio.file.Path;
 import java.util.ArrayList;

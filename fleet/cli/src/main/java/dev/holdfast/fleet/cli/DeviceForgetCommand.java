@@ -2,7 +2,7 @@ package dev.holdfast.fleet.cli;
 
 import dev.holdfast.fleet.DeviceRecords;
 import dev.holdfast.fleet.FleetDirectory;
-import dev.holdfast.rollout.RolloutStore;
+import dev.holdfast.fleet.rollout.RolloutStore;
 import java.io.PrintWriter;
 import java.time.Clock;
 import java.util.ArrayList;

@@ -1,8 +1,8 @@
 package dev.holdfast.fleet.cli;
 
 import dev.holdfast.fleet.FleetDirectory;
-import dev.holdfast.rollout.RolloutStore;
-import dev.holdfast.rollout.Rollouts;
+import dev.holdfast.fleet.rollout.RolloutStore;
+import dev.holdfast.fleet.rollout.Rollouts;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.RejectedException;
 import java.util.ArrayList;

@@ -1,8 +1,8 @@
 package dev.holdfast.fleet.cli;
 
-import dev.holdfast.fleet.BrokerLink;
 import dev.holdfast.fleet.DesiredModels;
 import dev.holdfast.fleet.FleetDirectory;
+import dev.holdfast.fleet.settings.BrokerLink;
 import dev.holdfast.link.MqttLink;
 import dev.holdfast.link.Topics;
 import dev.holdfast.wire.RejectedException;

@@ -2,7 +2,7 @@ package dev.holdfast.fleet.cli;
 
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import dev.holdfast.rollout.RolloutPlan;
+import dev.holdfast.fleet.rollout.RolloutPlan;
 import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.RejectedException;

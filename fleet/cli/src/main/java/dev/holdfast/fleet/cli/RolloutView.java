@@ -2,11 +2,11 @@ package dev.holdfast.fleet.cli;
 
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import dev.holdfast.rollout.Execution;
-import dev.holdfast.rollout.ExecutionState;
-import dev.holdfast.rollout.RingCounts;
-import dev.holdfast.rollout.RolloutPlan;
-import dev.holdfast.rollout.RolloutRecord;
+import dev.holdfast.fleet.rollout.Execution;
+import dev.holdfast.fleet.rollout.ExecutionState;
+import dev.holdfast.fleet.rollout.RingCounts;
+import dev.holdfast.fleet.rollout.RolloutPlan;
+import dev.holdfast.fleet.rollout.RolloutRecord;
 import dev.holdfast.terminal.Table;
 import dev.holdfast.wire.Json;
 import java.util.List;

@@ -1,10 +1,10 @@
 package dev.holdfast.fleet.cli;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import dev.holdfast.fleet.FleetBroker;
 import dev.holdfast.fleet.FleetDirectory;
-import dev.holdfast.fleet.FleetLog;
 import dev.holdfast.fleet.FleetSetting;
+import dev.holdfast.fleet.settings.FleetBroker;
+import dev.holdfast.fleet.settings.FleetLog;
 import dev.holdfast.link.BrokerAccess;
 import dev.holdfast.wire.Json;
 import java.io.PrintWriter;

@@ -4,8 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import dev.holdfast.fleet.BrokerLink;
 import dev.holdfast.fleet.FleetDirectory;
+import dev.holdfast.fleet.settings.BrokerLink;
 import dev.holdfast.link.LinkException;
 import dev.holdfast.link.MqttLink;
 import dev.holdfast.link.Topics;

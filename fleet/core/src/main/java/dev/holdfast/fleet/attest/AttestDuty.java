@@ -8,7 +8,6 @@ import dev.holdfast.fleet.DeviceRecords;
 import dev.holdfast.fleet.DeviceWatch;
 import dev.holdfast.fleet.FleetDirectory;
 import dev.holdfast.fleet.LastVerdict;
-import dev.holdfast.fleet.VerdictLog;
 import dev.holdfast.link.Challenge;
 import dev.holdfast.link.Evidence;
 import dev.holdfast.link.LinkException;
