@@ -74,7 +74,7 @@ class CommandPagesTest {
                         "-P-c",
                         folder.resolve("fleet/man/fleet-publish.1").toString())
                 .replaceAll(".\b", "");
-        assertThat(text).contains("FLEET-PUBLISH(1)", "Holdfast 1.2.3", "--template", "JSON file: the chat template");
+        assertThat(text).contains("FLEET-PUBLISH(1)", "Holdfast 1.2.3", "--template", "the chat template");
     }
 
     @Test
