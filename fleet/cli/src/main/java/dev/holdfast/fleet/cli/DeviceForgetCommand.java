@@ -28,7 +28,7 @@ final class DeviceForgetCommand extends DeviceVerb {
             boolean enrolled = new DeviceRecords(directory).forget(device, Clock.systemUTC());
             if (RolloutStore.isThere(directory.root())) {
                 try (RolloutStore store = RolloutStore.open(directory.root())) {
-                    store.forget(device);
+                    store.labels().forget(device);
                 }
             }
             out.println("forgot " + device);

@@ -10,7 +10,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.SortedMap;
-import java.util.TreeMap;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Parameters;
 
@@ -46,7 +45,7 @@ final class DeviceLabelCommand extends DeviceVerb {
                 rollouts.label(
                         device, label.substring(0, equals), value.isEmpty() ? Optional.empty() : Optional.of(value));
             }
-            SortedMap<String, String> now = store.labels().getOrDefault(device, new TreeMap<>());
+            SortedMap<String, String> now = store.labels().of(device);
             out().println(now.isEmpty() ? device + " has no label" : device);
             for (Map.Entry<String, String> one : now.entrySet()) {
                 out().println("  " + one.getKey() + "=" + one.getValue());

@@ -90,7 +90,7 @@ final class ServeCommand implements Callable<Integer> {
         RolloutStore store = RolloutStore.open(directory.root());
         RolloutDuty rollouts = RolloutDuty.start(new RolloutEngine(
                 store,
-                new DirectoryFleet(repository, (device, wish) -> service.hint(device, wish.counter())),
+                new DirectoryFleet(repository, (device, wish) -> service.hint(device, wish.counter()), duty::ask),
                 Clock.systemUTC()));
         Renewal renewal = Renewal.start(repository, Clock.systemUTC());
         SettingsReload reload = new SettingsReload(connected::config, config, service, duty);

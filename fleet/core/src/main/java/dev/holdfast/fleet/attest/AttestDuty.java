@@ -142,6 +142,12 @@ public final class AttestDuty implements DeviceWatch, AutoCloseable {
         });
     }
 
+    /** Asks a device soon, whatever it says: a rollout waits for its proof. Costs nothing to say again. */
+    public void ask(String device) {
+        schedule.bring(device, AttestSchedule.Why.ROLLOUT);
+        stir();
+    }
+
     @Override
     public void online(String device) {
         schedule.bring(device, AttestSchedule.Why.RETURN);

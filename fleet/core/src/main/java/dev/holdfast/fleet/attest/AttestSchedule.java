@@ -3,6 +3,7 @@ package dev.holdfast.fleet.attest;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Comparator;
+import java.util.EnumSet;
 import java.util.HashMap;
 import java.util.Locale;
 import java.util.Map;
@@ -28,6 +29,8 @@ final class AttestSchedule {
     enum Why {
         /** It says that it is about to go down. */
         REBOOT,
+        /** A rollout waits for proof of what it says that it serves. */
+        ROLLOUT,
         /** It says that it serves something else than when it was asked last. */
         FLIP,
         /** It was overdue, and came back to the broker. */
@@ -41,9 +44,10 @@ final class AttestSchedule {
 
     record Turn(String device, Why why) {}
 
-    /** Of the turns that a device can bring forward. */
+    /** Of the turns that a device, or a rollout that it is in, can bring forward. */
     private enum Ration {
         REBOOT(2, Duration.ofMinutes(5)),
+        ROLLOUT(2, Duration.ofMinutes(5)),
         WORD(3, Duration.ofMinutes(10));
 
         final int burst;
@@ -78,6 +82,7 @@ final class AttestSchedule {
     private static final class Line {
         final String device;
         final Bucket reboot;
+        final Bucket rollout;
         final Bucket word;
         Duration every = Duration.ZERO;
         Optional<Instant> looked = Optional.empty();
@@ -85,13 +90,22 @@ final class AttestSchedule {
         Why why = Why.SCHEDULE;
         int silent;
         boolean open;
-        /** What was said while it was open or waits for a ration; counts once. */
-        boolean brought;
+        /** What was said while it was open or waits for a ration; each counts once. */
+        final Set<Why> brought = EnumSet.noneOf(Why.class);
 
         Line(String device, long now) {
             this.device = device;
             this.reboot = new Bucket(Ration.REBOOT, now);
+            this.rollout = new Bucket(Ration.ROLLOUT, now);
             this.word = new Bucket(Ration.WORD, now);
+        }
+
+        Bucket ration(Why why) {
+            return switch (why) {
+                case REBOOT -> reboot;
+                case ROLLOUT -> rollout;
+                case FLIP, RETURN, SCHEDULE -> word;
+            };
         }
     }
 
@@ -135,7 +149,7 @@ final class AttestSchedule {
         boolean same = line.every.equals(every) && line.looked.equals(looked);
         line.every = every;
         line.looked = looked;
-        if (same || line.open || line.brought || line.silent > 0) {
+        if (same || line.open || !line.brought.isEmpty() || line.silent > 0) {
             return;
         }
         // A verdict of the future is of a clock that was wrong.
@@ -170,23 +184,27 @@ final class AttestSchedule {
         lines.values().removeIf(line -> !line.open && !devices.contains(line.device));
     }
 
-    /** A device said something for which it is to be asked. */
+    /** A device said something for which it is to be asked, or a rollout waits for it. The earliest turn counts for all that waits. */
     synchronized void bring(String device, Why why) {
         Line line = lines.get(device);
         if (line == null
-                || (line.brought && line.why.compareTo(why) <= 0)
+                || line.brought.contains(why)
                 || (why == Why.RETURN && (line.silent == 0 || line.open))) {
             return;
         }
         long now = nanoTime.getAsLong();
-        long due = now + (why == Why.REBOOT ? line.reboot : line.word).take(now);
+        long due = now + line.ration(why).take(now);
         if (why == Why.RETURN || why == Why.FLIP) {
             // A broker that comes back brings everybody at once.
             due += part(Duration.ofSeconds(1).toNanos());
         }
-        line.brought = true;
-        line.why = why;
-        line.due = due;
+        if (line.brought.isEmpty() || due - line.due < 0) {
+            line.due = due;
+        }
+        if (line.brought.isEmpty() || why.compareTo(line.why) < 0) {
+            line.why = why;
+        }
+        line.brought.add(why);
         quietUntil = now;
     }
 
@@ -215,7 +233,7 @@ final class AttestSchedule {
             tokens--;
             open++;
             line.open = true;
-            line.brought = false;
+            line.brought.clear();
             return new Turn(line.device, line.why);
         });
     }
@@ -230,7 +248,7 @@ final class AttestSchedule {
         open--;
         quietUntil = nanoTime.getAsLong();
         line.silent = answered ? 0 : Math.min(MAX_DOUBLINGS, line.silent + 1);
-        if (!line.brought) {
+        if (line.brought.isEmpty()) {
             long now = nanoTime.getAsLong();
             line.why = Why.SCHEDULE;
             line.due = now + (answered ? part(line.every.toNanos(), 9) : part(backoff(line), 7));

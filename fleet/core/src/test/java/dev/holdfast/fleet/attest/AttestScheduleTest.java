@@ -135,6 +135,30 @@ class AttestScheduleTest {
         assertThat(asked).isBetween(3, 4);
     }
 
+    /** What a device spends by what it says must not put off the proof that others wait for. */
+    @Test
+    void aRolloutHasItsOwnRationAndWaitsForNoneThatTheDeviceSpent() {
+        schedule.put("cam-7", DAY, Optional.empty(), DAY);
+        for (int second = 0; second < 60; second++, pass(Duration.ofSeconds(1))) {
+            schedule.bring("cam-7", Why.FLIP);
+            schedule.next().ifPresent(turn -> schedule.done("cam-7", true));
+        }
+        assertThat(schedule.next()).as("it waits for its ration").isEmpty();
+        int asked = 0;
+        for (int second = 0; second < 3600; second++, pass(Duration.ofSeconds(1))) {
+            schedule.bring("cam-7", Why.ROLLOUT);
+            Optional<AttestSchedule.Turn> turn = schedule.next();
+            if (second == 0) {
+                assertThat(turn).contains(new AttestSchedule.Turn("cam-7", Why.ROLLOUT));
+            }
+            if (turn.isPresent()) {
+                asked++;
+                schedule.done("cam-7", true);
+            }
+        }
+        assertThat(asked).as("two, and one each five minutes").isBetween(12, 14);
+    }
+
     @Test
     void aDeviceThatGoesDownComesBeforeAllThatAreDue() {
         for (int i = 0; i < 100; i++) {

@@ -18,6 +18,7 @@ import java.time.Instant;
 import java.util.Collection;
 import java.util.Optional;
 import java.util.function.BiConsumer;
+import java.util.function.Consumer;
 
 /** The fleet as its folder has it. Reports and verdicts are read from there each time: another process may have written them. */
 public final class DirectoryFleet implements Fleet {
@@ -28,12 +29,18 @@ public final class DirectoryFleet implements Fleet {
     private final FleetRepository repository;
     private final FleetDirectory directory;
     private final BiConsumer<String, DesiredModels> hint;
+    private final Consumer<String> asks;
 
-    /** @param hint tells a device that there is a new order for it; may fail to reach it, since devices ask by themselves, too */
-    public DirectoryFleet(FleetRepository repository, BiConsumer<String, DesiredModels> hint) {
+    /**
+     * @param hint tells a device that there is a new order for it; may fail to reach it, since devices ask by themselves, too
+     * @param asks has evidence of a device asked for
+     */
+    public DirectoryFleet(
+            FleetRepository repository, BiConsumer<String, DesiredModels> hint, Consumer<String> asks) {
         this.repository = repository;
         this.directory = repository.directory();
         this.hint = hint;
+        this.asks = asks;
     }
 
     @Override
@@ -117,6 +124,11 @@ public final class DirectoryFleet implements Fleet {
     private static Optional<String> text(JsonNode object, String name, int maxChars) {
         return Optional.ofNullable(object.path(name).textValue())
                 .filter(text -> !text.isEmpty() && text.length() <= maxChars);
+    }
+
+    @Override
+    public void ask(String device) {
+        asks.accept(device);
     }
 
     @Override

@@ -64,6 +64,9 @@ public interface Fleet {
     /** Empty where the device never reported. */
     Optional<Word> word(String device, String model) throws IOException;
 
+    /** Has evidence of the device asked for soon; said again and again until it came. */
+    void ask(String device);
+
     /** Empty where no evidence of the device was ever appraised. */
     Optional<Proof> proof(String device, String model) throws IOException, RejectedException;
 }

@@ -48,7 +48,7 @@ public final class RolloutEngine {
 
     /** One step of every rollout; one that fails holds up no other. */
     public void step() throws IOException, RejectedException {
-        for (RolloutRecord rollout : store.list()) {
+        for (RolloutRecord rollout : store.active()) {
             try {
                 step(rollout);
             } catch (RejectedException e) {
@@ -92,6 +92,7 @@ public final class RolloutEngine {
         }
         Set<String> enrolled = new HashSet<>(fleet.devices());
         Map<Execution, Execution> moves = new LinkedHashMap<>();
+        List<String> unproved = new ArrayList<>();
         for (Execution one : before) {
             Optional<String> desired =
                     enrolled.contains(one.device()) ? fleet.desired(one.device(), plan.model()) : Optional.empty();
@@ -100,8 +101,13 @@ public final class RolloutEngine {
             if (!next.equals(one)) {
                 moves.put(one, next);
             }
+            if (next.state() == ExecutionState.CONFIRMED && plan.gate().attestedPercent() > 0) {
+                unproved.add(one.device());
+            }
         }
         move(moves);
+        // Once it is on record that they say so: what was asked before proves nothing of it.
+        unproved.forEach(fleet::ask);
     }
 
     private void move(Map<Execution, Execution> moves) throws IOException, RejectedException {
@@ -209,7 +215,7 @@ public final class RolloutEngine {
 
     /** Devices that belong to an open ring and are not in the rollout yet: those that came later fall in their place. */
     private void admit(RolloutRecord rollout, Instant now) throws IOException, RejectedException {
-        Map<String, SortedMap<String, String>> labels = store.labels();
+        Map<String, SortedMap<String, String>> labels = store.labels().all();
         Map<Integer, Collection<String>> rings = new TreeMap<>();
         for (String device : fleet.devices()) {
             int ring = rollout.plan().ringOf(rollout.id(), device, labels.getOrDefault(device, new TreeMap<>()));

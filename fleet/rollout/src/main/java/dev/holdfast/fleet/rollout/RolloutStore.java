@@ -89,6 +89,17 @@ public final class RolloutStore implements AutoCloseable {
         return database.all("select * from rollout order by created_at desc, id", RolloutStore::rollout);
     }
 
+    /** Those that something is still to be done of, the oldest first. */
+    List<RolloutRecord> active() throws IOException, RejectedException {
+        return database.all(
+                "select * from rollout where state in (?, ?, ?) or goes_back = ? order by created_at, id",
+                RolloutStore::rollout,
+                RolloutState.SCHEDULED,
+                RolloutState.RUNNING,
+                RolloutState.PAUSED,
+                true);
+    }
+
     private static RolloutRecord rollout(Database.Row row) throws SQLException, RejectedException {
         return new RolloutRecord(
                 row.text("id"),
@@ -304,39 +315,8 @@ public final class RolloutStore implements AutoCloseable {
         return counts;
     }
 
-    /** Labels of all devices that have some. */
-    public Map<String, SortedMap<String, String>> labels() throws IOException, RejectedException {
-        Map<String, SortedMap<String, String>> labels = new TreeMap<>();
-        database.all(
-                "select device, name, value from device_label",
-                row -> labels.computeIfAbsent(row.text("device"), any -> new TreeMap<>())
-                        .put(row.text("name"), row.text("value")));
-        return labels;
-    }
-
-    /** Gives a device a label, or takes it where there is no value; {@code CFG-INVALID} beyond {@value Selector#MAX_LABELS}. */
-    public void label(String device, String name, Optional<String> value) throws IOException, RejectedException {
-        together(() -> {
-            if (value.isEmpty()) {
-                return database.update("delete from device_label where device = ? and name = ?", device, name);
-            }
-            int rows = database.update(
-                    "insert into device_label (device, name, value) values (?, ?, ?)"
-                            + " on conflict (device, name) do update set value = excluded.value",
-                    device,
-                    name,
-                    value);
-            if (labels().getOrDefault(device, new TreeMap<>()).size() > Selector.MAX_LABELS) {
-                throw new RejectedException(
-                        Code.CFG_INVALID, device + " would have more than " + Selector.MAX_LABELS + " labels");
-            }
-            return rows;
-        });
-    }
-
-    /** A device of that name that comes later is another one. */
-    public void forget(String device) throws IOException {
-        database.update("delete from device_label where device = ?", device);
+    public DeviceLabels labels() {
+        return new DeviceLabels(database);
     }
 
     @Override

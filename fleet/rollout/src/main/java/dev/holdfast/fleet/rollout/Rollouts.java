@@ -135,7 +135,7 @@ public final class Rollouts {
 
     /** How many of today's devices belong to each ring. */
     public SortedMap<Integer, Long> members(RolloutRecord rollout) throws IOException, RejectedException {
-        Map<String, SortedMap<String, String>> labels = store.labels();
+        Map<String, SortedMap<String, String>> labels = store.labels().all();
         SortedMap<Integer, Long> members = new TreeMap<>();
         for (String device : fleet.devices()) {
             int ring = rollout.plan().ringOf(rollout.id(), device, labels.getOrDefault(device, new TreeMap<>()));
@@ -154,6 +154,6 @@ public final class Rollouts {
         if (!Selector.isLabel(name) || !value.map(Selector::isLabel).orElse(true)) {
             throw new RejectedException(Code.CFG_INVALID, "a label is NAME=VALUE, such as site=berlin");
         }
-        store.label(device, name, value);
+        store.labels().put(device, name, value);
     }
 }

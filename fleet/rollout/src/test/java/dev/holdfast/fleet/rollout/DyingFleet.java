@@ -42,6 +42,11 @@ record DyingFleet(Fleet fleet) implements Fleet {
     }
 
     @Override
+    public void ask(String device) {
+        fleet.ask(device);
+    }
+
+    @Override
     public Optional<Proof> proof(String device, String model) throws IOException, RejectedException {
         return fleet.proof(device, model);
     }

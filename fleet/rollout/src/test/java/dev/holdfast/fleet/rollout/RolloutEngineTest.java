@@ -174,6 +174,34 @@ class RolloutEngineTest {
         assertThat(all().of(ATTESTED)).isZero();
     }
 
+    /** The device's own flip may have had it asked a moment too soon. */
+    @Test
+    void evidenceOfWhoSaysThatItServesIsAskedForUntilItCame() throws Exception {
+        begin("{'name':'few','devices':['sim-1','sim-2']}", "");
+        engine.step();
+        assertThat(fleet.asked).as("nobody says anything yet").isEmpty();
+        fleet.pass(MINUTE);
+        engine.step();
+        assertThat(fleet.asked).containsExactly("sim-1", "sim-2");
+        fleet.asked.clear();
+        engine.step();
+        assertThat(fleet.asked).containsExactly("sim-1", "sim-2");
+        fleet.attest();
+        fleet.asked.clear();
+        engine.step();
+        assertThat(fleet.asked).isEmpty();
+    }
+
+    @Test
+    void whereNoProofIsWantedNobodyIsAsked() throws Exception {
+        begin("{'name':'few','devices':['sim-1','sim-2']}", ",'gate':{'attestedPercent':0}");
+        engine.step();
+        fleet.pass(MINUTE);
+        engine.step();
+        assertThat(spring().state()).isEqualTo(RolloutState.COMPLETED);
+        assertThat(fleet.asked).isEmpty();
+    }
+
     @Test
     void tooManyFailuresEndItAndDevicesGoBack() throws Exception {
         fleet.devices.values().forEach(device -> device.kind = Kind.ROLLS_BACK);
@@ -299,10 +327,24 @@ class RolloutEngineTest {
     }
 
     @Test
+    void aDeviceHasNoMoreLabelsThanItMay() throws Exception {
+        for (int i = 0; i < Selector.MAX_LABELS; i++) {
+            rollouts.label("sim-7", "label-" + i, Optional.of("x"));
+        }
+        assertThatThrownBy(() -> rollouts.label("sim-7", "one-more", Optional.of("x")))
+                .isInstanceOf(RejectedException.class);
+        assertThat(store.labels().of("sim-7")).hasSize(Selector.MAX_LABELS).doesNotContainKey("one-more");
+        assertThatThrownBy(() -> rollouts.label("nobody", "site", Optional.of("x")))
+                .hasMessageContaining(Code.ATT_NOT_ENROLLED.id());
+        assertThatThrownBy(() -> rollouts.label("sim-7", "a b", Optional.of("x")))
+                .hasMessageContaining(Code.CFG_INVALID.id());
+    }
+
+    @Test
     void aForgottenDevicesLabelsGoWithIt() throws Exception {
         rollouts.label("sim-7", "site", Optional.of("lab"));
-        store.forget("sim-7");
-        assertThat(store.labels()).isEmpty();
+        store.labels().forget("sim-7");
+        assertThat(store.labels().of("sim-7")).isEmpty();
     }
 
     /** It is known before the order is given what was desired before it, so a crash in between loses nothing. */

@@ -17,6 +17,7 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.TreeSet;
 
 /** Devices that take their orders, fail, lie or say nothing, and a clock that a test moves. */
 final class SimulatedFleet extends Clock implements Fleet {
@@ -53,6 +54,8 @@ final class SimulatedFleet extends Clock implements Fleet {
     final Set<String> published = new HashSet<>(Set.of("1.0.0", "2.0.0", "3.0.0"));
     /** Devices whose orders are held since a restore. */
     final Set<String> held = new HashSet<>();
+    /** Whose evidence was asked for since somebody looked. */
+    final Set<String> asked = new TreeSet<>();
 
     int orders;
     private Instant now = Instant.parse("2027-01-01T00:00:00Z");
@@ -162,6 +165,11 @@ final class SimulatedFleet extends Clock implements Fleet {
                 ? Optional.empty()
                 : Optional.of(new Word(
                         one.saidAt, Optional.of(one.says), true, Optional.empty(), one.failure, Optional.empty()));
+    }
+
+    @Override
+    public void ask(String device) {
+        asked.add(device);
     }
 
     @Override
