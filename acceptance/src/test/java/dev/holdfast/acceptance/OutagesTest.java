@@ -23,7 +23,6 @@ class OutagesTest {
     private static final int MORE_LAYERS = 60;
     private static final int BYTES_PER_MILLI = 2_000;
     /** As models are published. */
-    private static final int BLOCK_BYTES = 32 * 1024;
 
     private static final Duration LIMIT = Duration.ofSeconds(120);
 
@@ -128,13 +127,7 @@ class OutagesTest {
             if (size != tap.heard("ask").size()) {
                 return false;
             }
-            for (byte[] payload : tap.heard("ask")) {
-                if (Request.decode(payload) instanceof Verdict.Accepted<Request>(Request ask)
-                        && ask.body() instanceof Request.Blocks(var _, int pieceBytes, List<Integer> pieces)) {
-                    // On a bad line a block is asked for in pieces.
-                    pieces.forEach(piece -> lastAsked.put(piece / (BLOCK_BYTES / pieceBytes), phase));
-                }
-            }
+            tap.blocksAsked().forEach(piece -> lastAsked.put(piece.block(), phase));
             return lastAsked.size() >= verified;
         });
         tap.forget();

@@ -82,8 +82,8 @@ final class BlockFetch {
                 }
             }
         } catch (IOException e) {
-            // The service's broker may take less than the device's.
-            if (SHRINKING.contains(SourceException.reasonOf(e).code())) {
+            // The service's broker may take less than the device's. Where nothing was asked, nothing is known of the line.
+            if (file.asked && SHRINKING.contains(SourceException.reasonOf(e).code())) {
                 window.lost(true);
             }
             throw e;
@@ -113,6 +113,8 @@ final class BlockFetch {
         private final BlockSink sink;
         private final Set<Integer> left;
         private final Map<Integer, Unfinished> unfinished;
+        /** Whether the last question was on its way. */
+        private boolean asked;
 
         File(Sha256 blob, Cut cut, BlockSink sink, List<Integer> wanted, Map<Integer, Unfinished> unfinished) {
             this.blob = blob;
@@ -126,7 +128,7 @@ final class BlockFetch {
         /** One question and its answers; those that hold are gone from {@code left}. */
         void window() throws IOException {
             long most = maxPacketBytes.getAsLong() - ENVELOPE_BYTES;
-            int piece = window.pieceBytes(cut.blockBytes(), most);
+            int piece = Math.min(window.pieceBytes(cut.blockBytes(), most), begun());
             if (piece > most) {
                 throw new SourceException(
                         Code.LNK_LIMIT,
@@ -134,13 +136,15 @@ final class BlockFetch {
                                 + " bytes, a piece of a block needs " + (piece + ENVELOPE_BYTES));
             }
             Set<Integer> missing = new LinkedHashSet<>(pieces(piece, window.pieces(piece)));
-            int asked = missing.size();
+            int wanted = missing.size();
+            asked = false;
             try (Questions.Question question = asking.ask(new Request.Blocks(blob, piece, new ArrayList<>(missing)))) {
+                asked = true;
                 listen(question, piece, missing);
             }
             if (missing.isEmpty()) {
                 window.came(cut.blockBytes());
-            } else if (missing.size() < asked) {
+            } else if (missing.size() < wanted) {
                 window.lost(false);
             } else {
                 throw new SourceException(Code.LNK_TIMEOUT, "blocks did not come");
@@ -169,6 +173,12 @@ final class BlockFetch {
                     sink.accept(index, data);
                 }
             }
+        }
+
+        /** The pieces in which the next block was begun: longer ones would bring again what is here. */
+        private int begun() {
+            Unfinished next = unfinished.get(left.iterator().next());
+            return next == null ? cut.blockBytes() : next.pieceBytes;
         }
 
         /** Numbers of the next pieces that are missing, at least one. */
@@ -201,7 +211,7 @@ final class BlockFetch {
                 return false;
             }
             Unfinished whole = unfinished.computeIfAbsent(block, number -> new Unfinished(cut.length(number)));
-            whole.add(offset, data);
+            whole.add(offset, data, piece);
             if (whole.isWhole()) {
                 // Where it does not hold, one of its pieces was not the service's: all of them are asked for again.
                 accepted(block, Binary.copyOf(whole.bytes));
@@ -224,6 +234,8 @@ final class BlockFetch {
     private static final class Unfinished {
         private final byte[] bytes;
         private final BitSet came;
+        /** The shortest that one of its pieces was asked for. */
+        private int pieceBytes = Integer.MAX_VALUE;
 
         Unfinished(int length) {
             bytes = new byte[length];
@@ -234,7 +246,8 @@ final class BlockFetch {
             return came.nextClearBit(offset) >= offset + length;
         }
 
-        void add(int offset, Binary data) {
+        void add(int offset, Binary data, int piece) {
+            pieceBytes = Math.min(pieceBytes, piece);
             System.arraycopy(data.toArray(), 0, bytes, offset, data.length());
             came.set(offset, offset + data.length());
         }

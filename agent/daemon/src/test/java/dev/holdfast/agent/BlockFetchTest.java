@@ -1,13 +1,11 @@
 package dev.holdfast.agent;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.holdfast.link.LinkStatus;
-import dev.holdfast.link.MqttLink;
 import dev.holdfast.link.Reply;
 import dev.holdfast.link.Request;
-import dev.holdfast.link.Topics;
 import dev.holdfast.trust.client.BlockSink;
 import dev.holdfast.trust.client.BlockSource.Cut;
 import dev.holdfast.trust.client.SourceException;
@@ -20,7 +18,6 @@ import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.Random;
 import java.util.TreeMap;
 import java.util.stream.IntStream;
@@ -34,7 +31,8 @@ class BlockFetchTest {
     private static final int BLOCK = 96 * 1024;
     private static final Sha256 BLOB = Sha256.of(new byte[0]);
 
-    private final FleetClient client = new FleetClient(new Topics("fleet", "device-1"), ANSWER);
+    private final Questions asker = new Questions(this::line, () -> 0);
+    private final BlockFetch blocks = new BlockFetch(asker::ask, () -> maxPacketBytes, () -> {}, ANSWER);
     private final byte[] file = new byte[2 * BLOCK + 30_001];
     private final Map<Integer, Binary> came = new TreeMap<>();
     private final BlockSink sink = (index, data) -> {
@@ -50,6 +48,7 @@ class BlockFetchTest {
     /** Most bytes that the line carries for one question in time. */
     private long carries = Long.MAX_VALUE;
 
+    private boolean down;
     private long questions;
     private long answered;
     private int longest;
@@ -57,29 +56,17 @@ class BlockFetchTest {
 
     BlockFetchTest() {
         new Random(35).nextBytes(file);
-        client.use(new MqttLink() {
-            @Override
-            public void publish(String topic, byte[] payload, boolean retained) {
-                try {
-                    serve(Request.decode(payload).orThrow());
-                } catch (RejectedException e) {
-                    throw new AssertionError(e);
-                }
-            }
+    }
 
-            @Override
-            public LinkStatus status() {
-                return new LinkStatus(true, Optional.empty(), Optional.empty(), 0, 0, Optional.empty());
-            }
-
-            @Override
-            public long maxPacketBytes() {
-                return maxPacketBytes;
-            }
-
-            @Override
-            public void close() {}
-        });
+    private void line(byte[] question) throws IOException {
+        if (down) {
+            throw new SourceException(Code.LNK_DOWN, "the broker is away");
+        }
+        try {
+            serve(Request.decode(question).orThrow());
+        } catch (RejectedException e) {
+            throw new AssertionError(e);
+        }
     }
 
     /** As the fleet service does, which knows no cut but that of the question. */
@@ -104,14 +91,14 @@ class BlockFetchTest {
             }
             longest = Math.max(longest, answer.length);
             answered += data.length;
-            client.received(answer);
+            asker.received(answer);
         }
     }
 
     private void fetch() throws IOException {
         List<Integer> wanted =
                 IntStream.range(0, 3).filter(i -> !came.containsKey(i)).boxed().toList();
-        client.fetch(BLOB, new Cut(file.length, BLOCK), wanted, sink);
+        blocks.fetch(BLOB, new Cut(file.length, BLOCK), wanted, sink);
     }
 
     @Test
@@ -184,6 +171,41 @@ class BlockFetchTest {
         assertThat(window.bytes()).isEqualTo(most / 8);
         // An odd block cannot be halved.
         assertThat(window.pieceBytes(1_000_001, 1_000)).isEqualTo(1_000_001);
+    }
+
+    /** However fast the line is by then. */
+    @Test
+    void aBlockThatWasBegunInPiecesIsNotAskedForWhole() {
+        carries = 50_000;
+        assertThatThrownBy(() -> {
+                    while (true) {
+                        fetch();
+                        carries = 0;
+                    }
+                })
+                .isInstanceOf(SourceException.class);
+        carries = Long.MAX_VALUE;
+        for (int i = 0; i < 100; i++) {
+            blocks.window().came(BLOCK);
+        }
+        assertThat(came).isEmpty();
+        long begun = answered;
+        assertThat(begun).isPositive();
+        assertThatCode(this::fetch).doesNotThrowAnyException();
+        assertThat(came).hasSize(3);
+        assertThat(answered).isEqualTo(file.length);
+    }
+
+    @Test
+    void aQuestionThatCouldNotBeAskedTellsNothingOfTheLine() {
+        long before = blocks.window().bytes();
+        down = true;
+        assertThatThrownBy(this::fetch).isInstanceOf(SourceException.class).hasMessageContaining("LNK-DOWN");
+        assertThat(blocks.window().bytes()).isEqualTo(before);
+        down = false;
+        carries = 0;
+        assertThatThrownBy(this::fetch).isInstanceOf(SourceException.class).hasMessageContaining("LNK-TIMEOUT");
+        assertThat(blocks.window().bytes()).isEqualTo(before / 4);
     }
 
     @Test
