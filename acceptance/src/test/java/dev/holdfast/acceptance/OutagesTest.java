@@ -2,8 +2,6 @@ package dev.holdfast.acceptance;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.holdfast.link.Request;
-import dev.holdfast.wire.Verdict;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -23,7 +21,6 @@ class OutagesTest {
     private static final int MORE_LAYERS = 60;
     private static final int BYTES_PER_MILLI = 2_000;
     /** As models are published. */
-
     private static final Duration LIMIT = Duration.ofSeconds(120);
 
     @TempDir

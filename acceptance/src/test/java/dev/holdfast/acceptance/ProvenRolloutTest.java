@@ -47,8 +47,7 @@ class ProvenRolloutTest {
             stack.startFleet();
             stack.startInference();
             stack.startAgent();
-            Tools.until(
-                    LIMIT, "it is let in", () -> stack.fleet("devices").contains("device-1"));
+            Tools.until(LIMIT, "it is let in", () -> stack.fleet("devices").contains("device-1"));
             // The fleet's policy asks for firmware, and this TPM is an emulator.
             assertThat(rollout(stack, "create", "spring", "intent", "2.0.0", "--rings", "100%"))
                     .contains("ring r1 (100 %): 1 of today's devices", "DRAFT");

@@ -82,7 +82,8 @@ final class BlockFetch {
                 }
             }
         } catch (IOException e) {
-            // The service's broker may take less than the device's. Where nothing was asked, nothing is known of the line.
+            // The service's broker may take less than the device's. Where nothing was asked, nothing is known of the
+            // line.
             if (file.asked && SHRINKING.contains(SourceException.reasonOf(e).code())) {
                 window.lost(true);
             }

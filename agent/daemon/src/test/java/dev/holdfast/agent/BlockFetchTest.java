@@ -31,6 +31,7 @@ class BlockFetchTest {
     private static final int BLOCK = 96 * 1024;
     private static final Sha256 BLOB = Sha256.of(new byte[0]);
 
+    private long maxPacketBytes = Long.MAX_VALUE;
     private final Questions asker = new Questions(this::line, () -> 0);
     private final BlockFetch blocks = new BlockFetch(asker::ask, () -> maxPacketBytes, () -> {}, ANSWER);
     private final byte[] file = new byte[2 * BLOCK + 30_001];
@@ -44,7 +45,6 @@ class BlockFetchTest {
         return holds;
     };
 
-    private long maxPacketBytes = Long.MAX_VALUE;
     /** Most bytes that the line carries for one question in time. */
     private long carries = Long.MAX_VALUE;
 

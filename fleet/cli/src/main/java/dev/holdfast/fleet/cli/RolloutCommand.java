@@ -81,7 +81,8 @@ final class RolloutCommand {
     static Rollouts rollouts(FleetDirectory directory, RolloutStore store) {
         Clock clock = Clock.systemUTC();
         // Orders are given, and evidence is asked for, by the service alone.
-        DirectoryFleet fleet = new DirectoryFleet(new FleetRepository(directory, clock), (device, wish) -> {}, device -> {});
+        DirectoryFleet fleet =
+                new DirectoryFleet(new FleetRepository(directory, clock), (device, wish) -> {}, device -> {});
         return new Rollouts(store, fleet, new FleetAudit(directory, clock), clock);
     }
 

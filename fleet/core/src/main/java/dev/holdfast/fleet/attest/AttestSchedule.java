@@ -187,9 +187,7 @@ final class AttestSchedule {
     /** A device said something for which it is to be asked, or a rollout waits for it. The earliest turn counts for all that waits. */
     synchronized void bring(String device, Why why) {
         Line line = lines.get(device);
-        if (line == null
-                || line.brought.contains(why)
-                || (why == Why.RETURN && (line.silent == 0 || line.open))) {
+        if (line == null || line.brought.contains(why) || (why == Why.RETURN && (line.silent == 0 || line.open))) {
             return;
         }
         long now = nanoTime.getAsLong();

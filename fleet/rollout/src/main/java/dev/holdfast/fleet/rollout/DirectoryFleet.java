@@ -35,8 +35,7 @@ public final class DirectoryFleet implements Fleet {
      * @param hint tells a device that there is a new order for it; may fail to reach it, since devices ask by themselves, too
      * @param asks has evidence of a device asked for
      */
-    public DirectoryFleet(
-            FleetRepository repository, BiConsumer<String, DesiredModels> hint, Consumer<String> asks) {
+    public DirectoryFleet(FleetRepository repository, BiConsumer<String, DesiredModels> hint, Consumer<String> asks) {
         this.repository = repository;
         this.directory = repository.directory();
         this.hint = hint;

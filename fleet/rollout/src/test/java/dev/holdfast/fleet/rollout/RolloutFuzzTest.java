@@ -22,14 +22,26 @@ class RolloutFuzzTest {
     private static final int MAX_REPORT_BYTES = 64 * 1024;
     private static final byte[] PLAN = """
             {"format":1,"model":"chat","version":"2.0.0","rings":[{"name":"lab","labels":{"site":"x"}},{"name":"all","percent":100}],
-            "gate":{"failedPercent":2,"soakSeconds":60},"pace":{"factor":2},"retry":{"times":2,"codes":["INS-DISK"]},"startSeconds":5}"""
-            .getBytes(StandardCharsets.UTF_8);
+            "gate":{"failedPercent":2,"soakSeconds":60},"pace":{"factor":2},"retry":{"times":2,"codes":["INS-DISK"]},"startSeconds":5}""".getBytes(StandardCharsets.UTF_8);
     private static final byte[] REPORT = """
             {"models":[{"model":"chat","version":"2.0.0","state":"installing","install":{"version":"2.0.0","state":"PLANNED"},
-            "lastFailure":{"at":"x","version":"2.0.0","state":"FAILED","code":"INS-DISK"},"lastRejection":{"code":"UPD-X","detail":"y"}}]}"""
-            .getBytes(StandardCharsets.UTF_8);
+            "lastFailure":{"at":"x","version":"2.0.0","state":"FAILED","code":"INS-DISK"},"lastRejection":{"code":"UPD-X","detail":"y"}}]}""".getBytes(StandardCharsets.UTF_8);
     private static final String[] WORDS = {
-        "{", "}", "[", "]", "\"", ":", ",", "null", "1e999", "-1", "0", "\\u0000", "\"models\"", "\"percent\"", "\"devices\""
+        "{",
+        "}",
+        "[",
+        "]",
+        "\"",
+        ":",
+        ",",
+        "null",
+        "1e999",
+        "-1",
+        "0",
+        "\\u0000",
+        "\"models\"",
+        "\"percent\"",
+        "\"devices\""
     };
 
     @FuzzTest(maxDuration = "1m")
