@@ -4,11 +4,14 @@ import com.fasterxml.jackson.databind.JsonNode;
 import dev.holdfast.attestation.TpmQuoteFiles;
 import dev.holdfast.control.AgentClient;
 import dev.holdfast.control.Challenges;
+import dev.holdfast.control.Refusal;
 import dev.holdfast.control.config.ConfigFile;
 import dev.holdfast.tee.TeeException;
 import dev.holdfast.terminal.Program;
 import dev.holdfast.terminal.Units;
 import dev.holdfast.wire.Binary;
+import dev.holdfast.wire.Code;
+import dev.holdfast.wire.ExitCode;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.RejectedException;
 import dev.holdfast.wire.Rejection;
@@ -119,7 +122,7 @@ public final class AgentCommand {
         @Option(
                 names = "--before-reboot",
                 description = "tell the fleet that the machine goes down, and wait at most 5 seconds until it asked for"
-                        + " evidence and has it; exit code 1 where it did not")
+                        + " evidence and has it; exit code 75 where it did not, 69 where the broker is not reached")
         boolean beforeReboot;
 
         @Option(
@@ -135,10 +138,7 @@ public final class AgentCommand {
         public Integer call() throws Exception {
             AgentClient agent = new AgentClient(config().sockets().agent());
             if (beforeReboot && nonce.isEmpty() && evidenceFile.isEmpty() && tpmFolder.isEmpty()) {
-                JsonNode said = agent.leave();
-                out().println(json ? said.toString() : said.path("detail").asText());
-                out().flush();
-                return said.path("answered").asBoolean() ? 0 : 1;
+                return leave(agent);
             }
             if (beforeReboot || nonce.isEmpty() || evidenceFile.isEmpty()) {
                 throw new CommandLine.ParameterException(
@@ -146,6 +146,18 @@ public final class AgentCommand {
                         "holdfast attest --nonce HEX --out FILE, or holdfast attest --before-reboot");
             }
             return write(agent, asked(nonce.get()), evidenceFile.get());
+        }
+
+        private int leave(AgentClient agent) throws IOException, RejectedException {
+            JsonNode said = agent.leave();
+            boolean answered = said.path("answered").asBoolean();
+            Rejection why = Refusal.read(said, Code.LNK_TIMEOUT);
+            if (!answered && !json) {
+                throw new RejectedException(why);
+            }
+            out().println(json ? said.toString() : why.detail());
+            out().flush();
+            return answered ? 0 : ExitCode.of(why.code()).number();
         }
 
         private int write(AgentClient agent, Binary asked, Path file) throws Exception {

@@ -3,13 +3,16 @@ package dev.holdfast.agent;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.holdfast.agent.metrics.AgentMetrics;
+import dev.holdfast.control.Refusal;
 import dev.holdfast.tee.TeeBridge;
 import dev.holdfast.tee.TeeException;
 import dev.holdfast.trust.bundle.SeekableBytes;
 import dev.holdfast.updater.InstallOutcome;
 import dev.holdfast.wire.Binary;
+import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.RejectedException;
+import dev.holdfast.wire.Rejection;
 import dev.holdfast.wire.Verdict;
 import java.io.IOException;
 import java.time.Duration;
@@ -86,13 +89,16 @@ final class AgentControl {
     /** Tells the fleet that the machine goes down, and waits until it asked and was answered, but not for long. */
     ObjectNode leave() {
         if (!loop.state().connected()) {
-            return Json.object().put("answered", false).put("detail", "the broker is not reached");
+            return unanswered(Code.LNK_DOWN, "the broker is not reached");
         }
         leaving = Optional.of(Instant.now());
-        boolean answered = responder.answersFleet(() -> fleet.accept(status()), PATIENCE);
-        return Json.object()
-                .put("answered", answered)
-                .put("detail", answered ? "the fleet asked, and has the evidence" : "the fleet did not ask in time");
+        return responder.answersFleet(() -> fleet.accept(status()), PATIENCE)
+                ? Json.object().put("answered", true).put("detail", "the fleet asked, and has the evidence")
+                : unanswered(Code.LNK_TIMEOUT, "the fleet did not ask in time");
+    }
+
+    private static ObjectNode unanswered(Code code, String why) {
+        return Refusal.toJson(new Rejection(code, why)).put("answered", false);
     }
 
     /** Of the default model where none is named. */
