@@ -23,7 +23,6 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.MethodOrderer;
 import org.junit.jupiter.api.Order;
-import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestMethodOrder;
 import org.junit.jupiter.api.io.TempDir;
@@ -262,109 +261,6 @@ class EvidenceTest {
         stack.startInference();
         Tools.until(LIMIT, "an affirming device", () -> attest().status() == 0);
         assertThat(stack.process("agent").pid()).isEqualTo(pid);
-    }
-
-    /**
-     * The fleet goes on: ten more looks, another root, and then ten years in which nobody published, so that timestamp, snapshot,
-     * targets and root are expired. The archive is read where there is no fleet.
-     */
-    @Test
-    @Order(4)
-    @Tag("full")
-    void anArchiveGivesItsVerdictAgainAfterTenMoreChallengesARotatedRootAndAnExpiredTimestamp() throws Exception {
-        Path archive = stack.dir.resolve("kept.json");
-        Path ear = stack.dir.resolve("result.jwt");
-        String fleet = stack.dir.resolve("fleet").toString();
-        Tools.until(
-                LIMIT,
-                "an affirming device",
-                () -> stack.command(
-                                        Stack.FLEET,
-                                        "attest",
-                                        "--dir",
-                                        fleet,
-                                        "--min-assurance",
-                                        "emulated",
-                                        "--archive",
-                                        archive.toString(),
-                                        "--ear",
-                                        ear.toString(),
-                                        "device-1")
-                                .status()
-                        == 0);
-        assertThat(Files.readString(ear).strip().split("\\.")).hasSize(3);
-        String id = json(stack.fleet("verifier", "--json")).path("verifier").asText();
-        JsonNode then = archived(archive, id);
-        for (int i = 0; i < 10; i++) {
-            assertThat(attest().err()).doesNotContain("ATT-CLOCK");
-        }
-        String draft = stack.dir.resolve("next-root.json").toString();
-        assertThat(stack.command(Stack.FLEET, "root", "draft", "--dir", fleet, draft, "--rotate", "snapshot")
-                        .status())
-                .isZero();
-        assertThat(stack.command(Stack.FLEET, "root", "sign", "--keys", fleet + "/keys", draft)
-                        .status())
-                .isZero();
-        assertThat(stack.command(Stack.FLEET, "root", "publish", "--dir", fleet, draft)
-                        .status())
-                .isZero();
-        assertThat(archived(archive, id)).isEqualTo(then);
-        assertThat(then.at("/claims/model/version").asText()).isEqualTo("1.0.0");
-        try (var kept = Files.list(stack.dir.resolve("fleet/archive/device-1"))) {
-            assertThat(kept.count()).isGreaterThanOrEqualTo(11L);
-        }
-        assertThat(stack.fleet("devices", "--json")).contains("lastVerdict", "expectedBy");
-        stack.clock(Duration.ofDays(3653));
-        Tools.Ran dates = stack.command(Stack.FLEET, "root", "status", "--dir", fleet);
-        assertThat(dates.status()).as(dates.out() + dates.err()).isEqualTo(1);
-        assertThat(dates.out()).containsPattern("timestamp .*SIGN AGAIN");
-        assertThat(archived(archive, id)).isEqualTo(then);
-        stack.clock(Duration.ZERO);
-    }
-
-    /** The fleet asks by itself, and a device that is about to go down is asked at once. */
-    @Test
-    @Order(5)
-    void theFleetAsksByItselfAndOnceMoreBeforeAReboot() throws Exception {
-        Path log = stack.dir.resolve("fleet/verdicts/device-1.jsonl");
-        Tools.until(
-                LIMIT,
-                "a look by the fleet itself",
-                () -> Files.exists(log)
-                        && Files.readString(log).matches("(?s).*\"why\":\"(schedule|flip)\",\"status\":\"[a-z]+.*"));
-        Tools.Ran goodbye = stack.command(
-                Stack.HOLDFAST,
-                "attest",
-                "--before-reboot",
-                "--config",
-                stack.config().toString());
-        assertThat(goodbye.status()).as(goodbye.out() + goodbye.err()).isZero();
-        Tools.until(
-                LIMIT,
-                "the verdict before the reboot",
-                () -> Files.readString(log).contains("\"why\":\"reboot\""));
-    }
-
-    /** What fleet verify says in a folder without a fleet. */
-    private static JsonNode archived(Path archive, String id) throws Exception {
-        Path elsewhere = Files.createDirectories(stack.dir.resolve("auditor"));
-        Path copy = Files.copy(archive, elsewhere.resolve("cam.json"), StandardCopyOption.REPLACE_EXISTING);
-        Tools.Ran ran = stack.command(
-                Stack.FLEET,
-                "verify",
-                "--archive",
-                copy.toString(),
-                "--dir",
-                elsewhere.resolve("none").toString(),
-                "--verifier",
-                id,
-                "--json");
-        assertThat(ran.status()).as(ran.out() + ran.err()).isZero();
-        return json(ran.out());
-    }
-
-    private static JsonNode json(String text) throws Exception {
-        return Json.read(text.getBytes(StandardCharsets.UTF_8), 1 << 20).orThrow();
     }
 
     @Test

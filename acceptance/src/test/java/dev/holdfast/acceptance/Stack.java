@@ -291,6 +291,16 @@ final class Stack implements AutoCloseable {
         processes.remove(name);
     }
 
+    /** The power goes and comes back: all of the device ends at once, and its TPM starts once more, with registers of zero. */
+    void powerCut() throws Exception {
+        for (String one : List.of("agent", "inference", "swtpm")) {
+            kill(one);
+        }
+        startTpm();
+        startInference();
+        startAgent();
+    }
+
     boolean runs(String name) {
         return processes.containsKey(name);
     }
