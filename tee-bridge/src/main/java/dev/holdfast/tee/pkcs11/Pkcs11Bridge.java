@@ -56,10 +56,13 @@ public final class Pkcs11Bridge implements TeeBridge {
     private final TeeThread thread = new TeeThread(DEADLINE);
     private final TeeDescription description;
     private final ECPublicKey publicKey;
+    private final boolean checksAnchors;
     /** Of the thread {@code tee} alone. */
     private @Nullable Session session;
 
-    private record Session(Provider provider, Pkcs11Slots.Slot slot, Pkcs11Keys.Held held, KeyStore store) {}
+    /** @param verifies whether the module takes public keys from outside to check signatures with; tpm2-pkcs11 takes none on a curve */
+    private record Session(
+            Provider provider, Pkcs11Slots.Slot slot, Pkcs11Keys.Held held, KeyStore store, boolean verifies) {}
 
     private Pkcs11Bridge(Pkcs11Uri uri) throws TeeException {
         this.uri = uri;
@@ -70,6 +73,7 @@ public final class Pkcs11Bridge implements TeeBridge {
                 return fresh;
             });
             this.publicKey = first.held().publicKey();
+            this.checksAnchors = first.verifies();
             this.description = describe(uri, first.slot());
         } catch (TeeException | RuntimeException e) {
             thread.close();
@@ -115,6 +119,9 @@ public final class Pkcs11Bridge implements TeeBridge {
 
     @Override
     public Optional<AnchorVerifier> anchorVerifier() {
+        if (!checksAnchors) {
+            return Optional.empty();
+        }
         return Optional.of((key, digest, signature) -> {
             if (signature.length != P256.SIGNATURE_BYTES) {
                 return false;
@@ -221,14 +228,27 @@ public final class Pkcs11Bridge implements TeeBridge {
             Pkcs11Keys.Held held = Pkcs11Keys.in(store, provider, uri.object());
             // Key and certificate were found by their label alone: that they belong together is tried.
             Sha256 probe = Sha256.of("holdfast-token-probe".getBytes(StandardCharsets.US_ASCII));
-            if (!P256.verify(held.publicKey(), probe, inToken(provider, held.key(), probe))) {
+            byte[] signature = inToken(provider, held.key(), probe);
+            if (!P256.verify(held.publicKey(), probe, signature)) {
                 throw new TeeException(Code.TEE_REFUSED, "certificate and key " + uri.object() + " do not match");
             }
-            return new Session(provider, slot, held, store);
+            return new Session(provider, slot, held, store, canVerify(provider, held.publicKey(), probe, signature));
         } catch (GeneralSecurityException | IOException | ProviderException e) {
             throw failure("the token " + uri.token(), e);
         } finally {
             Arrays.fill(pin, '\0');
+        }
+    }
+
+    private static boolean canVerify(Provider provider, ECPublicKey key, Sha256 digest, byte[] signature)
+            throws GeneralSecurityException {
+        try {
+            return verifies(provider, key, digest, signature);
+        } catch (GeneralSecurityException | ProviderException e) {
+            if (failure("verifying", e).code() == Code.TEE_REFUSED) {
+                return false;
+            }
+            throw e;
         }
     }
 

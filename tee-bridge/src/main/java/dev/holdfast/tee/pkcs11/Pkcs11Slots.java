@@ -134,10 +134,10 @@ final class Pkcs11Slots {
         }
     }
 
-    /** Padded with blanks, not terminated. */
+    /** Padded with blanks, not terminated; tpm2-pkcs11 pads the model with zero bytes. */
     private static String text(MemorySegment info, long offset, int length) {
         byte[] bytes = info.asSlice(offset, length).toArray(JAVA_BYTE);
-        return new String(bytes, StandardCharsets.UTF_8).strip();
+        return new String(bytes, StandardCharsets.UTF_8).replace('\0', ' ').strip();
     }
 
     @SuppressWarnings("restricted")
