@@ -24,7 +24,7 @@ import java.util.stream.Stream;
  * keeps a copy; it needs nothing from here.
  */
 public record KeptArchives(FleetDirectory directory) {
-    /** Of evidence without logs of the machine, one archive has some 20 KiB: 800 of them. */
+    /** Of evidence without logs of the machine, one archive has 15 KiB: some 1,080 of them. */
     static final long MAX_BYTES_OF_A_DEVICE = 16L * 1024 * 1024;
 
     /** Too old, with one look: a clock that is years ahead for a day must not cost an archive of years. */
