@@ -139,6 +139,10 @@ abstract class EvidenceFixture {
     }
 
     EvidenceClaims claims(List<Measured> models, boolean resettable) throws Exception {
+        return claims(bridge.register().orElseThrow().index(), models, resettable);
+    }
+
+    EvidenceClaims claims(int register, List<Measured> models, boolean resettable) throws Exception {
         return new EvidenceClaims(
                 Models.NONCE,
                 P256.thumbprint(bridge.signer().orElseThrow().publicKey()),
@@ -146,7 +150,7 @@ abstract class EvidenceFixture {
                 "holdfast",
                 "0.1.0",
                 Assurance.HARDWARE,
-                bridge.register().orElseThrow().index(),
+                register,
                 resettable,
                 models,
                 new TreeMap<>(),

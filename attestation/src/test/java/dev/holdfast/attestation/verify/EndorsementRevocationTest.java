@@ -2,10 +2,12 @@ package dev.holdfast.attestation.verify;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.holdfast.attestation.EnrolmentMessage;
 import dev.holdfast.tee.Assurance;
 import dev.holdfast.tee.P256;
 import dev.holdfast.tee.tpm.TpmPublic;
 import dev.holdfast.wire.Binary;
+import dev.holdfast.wire.Code;
 import dev.holdfast.wire.Verdict;
 import java.math.BigInteger;
 import java.nio.charset.StandardCharsets;
@@ -13,8 +15,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.KeyPair;
 import java.security.PublicKey;
+import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
+import java.time.ZoneOffset;
 import java.util.Base64;
 import java.util.Date;
 import java.util.List;
@@ -189,6 +193,37 @@ class EndorsementRevocationTest {
                 .isTrue();
         Files.write(dir.resolve("other.crl"), crl(ISSUER, issuer, now.plusSeconds(3600), 5));
         assertThat(vouched(policy(false, "other.crl")).revoked()).isFalse();
+    }
+
+    /** Not even where anybody may wait for a person. */
+    @Test
+    void aDeviceWhoseMakerTookItsCertificateBackIsNotEnrolled() throws Exception {
+        Files.write(dir.resolve("issuer.crl"), crl(ISSUER, issuer, now.plusSeconds(3600), 77));
+        assertThat(accepted(grant(policy(false))))
+                .isEqualTo(new EnrolmentPolicy.Grant(Assurance.HARDWARE, EnrolmentPolicy.Basis.CHAINED, ""));
+        assertThat(grant(policy(false, "issuer.crl")))
+                .isInstanceOfSatisfying(Verdict.Rejected.class, refused -> {
+                    assertThat(refused.reason().code()).isEqualTo(Code.ATT_ENROL);
+                    assertThat(refused.reason().detail()).contains("revoked");
+                });
+    }
+
+    private Verdict<EnrolmentPolicy.Grant> grant(EnrolmentPolicy policy) throws Exception {
+        byte[] leaf = certificate(
+                        ISSUER, issuer, new X500Name("CN=TPM"), endorsement.key(), 77, false, Optional.of(ENDORSEMENT))
+                .getEncoded();
+        Binary none = Binary.empty();
+        EnrolmentMessage.Request asked = new EnrolmentMessage.Request(
+                "device-1",
+                Assurance.HARDWARE,
+                none,
+                none,
+                none,
+                accepted(Binary.fromHex(TEMPLATE)),
+                Binary.copyOf(leaf),
+                none,
+                none);
+        return Verdict.of(() -> policy.grant(asked, endorsement, Clock.fixed(now, ZoneOffset.UTC)));
     }
 
     /** Otherwise whoever can put a file there, or a mirror of the maker, could shut devices out. */

@@ -265,6 +265,25 @@ class OfflineInstallTest {
         assertRefused(bundle(online, Sha256.of(world.first)), Code.UPD_DIRECTOR_NONCE);
     }
 
+    /** Not in part, either: what it leaves out goes on. */
+    @Test
+    void refusesASetThatThisAgentCannotRunAsAWhole() throws Exception {
+        assertCommitted(firstBundle(), world.first);
+        publish(world.secondOrder);
+        ObjectNode leased = DirectorOrder.offline("device-1", 2, now, repo.expires, List.of(), new TreeMap<>())
+                .signedPart();
+        byte[] without = bundle(sign(leased.deepCopy()));
+        leased.putObject("lease").put("seconds", 60);
+        assertThat(run(bundle(sign(leased))))
+                .isInstanceOfSatisfying(
+                        Verdict.Rejected.class,
+                        r -> assertThat(r.reason().code()).isEqualTo(Code.UPD_INCOMPATIBLE));
+        assertThat(world.serving()).contains(Sha256.of(world.first));
+        restart();
+        assertThat(run(without).orThrow()).isEmpty();
+        assertThat(world.serving()).as("the same without a lease retires it").isEmpty();
+    }
+
     @Test
     void anOfflineOrderIsNoAnswerOverTheNetwork() {
         repo.down = false;

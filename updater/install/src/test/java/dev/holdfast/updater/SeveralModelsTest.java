@@ -3,6 +3,7 @@ package dev.holdfast.updater;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.holdfast.control.InferenceControl;
 import dev.holdfast.control.Slot;
 import dev.holdfast.storage.Disk;
 import dev.holdfast.trust.client.RepositorySimulator;
@@ -33,6 +34,8 @@ import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** A chat model and others beside it: each has installs of its own, and no install harms another model. */
 class SeveralModelsTest {
@@ -405,6 +408,17 @@ class SeveralModelsTest {
         assertInterrupted(installer.install(needing("two", 6, 1, Long.MAX_VALUE)), Code.INS_MEMORY);
     }
 
+    /** Two that share their bytes fit where their needs do not add up to a number any more. */
+    @Test
+    void theSumOfWhatServesOverflowsNeither() throws Exception {
+        budget(Long.MAX_VALUE);
+        Installer installer = world.installer();
+        long half = Long.MAX_VALUE / 2 + RepositorySimulator.model(5).length / 4;
+        assertCommitted(installer.install(needing("one", 5, 1, half)));
+        assertCommitted(installer.install(needing("two", 5, 1, half)));
+        assertInterrupted(installer.install(needing("three", 6, 1, 1)), Code.INS_MEMORY);
+    }
+
     // --- the end of a model ---
 
     @Test
@@ -549,6 +563,22 @@ class SeveralModelsTest {
         assertThat(embed).isNotDone();
         installer.cancel("embed", new Rejection(Code.INS_CANCELLED, "the test ends"));
         assertThat(embed.get(20, TimeUnit.SECONDS)).isInstanceOf(InstallOutcome.RolledBack.class);
+    }
+
+    /** As often as it is brought back, the process loses it again. */
+    @ParameterizedTest
+    @ValueSource(ints = {2, 3})
+    void aReleaseThatIsLostThreeTimesOnProbationGoes(int losses) throws Exception {
+        InferenceControl inference = world.withStatus(() -> {
+            long served = world.log.stream().filter("after"::equals).count();
+            if (served > 0 && served <= losses) {
+                world.serving.remove("intent");
+            }
+            return false;
+        });
+        InstallOutcome outcome = world.installer(inference).install(world.firstOrder);
+        assertThat(outcome)
+                .isInstanceOf(losses < 3 ? InstallOutcome.Committed.class : InstallOutcome.RolledBack.class);
     }
 
     @Test
@@ -737,6 +767,17 @@ class SeveralModelsTest {
             }
             assertThat(world.recover(world.installer()).pointer().models()).containsOnlyKeys("intent", "embed");
         }
+    }
+
+    @Test
+    void whatWasRetiredDoesNotComeBackByTheBytesThatAnotherModelHas() throws Exception {
+        Installer installer = world.installer();
+        assertCommitted(installer.install(release("gone", 6, 1)));
+        assertCommitted(installer.install(release("stays", 6, 1)));
+        assertThat(installer.retire("gone", 2)).isEmpty();
+        assertThat(world.store.has(Sha256.of(RepositorySimulator.model(6)))).isTrue();
+        java.nio.file.Files.delete(world.dir.resolve("store/serving.json"));
+        assertThat(world.recover(world.installer()).pointer().models()).containsOnlyKeys("stays");
     }
 
     @Test
