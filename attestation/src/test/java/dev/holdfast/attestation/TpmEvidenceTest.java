@@ -2,8 +2,8 @@ package dev.holdfast.attestation;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.holdfast.attestation.verify.Appraisal.Status;
 import dev.holdfast.attestation.verify.Appraisal;
+import dev.holdfast.attestation.verify.Appraisal.Status;
 import dev.holdfast.attestation.verify.AppraisalPolicy;
 import dev.holdfast.attestation.verify.EvidenceVerifier;
 import dev.holdfast.tee.Assurance;
@@ -125,12 +125,13 @@ class TpmEvidenceTest extends EvidenceContract {
     /** The register that the policy asks for leads to the log: only what the device says of itself is not so. */
     @Test
     void rejectsADeviceThatSaysItMeasuresIntoAnotherRegister() throws Exception {
-        List<EvidenceClaims.Measured> models =
-                Models.accepted(EvidenceVerifier.open(attester.attest(Models.NONCE))).claims().models();
+        List<EvidenceClaims.Measured> models = Models.accepted(EvidenceVerifier.open(attester.attest(Models.NONCE)))
+                .claims()
+                .models();
         for (int register : new int[] {measured().index(), 15}) {
             EvidenceClaims claims = claims(register, models, false);
-            byte[] evidence = signed(
-                    claims, bridge.quoter().orElseThrow().quote(claims.qualifyingData()), log.contents());
+            byte[] evidence =
+                    signed(claims, bridge.quoter().orElseThrow().quote(claims.qualifyingData()), log.contents());
             assertThat(appraise(evidence).checks().stream()
                             .filter(check -> !check.passed())
                             .map(Appraisal.Check::name))

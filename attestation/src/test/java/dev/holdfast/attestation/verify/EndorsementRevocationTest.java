@@ -201,11 +201,10 @@ class EndorsementRevocationTest {
         Files.write(dir.resolve("issuer.crl"), crl(ISSUER, issuer, now.plusSeconds(3600), 77));
         assertThat(accepted(grant(policy(false))))
                 .isEqualTo(new EnrolmentPolicy.Grant(Assurance.HARDWARE, EnrolmentPolicy.Basis.CHAINED, ""));
-        assertThat(grant(policy(false, "issuer.crl")))
-                .isInstanceOfSatisfying(Verdict.Rejected.class, refused -> {
-                    assertThat(refused.reason().code()).isEqualTo(Code.ATT_ENROL);
-                    assertThat(refused.reason().detail()).contains("revoked");
-                });
+        assertThat(grant(policy(false, "issuer.crl"))).isInstanceOfSatisfying(Verdict.Rejected.class, refused -> {
+            assertThat(refused.reason().code()).isEqualTo(Code.ATT_ENROL);
+            assertThat(refused.reason().detail()).contains("revoked");
+        });
     }
 
     private Verdict<EnrolmentPolicy.Grant> grant(EnrolmentPolicy policy) throws Exception {

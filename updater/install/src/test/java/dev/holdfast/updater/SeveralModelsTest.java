@@ -577,8 +577,7 @@ class SeveralModelsTest {
             return false;
         });
         InstallOutcome outcome = world.installer(inference).install(world.firstOrder);
-        assertThat(outcome)
-                .isInstanceOf(losses < 3 ? InstallOutcome.Committed.class : InstallOutcome.RolledBack.class);
+        assertThat(outcome).isInstanceOf(losses < 3 ? InstallOutcome.Committed.class : InstallOutcome.RolledBack.class);
     }
 
     @Test
