@@ -101,7 +101,9 @@ class DamagedFilesTest {
                     LIMIT,
                     "a verified model serves, and the agent " + (runs ? "runs" : "has ended"),
                     () -> stack.serves().matches("intent@[12]\\.0\\.0")
-                            && (runs ? agentRuns(stack) : !stack.process("agent").isAlive()));
+                            && (runs
+                                    ? agentRuns(stack)
+                                    : !stack.process("agent").isAlive()));
             assertThat(stack.process("agent").isAlive()).isEqualTo(runs);
             if (!runs) {
                 assertThat(stack.log("agent"))
