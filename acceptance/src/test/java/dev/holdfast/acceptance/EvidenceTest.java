@@ -15,6 +15,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -61,13 +62,16 @@ class EvidenceTest {
         }
     }
 
-    private static JsonNode verify(Path evidence, String nonce, int status) throws Exception {
+    /** Says when it was asked for: the fleet, which asks by itself, too, may have seen newer evidence since. */
+    private static JsonNode verify(Path evidence, String nonce, Instant asked, int status) throws Exception {
         Tools.Ran ran = stack.command(
                 Stack.FLEET,
                 "verify",
                 evidence.toString(),
                 "--nonce",
                 nonce,
+                "--issued",
+                asked.toString(),
                 "--policy",
                 stack.dir.resolve("policy.json").toString(),
                 "--json");
@@ -104,6 +108,7 @@ class EvidenceTest {
     void tpm2CheckquoteAcceptsTheCommandsFilesAndNoOtherNonce() throws Exception {
         Path evidence = stack.dir.resolve("evidence.cbor");
         Path out = stack.dir.resolve("tpm");
+        Instant asked = Instant.now();
         stack.holdfastOk("attest", "--nonce", NONCE, "--out", evidence.toString(), "--tpm-out", out.toString());
         assertThat(checkquote(
                         out, Files.readString(out.resolve("qualifying.hex")).strip()))
@@ -114,27 +119,28 @@ class EvidenceTest {
         assertThat(checkquote(
                         out, Files.readString(second.resolve("qualifying.hex")).strip()))
                 .isNotZero();
-        JsonNode good = verify(evidence, NONCE, 0);
+        JsonNode good = verify(evidence, NONCE, asked, 0);
         assertThat(good.at("/submods/holdfast/ear.status").asText()).isEqualTo("affirming");
         assertThat(good.at("/claims/model/version").asText()).isEqualTo("1.0.0");
         assertThat(good.at("/claims/model/tokenizer").asText()).hasSize(64);
         assertThat(good.at("/claims/sandbox/seccomp").asText()).isNotEmpty();
-        assertThat(verify(evidence, OTHER, 1).path("status").asText()).isEqualTo("contraindicated");
+        assertThat(verify(evidence, OTHER, asked, 1).path("status").asText()).isEqualTo("contraindicated");
     }
 
     @Test
     @Order(2)
     void aLocalProgramGetsEvidenceFromTheInferenceSocket() throws Exception {
+        Instant asked = Instant.now();
         JsonNode answer = UnixSocket.getJson(stack.socket("inference"), "/v1/attestation?nonce=" + OTHER);
         Path evidence = Files.write(
                 stack.dir.resolve("local.cbor"),
                 Binary.fromHex(answer.path("evidence").asText()).orThrow().toArray());
-        assertThat(verify(evidence, OTHER, 0).path("status").asText()).isEqualTo("affirming");
+        assertThat(verify(evidence, OTHER, asked, 0).path("status").asText()).isEqualTo("affirming");
         JsonNode control = UnixSocket.getJson(stack.socket("control"), "/v1/attestation?nonce=" + NONCE);
         Files.write(
                 evidence,
                 Binary.fromHex(control.path("evidence").asText()).orThrow().toArray());
-        assertThat(verify(evidence, NONCE, 0).path("status").asText()).isEqualTo("affirming");
+        assertThat(verify(evidence, NONCE, asked, 0).path("status").asText()).isEqualTo("affirming");
     }
 
     private static Tools.Ran attest() throws Exception {
@@ -284,6 +290,7 @@ class EvidenceTest {
     @Test
     @Order(6)
     void aModelThatWasSwappedOnTheDiskIsNotAttested() throws Exception {
+        Instant asked = Instant.now();
         String digest = stack.status().at("/serving/digest").asText();
         Path blob = stack.dir.resolve("device/store/blobs").resolve(digest);
         Files.copy(Stack.DEMO.resolve("intent-2.0.0.gguf"), blob, StandardCopyOption.REPLACE_EXISTING);
@@ -303,6 +310,6 @@ class EvidenceTest {
                             .status()
                     == 1;
         });
-        assertThat(verify(evidence, NONCE, 1).path("status").asText()).isIn("none", "warning");
+        assertThat(verify(evidence, NONCE, asked, 1).path("status").asText()).isIn("none", "warning");
     }
 }
