@@ -4,6 +4,12 @@ import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.networknt.schema.JsonSchema;
+import com.networknt.schema.JsonSchemaFactory;
+import com.networknt.schema.SchemaLocation;
+import com.networknt.schema.SpecVersion;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -81,16 +87,43 @@ class PackagesTest {
         assertThat(Files.size(requireNonNull(all.get("holdfast-fleet")))).isLessThanOrEqualTo(15 * MIB);
     }
 
+    /** By the schema that CycloneDX publishes. */
+    @Test
+    void theirBillsOfMaterialsAreOnesByTheOfficialSchema() throws Exception {
+        JsonSchema schema = JsonSchemaFactory.getInstance(
+                        SpecVersion.VersionFlag.V7,
+                        builder -> builder.schemaMappers(
+                                mappers -> mappers.mapPrefix("http://cyclonedx.org/schema/", "classpath:")))
+                .getSchema(SchemaLocation.of("classpath:bom-1.6.schema.json"));
+        Path tree = folder.resolve("bills");
+        for (var each : packages("one").entrySet()) {
+            unpack(each.getValue(), tree.resolve(each.getKey()));
+            try (Stream<Path> files = Files.walk(tree.resolve(each.getKey()))) {
+                Path bill = files.filter(file -> file.endsWith(BillOfMaterials.FILE))
+                        .findFirst()
+                        .orElseThrow();
+                ObjectNode document = (ObjectNode) new ObjectMapper().readTree(Files.readAllBytes(bill));
+                assertThat(schema.validate(document)).as(each.getKey()).isEmpty();
+                document.put("specVersion", 16);
+                assertThat(schema.validate(document)).as("what the schema refuses").isNotEmpty();
+            }
+        }
+    }
+
+    private static void unpack(Path file, Path tree) throws Exception {
+        assertThat(new ProcessBuilder("dpkg-deb", "-x", file.toString(), tree.toString())
+                        .start()
+                        .waitFor())
+                .isZero();
+    }
+
     /** What the poms leave out of libraries is missed by none: each program is started, and the servers are asked something. */
     @Test
     void everyProgramStartsFromThePackages() throws Exception {
         assumeTrue(Files.isExecutable(Path.of("/usr/bin/curl")), "curl is not installed");
         Path tree = folder.resolve("installed");
         for (Path file : packages("one").values()) {
-            assertThat(new ProcessBuilder("dpkg-deb", "-x", file.toString(), tree.toString())
-                            .start()
-                            .waitFor())
-                    .isZero();
+            unpack(file, tree);
         }
         Path lib = tree.resolve("usr/lib");
         // Each runs, and ends well enough to leave its cache.

@@ -27,12 +27,23 @@ record AgentState(
         Phase phase,
         boolean connected,
         boolean enrolled,
-        Optional<Rejection> lastRejection,
+        Optional<Refused> lastRejection,
         Optional<ModelWork.Wait> waits,
         SortedMap<String, ModelWork.State> models,
         Optional<Alarm.Waiting> waiting,
         Optional<Instant> lastLook,
         Optional<LinkStatus> link) {
+    /**
+     * What was refused.
+     *
+     * @param at when it was last; whoever ordered something since can tell by it whether that was refused, or what was there before
+     */
+    record Refused(Rejection reason, Instant at) {
+        static Refused now(Rejection reason) {
+            return new Refused(reason, Instant.now());
+        }
+    }
+
     /** One line for people: {@code idle; serves intent@1.0.0; the broker is not reached; waits because of INS-DISK until ...}. */
     String sentence(Pointer pointer) {
         String serving = pointer.models().values().stream()

@@ -92,7 +92,7 @@ final class DeviceReport {
                 .put("detail", tee.detail());
         byDefault(status, now);
         models(status, now);
-        now.lastRejection().ifPresent(reason -> put(status, reason));
+        now.lastRejection().ifPresent(refused -> put(status, refused));
         now.waits().ifPresent(wait -> put(status, wait));
         now.waiting().ifPresent(waiting -> put(status, waiting));
         lastFailure(installer.history().stream()).ifPresent(record -> status.set("lastFailure", line(record)));
@@ -115,8 +115,11 @@ final class DeviceReport {
         return json;
     }
 
-    private static void put(ObjectNode node, Rejection reason) {
-        node.putObject("lastRejection").put("code", reason.code().id()).put("detail", reason.detail());
+    private static void put(ObjectNode node, AgentState.Refused refused) {
+        node.putObject("lastRejection")
+                .put("code", refused.reason().code().id())
+                .put("detail", refused.reason().detail())
+                .put("at", refused.at().truncatedTo(ChronoUnit.MILLIS).toString());
     }
 
     /** What the loop waits for, beside what was refused where something was. */
@@ -230,7 +233,7 @@ final class DeviceReport {
             state.filter(work -> work.phase() instanceof Phase.Installing)
                     .flatMap(work -> progress(name))
                     .ifPresent(install -> one.set("install", install));
-            state.flatMap(ModelWork.State::lastRejection).ifPresent(reason -> put(one, reason));
+            state.flatMap(ModelWork.State::lastRejection).ifPresent(refused -> put(one, refused));
             state.flatMap(ModelWork.State::waits).ifPresent(wait -> put(one, wait));
             lastFailure(installer.history().stream()
                             .filter(r -> r.slot().model().equals(name)))

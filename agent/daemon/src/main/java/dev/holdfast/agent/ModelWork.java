@@ -55,7 +55,7 @@ final class ModelWork implements AutoCloseable {
      * @param lastRejection what was refused last, until something succeeds
      * @param waits what it waits for, where it goes on by itself
      */
-    record State(Phase phase, Optional<Rejection> lastRejection, Optional<Wait> waits) {}
+    record State(Phase phase, Optional<AgentState.Refused> lastRejection, Optional<Wait> waits) {}
 
     /** What somebody waits for, and until when he looks again. */
     record Wait(Rejection reason, Instant until) {}
@@ -67,7 +67,7 @@ final class ModelWork implements AutoCloseable {
     private final Thread thread;
     private volatile Optional<Wish> wish = Optional.empty();
     private volatile Phase phase = new Phase.Starting();
-    private volatile Optional<Rejection> lastRejection = Optional.empty();
+    private volatile Optional<AgentState.Refused> lastRejection = Optional.empty();
     private volatile Optional<Wait> waits = Optional.empty();
     /** Why the last install was interrupted, and when it can go on where that is known; for the work alone. */
     private Optional<Rejection> interruption = Optional.empty();
@@ -166,7 +166,7 @@ final class ModelWork implements AutoCloseable {
     /** Says until when it waits for what was refused last. */
     private Duration waiting(Duration pause) {
         waits = lastRejection.map(
-                reason -> new Wait(reason, parts.clock().instant().plus(pause)));
+                refused -> new Wait(refused.reason(), parts.clock().instant().plus(pause)));
         return pause;
     }
 
@@ -305,10 +305,10 @@ final class ModelWork implements AutoCloseable {
     }
 
     private void note(Rejection reason) {
-        if (!lastRejection.equals(Optional.of(reason))) {
+        if (!lastRejection.map(AgentState.Refused::reason).equals(Optional.of(reason))) {
             LOG.warn("{}: {}", Subject.model(model), reason);
         }
-        lastRejection = Optional.of(reason);
+        lastRejection = Optional.of(AgentState.Refused.now(reason));
     }
 
     /** Says what an operation that others asked for came to; what it left to do is done here. */

@@ -50,7 +50,7 @@ final class UpdateLoop implements AutoCloseable {
     private boolean looked;
     private boolean brokerWasLost;
     private volatile boolean closed;
-    private volatile Optional<Rejection> lastRejection = Optional.empty();
+    private volatile Optional<AgentState.Refused> lastRejection = Optional.empty();
     private volatile Optional<ModelWork.Wait> waits = Optional.empty();
     private volatile Optional<Instant> lastLook = Optional.empty();
     /** Whoever uses the trust client to change the device: the loop's look, or one offline bundle. */
@@ -83,7 +83,7 @@ final class UpdateLoop implements AutoCloseable {
 
     AgentState state() {
         SortedMap<String, ModelWork.State> models = parts.works().states();
-        Optional<Rejection> last = lastRejection.or(() -> models.values().stream()
+        Optional<AgentState.Refused> last = lastRejection.or(() -> models.values().stream()
                 .flatMap(model -> model.lastRejection().stream())
                 .findFirst());
         Optional<ModelWork.Wait> refused = waits.or(() -> models.values().stream()
@@ -121,7 +121,7 @@ final class UpdateLoop implements AutoCloseable {
                 try {
                     pause = closed ? Alarm.Pause.of(Duration.ZERO, "the end") : look();
                     Instant until = parts.clock().instant().plus(pause.length());
-                    waits = lastRejection.map(reason -> new ModelWork.Wait(reason, until));
+                    waits = lastRejection.map(refused -> new ModelWork.Wait(refused.reason(), until));
                 } finally {
                     turn.unlock();
                 }
@@ -145,7 +145,7 @@ final class UpdateLoop implements AutoCloseable {
             boolean whole = recovery.isDone(false);
             if (whole) {
                 // Whatever the disk refused was done by now.
-                lastRejection = lastRejection.filter(reason -> !Recovery.isOfDisk(reason));
+                lastRejection = lastRejection.filter(refused -> !Recovery.isOfDisk(refused.reason()));
             }
             pause = !parts.fleet().connected() ? offline() : brokerWasLost ? spread() : online();
             if (!whole && pause.length().compareTo(UNFINISHED_LOOK) > 0) {
@@ -258,10 +258,10 @@ final class UpdateLoop implements AutoCloseable {
     }
 
     private void note(Rejection reason) {
-        if (!lastRejection.equals(Optional.of(reason))) {
+        if (!lastRejection.map(AgentState.Refused::reason).equals(Optional.of(reason))) {
             LOG.warn("{}", reason);
         }
-        lastRejection = Optional.of(reason);
+        lastRejection = Optional.of(AgentState.Refused.now(reason));
     }
 
     /** Goes back to the release before, because a person says so; see {@link Installer#rollback}. */

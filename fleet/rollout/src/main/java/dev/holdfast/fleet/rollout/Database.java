@@ -23,7 +23,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class Database implements AutoCloseable {
     /** The newest of the migrations. */
-    private static final int SCHEMA = 1;
+    private static final int SCHEMA = 2;
 
     /** Longer than the service's largest transaction takes. */
     private static final int BUSY_MILLIS = 30_000;

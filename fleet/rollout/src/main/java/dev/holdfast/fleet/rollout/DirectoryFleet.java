@@ -117,7 +117,9 @@ public final class DirectoryFleet implements Fleet {
                                 text(failure, "code", MAX_WORD_CHARS).orElse(""))),
                 text(refused, "code", MAX_WORD_CHARS)
                         .map(code -> new Refusal(
-                                code, text(refused, "detail", MAX_DETAIL_CHARS).orElse(""))));
+                                code,
+                                text(refused, "detail", MAX_DETAIL_CHARS).orElse(""),
+                                text(refused, "at", MAX_WORD_CHARS).orElse(""))));
     }
 
     private static Optional<String> text(JsonNode object, String name, int maxChars) {

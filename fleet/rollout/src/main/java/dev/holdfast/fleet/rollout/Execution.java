@@ -13,6 +13,7 @@ import java.util.Optional;
  * @param order the number of the order; 0 where none was needed or asked for yet
  * @param versionBefore what was desired of the device before; empty where the model was not
  * @param failureBefore when the device's last failure of the model was as it stood when the order was given, by the device's clock
+ * @param refusalBefore which refusal of the device stood when the order was given, see {@link Fleet.Refusal#occasion}
  * @param provedAt when the evidence was asked for that proves it
  * @param wentBack whether the device was ordered back
  */
@@ -28,6 +29,7 @@ public record Execution(
         long order,
         Optional<String> versionBefore,
         Optional<String> failureBefore,
+        Optional<String> refusalBefore,
         Optional<String> code,
         String detail,
         Optional<Instant> provedAt,
@@ -56,6 +58,7 @@ public record Execution(
                 order,
                 versionBefore,
                 failureBefore,
+                refusalBefore,
                 because,
                 said,
                 proof,
@@ -77,6 +80,7 @@ public record Execution(
                 REMEMBERED,
                 desired,
                 failureBefore,
+                refusalBefore,
                 code,
                 detail,
                 provedAt,
@@ -84,8 +88,8 @@ public record Execution(
                 rowVersion);
     }
 
-    /** An order was given; 0 where none was needed. @param lastFailure of the device, as it stands now */
-    Execution ordered(long number, Optional<String> lastFailure, Instant now, Instant until) {
+    /** An order was given; 0 where none was needed. @param word of the device, as it stands now */
+    Execution ordered(long number, Optional<Fleet.Word> word, Instant now, Instant until) {
         return new Execution(
                 rollout,
                 device,
@@ -97,7 +101,8 @@ public record Execution(
                 attempts + 1,
                 number,
                 versionBefore,
-                lastFailure,
+                word.flatMap(Fleet.Word::failure).map(Fleet.Failure::at),
+                word.flatMap(Fleet.Word::refused).map(Fleet.Refusal::occasion),
                 Optional.empty(),
                 "",
                 Optional.empty(),

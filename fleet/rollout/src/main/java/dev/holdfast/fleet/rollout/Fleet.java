@@ -33,7 +33,17 @@ public interface Fleet {
     /** @param at by the device's clock */
     record Failure(String version, String at, boolean rolledBack, String code) {}
 
-    record Refusal(String code, String detail) {}
+    /**
+     * What the device refused last.
+     *
+     * @param at when, by the device's clock; empty of an agent that does not say
+     */
+    record Refusal(String code, String detail, String at) {
+        /** Differs from what it refused before. */
+        String occasion() {
+            return at.isEmpty() ? code + ": " + detail : at;
+        }
+    }
 
     /**
      * What the last look at a device's evidence came to, for one model.

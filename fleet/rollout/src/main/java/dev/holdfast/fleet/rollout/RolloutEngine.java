@@ -263,12 +263,11 @@ public final class RolloutEngine {
     private Execution ordered(Execution one, RolloutPlan plan, Instant now) throws IOException {
         try {
             Optional<Fleet.Word> word = fleet.word(one.device(), plan.model());
-            Optional<String> failure = word.flatMap(Fleet.Word::failure).map(Fleet.Failure::at);
             // Nothing new is desired of a device that has it already; it still has to be proved.
             long number = one.attempts() == 0 && one.versionBefore().equals(Optional.of(plan.version()))
                     ? 0
                     : fleet.order(one.device(), plan.model(), plan.version(), plan.terms());
-            return one.ordered(number, failure, now, now.plus(plan.deadlines().notified()));
+            return one.ordered(number, word, now, now.plus(plan.deadlines().notified()));
         } catch (RejectedException e) {
             quiet.warn("{} is not ordered: {}", Subject.device(one.device()), e.rejection());
             if (e.rejection().code() == Code.FLT_HELD) {

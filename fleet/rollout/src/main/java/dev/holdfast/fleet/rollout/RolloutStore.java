@@ -202,7 +202,7 @@ public final class RolloutStore implements AutoCloseable {
         return together(() -> {
             int rows = database.update(
                     "update execution set state = ?, since = ?, deadline = ?, ordered_at = ?, attempts = ?,"
-                            + " order_number = ?, version_before = ?, failure_before = ?, code = ?, detail = ?,"
+                            + " order_number = ?, version_before = ?, failure_before = ?, refusal_before = ?, code = ?, detail = ?,"
                             + " proved_at = ?, went_back = ?, row_version = row_version + 1"
                             + " where rollout = ? and device = ? and row_version = ?",
                     next.state(),
@@ -213,6 +213,7 @@ public final class RolloutStore implements AutoCloseable {
                     next.order(),
                     next.versionBefore(),
                     next.failureBefore(),
+                    next.refusalBefore(),
                     next.code(),
                     next.detail(),
                     next.provedAt(),
@@ -271,6 +272,7 @@ public final class RolloutStore implements AutoCloseable {
                 row.number("order_number"),
                 row.textOrNone("version_before"),
                 row.textOrNone("failure_before"),
+                row.textOrNone("refusal_before"),
                 row.textOrNone("code"),
                 row.text("detail"),
                 row.timeOrNone("proved_at"),

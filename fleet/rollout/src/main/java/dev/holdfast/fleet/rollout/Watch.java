@@ -69,8 +69,11 @@ record Watch(RolloutPlan plan, Sha256 wanted, Instant now) {
                                         Optional.empty(),
                                         how);
             }
-            if (said.refused().isPresent()) {
-                return refused(before, said.refused().get());
+            // What stood before the order says nothing of it.
+            Optional<Fleet.Refusal> refused = said.refused()
+                    .filter(one -> !Optional.of(one.occasion()).equals(before.refusalBefore()));
+            if (refused.isPresent()) {
+                return refused(before, refused.get());
             }
         }
         return late(before);
@@ -78,7 +81,9 @@ record Watch(RolloutPlan plan, Sha256 wanted, Instant now) {
 
     /** What the signed order or release says is final; what the line or the disk says may pass. */
     private Execution refused(Execution before, Fleet.Refusal refusal) {
-        if (refusal.code().startsWith("UPD-")) {
+        // It looked before it was ordered anything.
+        boolean early = refusal.code().equals(Code.UPD_NO_ORDER.id());
+        if (refusal.code().startsWith("UPD-") && !early) {
             return failed(before, ExecutionState.REJECTED, Optional.of(refusal.code()), refusal.detail());
         }
         Execution told = before.telling(Optional.of(refusal.code()), refusal.detail());

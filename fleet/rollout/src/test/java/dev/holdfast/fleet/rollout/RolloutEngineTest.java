@@ -3,6 +3,8 @@ package dev.holdfast.fleet.rollout;
 import static dev.holdfast.fleet.rollout.ExecutionState.ATTESTED;
 import static dev.holdfast.fleet.rollout.ExecutionState.CONFIRMED;
 import static dev.holdfast.fleet.rollout.ExecutionState.FAILED;
+import static dev.holdfast.fleet.rollout.ExecutionState.NOTIFIED;
+import static dev.holdfast.fleet.rollout.ExecutionState.REJECTED;
 import static dev.holdfast.fleet.rollout.ExecutionState.REMOVED;
 import static dev.holdfast.fleet.rollout.ExecutionState.TIMED_OUT;
 import static org.assertj.core.api.Assertions.assertThat;
@@ -112,6 +114,38 @@ class RolloutEngineTest {
         assertThat(store.events("spring", 100))
                 .extracting(RolloutStore.Event::kind)
                 .contains("ring", "gate", "completed");
+    }
+
+    /** Its report comes after the order, and says what it refused before; or that there was no order when it looked. */
+    @Test
+    void whatADeviceRefusedBeforeItsOrderIsNoWordOnIt() throws Exception {
+        for (String each : fleet.devices()) {
+            fleet.device(each).kind = Kind.IDLE;
+        }
+        SimulatedFleet.Device device = fleet.device("sim-0");
+        device.refused = Optional.of(new Fleet.Refusal("UPD-EPOCH", "epoch 1, the floor is 2", "earlier"));
+        SimulatedFleet.Device old = fleet.device("sim-1");
+        old.refused = Optional.of(new Fleet.Refusal("UPD-EPOCH", "epoch 1, the floor is 2", ""));
+        fleet.pass(MINUTE);
+        begin("{'name':'all','percent':100}", ",'gate':{'failedPercent':100}");
+        fleet.pass(MINUTE);
+        engine.step();
+        assertThat(of("sim-0").state()).isEqualTo(NOTIFIED);
+        assertThat(of("sim-1").state()).isEqualTo(NOTIFIED);
+
+        device.refused = Optional.of(new Fleet.Refusal("UPD-NO-ORDER", "the Director has no order", "now"));
+        old.refused = Optional.of(new Fleet.Refusal("UPD-EPOCH", "epoch 1, the floor is 3", ""));
+        fleet.pass(MINUTE);
+        engine.step();
+        assertThat(of("sim-0").state()).isEqualTo(NOTIFIED);
+        assertThat(of("sim-0").code()).contains("UPD-NO-ORDER");
+        assertThat(of("sim-1").state()).isEqualTo(REJECTED);
+
+        device.refused = Optional.of(new Fleet.Refusal("UPD-EPOCH", "epoch 1, the floor is 2", "later"));
+        fleet.pass(MINUTE);
+        engine.step();
+        assertThat(of("sim-0").state()).isEqualTo(REJECTED);
+        assertThat(of("sim-0").code()).contains("UPD-EPOCH");
     }
 
     /** 3 % fail their health gate: the gate takes 5 %, so the rings go on. */

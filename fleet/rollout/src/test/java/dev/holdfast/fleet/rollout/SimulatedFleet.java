@@ -35,7 +35,9 @@ final class SimulatedFleet extends Clock implements Fleet {
         LIES,
         SILENT,
         /** Fails once with a full disk, then takes it. */
-        FAILS_ONCE
+        FAILS_ONCE,
+        /** Reports, and does nothing. */
+        IDLE
     }
 
     static final class Device {
@@ -45,6 +47,7 @@ final class SimulatedFleet extends Clock implements Fleet {
         String serves = "1.0.0";
         String says = "1.0.0";
         Optional<Failure> failure = Optional.empty();
+        Optional<Refusal> refused = Optional.empty();
         Instant saidAt = Instant.EPOCH;
         Optional<Proof> proof = Optional.empty();
         int failures;
@@ -94,6 +97,7 @@ final class SimulatedFleet extends Clock implements Fleet {
                     }
                 }
                 case LIES -> device.says = wanted;
+                case IDLE -> {}
                 default -> {
                     device.serves = wanted;
                     device.says = wanted;
@@ -164,7 +168,7 @@ final class SimulatedFleet extends Clock implements Fleet {
         return one.saidAt.equals(Instant.EPOCH)
                 ? Optional.empty()
                 : Optional.of(new Word(
-                        one.saidAt, Optional.of(one.says), true, Optional.empty(), one.failure, Optional.empty()));
+                        one.saidAt, Optional.of(one.says), true, Optional.empty(), one.failure, one.refused));
     }
 
     @Override

@@ -1,0 +1,1 @@
+alter table execution add column refusal_before text;
