@@ -19,7 +19,6 @@ import dev.holdfast.updater.OperatorRecord;
 import dev.holdfast.wire.Binary;
 import dev.holdfast.wire.Json;
 import dev.holdfast.wire.ModelName;
-import dev.holdfast.wire.Rejection;
 import java.security.SecureRandom;
 import java.time.temporal.ChronoUnit;
 import java.util.Comparator;
