@@ -105,7 +105,9 @@ class PackagesTest {
                 ObjectNode document = (ObjectNode) new ObjectMapper().readTree(Files.readAllBytes(bill));
                 assertThat(schema.validate(document)).as(each.getKey()).isEmpty();
                 document.put("specVersion", 16);
-                assertThat(schema.validate(document)).as("what the schema refuses").isNotEmpty();
+                assertThat(schema.validate(document))
+                        .as("what the schema refuses")
+                        .isNotEmpty();
             }
         }
     }

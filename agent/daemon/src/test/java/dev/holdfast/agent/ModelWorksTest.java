@@ -298,7 +298,8 @@ class ModelWorksTest {
         carryOut(model("a", 1));
         await().until(() -> state("a")
                 .lastRejection()
-                .filter(why -> why.code() == Code.INS_INTERNAL && why.detail().contains("a bug"))
+                .filter(why -> why.reason().code() == Code.INS_INTERNAL
+                        && why.reason().detail().contains("a bug"))
                 .isPresent());
         carryOut(model("a", 2));
         awaitAsked("install a 2");
@@ -374,7 +375,9 @@ class ModelWorksTest {
                 order -> new InstallOutcome.RolledBack(slot, new Rejection(Code.INS_PROBATION, "was restarted"));
         carryOut(model("a", 1));
         await().until(() -> script.asked.stream().filter("settle a"::equals).count() == 2);
-        assertThat(state("a").lastRejection()).map(Rejection::code).contains(Code.INS_PROBATION);
+        assertThat(state("a").lastRejection())
+                .map(refused -> refused.reason().code())
+                .contains(Code.INS_PROBATION);
     }
 
     @Test

@@ -70,8 +70,8 @@ record Watch(RolloutPlan plan, Sha256 wanted, Instant now) {
                                         how);
             }
             // What stood before the order says nothing of it.
-            Optional<Fleet.Refusal> refused = said.refused()
-                    .filter(one -> !Optional.of(one.occasion()).equals(before.refusalBefore()));
+            Optional<Fleet.Refusal> refused =
+                    said.refused().filter(one -> !Optional.of(one.occasion()).equals(before.refusalBefore()));
             if (refused.isPresent()) {
                 return refused(before, refused.get());
             }

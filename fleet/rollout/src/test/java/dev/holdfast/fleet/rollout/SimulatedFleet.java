@@ -167,8 +167,8 @@ final class SimulatedFleet extends Clock implements Fleet {
         Device one = device(device);
         return one.saidAt.equals(Instant.EPOCH)
                 ? Optional.empty()
-                : Optional.of(new Word(
-                        one.saidAt, Optional.of(one.says), true, Optional.empty(), one.failure, one.refused));
+                : Optional.of(
+                        new Word(one.saidAt, Optional.of(one.says), true, Optional.empty(), one.failure, one.refused));
     }
 
     @Override
