@@ -7,6 +7,7 @@ import json
 import pathlib
 import re
 import shutil
+import struct
 import subprocess
 import sys
 import time
@@ -19,6 +20,18 @@ BEGAN = time.monotonic()
 
 def say(text):
     print(f"[{time.monotonic() - BEGAN:6.2f} s] {text}", flush=True)
+
+
+def renamed(source, target):
+    """A copy of the model with another `general.name`: new to a device, and as good as the model."""
+    data = bytearray(source.read_bytes())
+    key = b"general.name"
+    at = data.index(key) + len(key)
+    kind, length = struct.unpack_from("<IQ", data, at)
+    hold(kind == 8 and 0 < length < 256, f"{source} has no name")
+    data[at + 11 + length] ^= 1
+    target.write_bytes(data)
+    return target
 
 
 def damaged(source, target):
@@ -136,7 +149,8 @@ def attacks(stack, work):
     hold(why.startswith("GATE-"), why)
     hold(timestamp.read_bytes() == old, "something was signed")
     say(f"refused {why.split(':')[0]}: fleet publish asks a damaged model what devices ask, and signs nothing")
-    stack.publish("3.0.0", "demo/intent-1.0.0.gguf", "demo/canaries-1.0.0.json")
+    # Not the bytes of a release that the device keeps: those it would not have to ask for.
+    stack.publish("3.0.0", renamed(pathlib.Path("demo/intent-2.0.0.gguf"), work / "renamed.gguf"), "demo/canaries-2.0.0.json")
     good = timestamp.read_bytes()
 
     base = sha256_of(stack, "models/intent/2.0.0/model.gguf")
@@ -152,14 +166,14 @@ def attacks(stack, work):
     until(60, "version 2 serves again", lambda: stack.serving() == {"intent@2.0.0", "sentence@1.0.0"})
 
     timestamp.write_bytes(old)
-    stack.desire("3.0.0")
+    stack.desire("1.0.0")
     refused(stack, "metadata rolled back", "UPD-ROLLBACK")
+    stack.desire("2.0.0")
 
     stranger = work / "stranger"
     stack.run("fleet", "init", "--dir", stranger, "--name", "demo", "--broker", "tcp://127.0.0.1:1")
     shutil.copy(stranger / "metadata" / "timestamp.json", timestamp)
     refused(stack, "metadata by an unknown signer", "UPD-SIGNATURE")
-    stack.desire("2.0.0")
     timestamp.write_bytes(good)
 
 
